@@ -1,0 +1,175 @@
+"""Every error that crosses a module: whose fault it is and what the caller may do."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+type_json = Any  # decoded JSON: dict, list, str, int, float, bool or None
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Issue:
+    """One problem in a document, a form or a body.
+
+    `path` is a JSON Pointer; `fix` is a JSON Patch (list of operations) or None.
+    """
+
+    code: str
+    path: str
+    message: str
+    expected: str | None = None
+    got: str | None = None
+    fix: list[dict[str, Any]] | None = field(default=None)
+    severity: Severity = "error"
+
+
+class ErrorClass(StrEnum):
+    """Why a step failed; retry policies and pages name these."""
+
+    TIMEOUT = "timeout"
+    RATE_LIMIT = "rate_limit"
+    NETWORK = "network"
+    SERVER = "server"
+    AUTH = "auth"
+    CONFIG = "config"
+    INPUT = "input"
+    REFERENCE = "reference"
+    EXPRESSION = "expression"
+    SCHEMA = "schema"
+    SEMANTIC = "semantic"
+    REFUSAL = "refusal"
+    TRUNCATED = "truncated"
+    BUDGET = "budget"
+    LIMIT = "limit"
+    CONFLICT = "conflict"
+    NOT_FOUND = "not_found"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    LOOP_DETECTED = "loop_detected"
+    OUTPUT_TOO_LARGE = "output_too_large"
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+    INTERNAL = "internal"
+
+
+class PilotError(Exception):
+    """Base of all errors with a message that a user may read."""
+
+    status = 500
+    code = "internal"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class NotFoundError(PilotError):
+    """Absent or not yours: alike."""
+
+    status, code = 404, "not_found"
+
+
+class ForbiddenError(PilotError):
+    """Known to you, not allowed."""
+
+    status, code = 403, "forbidden"
+
+
+class ConflictError(PilotError):
+    """Wrong state, or a form made from an older one."""
+
+    status, code = 409, "conflict"
+
+
+class GoneError(PilotError):
+    """An expired link or approval."""
+
+    status, code = 410, "gone"
+
+
+class InvalidError(PilotError):
+    """Input that cannot be accepted, with every issue found."""
+
+    status, code = 422, "invalid"
+
+    def __init__(self, issues: list[Issue], message: str | None = None) -> None:
+        super().__init__(message or "; ".join(issue.message for issue in issues) or "Invalid.")
+        self.issues = issues
+
+
+class RateLimitedError(PilotError):
+    """Too many requests; try again after `retry_after_s` seconds."""
+
+    status, code = 429, "rate_limited"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class UnavailableError(PilotError):
+    """The database or the queue is away."""
+
+    status, code = 503, "unavailable"
+
+
+class ConfigError(PilotError):
+    """The environment is wrong: a port in use, a folder not writable, a server that is away."""
+
+    status, code = 500, "config"
+
+
+class BadJsonError(PilotError):
+    """Text that the strict decoder refuses; `offset` is a byte position where known."""
+
+    status, code = 400, "bad_json"
+
+    def __init__(self, message: str, offset: int | None = None) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+class StepError(PilotError):
+    """A step failed; its class decides whether it is retried."""
+
+    def __init__(
+        self,
+        error_class: ErrorClass,
+        message: str,
+        *,
+        code: str | None = None,
+        retry_after_s: float | None = None,
+        sent: bool = True,
+    ) -> None:
+        super().__init__(message)
+        self.error_class = error_class
+        self.remote_code = code
+        self.retry_after_s = retry_after_s
+        self.sent = sent  # False: the request provably never left
+
+
+class PluginError(StepError):
+    """An action failed, with one of the classes of `ErrorClass`."""
+
+
+class ModelError(StepError):
+    """Every attempt at a model failed."""
+
+
+class ExpressionError(PilotError):
+    """An expression that cannot be compiled or evaluated; `column` counts from 1."""
+
+    status, code = 422, "expression"
+
+    def __init__(
+        self, message: str, column: int | None = None, *, error_class: ErrorClass | None = None
+    ) -> None:
+        super().__init__(message)
+        self.column = column
+        self.error_class = error_class or ErrorClass.EXPRESSION
+
+
+class FencedError(PilotError):
+    """Another worker owns the execution: drop everything, write nothing."""
