@@ -1,0 +1,254 @@
+"""The engine's statements: claim, load, checkpoint, timeline events and resolving waits."""
+
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    op.execute(UP)
+
+
+def downgrade() -> None:
+    op.execute(DOWN)
+
+
+UP = r"""
+-- Adds one line to an execution's timeline; takes its row lock, so sequence numbers have no gaps.
+CREATE FUNCTION add_event(p_execution uuid, p_kind text, p_path text, p_data json) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
+DECLARE number bigint; owner uuid;
+BEGIN
+  UPDATE execution SET event_seq = event_seq + 1 WHERE id = p_execution
+    RETURNING event_seq, owner_id INTO number, owner;
+  INSERT INTO event (execution_id, seq, owner_id, kind, path, data)
+    VALUES (p_execution, number, owner, p_kind, p_path, p_data);
+  RETURN number;
+END $$;
+
+-- Resolves a wait, once, and wakes its execution. The execution row is locked first: otherwise a
+-- worker that is just parking it could miss the resolution and sleep for ever.
+CREATE FUNCTION resolve_wait(p_wait uuid, p_resolution json) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
+DECLARE target uuid;
+BEGIN
+  SELECT execution_id INTO target FROM wait WHERE id = p_wait;
+  PERFORM 1 FROM execution WHERE id = target FOR UPDATE;
+  UPDATE wait SET resolved_at = pilot_now(), resolution = p_resolution
+    WHERE id = p_wait AND resolved_at IS NULL;
+  IF NOT FOUND THEN RETURN false; END IF;
+  UPDATE execution SET status = 'queued', wake_at = pilot_now()
+    WHERE id = target AND status = 'waiting';
+  IF FOUND THEN PERFORM add_event(target, 'execution', NULL, '{"status":"queued"}'); END IF;
+  RETURN true;
+END $$;
+
+-- Hands up to p_limit queued executions to a worker and raises their fences. Fair: owners with few
+-- running executions come first within a priority. A loose index scan finds the owners.
+CREATE FUNCTION claim(p_worker uuid, p_schema int, p_limit int, p_per_owner int)
+RETURNS TABLE (id uuid, owner_id uuid, fence int)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+#variable_conflict use_column
+DECLARE t timestamptz := pilot_now();
+BEGIN
+  PERFORM 1 FROM worker WHERE id = p_worker AND stopped_at IS NULL AND NOT draining;
+  IF NOT FOUND THEN RETURN; END IF;
+  RETURN QUERY
+  WITH RECURSIVE owners AS (
+    (SELECT owner_id FROM execution WHERE status = 'queued' ORDER BY owner_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT e.owner_id FROM execution e WHERE e.status = 'queued' AND e.owner_id > o.owner_id
+             ORDER BY e.owner_id LIMIT 1)
+      FROM owners o WHERE o.owner_id IS NOT NULL
+  ), load AS MATERIALIZED (
+    SELECT o.owner_id, (SELECT count(*) FROM execution r
+       WHERE r.owner_id = o.owner_id AND r.status IN ('running', 'cancelling')) AS running
+      FROM owners o WHERE o.owner_id IS NOT NULL
+  ), ready AS MATERIALIZED (
+    SELECT q.id, q.priority, q.wake_at, l.running + q.place AS place
+      FROM load l CROSS JOIN LATERAL (
+        SELECT e.id, e.priority, e.wake_at,
+               row_number() OVER (ORDER BY e.priority, e.wake_at) AS place
+          FROM execution e
+         WHERE e.status = 'queued' AND e.owner_id = l.owner_id AND e.wake_at <= t
+           AND e.state_schema <= p_schema
+         ORDER BY e.priority, e.wake_at LIMIT p_limit * 2) q
+     WHERE l.running + q.place <= p_per_owner
+  ), taken AS MATERIALIZED (
+    SELECT e.id FROM execution e JOIN ready r ON r.id = e.id
+     WHERE e.status = 'queued'
+     ORDER BY r.priority, r.place, r.wake_at LIMIT p_limit FOR UPDATE OF e SKIP LOCKED
+  ), claimed AS (
+    UPDATE execution e SET status = CASE WHEN e.cancel_requested_at IS NULL THEN 'running'
+                                         ELSE 'cancelling' END,
+           worker_id = p_worker, fence = e.fence + 1, event_seq = e.event_seq + 1,
+           started_at = coalesce(e.started_at, t)
+      FROM taken WHERE e.id = taken.id
+      RETURNING e.id, e.owner_id, e.fence, e.event_seq, e.status
+  ), told AS (
+    INSERT INTO event (execution_id, seq, owner_id, at, kind, data)
+    SELECT c.id, c.event_seq, c.owner_id, t, 'execution', json_build_object('status', c.status)
+      FROM claimed c)
+  SELECT c.id, c.owner_id, c.fence FROM claimed c;
+END $$;
+
+-- What a worker needs to go on with executions that it holds: read once, at claim.
+CREATE FUNCTION load_executions(p_worker uuid, p_ids uuid[])
+RETURNS TABLE (id uuid, moment timestamptz, head json, attempts json, waits json)
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  SELECT e.id, pilot_now(),
+    json_build_object('owner_id', e.owner_id, 'agent_id', e.agent_id, 'agent_name', e.agent_name,
+      'version_id', e.version_id, 'document', e.document, 'mode', e.mode, 'trigger', e.trigger,
+      'session_id', e.session_id, 'inputs', e.inputs, 'prompt', e.prompt, 'settings', e.settings,
+      'zone', e.zone, 'status', e.status, 'fence', e.fence, 'created_at', e.created_at,
+      'started_by', e.started_by, 'runs', e.runs, 'started_at', e.started_at,
+      'deadline_at', e.deadline_at, 'cancel', e.cancel_requested_at IS NOT NULL,
+      'pause', e.pause_requested_at IS NOT NULL),
+    (SELECT json_agg(json_build_object('path', s.path, 'attempt', s.attempt, 'type', s.type,
+       'status', s.status, 'effect', s.effect, 'key', s.key, 'rerun', s.rerun, 'input', s.input,
+       'output', s.output, 'error', s.error, 'started_at', s.started_at) ORDER BY s.path, s.attempt)
+       FROM step_execution s WHERE s.execution_id = e.id),
+    (SELECT json_agg(json_build_object('path', w.path, 'kind', w.kind, 'wake_at', w.wake_at,
+       'opened_at', w.opened_at, 'resolved', w.resolved_at IS NOT NULL,
+       'resolution', w.resolution) ORDER BY w.id)
+       FROM wait w WHERE w.execution_id = e.id AND w.consumed_at IS NULL)
+    FROM execution e WHERE e.id = ANY (p_ids) AND e.worker_id = p_worker $$;
+
+-- The worker's one write. Every member starts with its fence; a member whose fence is gone, or
+-- that wants to park although one of its waits has just been resolved, writes nothing and is
+-- missing from the answer. Owners come from the locked rows, never from the worker.
+CREATE FUNCTION checkpoint(p_worker uuid, p_members json, p_attempts json, p_events json,
+                           p_audit json, p_waits json)
+RETURNS TABLE (n int, seq bigint, cancel boolean, pause boolean, late boolean)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+#variable_conflict use_column
+DECLARE
+  t timestamptz := pilot_now();
+  ns int[]; ids uuid[]; owners uuid[]; bases bigint[]; fences int[];
+  a_chains text[]; a_owners uuid[]; a_records text[];
+BEGIN
+  PERFORM 1 FROM execution e
+    WHERE e.id IN (SELECT x.id FROM json_to_recordset(p_members) AS x(id uuid))
+    ORDER BY e.id FOR UPDATE;
+  WITH m AS (
+    SELECT * FROM json_to_recordset(p_members)
+      AS x(n int, id uuid, fence int, events int, result boolean, status text)
+  ), held AS (
+    UPDATE execution e SET event_seq = e.event_seq + m.events,
+           recovery_attempts = CASE WHEN m.result THEN 0 ELSE e.recovery_attempts END
+      FROM m
+     WHERE e.id = m.id AND e.fence = m.fence AND e.worker_id = p_worker
+       AND e.status IN ('running', 'cancelling')
+       AND (m.status IS DISTINCT FROM 'waiting' OR NOT EXISTS (SELECT 1 FROM wait w
+            WHERE w.execution_id = e.id AND w.resolved_at IS NOT NULL AND w.consumed_at IS NULL))
+    RETURNING m.n, e.id, e.owner_id, e.event_seq - m.events AS base, e.fence
+  ), wrote AS (
+    INSERT INTO step_execution (execution_id, path, attempt, owner_id, type, status, effect, key,
+        rerun, input, output, error, notes, fence, worker_id, started_at, finished_at, duration_ms)
+    SELECT h.id, a.path, a.attempt, h.owner_id, a.type, a.status, a.effect, a.key, a.rerun,
+           a.input, a.output, a.error, a.notes, h.fence, p_worker, a.started_at,
+           CASE WHEN a.status NOT IN ('running', 'waiting') THEN t END, a.duration_ms
+      FROM json_to_recordset(p_attempts) AS a(n int, path text, attempt int, type text,
+           status text, effect text, key uuid, rerun int, input json, output json, error json,
+           notes json, started_at timestamptz, duration_ms int)
+      JOIN held h ON h.n = a.n
+    ON CONFLICT (execution_id, path, attempt) DO UPDATE SET
+      status = excluded.status, output = excluded.output, error = excluded.error,
+      notes = coalesce(excluded.notes, step_execution.notes), finished_at = excluded.finished_at,
+      duration_ms = excluded.duration_ms, fence = excluded.fence, worker_id = excluded.worker_id
+    WHERE step_execution.status IN ('running', 'waiting')
+  ), told AS (
+    INSERT INTO event (execution_id, seq, owner_id, at, kind, path, data)
+    SELECT h.id, h.base + v.place, h.owner_id, t, v.kind, v.path, v.data
+      FROM json_to_recordset(p_events)
+        AS v(n int, place int, kind text, path text, data json)
+      JOIN held h ON h.n = v.n)
+  SELECT array_agg(h.n), array_agg(h.id), array_agg(h.owner_id), array_agg(h.base),
+         array_agg(h.fence)
+    INTO ns, ids, owners, bases, fences FROM held h;
+  IF ns IS NULL THEN RETURN; END IF;
+
+  IF p_waits IS NOT NULL THEN
+    PERFORM checkpoint_waits(p_waits, ns, ids, owners, t);
+  END IF;
+
+  SELECT array_agg(h.id::text ORDER BY h.id, r.place), array_agg(h.owner_id ORDER BY h.id, r.place),
+         array_agg(r.record ORDER BY h.id, r.place)
+    INTO a_chains, a_owners, a_records
+    FROM json_to_recordset(p_audit) AS r(n int, place int, record text)
+    JOIN unnest(ns, ids, owners) AS h(n, id, owner_id) ON h.n = r.n;
+  IF a_chains IS NOT NULL THEN
+    PERFORM audit_append(a_chains, a_owners, a_records);
+  END IF;
+
+  UPDATE execution e SET status = m.status, status_reason = m.reason, worker_id = NULL,
+         output = m.output, error = m.error, wake_at = t,
+         pause_requested_at = CASE WHEN m.status = 'paused' THEN NULL ELSE e.pause_requested_at END,
+         finished_at = CASE WHEN m.final THEN t END
+    FROM json_to_recordset(p_members)
+      AS m(n int, status text, reason text, output json, error json, final boolean)
+    JOIN unnest(ns, ids) AS h(n, id) ON h.n = m.n
+   WHERE e.id = h.id AND m.status IS NOT NULL;
+
+  RETURN QUERY SELECT h.n, e.event_seq, e.cancel_requested_at IS NOT NULL,
+      e.pause_requested_at IS NOT NULL, e.deadline_at <= t
+    FROM unnest(ns, ids) AS h(n, id) JOIN execution e ON e.id = h.id;
+END $$;
+
+-- Waits of a checkpoint: opened (with their approvals and the notices of these) or consumed.
+CREATE FUNCTION checkpoint_waits(p_waits json, ns int[], ids uuid[], owners uuid[], t timestamptz)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
+#variable_conflict use_column
+BEGIN
+  UPDATE wait w SET consumed_at = t
+    FROM json_to_recordset(p_waits) AS x(n int, path text, consumed boolean)
+    JOIN unnest(ns, ids) AS h(n, id) ON h.n = x.n
+   WHERE x.consumed AND w.execution_id = h.id AND w.path = x.path AND w.consumed_at IS NULL;
+  WITH x AS (
+    SELECT uuidv7() AS wait_id, h.id AS execution_id, h.owner_id, x.*
+      FROM json_to_recordset(p_waits) AS x(n int, path text, kind text, wake_at timestamptz,
+           delay_s double precision, approval json, consumed boolean)
+      JOIN unnest(ns, ids, owners) AS h(n, id, owner_id) ON h.n = x.n
+     WHERE NOT coalesce(x.consumed, false)
+  ), opened AS (
+    INSERT INTO wait (id, execution_id, owner_id, path, kind, wake_at, opened_at)
+    SELECT wait_id, execution_id, owner_id, path, kind,
+           coalesce(wake_at, t + make_interval(secs => delay_s)), t FROM x
+  ), asked AS (
+    INSERT INTO approval (owner_id, execution_id, wait_id, path, title, message, payload,
+        payload_hash, rule, needed, approver_ids, require_comment, on_timeout, requested_at,
+        expires_at)
+    SELECT x.owner_id, x.execution_id, x.wait_id, x.path, a.title, a.message, a.payload,
+           encode(sha256(convert_to(a.payload, 'UTF8')), 'hex'), a.rule, a.needed,
+           a.approver_ids, a.require_comment, a.on_timeout, t,
+           t + make_interval(secs => a.timeout_s)
+      FROM x CROSS JOIN LATERAL json_to_record(x.approval) AS a(title text, message text,
+           payload text, rule text, needed int, approver_ids uuid[], require_comment text,
+           on_timeout text, timeout_s double precision)
+     WHERE x.approval IS NOT NULL
+    RETURNING id, owner_id)
+  INSERT INTO outbox (owner_id, kind, key, payload)
+    SELECT owner_id, 'approval_requested', id::text, json_build_object('approval_id', id)
+      FROM asked;
+END $$;
+
+REVOKE EXECUTE ON FUNCTION claim(uuid, int, int, int), load_executions(uuid, uuid[]),
+  checkpoint(uuid, json, json, json, json, json) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION claim(uuid, int, int, int), load_executions(uuid, uuid[]),
+  checkpoint(uuid, json, json, json, json, json) TO pilot_app;
+GRANT CREATE ON SCHEMA public TO pilot_claim;
+ALTER FUNCTION claim(uuid, int, int, int) OWNER TO pilot_claim;
+ALTER FUNCTION load_executions(uuid, uuid[]) OWNER TO pilot_claim;
+ALTER FUNCTION checkpoint(uuid, json, json, json, json, json) OWNER TO pilot_claim;
+REVOKE CREATE ON SCHEMA public FROM pilot_claim;
+"""
+
+DOWN = r"""
+DROP FUNCTION checkpoint(uuid, json, json, json, json, json);
+DROP FUNCTION checkpoint_waits(json, int[], uuid[], uuid[], timestamptz);
+DROP FUNCTION load_executions(uuid, uuid[]);
+DROP FUNCTION claim(uuid, int, int, int);
+DROP FUNCTION resolve_wait(uuid, json);
+DROP FUNCTION add_event(uuid, text, text, json);
+"""

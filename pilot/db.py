@@ -1,0 +1,147 @@
+"""The database: engine, tables' base, transactions under row-level security, the clock."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, cast
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction
+
+from pilot.errors import ConflictError, UnavailableError
+from pilot.failpoints import failpoint
+
+log = structlog.get_logger()
+
+SESSION_LIMITS = (
+    "-c role=pilot_app -c statement_timeout=30s -c lock_timeout=5s "
+    "-c idle_in_transaction_session_timeout=5s -c timezone=UTC -c jit=off"
+)
+KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 10_000}
+
+
+class Base(DeclarativeBase):
+    """Base of all tables; Flask-SQLAlchemy binds the same metadata for the pages."""
+
+
+class _Process:
+    """The engine of this process, set once by `configure`."""
+
+    engine: Engine | None = None
+
+
+def dsn(url: str) -> str:
+    """Return the libpq form of a database URL (for psycopg), without SQLAlchemy's driver name."""
+    return url.replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+def configure(url: str, *, pool_size: int = 10) -> Engine:
+    """Make the process' engine: the application role, with the session limits of every login."""
+    if _Process.engine is not None:
+        _Process.engine.dispose()
+    _Process.engine = create_engine(
+        "postgresql+psycopg://" + dsn(url).split("://", 1)[1],
+        pool_size=pool_size,
+        max_overflow=20,
+        pool_pre_ping=True,
+        connect_args={"options": SESSION_LIMITS, "connect_timeout": 5, **KEEPALIVE},
+    )
+    return _Process.engine
+
+
+def engine() -> Engine:
+    """Return the process' engine.
+
+    Raises:
+        UnavailableError: `configure` was not called.
+    """
+    if _Process.engine is None:
+        raise UnavailableError("The database is not configured.")
+    return _Process.engine
+
+
+def act_as(session: Session, user_id: UUID | None, *, sees_all: bool = False) -> None:
+    """Put the user into the session; row security holds from the next statement on."""
+    session.info["user_id"] = user_id
+    session.info["sees_all"] = sees_all
+    if session.in_transaction():
+        _apply_identity(session.connection(), session)
+
+
+def _apply_identity(connection: Connection, session: Session) -> None:
+    user_id = session.info.get("user_id")
+    connection.execute(
+        text("SELECT set_config('app.user_id', :u, true), set_config('app.sees_all', :a, true)"),
+        {"u": str(user_id) if user_id else "", "a": "on" if session.info.get("sees_all") else ""},
+    )
+
+
+@event.listens_for(Session, "after_begin")
+def _identity_on_begin(
+    session: Session, _transaction: SessionTransaction, connection: Connection
+) -> None:
+    if "user_id" in session.info:
+        _apply_identity(connection, session)
+
+
+def on_commit(session: Session, callback: Callable[[], None]) -> None:
+    """Call back once the outer transaction has really committed (SQLAlchemy's own event lies)."""
+    session.info.setdefault("on_commit", []).append(callback)
+
+
+@contextmanager
+def transaction(name: str, user_id: UUID | None, *, sees_all: bool = False) -> Iterator[Session]:
+    """Open a session that commits as a whole when the block ends, as `user_id`.
+
+    `name` is the calling operation; `<name>.before_commit` and `.after_commit` are crash points.
+
+    Raises:
+        UnavailableError: the database is away.
+    """
+    with Session(engine(), expire_on_commit=False) as session:
+        act_as(session, user_id, sees_all=sees_all)
+        try:
+            yield session
+            session.flush()
+            failpoint(f"{name}.before_commit")
+            session.commit()
+        except (OperationalError, InterfaceError) as error:
+            raise unavailable(error) from error
+        failpoint(f"{name}.after_commit")
+        callbacks: list[Callable[[], None]] = session.info.get("on_commit", [])
+    for callback in callbacks:
+        try:
+            callback()
+        except Exception:  # the row is saved: a dead queue must not undo it
+            log.exception("after_commit_failed", operation=name)
+
+
+@contextmanager
+def reading(user_id: UUID | None, *, sees_all: bool = False) -> Iterator[Session]:
+    """Open a session for SELECTs only, as `user_id`; nothing is committed."""
+    with Session(engine(), expire_on_commit=False) as session:
+        act_as(session, user_id, sees_all=sees_all)
+        try:
+            yield session
+        except (OperationalError, InterfaceError) as error:
+            raise unavailable(error) from error
+
+
+def unavailable(error: OperationalError | InterfaceError) -> Exception:
+    """Translate a database fault: lock and statement limits are conflicts, the rest is outage."""
+    if getattr(error.orig, "sqlstate", None) in {"55P03", "57014", "40P01", "40001"}:
+        return ConflictError("Somebody else is changing this right now; try again.")
+    return UnavailableError("The database does not answer; try again in a moment.")
+
+
+def changed_rows(session: Session, statement: Executable, values: dict[str, Any]) -> int:
+    """Execute a write and return how many rows it hit."""
+    return cast("CursorResult[Any]", session.execute(statement, values)).rowcount
+
+
+def now() -> datetime:
+    """Return this process' clock (UTC, aware); leases and deadlines use `pilot_now()` in SQL."""
+    return datetime.now(UTC)

@@ -1,0 +1,25 @@
+"""Tables, one file per noun; importing this package registers them all."""
+
+from pilot.models import (
+    agent,
+    approval,
+    audit,
+    execution,
+    generation,
+    outbox,
+    setting,
+    user,
+    worker,
+)
+
+__all__ = [
+    "agent",
+    "approval",
+    "audit",
+    "execution",
+    "generation",
+    "outbox",
+    "setting",
+    "user",
+    "worker",
+]

@@ -1,0 +1,58 @@
+"""Approvals and their votes."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, DateTime, ForeignKey, Index, Text, Uuid, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from pilot.db import Base
+from pilot.models.columns import CreatedAt, Id, Moment
+
+
+class Approval(Base):
+    """A question to people, bound by hash to the payload they are shown."""
+
+    __tablename__ = "approval"
+    __table_args__ = (
+        Index("approval_open", "expires_at", postgresql_where=text("decided_at IS NULL")),
+        Index("approval_by_execution", "execution_id"),
+    )
+
+    id: Mapped[Id]
+    owner_id: Mapped[UUID]
+    execution_id: Mapped[UUID] = mapped_column(ForeignKey("execution.id", ondelete="CASCADE"))
+    wait_id: Mapped[UUID] = mapped_column(ForeignKey("wait.id", ondelete="CASCADE"))
+    path: Mapped[str] = mapped_column(Text)
+    title: Mapped[str] = mapped_column(Text)
+    message: Mapped[str | None] = mapped_column(Text)
+    payload: Mapped[str] = mapped_column(Text)  # canonical JSON: exactly what was hashed and shown
+    payload_hash: Mapped[str] = mapped_column(Text)
+    rule: Mapped[str] = mapped_column(Text)  # any, all, majority, quorum
+    needed: Mapped[int]  # approvals that settle it
+    approver_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    require_comment: Mapped[str] = mapped_column(Text)  # never, reject, always
+    on_timeout: Mapped[str] = mapped_column(Text)  # reject, approve, fail
+    requested_at: Mapped[CreatedAt]
+    expires_at: Mapped[Moment]
+    decision: Mapped[str | None] = mapped_column(
+        Text
+    )  # approved, rejected, expired, void, cancelled
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    decided_by: Mapped[UUID | None]
+
+
+class Vote(Base):
+    """One person's answer to one approval."""
+
+    __tablename__ = "vote"
+
+    approval_id: Mapped[UUID] = mapped_column(
+        ForeignKey("approval.id", ondelete="CASCADE"), primary_key=True
+    )
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"), primary_key=True)
+    owner_id: Mapped[UUID]
+    decision: Mapped[str] = mapped_column(Text)  # approved or rejected
+    comment: Mapped[str] = mapped_column(Text, server_default="")
+    payload_hash: Mapped[str] = mapped_column(Text)
+    at: Mapped[CreatedAt]

@@ -1,0 +1,138 @@
+"""Executions, their step attempts, waits and events."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from pilot.db import Base
+from pilot.models.columns import CreatedAt, Id, Json, Moment
+
+
+class Execution(Base):
+    """One run of one workflow version; the row is the truth about it."""
+
+    __tablename__ = "execution"
+    __table_args__ = (
+        Index(
+            "execution_queued",
+            "owner_id",
+            "priority",
+            "wake_at",
+            postgresql_where=text("status = 'queued'"),
+        ),
+        Index("execution_by_owner", "owner_id", "id"),
+        Index("execution_by_status", "owner_id", "status", "id"),
+        Index("execution_by_agent", "agent_id", "id"),
+        Index("execution_live", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
+    )
+
+    id: Mapped[Id]
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"))
+    agent_id: Mapped[UUID] = mapped_column(ForeignKey("agent.id"))
+    agent_name: Mapped[str] = mapped_column(Text)
+    version_id: Mapped[UUID | None] = mapped_column(ForeignKey("workflow_version.id"))
+    version_number: Mapped[int | None]
+    document: Mapped[Json | None]  # the one-step document, when that is what runs
+    runs: Mapped[str] = mapped_column(Text)  # pilot_steps or one_step
+    runs_reason: Mapped[str] = mapped_column(Text)
+    session_id: Mapped[UUID] = mapped_column(unique=True, server_default=text("uuidv7()"))
+    mode: Mapped[str] = mapped_column(Text)  # test or run
+    trigger: Mapped[str] = mapped_column(Text, server_default="manual")
+    started_by: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"))
+    inputs: Mapped[Json]
+    prompt: Mapped[str | None] = mapped_column(Text)
+    settings: Mapped[Json]  # the snapshot that this execution keeps
+    settings_version: Mapped[int]
+    zone: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text)
+    status_reason: Mapped[str | None] = mapped_column(Text)
+    fence: Mapped[int] = mapped_column(server_default="0")
+    worker_id: Mapped[UUID | None]
+    wake_at: Mapped[CreatedAt]
+    priority: Mapped[int] = mapped_column(server_default="5")
+    deadline_at: Mapped[Moment]
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    pause_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    recovery_attempts: Mapped[int] = mapped_column(server_default="0")
+    state_schema: Mapped[int] = mapped_column(server_default="1")
+    event_seq: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    output: Mapped[Json | None]
+    error: Mapped[Json | None]
+    created_at: Mapped[CreatedAt]
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class StepExecution(Base):
+    """One attempt at one step; its completed output is the checkpoint."""
+
+    __tablename__ = "step_execution"
+    __table_args__ = (
+        Index(
+            "step_execution_one_live",
+            "execution_id",
+            "path",
+            unique=True,
+            postgresql_where=text("status IN ('running', 'waiting', 'completed')"),
+        ),
+    )
+
+    execution_id: Mapped[UUID] = mapped_column(
+        ForeignKey("execution.id", ondelete="CASCADE"), primary_key=True
+    )
+    path: Mapped[str] = mapped_column(Text, primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[UUID]
+    type: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text)
+    effect: Mapped[str | None] = mapped_column(Text)
+    key: Mapped[UUID | None]
+    rerun: Mapped[int] = mapped_column(server_default="0")
+    input: Mapped[Json | None]
+    output: Mapped[Json | None]
+    error: Mapped[Json | None]
+    notes: Mapped[Json | None]
+    fence: Mapped[int]
+    worker_id: Mapped[UUID | None]
+    started_at: Mapped[Moment]
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    duration_ms: Mapped[int | None]
+
+
+class Wait(Base):
+    """Why an execution left its worker: a timer, a retry's back-off or an approval."""
+
+    __tablename__ = "wait"
+    __table_args__ = (
+        Index("wait_due", "wake_at", postgresql_where=text("resolved_at IS NULL")),
+        Index("wait_open", "execution_id", postgresql_where=text("consumed_at IS NULL")),
+    )
+
+    id: Mapped[Id]
+    execution_id: Mapped[UUID] = mapped_column(ForeignKey("execution.id", ondelete="CASCADE"))
+    owner_id: Mapped[UUID]
+    path: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)  # timer, retry, approval
+    wake_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    resolution: Mapped[Json | None]
+    opened_at: Mapped[CreatedAt]
+    resolved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    consumed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Event(Base):
+    """One line of an execution's timeline; `seq` has no gaps, so a reader misses nothing."""
+
+    __tablename__ = "event"
+
+    execution_id: Mapped[UUID] = mapped_column(
+        ForeignKey("execution.id", ondelete="CASCADE"), primary_key=True
+    )
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    owner_id: Mapped[UUID]
+    at: Mapped[CreatedAt]
+    kind: Mapped[str] = mapped_column(Text)  # execution, step, approval
+    path: Mapped[str | None] = mapped_column(Text)
+    data: Mapped[Json]
