@@ -1,0 +1,312 @@
+"""The one client for foreign addresses: each is resolved once, checked, and then dialled."""
+
+import re
+import ssl
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import httpcore2
+import httpx2  # noqa: TID251  this is the client that all others use
+
+from pilot.egress.dialling import BLOCKED, Dialler, refusal
+from pilot.errors import ErrorClass, StepError
+
+WEB_PORTS = frozenset({80, 443})  # below 1024 only these
+DENIED_PORTS = frozenset(  # above it, not those of databases, brokers and control planes
+    {1433, 1521, 2049, 2181, 2375, 2376, 2379, 3306, 3389, 5432, 5672, 5900, 5984, 6379, 6443}
+    | {8125, 9042, 9092, 9200, 9300, 10250, 11211, 27017}
+)
+TOTAL_S = 30.0
+MAX_REDIRECTS = 3
+MAX_HEADER_BYTES = 64 * 1024
+MAX_BODY_BYTES = 5_000_000  # decoded
+MAX_URL_CHARACTERS = 8_192
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_OWN_HEADERS = frozenset(  # set by the client, or able to confuse the framing of the request
+    {"accept-encoding", "connection", "content-length", "expect", "host", "keep-alive"}
+    | {"proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+_HARMLESS_HEADERS = frozenset({"accept", "accept-language", "user-agent"})  # go to other origins
+_DECODABLE = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A complete answer: header names in lower case, the body decoded, the URL that gave it."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """One request sent (`status`) or refused (`blocked`: why), for the audit trail."""
+
+    method: str
+    origin: str  # scheme, host and port; the path may hold secrets
+    status: int | None = None
+    blocked: str | None = None
+
+
+@dataclass(frozen=True)
+class _Hop:
+    method: str
+    url: httpx2.URL
+    headers: Mapping[str, str]
+    content: bytes | None = field(repr=False)
+
+
+class Egress:
+    """Sends requests to public addresses only; safe to share between threads.
+
+    Args:
+        allow: entries `host:port` that an administrator opens, whatever their address.
+        report: is told of every request and every refusal.
+    """
+
+    def __init__(
+        self, allow: Iterable[str] = (), *, report: Callable[[Traffic], None] | None = None
+    ) -> None:
+        self._allow = frozenset(entry.strip().lower() for entry in allow)
+        self._report = report
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        deadline: float | None = None,
+        max_bytes: int = MAX_BODY_BYTES,
+    ) -> Reply:
+        """Return the answer after at most 3 redirects, each checked like the first address.
+
+        A request with a body or an effect is never replayed to another origin, and no header
+        but the harmless ones goes there. Nothing is retried; proxies, netrc and cookies are
+        not used.
+
+        Args:
+            method: one of the usual seven, upper case.
+            url: http or https, without user name.
+            headers: refused when they hold control characters or would change the framing.
+            content: the body.
+            deadline: on time.monotonic(); without it 30 s from now.
+            max_bytes: the decoded body may not be larger.
+
+        Raises:
+            StepError: input with code `egress_blocked` for every refusal, timeout, network,
+                output_too_large, limit. `sent` is False when no request left.
+        """
+        ends = time.monotonic() + TOTAL_S if deadline is None else deadline
+        hop = self._first(method, url, headers or {}, content)
+        for followed in range(MAX_REDIRECTS + 1):
+            try:
+                reply = self._send(hop, ends, max_bytes)
+                if reply.status not in _REDIRECTS or "location" not in reply.headers:
+                    return reply
+                hop = self._follow(hop, reply)
+            except StepError as error:
+                error.sent = error.sent or followed > 0
+                raise
+        raise StepError(ErrorClass.LIMIT, f"More than {MAX_REDIRECTS} redirects.")
+
+    def _first(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+    ) -> _Hop:
+        try:
+            if method not in _METHODS:
+                raise refusal(f"The method {method[:20]!r} is not supported.")
+            _check_headers(headers)
+            return _Hop(method, _parse(url), dict(headers), content)
+        except StepError as error:
+            self._tell(Traffic(method[:20], "", blocked=error.message))
+            raise
+
+    def _send(self, hop: _Hop, ends: float, max_bytes: int) -> Reply:
+        origin = f"{hop.url.scheme}://{_authority(hop.url)}"
+        try:
+            self._check_port(hop.url)
+            reply = _exchange(hop, self._dialler(hop.url, ends), max_bytes)
+        except StepError as error:
+            if error.remote_code == BLOCKED:
+                self._tell(Traffic(hop.method, origin, blocked=error.message))
+            raise
+        self._tell(Traffic(hop.method, origin, reply.status))
+        return reply
+
+    def _follow(self, hop: _Hop, reply: Reply) -> _Hop:
+        """Apply RFC 9110, 15.4, but never carry a body or an effect to another origin."""
+        origin = f"{hop.url.scheme}://{_authority(hop.url)}"
+        try:
+            url = _parse(_joined(hop.url, reply.headers["location"]))
+            to_get = reply.status == 303 or (reply.status in {301, 302} and hop.method == "POST")
+            method = "GET" if to_get and hop.method != "HEAD" else hop.method
+            content = None if to_get else hop.content
+            if _origin(url) == _origin(hop.url):
+                return _Hop(method, url, _bodiless(hop.headers) if to_get else hop.headers, content)
+            if method not in {"GET", "HEAD"}:
+                raise refusal(f"A redirect would repeat a {method} at another origin.")
+            if hop.url.scheme == "https" and url.scheme == "http":
+                raise refusal("A redirect leads from https to http.")
+        except StepError as error:
+            self._tell(Traffic(hop.method, origin, reply.status, blocked=error.message))
+            raise
+        kept = {name: hop.headers[name] for name in hop.headers if _is_harmless(name)}
+        return _Hop(method, url, kept, None)
+
+    def _check_port(self, url: httpx2.URL) -> None:
+        port = _port(url)
+        closed = port in DENIED_PORTS or (port < 1024 and port not in WEB_PORTS)
+        if closed and not self._is_open(url):
+            raise refusal(f"Port {port} is not a port of the web.")
+
+    def _is_open(self, url: httpx2.URL) -> bool:
+        return _authority(url).lower() in self._allow
+
+    def _dialler(self, url: httpx2.URL, ends: float) -> Dialler:
+        return Dialler(ends, is_open=self._is_open(url))
+
+    def _tell(self, traffic: Traffic) -> None:
+        if self._report is not None:
+            self._report(traffic)
+
+
+def _parse(url: str) -> httpx2.URL:
+    """Accept only addresses that every parser reads alike."""
+    if len(url) > MAX_URL_CHARACTERS:
+        raise refusal(f"The address is longer than {MAX_URL_CHARACTERS} characters.")
+    if any(char in '\\<>"^`{|}' or char.isspace() or not char.isprintable() for char in url):
+        raise refusal("The address holds spaces, backslashes or control characters.")
+    try:
+        authority = urlsplit(url).netloc
+        parsed = httpx2.URL(url)
+        host = parsed.raw_host.decode("ascii").rstrip(".")
+        bad_port = parsed.port == 0
+    except (ValueError, httpx2.InvalidURL):
+        raise refusal("The address cannot be read.") from None
+    if parsed.scheme not in {"http", "https"}:
+        raise refusal("Only http and https addresses can be called.")
+    if "@" in authority or "%" in authority:
+        raise refusal("The address holds a user name, a zone or an encoded host.")
+    if not host or bad_port or not _is_host(host):
+        raise refusal("The address has no usable host or port.")
+    return parsed
+
+
+def _is_host(host: str) -> bool:
+    """Refuse names that some resolvers read as numbers: 0x7f.1, 2130706433, 127.1."""
+    if ":" in host or re.fullmatch(r"\d+\.\d+\.\d+\.\d+", host):
+        try:
+            ip_address(host)
+        except ValueError:
+            return False
+        return True
+    labels = host.split(".")
+    numeric = labels[-1].isdigit() or labels[-1].lower().startswith("0x")
+    return not numeric and all(re.fullmatch(r"[0-9A-Za-z_-]{1,63}", label) for label in labels)
+
+
+def _joined(base: httpx2.URL, location: str) -> str:
+    try:
+        return str(base.join(location))
+    except httpx2.InvalidURL:
+        raise refusal("The address of a redirect cannot be read.") from None
+
+
+def _port(url: httpx2.URL) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
+def _authority(url: httpx2.URL) -> str:
+    host = url.raw_host.decode("ascii")
+    return f"[{host}]:{_port(url)}" if ":" in host else f"{host}:{_port(url)}"
+
+
+def _origin(url: httpx2.URL) -> tuple[str, str]:
+    return url.scheme, _authority(url).lower()
+
+
+def _is_harmless(name: str) -> bool:
+    return name.lower() in _HARMLESS_HEADERS
+
+
+def _bodiless(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in headers if not name.lower().startswith("content-")}
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise refusal("A header holds line breaks, control or non-ASCII characters.")
+        if name.lower() in _OWN_HEADERS:
+            raise refusal(f"The header {name} cannot be set.")
+
+
+def _exchange(hop: _Hop, dialler: Dialler, max_bytes: int) -> Reply:
+    headers = {"accept": "*/*", "user-agent": "Pilot"}
+    headers |= {name.lower(): value for name, value in hop.headers.items()}
+    headers["accept-encoding"] = "gzip, deflate"
+    request = httpx2.Request(hop.method, hop.url, headers=headers, content=hop.content)
+    where = hop.url.host
+    try:
+        with _Transport(dialler) as transport:
+            response = transport.handle_request(request)
+            try:
+                return _read(hop.method, str(hop.url), response, max_bytes)
+            finally:
+                response.close()
+    except httpx2.ConnectTimeout:
+        message = f"{where} did not accept a connection in time."
+        raise StepError(ErrorClass.TIMEOUT, message, sent=False) from None
+    except httpx2.ConnectError as error:
+        message = f"No connection to {where}: {error}."
+        raise StepError(ErrorClass.NETWORK, message, sent=False) from None
+    except httpx2.TimeoutException:
+        raise StepError(ErrorClass.TIMEOUT, f"{where} did not answer in time.") from None
+    except httpx2.DecodingError:
+        raise StepError(ErrorClass.SCHEMA, f"{where} sent a body that is damaged.") from None
+    except httpx2.TransportError:
+        message = f"The connection to {where} broke, or its answer was not HTTP."
+        raise StepError(ErrorClass.NETWORK, message) from None
+
+
+def _read(method: str, url: str, response: httpx2.Response, max_bytes: int) -> Reply:
+    size = sum(len(name) + len(value) for name, value in response.headers.raw)
+    if size > MAX_HEADER_BYTES:
+        raise StepError(ErrorClass.OUTPUT_TOO_LARGE, f"The headers exceed {MAX_HEADER_BYTES} B.")
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding not in _DECODABLE and method != "HEAD":
+        raise StepError(ErrorClass.SCHEMA, "The body has an encoding that was not asked for.")
+    body = bytearray()
+    for part in response.iter_bytes():
+        body += part
+        if len(body) > max_bytes:
+            message = f"The answer is larger than {max_bytes} bytes."
+            raise StepError(ErrorClass.OUTPUT_TOO_LARGE, message)
+    return Reply(response.status_code, dict(response.headers.items()), bytes(body), url)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpcore2.default_ssl_context()
+
+
+class _Transport(httpx2.HTTPTransport):
+    """One connection for one request: no stale connection can swallow it."""
+
+    def __init__(self, dialler: Dialler) -> None:
+        super().__init__(verify=_tls(), trust_env=False)
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=_tls(), max_keepalive_connections=0, network_backend=dialler
+        )
