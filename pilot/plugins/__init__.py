@@ -134,8 +134,7 @@ class Action:
 
     def check(self, params: type_json) -> list[Issue]:
         """Name every missing, unknown or mistyped parameter; paths start at the params."""
-        _, issues = _read(self, params)
-        return issues
+        return _read(self, params)[1]
 
     def complete(self, params: type_json) -> dict[str, Any]:
         """Return the checked params with all defaults, as rules see them.
@@ -274,8 +273,8 @@ def was_applied(action: Action, params: type_json, call: Call) -> type_json | No
 def _require(action: Action, params: type_json) -> Model:
     model, issues = _read(action, params)
     if model is None:
-        text = " ".join(issue.message for issue in issues)
-        raise PluginError(ErrorClass.INPUT, f"{action.name}: {text}", sent=False)
+        text = " ".join([f"{action.name}:", *(issue.message for issue in issues)])
+        raise PluginError(ErrorClass.INPUT, text, sent=False)
     return model
 
 
@@ -287,12 +286,12 @@ def _read(action: Action, params: type_json) -> tuple[Model | None, list[Issue]]
         model = action.params_model.model_validate_json(to_json(params), strict=True)
     except ValidationError as error:
         issues = [_issue(action, problem, params) for problem in error.errors(include_url=False)]
-    named = {issue.path: issue for issue in reversed(issues)}  # a union names a path many times
-    issues = list(reversed(named.values()))
-    required = _properties(action.params_model, required=True)
-    values = params if isinstance(params, dict) else {}
-    blank = [f"/{name}" for name in required if name in values and _is_blank(values[name])]
-    issues += [_missing(path) for path in blank if path not in named]
+    if isinstance(params, dict):
+        required = _properties(action.params_model, required=True)
+        blank = (name for name in required if name in params and _is_blank(params[name]))
+        issues = [_missing(f"/{name}") for name in blank] + issues
+    first = {issue.path: issue for issue in reversed(issues)}  # a union names a path many times
+    issues = list(reversed(first.values()))
     return (None if issues else model), issues
 
 
@@ -314,16 +313,16 @@ def _issue(action: Action, problem: ErrorDetails, params: type_json) -> Issue:
     path, value = _locate(problem["loc"], params)
     if problem["type"] == "missing" or _is_blank(value):
         return _missing(path)
-    name = path.removeprefix("/") or "list"
+    name = path.removeprefix("/")
     if problem["type"] == "extra_forbidden":
         known = sorted(action.params_schema["properties"])
         message = f"{action.name} has no parameter {name}. It takes: {', '.join(known)}."
         return Issue("E_PARAM_UNKNOWN", path, message, fix=_rename(action, path, params))
     expected = _expected(problem)
     got = _kind(value) if problem["type"].endswith("_type") else to_json(value).decode()[:60]
-    message = f"The parameter {name} must be {expected}; it is {got}."
-    if problem["type"] == "value_error":
-        message = f"The parameter {name} {problem['ctx']['error']}"
+    message = f"The parameter {name or 'list'} must be {expected}; it is {got}."
+    if problem["type"] == "value_error":  # the sentence of our own validator
+        message = f"The parameter{f' {name}' if name else 's'} {problem['ctx']['error']}"
     fix = _retype(problem["type"], path, value)
     return Issue("E_PARAM_TYPE", path, message, expected=expected, got=got, fix=fix)
 
@@ -349,6 +348,8 @@ def _expected(problem: ErrorDetails) -> str:
     kind = problem["type"].split("_")[0]
     if problem["type"].endswith(("_type", "_parsing", "_from_date")) and kind in words:
         return words[kind]
+    if problem["type"] == "too_short":
+        return "given, not empty"
     return problem["msg"].removeprefix("Input should be ").lower()
 
 

@@ -1,0 +1,142 @@
+"""One Maildir: delivery by key, flags and labels. Readers may move messages meanwhile."""
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from pilot.errors import ErrorClass, PluginError
+
+_LABELS = TypeAdapter(dict[str, list[str]])
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A message file: its name without flags, and the flags."""
+
+    path: Path
+    unique: str
+    flags: str
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether nobody has seen it."""
+        return "S" not in self.flags
+
+
+def stored(box: Path) -> list[Stored]:
+    """Return all messages; one that a reader moves meanwhile is found in its new place."""
+    found: dict[str, Stored] = {}
+    for part in ("new", "cur"):  # in the order in which messages move
+        for path in (box / part).iterdir() if (box / part).is_dir() else ():
+            unique, _, flags = path.name.partition(":2,")
+            if not unique.startswith("."):
+                found[unique] = Stored(path, unique, flags)
+    return list(found.values())
+
+
+def deliver(box: Path, unique: str, data: bytes, deadline: float) -> bool:
+    """File a message under `unique`, once: False if it is there already, wherever it moved."""
+    for part in ("tmp", "new", "cur"):
+        (box / part).mkdir(parents=True, exist_ok=True)
+    with locked(box, deadline):
+        if any(one.unique == unique for one in stored(box)):
+            return False
+        scratch = box / "tmp" / unique  # the lock's holder is its only writer
+        _write(scratch, data)
+        scratch.rename(box / "new" / unique)
+        _sync_folder(box / "new")
+    return True
+
+
+def mark_read(box: Path, unique: str, deadline: float) -> bool:
+    """Set the flag "seen"; False if it was set."""
+    with locked(box, deadline):
+        message = find(box, unique)
+        if not message.is_unread:
+            return False
+        flags = "".join(sorted({*message.flags, "S"}))
+        (box / "cur").mkdir(exist_ok=True)
+        message.path.rename(box / "cur" / f"{unique}:2,{flags}")
+        _sync_folder(box / "cur")
+    return True
+
+
+def find(box: Path, unique: str) -> Stored:
+    """Return one message.
+
+    Raises:
+        PluginError: class not_found.
+    """
+    for message in stored(box):
+        if message.unique == unique:
+            return message
+    raise PluginError(ErrorClass.NOT_FOUND, "A message is no longer in this mailbox.")
+
+
+def labels(box: Path) -> dict[str, list[str]]:
+    """Return the labels of all messages that have any, by unique name."""
+    try:
+        text = (box / "labels.json").read_bytes()
+    except FileNotFoundError:
+        return {}
+    return _LABELS.validate_json(text)
+
+
+def set_label(box: Path, unique: str, label: str, *, present: bool, deadline: float) -> bool:
+    """Add or remove one label; False if nothing had to change."""
+    with locked(box, deadline):
+        find(box, unique)
+        known = labels(box)
+        before = known.get(unique, [])
+        after = [one for one in before if one.casefold() != label.casefold()]
+        if present == (len(after) < len(before)):
+            return False
+        known[unique] = [*after, label] if present else after
+        scratch = box / "labels.json.tmp"
+        _write(scratch, _LABELS.dump_json(known))
+        scratch.rename(box / "labels.json")
+        _sync_folder(box)
+    return True
+
+
+@contextmanager
+def locked(box: Path, deadline: float) -> Iterator[None]:
+    """Hold the mailbox alone, over threads and processes; a killed holder frees it.
+
+    Raises:
+        PluginError: class timeout, when the deadline comes first.
+    """
+    with (box / ".lock").open("w") as file:
+        pause = threading.Event()
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    message = "The mailbox was in use by another step until the time was up."
+                    raise PluginError(ErrorClass.TIMEOUT, message, sent=False) from None
+                pause.wait(0.01)
+        yield
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,132 @@
+"""Messages as text: composing what is sent, reading what was found."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.message import EmailMessage, MIMEPart
+from email.parser import BytesHeaderParser, BytesParser
+from email.policy import default
+from email.utils import formatdate, getaddresses, parsedate_to_datetime
+from functools import cached_property
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nh3
+
+OWN_HEADER = "X-Pilot-Key"
+NOT_SENT_HEADER = "X-Pilot-Not-Sent"
+_BLOCKS = frozenset({"p", "div", "br", "tr", "li", "table", "ul", "ol", "h1", "h2", "h3", "h4"})
+_UNSEEN = frozenset({"script", "style", "head", "title"})
+
+
+class _TextOfHtml(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+        self._unseen = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+        self._unseen += tag in _UNSEEN
+        if tag in _BLOCKS:
+            self.parts.append("\n")
+        elif tag in {"td", "th"}:
+            self.parts.append("\t")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _UNSEEN and self._unseen:
+            self._unseen -= 1
+
+    def handle_data(self, data: str) -> None:
+        if not self._unseen:
+            self.parts.append(data)
+
+
+def text_of(html: str) -> str:
+    """Return HTML as plain text: a line per block, cells divided by " | "."""
+    parser = _TextOfHtml()
+    parser.feed(html)
+    parser.close()
+    lines = ("".join(parser.parts)).split("\n")
+    cells = ([" ".join(cell.split()) for cell in line.strip("\t ").split("\t")] for line in lines)
+    return "\n".join(line for line in (" | ".join(row) for row in cells) if line.strip())
+
+
+def compose(headers: dict[str, str], text: str, html: str) -> EmailMessage:
+    """Return a message; HTML is cleaned and gets a text part if there is no text.
+
+    Args:
+        headers: without line breaks; empty ones are left out.
+        text: the plain body, or "".
+        html: the HTML body, or "".
+    """
+    message = EmailMessage()
+    for name, value in headers.items():
+        if value:
+            message[name] = value
+    message["Date"] = formatdate(usegmt=True)
+    clean = nh3.clean(html) if html else ""
+    message.set_content(text or text_of(clean))
+    if clean:
+        message.add_alternative(clean, subtype="html")
+    return message
+
+
+class Found:
+    """A message of a mailbox; its body is parsed only when it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            self._data = file.read()
+            self._received = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+        self._head = BytesHeaderParser(policy=default).parsebytes(self._data)
+
+    @cached_property
+    def _parsed(self) -> EmailMessage:
+        return BytesParser(policy=default).parsebytes(self._data)
+
+    def header(self, name: str) -> str:
+        """Return a header as one line, "" if it is absent."""
+        try:
+            return " ".join(str(self._head.get(name, "")).split())
+        except (ValueError, IndexError, AttributeError):  # headers that the parser trips over
+            return ""
+
+    def addresses(self, name: str) -> list[str]:
+        """Return the bare addresses of a header."""
+        return [address for _, address in getaddresses([self.header(name)]) if address]
+
+    @property
+    def date(self) -> datetime:
+        """When it was sent, in UTC; when it was received, if its own date is missing or bad."""
+        try:
+            sent = parsedate_to_datetime(self.header("Date"))
+            return (sent if sent.tzinfo else sent.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            return self._received
+
+    @property
+    def text(self) -> str:
+        """The body as plain text."""
+        part = self._parsed.get_body(("plain", "html"))
+        if part is None:
+            return ""
+        content = _decoded(part)
+        return text_of(content) if part.get_content_subtype() == "html" else content.strip()
+
+    def attachments(self) -> Iterator[tuple[str, str, int]]:
+        """Yield name, media type and size in bytes of each attachment."""
+        parts = self._parsed.iter_attachments() if self._parsed.is_multipart() else ()
+        for number, part in enumerate(parts):
+            payload = part.get_payload(decode=True)
+            size = len(payload) if isinstance(payload, bytes) else 0
+            yield part.get_filename() or f"attachment {number + 1}", part.get_content_type(), size
+
+
+def _decoded(part: MIMEPart) -> str:
+    """Decode leniently: mail often names a charset wrongly or one that does not exist."""
+    payload = part.get_payload(decode=True)
+    data = payload if isinstance(payload, bytes) else b""
+    try:
+        return data.decode(part.get_content_charset("utf-8"), "replace")
+    except LookupError:
+        return data.decode("utf-8", "replace")

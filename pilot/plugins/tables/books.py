@@ -1,0 +1,163 @@
+"""Reading CSV and XLSX files: charset, dialect, tabs, and cells as they were written."""
+
+import codecs
+import csv
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+from charset_normalizer import from_bytes
+from python_calamine import CalamineError, CalamineWorkbook
+
+from pilot.errors import ErrorClass, PluginError
+
+MAX_FILE_BYTES = 50_000_000
+MAX_ENTRIES = 1_000
+DELIMITERS = ",;\t|"
+_MARKS = {
+    "utf-8": codecs.BOM_UTF8,
+    "utf-16-le": codecs.BOM_UTF16_LE,
+    "utf-16-be": codecs.BOM_UTF16_BE,
+}
+
+Cell = str | int | float | bool | None
+Rows = list[list[Cell]]
+
+
+@dataclass(frozen=True)
+class Text:
+    """How a CSV file is written."""
+
+    charset: str = "utf-8"
+    delimiter: str = ","
+    newline: str = "\n"
+    mark: bytes = b""  # the byte order mark that the file begins with
+
+
+@dataclass(frozen=True)
+class Book:
+    """The tabs of a table; a CSV file has one, named like the file."""
+
+    tabs: dict[str, Rows]
+    text: Text | None = field(default=None)
+
+
+def read(path: Path, data: bytes) -> Book:
+    """Return all tabs of a file with this content.
+
+    Raises:
+        PluginError: output_too_large; schema, if it is not what its name says.
+    """
+    if len(data) > MAX_FILE_BYTES:
+        message = f"{path.name} is larger than {MAX_FILE_BYTES // 1_000_000} MB."
+        raise PluginError(ErrorClass.OUTPUT_TOO_LARGE, message)
+    if path.suffix.lower() == ".xlsx":
+        return Book(_read_xlsx(path.name, data))
+    text = _detect(data)
+    try:
+        return Book({path.stem: _records(_decoded(data, text), text.delimiter)}, text)
+    except csv.Error as error:
+        message = f"{path.name} cannot be read as CSV: {error}."
+        raise PluginError(ErrorClass.SCHEMA, message) from None
+
+
+def write_text(rows: Sequence[Sequence[Cell]], text: Text) -> bytes:
+    """Return rows as CSV in this dialect and charset, without a byte order mark.
+
+    Raises:
+        PluginError: class input, if the charset has no such characters.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=text.delimiter, lineterminator=text.newline)
+    writer.writerows(rows)
+    try:
+        return out.getvalue().encode(text.charset)
+    except UnicodeEncodeError as error:
+        bad = error.object[error.start : error.end]
+        message = f"The file's charset {text.charset} has no {bad!r}. Save the file as UTF-8."
+        raise PluginError(ErrorClass.INPUT, message, sent=False) from None
+
+
+def _detect(data: bytes) -> Text:
+    charset, mark = _charset(data)
+    sample = _decoded(data[:65_536], Text(charset, mark=mark))
+    newline = "\r\n" if "\r\n" in sample else "\n"
+    return Text(charset, _delimiter(sample), newline, mark)
+
+
+def _charset(data: bytes) -> tuple[str, bytes]:
+    for name, mark in _MARKS.items():
+        if data.startswith(mark):
+            return name, mark
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        best = from_bytes(data[:262_144]).best()
+        return (best.encoding if best else "cp1252"), b""
+    return "utf-8", b""
+
+
+def _decoded(data: bytes, text: Text) -> str:
+    return data[len(text.mark) :].decode(text.charset, "replace")
+
+
+def _delimiter(sample: str) -> str:
+    """Take the delimiter that gives most rows the same number of cells, at least two."""
+    scores = {one: _agreement(sample, one) for one in DELIMITERS}
+    return max(DELIMITERS, key=lambda one: scores[one])
+
+
+def _agreement(sample: str, delimiter: str) -> tuple[int, int]:
+    reader = csv.reader(io.StringIO(sample), delimiter=delimiter)
+    try:
+        widths = [len(row) for _, row in zip(range(50), reader, strict=False) if row]
+    except csv.Error:
+        return 0, 0
+    wide = [width for width in widths if width > 1]
+    common = max(wide, key=wide.count, default=0)
+    return wide.count(common), common
+
+
+def _records(text: str, delimiter: str) -> Rows:
+    return [list(row) for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
+
+
+def _read_xlsx(name: str, data: bytes) -> dict[str, Rows]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+        size = sum(entry.file_size for entry in entries)
+        if len(entries) > MAX_ENTRIES or size > 4 * MAX_FILE_BYTES:
+            raise PluginError(ErrorClass.OUTPUT_TOO_LARGE, f"{name} unpacks to too much data.")
+        with CalamineWorkbook.from_filelike(io.BytesIO(data)) as book:
+            return {tab: _sheet(book, tab) for tab in book.sheet_names}
+    except (zipfile.BadZipFile, CalamineError):
+        message = f"{name} cannot be read as an XLSX file; it may be damaged or have a password."
+        raise PluginError(ErrorClass.SCHEMA, message) from None
+
+
+def _sheet(book: CalamineWorkbook, tab: str) -> Rows:
+    rows = book.get_sheet_by_name(tab).to_python(skip_empty_area=False)
+    cells = [[_plain(cell) for cell in row] for row in rows]
+    while cells and not any(cell != "" for cell in cells[-1]):  # formatted, but empty
+        cells.pop()
+    return cells
+
+
+def _plain(value: Any) -> Cell:
+    """Return a cell as JSON: dates as ISO text, whole numbers without a fraction."""
+    if isinstance(value, datetime):
+        return (value.date() if value.time() == time() else value).isoformat()
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return str(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, bool | int | float | str):
+        return value
+    return str(value)

@@ -1,0 +1,215 @@
+"""What each change makes of a table's content; pure but for the bytes they get."""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from openpyxl import Workbook, load_workbook
+from openpyxl.utils.exceptions import IllegalCharacterError
+
+from pilot.errors import ErrorClass, PluginError
+from pilot.plugins.tables.books import Book, Cell, Rows, Text, read, write_text
+from pilot.plugins.tables.files import choose
+from pilot.plugins.tables.sampling import as_text, header_row
+
+# Where a spreadsheet would calculate: also after the full-width forms of the signs.
+_FORMULA = re.compile(r"[=+\-@\t\r\n|\uff1d\uff0b\uff0d\uff20]")
+_PLAIN_NUMBER = re.compile(r"[-+]?\d+([.,]\d+)*")
+
+Result = tuple[bytes, dict[str, Any]]
+
+
+def guarded(cell: Cell) -> Cell:
+    """Return a text that would be calculated with a quote before it."""
+    if isinstance(cell, str) and _FORMULA.match(cell) and not _PLAIN_NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell
+
+
+def tab_of(path: Path, book: Book, tab: str | None) -> str:
+    """Return the tab called `tab`; the first without a name.
+
+    Raises:
+        PluginError: class not_found.
+    """
+    names = list(book.tabs)
+    if tab is None:
+        return names[0]
+    return names[0] if book.text and tab == path.name else choose("tab", tab, names)
+
+
+def append(
+    path: Path, content: bytes, tab: str | None, rows: list[dict[str, Cell]], key: str | None
+) -> Result:
+    """Return the content with rows below the last; those whose key is there are skipped."""
+    book = read(path, content)
+    name = tab_of(path, book, tab)
+    present = book.tabs[name]
+    columns = _columns(present) or list(dict.fromkeys(part for row in rows for part in row))
+    fresh = _fresh(present, columns, [_by_column(row, columns) for row in rows], key)
+    table = [[guarded(row.get(column)) for column in columns] for row in fresh]
+    output = {
+        "appended": len(fresh),
+        "skipped": len(rows) - len(fresh),
+        "first_row": (len(present) or 1) + 1 if fresh else None,
+    }
+    if fresh and not present:
+        table.insert(0, [guarded(column) for column in columns])
+    if not fresh:
+        return content, output
+    if book.text:
+        return _append_text(content, table, book.text), output
+    cells = {
+        (len(present) + 1 + y, 1 + x): cell
+        for y, row in enumerate(table)
+        for x, cell in enumerate(row)
+    }
+    return _with_cells(content, name, cells), output
+
+
+def update(
+    path: Path,
+    content: bytes,
+    tab: str | None,
+    match: Mapping[str, Cell],
+    values: Mapping[str, Cell],
+) -> Result:
+    """Return the content with `values` set in every row that equals `match`."""
+    book = read(path, content)
+    name = tab_of(path, book, tab)
+    rows = book.tabs[name]
+    columns = _columns(rows)
+    wanted = _by_column(match, columns)
+    new = _by_column(values, columns)
+    cells: dict[tuple[int, int], Cell] = {}
+    updated = 0
+    for number in range(header_row(rows) + 1, len(rows)):
+        row = rows[number]
+        if all(_same(_at(row, columns.index(part)), wanted[part]) for part in wanted):
+            updated += 1
+            cells |= {(number + 1, columns.index(part) + 1): guarded(new[part]) for part in new}
+    if not cells:
+        return content, {"updated": 0}
+    if book.text is None:
+        return _with_cells(content, name, cells), {"updated": updated}
+    for (y, x), cell in cells.items():
+        row = rows[y - 1]
+        row += [""] * (x - len(row))
+        row[x - 1] = cell
+    text = write_text([[as_text(cell) for cell in row] for row in rows], book.text)
+    return book.text.mark + text, {"updated": updated}
+
+
+def ensure(path: Path, content: bytes | None, tab: str, columns: list[str]) -> Result:
+    """Return the content with a tab that has these columns; a tab that is there is kept.
+
+    Raises:
+        PluginError: conflict, if the tab lacks one of the columns.
+    """
+    header: list[list[Cell]] = [[guarded(column) for column in columns]]
+    is_text = path.suffix.lower() == ".csv"
+    if is_text and tab.casefold() not in {path.stem.casefold(), path.name.casefold()}:
+        message = f"{path.name} is a CSV file: its only tab is {path.stem!r}. Use an XLSX file."
+        raise PluginError(ErrorClass.INPUT, message, sent=False)
+    book = read(path, content) if content else Book({})
+    name = next((one for one in book.tabs if one.casefold() == tab.casefold()), None)
+    rows = book.tabs.get(name or "", [])
+    if is_text and not rows:
+        return write_text(header, Text()), {"created": True}
+    if name is None:
+        return _with_cells(content, tab, dict(_grid(header))), {"created": True}
+    if not rows and content:
+        return _with_cells(content, name, dict(_grid(header))), {"created": False}
+    known = {column.casefold() for column in _columns(rows)}
+    lacking = [column for column in columns if column.strip().casefold() not in known]
+    if lacking:
+        message = f"The tab {name} is there, but lacks the columns {', '.join(lacking)}."
+        raise PluginError(ErrorClass.CONFLICT, message, sent=False)
+    return content or b"", {"created": False}
+
+
+def _grid(rows: Sequence[Sequence[Cell]]) -> list[tuple[tuple[int, int], Cell]]:
+    return [((y, x), cell) for y, row in enumerate(rows, 1) for x, cell in enumerate(row, 1)]
+
+
+def _columns(rows: Rows) -> list[str]:
+    return [as_text(cell).strip() for cell in rows[header_row(rows)]] if rows else []
+
+
+def _by_column(values: Mapping[str, Cell], columns: list[str]) -> dict[str, Cell]:
+    named = [column for column in columns if column]
+    return {choose("column", name, named): cell for name, cell in values.items()}
+
+
+def _fresh(
+    present: Rows, columns: list[str], rows: list[dict[str, Cell]], key: str | None
+) -> list[dict[str, Cell]]:
+    """Leave out the rows whose key stands in the table, or in an earlier one of these rows."""
+    if key is None or not rows:
+        return rows
+    column = choose("column", key, [name for name in columns if name])
+    place = columns.index(column)
+    seen = {_comparable(_at(row, place)) for row in present[header_row(present) + 1 :]}
+    fresh: list[dict[str, Cell]] = []
+    for number, row in enumerate(rows):
+        value = _comparable(row.get(column))
+        if not value:
+            message = f"Row {number + 1} has no value in the key column {column}."
+            raise PluginError(ErrorClass.INPUT, message, sent=False)
+        if value not in seen:
+            seen.add(value)
+            fresh.append(row)
+    return fresh
+
+
+def _at(row: list[Cell], place: int) -> Cell:
+    return row[place] if place < len(row) else ""
+
+
+def _same(left: Cell, right: Cell) -> bool:
+    return _comparable(left) == _comparable(right)
+
+
+def _comparable(cell: Cell) -> str:
+    return as_text(guarded(cell)).strip()
+
+
+def _append_text(content: bytes, rows: Sequence[Sequence[Cell]], text: Text) -> bytes:
+    """Add lines at the end and leave every byte before them as it was."""
+    end = text.newline.encode(text.charset)
+    between = b"" if not content.removeprefix(text.mark) or content.endswith(end) else end
+    return content + between + write_text([[as_text(cell) for cell in row] for row in rows], text)
+
+
+def _with_cells(content: bytes | None, tab: str, cells: Mapping[tuple[int, int], Cell]) -> bytes:
+    """Return an XLSX file with these cells set; rows and columns count from 1."""
+    if content:
+        book = load_workbook(io.BytesIO(content))
+        _refuse_formulas(book)
+    else:
+        book = Workbook()
+        book.remove(book.worksheets[0])
+    sheet = book[tab] if tab in book.sheetnames else book.create_sheet(tab)
+    try:
+        for (row, column), cell in cells.items():
+            sheet.cell(row, column).value = cell
+    except IllegalCharacterError:
+        message = "A value holds control characters, which an XLSX file cannot hold."
+        raise PluginError(ErrorClass.INPUT, message, sent=False) from None
+    out = io.BytesIO()
+    book.save(out)
+    book.close()
+    return out.getvalue()
+
+
+def _refuse_formulas(book: Workbook) -> None:
+    """Saving drops the results of formulas, and the next step would read nothing in their place."""
+    for sheet in book.worksheets:
+        for row in sheet.iter_rows():
+            if any(cell.data_type == "f" for cell in row):
+                message = f"The tab {sheet.title} has formulas; writing would lose their results."
+                raise PluginError(
+                    ErrorClass.CONFLICT, f"{message} Use a file without formulas.", sent=False
+                )

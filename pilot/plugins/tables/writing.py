@@ -1,0 +1,159 @@
+"""Changing a table exactly once: lock, journal line on disk, then atomic rename.
+
+The journal knows for each key what the file was before and after, so that a probe can tell
+whether the rename happened, also when later writes followed.
+"""
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from pilot.errors import ErrorClass, PluginError
+
+MAX_JOURNAL_BYTES = 4_000_000
+
+Change = Callable[[bytes | None], tuple[bytes, dict[str, Any]]]
+
+
+class _Line(BaseModel):
+    key: str
+    before: str
+    after: str
+    output: dict[str, Any]
+
+
+def change(path: Path, key: str, deadline: float, edit: Change) -> dict[str, Any]:
+    """Write what `edit` makes of the file's content, once per key; return its output.
+
+    Args:
+        path: the table; it need not exist.
+        key: idempotency key; a key that was applied returns its first output.
+        deadline: on time.monotonic(), for the wait on other writers.
+        edit: takes the content (None: no file) and returns the new content and the output.
+
+    Raises:
+        PluginError: class timeout, or what `edit` raises; then nothing was written.
+    """
+    with _locked(path, deadline):
+        content = path.read_bytes() if path.exists() else None
+        lines = _journal(path)
+        if _verdict(lines, key, _digest(content)) is True:
+            return next(line.output for line in reversed(lines) if line.key == key)
+        changed, output = edit(content)
+        line = _Line(key=key, before=_digest(content), after=_digest(changed), output=output)
+        scratch = path.with_name(f".{path.name}.tmp")
+        if changed != content:
+            _write(scratch, changed)
+        _note(path, lines, line)
+        if changed != content:
+            scratch.rename(path)
+            _sync_folder(path.parent)
+    return output
+
+
+def applied(path: Path, key: str, deadline: float) -> dict[str, Any] | None:
+    """Return the output of the change with this key, or None if it was surely not made.
+
+    Raises:
+        PluginError: class conflict: the file was changed by others and nobody can tell.
+    """
+    if not path.parent.is_dir():
+        return None
+    with _locked(path, deadline):
+        lines = _journal(path)
+        content = path.read_bytes() if path.exists() else None
+        verdict = _verdict(lines, key, _digest(content))
+    if verdict is None:
+        message = f"{path.name} was changed from outside: nobody can tell whether it has the rows."
+        raise PluginError(ErrorClass.CONFLICT, message)
+    return next(line.output for line in reversed(lines) if line.key == key) if verdict else None
+
+
+def _verdict(lines: list[_Line], key: str, now: str) -> bool | None:
+    """Say whether the newest change with this key was made; None: unknown."""
+    place = max((number for number, line in enumerate(lines) if line.key == key), default=None)
+    if place is None:
+        return False
+    after = lines[place].after
+    if now == after or any(later.before == after for later in lines[place + 1 :]):
+        return True
+    return False if now == lines[place].before else None
+
+
+def _digest(content: bytes | None) -> str:
+    return "absent" if content is None else sha256(content).hexdigest()
+
+
+def _journal_path(path: Path) -> Path:
+    return path.with_name(f".{path.name}.journal")
+
+
+def _journal(path: Path) -> list[_Line]:
+    """Return all whole lines; one that a crash cut short was followed by no rename."""
+    try:
+        texts = _journal_path(path).read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    lines: list[_Line] = []
+    for text in texts:
+        try:
+            lines.append(_Line.model_validate_json(text))
+        except ValidationError:
+            continue
+    return lines
+
+
+def _note(path: Path, lines: list[_Line], line: _Line) -> None:
+    """Append a line, on disk before this returns; a journal that grew long keeps its newer half."""
+    journal = _journal_path(path)
+    if journal.exists() and journal.stat().st_size > MAX_JOURNAL_BYTES:
+        scratch = journal.with_name(f"{journal.name}.tmp")
+        kept = [one.model_dump_json() for one in lines[len(lines) // 2 :]]
+        _write(scratch, "".join(f"{text}\n" for text in kept).encode())
+        scratch.rename(journal)
+    with journal.open("ab") as file:
+        file.write(f"\n{line.model_dump_json()}\n".encode())  # the first ends a line cut short
+        file.flush()
+        os.fsync(file.fileno())
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def _locked(path: Path, deadline: float) -> Iterator[None]:
+    """Hold the table alone, over threads and processes; a killed holder frees it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as file:
+        pause = threading.Event()
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    message = f"{path.name} was in use by another step until the time was up."
+                    raise PluginError(ErrorClass.TIMEOUT, message, sent=False) from None
+                pause.wait(0.01)
+        yield
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
