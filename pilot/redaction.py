@@ -1,0 +1,77 @@
+"""Takes secrets out of values before they are written anywhere: by name of key, by form of text."""
+
+import re
+from typing import Any
+
+import re2
+
+JsonValue = Any
+
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_ENDINGS = frozenset(
+    {"password", "passwd", "passphrase", "secret", "token", "authorization", "cookie", "credential"}
+)
+_JOINED = ("apikey", "privatekey", "secretkey", "accesskey", "signingkey")
+
+# RE2: linear in the text whatever is in it.
+_FORMS = re2.compile(
+    r"(?P<key>-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?)"
+    r"|(?P<scheme>(?i:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{12,}"
+    r"|\b(?:sk|rk|pk)[-_][A-Za-z0-9_-]{16,}"
+    r"|\b(?:ghp|gho|ghu|ghs|ghr|github_pat|glpat|xox[abeoprs])[-_][A-Za-z0-9_-]{10,}"
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|\bAIza[A-Za-z0-9_-]{30,}"
+    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
+    r"|(?P<origin>\b[a-z][a-z0-9+.-]{1,15}://[^\s/:@\[\]]*:)[^\s/@\[\]]+@"
+)
+_DONE = re.compile(r"\[redacted:[a-z_]+\]")
+
+
+def redact(value: JsonValue) -> JsonValue:
+    """Return a copy of `value` without secrets; each is shown as `[redacted:NAME]`.
+
+    Texts below a key that names a secret (password, token, api_key, authorization, cookie ...) go
+    as a whole, numbers stay: `tokens: 120` is a count. Applied twice it changes nothing more.
+    """
+    match value:
+        case dict():
+            return {key: _below(str(key), member) for key, member in value.items()}
+        case list() | tuple():
+            return [redact(member) for member in value]
+        case str():
+            return _FORMS.sub(_mask, value)
+    return value
+
+
+def _below(key: str, value: JsonValue) -> JsonValue:
+    name = _secret_name(key)
+    return _hide(name, value) if name else redact(value)
+
+
+def _hide(name: str, value: JsonValue) -> JsonValue:
+    match value:
+        case dict():
+            return {key: _hide(name, member) for key, member in value.items()}
+        case list() | tuple():
+            return [_hide(name, member) for member in value]
+        case str() if value and not _DONE.fullmatch(value):
+            return f"[redacted:{name}]"
+    return value
+
+
+def _secret_name(key: str) -> str | None:
+    words = [word.lower() for word in _WORD.findall(key)]
+    if words and words[-1].removesuffix("s") in _ENDINGS:
+        return words[-1]
+    joined = "".join(words)
+    return "api_key" if joined.endswith(_JOINED) else None
+
+
+def _mask(found: Any) -> str:
+    if found["key"]:
+        return "[redacted:private_key]"
+    if found["scheme"]:
+        return f"{found['scheme']}[redacted:token]"
+    if found["origin"]:
+        return f"{found['origin']}[redacted:password]@"
+    return "[redacted:token]"

@@ -1,0 +1,77 @@
+"""Secrets leave values before they are written anywhere."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pilot.redaction import redact
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.sampled_from(["password", "name", "api_key", "tokens"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["password", "Client-Secret", "api_key", "apiKey", "X-API-Key", "authorization", "Set-Cookie"],
+)
+def test_a_text_below_a_key_that_names_a_secret_is_hidden(key):
+    hidden = redact({key: "hunter2-and-more", "name": "Ada"})
+    assert hidden["name"] == "Ada"
+    assert hidden[key].startswith("[redacted:")
+
+
+def test_counts_of_tokens_stay():
+    assert redact({"tokens": 120, "token_id": "t1"}) == {"tokens": 120, "token_id": "t1"}
+
+
+def test_everything_below_a_secret_key_is_hidden():
+    value = {"credentials": {"user": "ada", "codes": ["a1", "b2"], "tries": 3}}
+    hidden = "[redacted:credentials]"
+    assert redact(value) == {"credentials": {"user": hidden, "codes": [hidden, hidden], "tries": 3}}
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "sk-proj-abcdefghijklmnop0123",
+        "ghp_abcdefghij0123456789",
+        "AKIAABCDEFGHIJKLMNOP",
+        "eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl",
+        "abcdefghijklmnopqrstuvwx0123",
+    ],
+)
+def test_tokens_are_known_by_their_form(secret):
+    told = redact(f"Authorization: Bearer {secret} was refused")
+    assert secret not in told
+    assert told.startswith("Authorization: Bearer [redacted:token]")
+
+
+def test_a_password_in_an_address_is_hidden():
+    told = redact("cannot reach postgresql://pilot:s3cret@db.test:5432/pilot")
+    assert told == "cannot reach postgresql://pilot:[redacted:password]@db.test:5432/pilot"
+
+
+def test_a_private_key_is_hidden():
+    key = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----"
+    assert redact(f"key: {key}") == "key: [redacted:private_key]"
+
+
+@settings(max_examples=200, deadline=None)
+@given(JSON)
+def test_redacting_twice_changes_nothing_more(value):
+    once = redact(value)
+    assert redact(once) == once
+
+
+def test_time_grows_with_the_text_only():
+    start = time.monotonic()
+    redact("-eyJ" * 250_000 + "bearer " * 100_000)
+    assert time.monotonic() - start < 2
