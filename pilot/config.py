@@ -1,0 +1,197 @@
+"""What this process is told by its environment: addresses, folders, ports, keys, sizes.
+
+What an administrator changes while Pilot runs is a setting (`pilot.settings`), not config.
+"""
+
+import base64
+import binascii
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from pilot.errors import ConfigError
+
+TEST_DATABASE = "pilot_test"  # crash points fire only in databases whose name starts so
+KEYS_FILE = "secret_keys"
+
+
+@dataclass(frozen=True)
+class Config:
+    """The facts of one process. Secrets are left out of its repr."""
+
+    data: Path  # everything Pilot keeps outside the database, and the embedded servers
+    host: str
+    port: int
+    database_url: str
+    redis_url: str
+    embedded_database: bool  # DATABASE_URL was not given: `pilot up` runs a server of its own
+    embedded_redis: bool
+    threads: int  # of a worker, for steps that do I/O
+    slots: int  # executions that one worker runs at once
+    drain_s: int  # a stopping worker lets running steps finish for so long
+    public_url: str | None  # where people reach Pilot, for links; None: http://host:port
+    allow_http: bool
+    egress_allow: tuple[str, ...]  # host:port entries that actions may reach besides the public net
+    admin_password: str | None = field(repr=False)
+    secret_keys: tuple[str, ...] = field(repr=False)  # newest first; empty before the first `up`
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] | None = None) -> "Config":
+        """Read the environment of this process (or `environment`, for tests).
+
+        Raises:
+            ConfigError: a value cannot be used; the message says which and what to do.
+        """
+        env = os.environ if environment is None else environment
+        data = Path(env.get("PILOT_DATA") or "data").absolute()
+        host = env.get("PILOT_HOST") or "127.0.0.1"
+        public_url = _url(env, "PILOT_PUBLIC_URL", ("http", "https"))
+        allow_http = _flag(env, "PILOT_ALLOW_HTTP")
+        _refuse_open_http(host, public_url, allow_http=allow_http)
+        database_url = _url(env, "DATABASE_URL", ("postgresql", "postgres", "postgresql+psycopg"))
+        redis_url = _url(env, "REDIS_URL", ("redis", "rediss", "unix"))
+        return cls(
+            data=data,
+            host=host,
+            port=_integer(env, "PILOT_PORT", 8710, 1, 65535),
+            database_url=database_url or embedded_database_url(sockets(data)),
+            redis_url=redis_url or embedded_redis_url(sockets(data)),
+            embedded_database=database_url is None,
+            embedded_redis=redis_url is None,
+            threads=_integer(env, "PILOT_THREADS", 128, 1, 4096),
+            slots=_integer(env, "PILOT_SLOTS", 500, 1, 10_000),
+            drain_s=_integer(env, "PILOT_DRAIN_S", 20, 0, 3600),
+            public_url=public_url,
+            allow_http=allow_http,
+            egress_allow=_egress_allow(env.get("PILOT_EGRESS_ALLOW", "")),
+            admin_password=env.get("PILOT_ADMIN_PASSWORD") or None,
+            secret_keys=_secret_keys(env, data),
+        )
+
+    @property
+    def url(self) -> str:
+        """Where a person's browser finds Pilot, without a slash at the end."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        return f"http://{local_address(self.host)}:{self.port}"
+
+
+def sockets(data: Path) -> Path:
+    """Return the folder of the embedded servers' sockets (its real path is the short one)."""
+    return (data / "sockets").resolve()
+
+
+def embedded_database_url(folder: Path) -> str:
+    """Return the URL of the embedded PostgreSQL whose socket lies in `folder`."""
+    return f"postgresql://pilot@/pilot?host={quote(str(folder), safe='/')}&port=5432"
+
+
+def embedded_redis_url(folder: Path) -> str:
+    """Return the URL of the embedded Valkey whose socket lies in `folder`."""
+    return f"unix://{quote(str(folder), safe='/')}/valkey.sock"
+
+
+def local_address(host: str) -> str:
+    """Return the address by which this machine reaches a server bound to `host`, for a URL."""
+    if host in {"0.0.0.0", "::", ""}:  # noqa: S104  compared with, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def child_environment(values: Mapping[str, str]) -> dict[str, str]:
+    """Return this process' environment with `values` put in, for a process it starts."""
+    return {**os.environ, **values}
+
+
+def failpoint_text() -> str:
+    """Return PILOT_FAILPOINT, or "" where the database is not one of the tests'."""
+    name = urlsplit(os.environ.get("DATABASE_URL", "")).path.lstrip("/")
+    return os.environ.get("PILOT_FAILPOINT", "") if name.startswith(TEST_DATABASE) else ""
+
+
+def _integer(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = env.get(name) or str(default)
+    if not (text.isascii() and text.isdigit()) or not low <= int(text) <= high:
+        raise ConfigError(f"{name}={text!r} must be a whole number from {low} to {high}.")
+    return int(text)
+
+
+def _flag(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name) or "0"
+    if text not in {"0", "1"}:
+        raise ConfigError(f"{name}={text!r} must be 0 or 1.")
+    return text == "1"
+
+
+def _url(env: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | None:
+    text = env.get(name) or None
+    if text and text.partition("://")[0] not in schemes:
+        raise ConfigError(f"{name} must start with {' or '.join(f'{s}://' for s in schemes)}.")
+    return text
+
+
+def _refuse_open_http(host: str, public_url: str | None, *, allow_http: bool) -> None:
+    try:
+        loopback = host == "localhost" or ip_address(host).is_loopback
+    except ValueError as error:
+        raise ConfigError(f"PILOT_HOST={host!r} must be an IP address or localhost.") from error
+    if loopback or allow_http or (public_url or "").startswith("https://"):
+        return
+    raise ConfigError(
+        f"PILOT_HOST={host} can be reached from other machines, where passwords would travel in "
+        "the clear: set PILOT_PUBLIC_URL to the https:// address of your proxy, or "
+        "PILOT_ALLOW_HTTP=1 if the network is trusted."
+    )
+
+
+def _egress_allow(text: str) -> tuple[str, ...]:
+    entries = tuple(entry.strip() for entry in text.split(",") if entry.strip())
+    for entry in entries:
+        host, _, port = entry.rpartition(":")
+        if not host or not port.isdigit():
+            raise ConfigError(f"PILOT_EGRESS_ALLOW: {entry!r} must be host:port.")
+    return entries
+
+
+def _secret_keys(env: Mapping[str, str], data: Path) -> tuple[str, ...]:
+    text = env.get("PILOT_SECRET_KEYS") or ""
+    name = "PILOT_SECRET_KEYS"
+    if not text:
+        given = env.get("PILOT_SECRET_KEYS_FILE")
+        path = Path(given) if given else data / KEYS_FILE
+        text = _private_text(path, required=bool(given))
+        name = str(path)
+    keys = tuple(text.replace(",", " ").split())
+    for number, key in enumerate(keys, 1):
+        if not _is_key(key):
+            raise ConfigError(
+                f"{name}: key {number} is not 32 bytes in URL-safe base64. Make one with: python3 "
+                "-c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
+            )
+    return keys
+
+
+def _private_text(path: Path, *, required: bool) -> str:
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="ascii")
+    except FileNotFoundError:
+        if required:
+            raise ConfigError(f"PILOT_SECRET_KEYS_FILE: {path} does not exist.") from None
+        return ""
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"The key file {path} cannot be read: {error}.") from error
+    if stat.S_IMODE(mode) & 0o077:
+        raise ConfigError(f"The key file {path} can be read by others: chmod 600 {path}")
+    return text
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, altchars=b"-_", validate=True)) == 32
+    except (binascii.Error, ValueError):
+        return False
