@@ -114,7 +114,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 DECLARE target uuid;
 BEGIN
   SELECT execution_id INTO target FROM wait WHERE id = p_wait;
-  IF resolve_wait(p_wait, '{"fired":true}') THEN RETURN target; END IF;
+  IF resolve_wait(p_wait, '{"fired": true}') THEN RETURN target; END IF;
   RETURN NULL;
 END $$;
 

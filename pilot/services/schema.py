@@ -1,0 +1,174 @@
+"""Roles, the database and its migrations, and what a foreign server must offer."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg import sql
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from pilot import db
+from pilot.errors import ConfigError, UnavailableError
+
+MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
+MINIMUM = 18
+LOGIN = "pilot"
+
+# A role that exists already (another Pilot on this server) is left as it is. The grants do not
+# inherit: a session has the rights of one role at a time, the one it has SET.
+ROLES = """\
+DO $$ DECLARE r text; BEGIN
+  FOREACH r IN ARRAY ARRAY['pilot_owner', 'pilot_app', 'pilot_claim', 'pilot_audit'] LOOP
+    BEGIN
+      EXECUTE format('CREATE ROLE %I NOLOGIN NOSUPERUSER NOBYPASSRLS', r);
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+    END;
+  END LOOP;
+  BEGIN
+    CREATE ROLE pilot LOGIN NOSUPERUSER NOBYPASSRLS;
+  EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+  END;
+END $$;
+GRANT pilot_owner, pilot_app TO pilot WITH INHERIT FALSE, SET TRUE;
+GRANT pilot_claim, pilot_audit TO pilot_owner WITH INHERIT FALSE, SET TRUE;
+"""
+
+
+def prepare_roles(admin_url: str) -> None:
+    """Create the roles of Pilot on a server, as its superuser; those that exist stay."""
+    with psycopg.connect(db.dsn(admin_url), autocommit=True) as connection:
+        connection.execute(ROLES)
+
+
+def create_database(admin_url: str, name: str) -> None:
+    """Create a database owned by `pilot_owner`; one that exists stays."""
+    with psycopg.connect(db.dsn(admin_url), autocommit=True) as connection:
+        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        if known.fetchone() is None:
+            statement = sql.SQL("CREATE DATABASE {} OWNER pilot_owner")
+            connection.execute(statement.format(sql.Identifier(name)))
+
+
+def migrate(url: str) -> None:
+    """Bring a database to the newest schema; runs as `pilot_owner`, one process at a time.
+
+    Raises:
+        ConfigError: it was made by a newer Pilot.
+        UnavailableError: somebody holds a lock that a change needs; nothing was changed.
+    """
+    present = revision(url)
+    if present is not None and present not in _known():
+        raise ConfigError(
+            f"The database was made by a newer Pilot (its schema is {present}): update this one."
+        )
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["url"] = _sqlalchemy_url(url)
+    try:
+        command.upgrade(config, "head")
+    except Exception as error:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) != "55P03":
+            raise
+        raise UnavailableError(
+            "A table stays locked by another session: the migration was not done. Try again."
+        ) from error
+
+
+def revision(url: str) -> str | None:
+    """Return the schema's revision, None for an empty database."""
+    engine = create_engine(_sqlalchemy_url(url), poolclass=NullPool, connect_args=_AS_OWNER)
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def head() -> str:
+    """Return the newest revision that this code knows."""
+    return max(_known())
+
+
+def check_server(url: str) -> None:
+    """Check that a foreign server is new enough and its roles respect row-level security.
+
+    Raises:
+        ConfigError: one line that says what to do.
+    """
+    where = urlsplit(url).hostname or "its socket"
+    try:
+        connection = psycopg.connect(db.dsn(url), connect_timeout=5)
+    except psycopg.OperationalError as error:
+        raise ConfigError(
+            f"DATABASE_URL does not answer ({where}: {_first_line(error)}): start that server, "
+            "correct the URL, or unset it to use the embedded PostgreSQL."
+        ) from error
+    with connection:
+        version = connection.info.server_version // 10_000
+        if version < MINIMUM:
+            raise ConfigError(
+                f"DATABASE_URL is PostgreSQL {version}, Pilot needs {MINIMUM} or newer: upgrade "
+                "that server, or unset DATABASE_URL to use the embedded one."
+            )
+        _check_roles(connection)
+
+
+def _check_roles(connection: psycopg.Connection) -> None:
+    powerful = connection.execute(
+        "SELECT rolname FROM pg_roles WHERE (rolsuper OR rolbypassrls) AND rolname IN "
+        "(session_user, 'pilot_owner', 'pilot_app', 'pilot_claim', 'pilot_audit')"
+    ).fetchone()
+    if powerful:
+        raise ConfigError(
+            f"DATABASE_URL: the role {powerful[0]} is superuser or has BYPASSRLS, so row-level "
+            f"security would not hold: ALTER ROLE {powerful[0]} NOSUPERUSER NOBYPASSRLS, or use "
+            "another login."
+        )
+    able = connection.execute(
+        "SELECT count(*) FROM pg_roles WHERE rolname IN ('pilot_owner', 'pilot_app') "
+        "AND pg_has_role(session_user, oid, 'SET')"
+    ).fetchone()
+    if able is None or able[0] != 2:
+        raise ConfigError(
+            "DATABASE_URL: its login may not act as pilot_owner and pilot_app. Make the roles as "
+            "that server's superuser: pilot migrate --roles | psql ..."
+        )
+
+
+def check_row_security(url: str) -> None:
+    """Check that every table with an owner forces row-level security.
+
+    Raises:
+        ConfigError: names the tables that do not.
+    """
+    with psycopg.connect(db.dsn(url), connect_timeout=5) as connection:
+        rows = connection.execute(
+            "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
+            "WHERE a.attname = 'owner_id' AND c.relkind IN ('r', 'p') AND NOT "
+            "(c.relrowsecurity AND c.relforcerowsecurity) "
+            "AND c.relnamespace = 'public'::regnamespace ORDER BY 1"
+        ).fetchall()
+    if rows:
+        raise ConfigError(
+            f"Row-level security is not forced on {', '.join(row[0] for row in rows)}: ALTER "
+            "TABLE ... FORCE ROW LEVEL SECURITY, or restore the database."
+        )
+
+
+_AS_OWNER = {"options": "-c role=pilot_owner", "connect_timeout": 5}
+
+
+def _known() -> list[str]:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return [each.revision for each in ScriptDirectory.from_config(config).walk_revisions()]
+
+
+def _sqlalchemy_url(url: str) -> str:
+    return "postgresql+psycopg://" + db.dsn(url).split("://", 1)[1]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,67 @@
+"""Records which rows of docs/capabilities.md the tests of a run proved, for `make capabilities`.
+
+Run as a program it prints the numbers without a passing test, or `none`.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TABLE = ROOT / "docs" / "capabilities.md"
+RESULTS = ROOT / "build" / "capabilities.json"
+MARKED = pytest.StashKey[dict[str, list[int]]]()
+
+
+def pytest_configure(config):
+    config.stash[MARKED] = {}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        numbers = [n for mark in item.iter_markers("capability") for n in mark.args]
+        item.user_properties.append(("capabilities", numbers))
+
+
+def pytest_runtest_logreport(report):
+    numbers = dict(report.user_properties).get("capabilities")
+    if not numbers:
+        return
+    proved = _outcomes.setdefault(report.nodeid, {"numbers": numbers, "passed": True})
+    proved["passed"] &= report.passed
+
+
+_outcomes: dict[str, dict] = {}
+
+
+def pytest_sessionfinish(session):
+    """Only a run of everything may say what is missing; a worker of xdist leaves it to the main."""
+    config = session.config
+    whole = (
+        not config.option.keyword and not config.option.markexpr and not config.option.file_or_dir
+    )
+    if whole and not hasattr(config, "workerinput"):
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(_outcomes, indent=1), encoding="utf-8")
+
+
+def rows(table: str) -> list[int]:
+    """Return the numbers of the rows of the table."""
+    return [int(number) for number in re.findall(r"^\| *(\d+) *\|", table, re.MULTILINE)]
+
+
+def missing(table: str, outcomes: dict[str, dict]) -> list[int]:
+    """Return the rows without a test that passed; a row with a failing one is missing too."""
+    passed = {n for each in outcomes.values() if each["passed"] for n in each["numbers"]}
+    failed = {n for each in outcomes.values() if not each["passed"] for n in each["numbers"]}
+    return [number for number in rows(table) if number not in passed - failed]
+
+
+if __name__ == "__main__":
+    if not RESULTS.exists():
+        sys.exit("There are no results: run make test first.")
+    left = missing(TABLE.read_text(encoding="utf-8"), json.loads(RESULTS.read_text("utf-8")))
+    print("\n".join(map(str, left)) or "none")

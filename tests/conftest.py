@@ -1,0 +1,69 @@
+"""What every test may use: real servers, a database of its own, no foreign network."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from pilot import db
+from tests import servers as own_servers
+
+pytest_plugins = ["tests.capabilities"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment() -> Iterator[None]:
+    """Forget what the shell says: tests start their own servers."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("PILOT_", "PG")) or name in {"DATABASE_URL", "REDIS_URL"}:
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loopback_only() -> Iterator[None]:
+    """Refuse connections of this process to other machines."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+        yield
+
+
+def _guarded(connect):
+    def guarded(self, address):
+        if self.family in {socket.AF_INET, socket.AF_INET6}:
+            host = address[0]
+            assert host == "localhost" or ipaddress.ip_address(host).is_loopback, (
+                f"a test dialled {host}"
+            )
+        return connect(self, address)
+
+    return guarded
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[own_servers.Servers]:
+    """PostgreSQL and Valkey of this test session."""
+    with own_servers.running() as running:
+        yield running
+
+
+@pytest.fixture
+def database(servers) -> Iterator[str]:
+    """Give the URL of a migrated database of this test; `pilot.db` is configured for it."""
+    with servers.database() as url:
+        engine = db.configure(url)
+        yield url
+        engine.dispose()
+
+
+@pytest.fixture
+def redis_url(servers) -> str:
+    """Give the URL of the session's Valkey, emptied."""
+    with redis.Redis.from_url(servers.redis_url) as client:
+        client.flushall()
+    return servers.redis_url

@@ -1,0 +1,89 @@
+"""The tests' own PostgreSQL and Valkey: one of each per session, a database per test."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from pilot.config import TEST_DATABASE, embedded_redis_url
+from pilot.services import binaries, postgres, processes, schema, valkey
+
+TEMPLATE = f"{TEST_DATABASE}_template"
+
+
+@dataclass
+class Servers:
+    """Running servers; `database` gives a fresh migrated database."""
+
+    cluster: postgres.Cluster
+    redis_url: str
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    @property
+    def admin_url(self) -> str:
+        """The superuser's URL."""
+        return self.cluster.url("postgres")
+
+    def execute(self, statement: str, **names: str) -> None:
+        """Run one statement as superuser; names are quoted."""
+        quoted = {key: sql.Identifier(value) for key, value in names.items()}
+        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(**quoted))
+
+    @contextmanager
+    def database(self, template: str = TEMPLATE) -> Iterator[str]:
+        """Give the URL of a copy of the template, dropped at the end."""
+        name = f"{TEST_DATABASE}_{next(self._numbers)}"
+        self.execute(
+            "CREATE DATABASE {name} TEMPLATE {template} OWNER pilot_owner STRATEGY FILE_COPY",
+            name=name,
+            template=template,
+        )
+        try:
+            yield self.cluster.url(name, schema.LOGIN)
+        finally:
+            self.execute("DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=name)
+
+
+def short_folder() -> Path:
+    """Make a folder that the user of the servers may reach (pytest's tmp_path is closed)."""
+    folder = Path(tempfile.mkdtemp(prefix="pilot-test-", dir="/tmp"))
+    folder.chmod(0o755)
+    for name in ("place", "run"):
+        (folder / name).mkdir(mode=0o700)
+        if binaries.runs_as_root():
+            os.chown(folder / name, *binaries.server_user())
+    return folder
+
+
+@contextmanager
+def running() -> Iterator[Servers]:
+    """Start both servers in a folder of their own, with one migrated template database."""
+    folder = short_folder()
+    signals = processes.Signals()
+    cluster = postgres.Cluster(
+        data=folder / "place" / "data",
+        sockets=folder / "run",
+        log=folder / "postgres.log",
+        settings=tuple(postgres.FOR_TESTS.items()),
+    )
+    try:
+        database = postgres.start(cluster, signals)
+        queue = valkey.start(cluster.sockets, folder / "valkey.log", signals)
+        servers = Servers(cluster, embedded_redis_url(cluster.sockets))
+        schema.prepare_roles(servers.admin_url)
+        schema.create_database(servers.admin_url, TEMPLATE)
+        schema.migrate(cluster.url(TEMPLATE, schema.LOGIN))
+        yield servers
+        valkey.stop(queue)
+        postgres.stop(database)
+    finally:
+        signals.close()
+        shutil.rmtree(folder, ignore_errors=True)
