@@ -2,11 +2,11 @@
 
 import re
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import httpcore2
@@ -35,6 +35,7 @@ _OWN_HEADERS = frozenset(  # set by the client, or able to confuse the framing o
     | {"proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )
 _HARMLESS_HEADERS = frozenset({"accept", "accept-language", "user-agent"})  # go to other origins
+_loading = threading.Lock()
 _DECODABLE = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 
 
@@ -160,6 +161,7 @@ class Egress:
             if hop.url.scheme == "https" and url.scheme == "http":
                 raise refusal("A redirect leads from https to http.")
         except StepError as error:
+            error.sent = True  # the request that was answered with this redirect
             self._tell(Traffic(hop.method, origin, reply.status, blocked=error.message))
             raise
         kept = {name: hop.headers[name] for name in hop.headers if _is_harmless(name)}
@@ -192,7 +194,7 @@ def _parse(url: str) -> httpx2.URL:
         authority = urlsplit(url).netloc
         parsed = httpx2.URL(url)
         host = parsed.raw_host.decode("ascii").rstrip(".")
-        bad_port = parsed.port == 0
+        bad_port = parsed.port is not None and not 0 < parsed.port < 65_536
     except (ValueError, httpx2.InvalidURL):
         raise refusal("The address cannot be read.") from None
     if parsed.scheme not in {"http", "https"}:
@@ -201,17 +203,13 @@ def _parse(url: str) -> httpx2.URL:
         raise refusal("The address holds a user name, a zone or an encoded host.")
     if not host or bad_port or not _is_host(host):
         raise refusal("The address has no usable host or port.")
-    return parsed
+    return parsed.copy_with(host=host)  # without the dot that may end it
 
 
 def _is_host(host: str) -> bool:
     """Refuse names that some resolvers read as numbers: 0x7f.1, 2130706433, 127.1."""
     if ":" in host or re.fullmatch(r"\d+\.\d+\.\d+\.\d+", host):
-        try:
-            ip_address(host)
-        except ValueError:
-            return False
-        return True
+        return True  # httpx2 has read it as an address
     labels = host.split(".")
     numeric = labels[-1].isdigit() or labels[-1].lower().startswith("0x")
     return not numeric and all(re.fullmatch(r"[0-9A-Za-z_-]{1,63}", label) for label in labels)
@@ -297,8 +295,13 @@ def _read(method: str, url: str, response: httpx2.Response, max_bytes: int) -> R
     return Reply(response.status_code, dict(response.headers.items()), bytes(body), url)
 
 
-@cache
 def _tls() -> ssl.SSLContext:
+    with _loading:  # a cache alone lets every thread of a burst load the certificates
+        return _load_tls()
+
+
+@cache
+def _load_tls() -> ssl.SSLContext:
     return httpcore2.default_ssl_context()
 
 

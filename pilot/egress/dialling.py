@@ -138,10 +138,10 @@ class _Stream(httpcore2.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002
     ) -> "_Stream":
-        self._sock.settimeout(min(CONNECT_S, _left(self._ends, httpcore2.ConnectTimeout)))
         try:
+            self._sock.settimeout(min(CONNECT_S, _left(self._ends, httpcore2.ConnectTimeout)))
             secured = ssl_context.wrap_socket(self._sock, server_hostname=server_hostname)
-        except TimeoutError:
+        except (TimeoutError, httpcore2.ConnectTimeout):
             self.close()
             raise httpcore2.ConnectTimeout from None
         except OSError as error:
