@@ -17,6 +17,7 @@ from pilot.redaction import redact
 SYSTEM = "system"  # the chain of everything that belongs to no execution
 
 SOC2 = ("SOC2",)
+GDPR = ("GDPR",)
 BOTH = ("SOC2", "GDPR")
 NONE: tuple[str, ...] = ()
 
@@ -61,6 +62,9 @@ class Event(Enum):
     USER_LOGIN = ("info", SOC2)
     USER_LOGOUT = ("info", NONE)
     USER_LOGIN_FAILED = ("warning", SOC2)
+    USER_SUSPENDED = ("warning", SOC2)
+    USER_REACTIVATED = ("warning", SOC2)
+    SETTINGS_PREFERENCES_UPDATED = ("info", GDPR)
     SECURITY_ANOMALY_DETECTED = ("critical", SOC2)
     SECURITY_UNAUTHORIZED_ACCESS = ("critical", BOTH)
 
@@ -84,6 +88,12 @@ class Actor:
     name: str
     address: str | None = None
     request_id: str | None = None
+
+    @property
+    def user_id(self) -> UUID | None:
+        """The person's id; None for the command line, a worker or the system."""
+        kind, _, reference = self.name.partition(":")
+        return UUID(reference) if kind == "user" else None
 
 
 def entry(

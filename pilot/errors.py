@@ -78,9 +78,13 @@ class ForbiddenError(PilotError):
 
 
 class ConflictError(PilotError):
-    """Wrong state, or a form made from an older one."""
+    """Wrong state, or a form made from an older one; `present` is what holds now."""
 
     status, code = 409, "conflict"
+
+    def __init__(self, message: str, present: type_json = None) -> None:
+        super().__init__(message)
+        self.present = present
 
 
 class GoneError(PilotError):

@@ -38,8 +38,8 @@ def redact(value: JsonValue) -> JsonValue:
             return {key: _below(str(key), member) for key, member in value.items()}
         case list() | tuple():
             return [redact(member) for member in value]
-        case str():
-            return _FORMS.sub(_mask, value)
+        case str():  # RE2 takes whole UTF-8 only, and no members of enums
+            return _FORMS.sub(_mask, value.encode("utf-8", "replace").decode())
     return value
 
 
@@ -60,7 +60,7 @@ def _hide(name: str, value: JsonValue) -> JsonValue:
 
 
 def _secret_name(key: str) -> str | None:
-    words = [word.lower() for word in _WORD.findall(key)]
+    words: list[str] = [word.lower() for word in _WORD.findall(key)]
     if words and words[-1].removesuffix("s") in _ENDINGS:
         return words[-1]
     joined = "".join(words)

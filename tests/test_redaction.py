@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pilot.errors import ErrorClass
 from pilot.redaction import redact
 
 JSON = st.recursive(
@@ -75,3 +76,7 @@ def test_time_grows_with_the_text_only():
     start = time.monotonic()
     redact("-eyJ" * 250_000 + "bearer " * 100_000)
     assert time.monotonic() - start < 2
+
+
+def test_members_of_enums_and_broken_text_are_taken():
+    assert redact([ErrorClass.TIMEOUT, "a\ud800"]) == ["timeout", "a?"]

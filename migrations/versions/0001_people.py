@@ -51,6 +51,7 @@ CREATE TABLE user_session (
     FOREIGN KEY(user_id) REFERENCES app_user (id) ON DELETE CASCADE,
     UNIQUE (token_hash)
 );
+CREATE INDEX user_session_by_user ON user_session (user_id);
 
 CREATE TABLE one_time_token (
     token_hash BYTEA NOT NULL,
@@ -68,6 +69,8 @@ CREATE TABLE sign_in_failure (
     at TIMESTAMP WITH TIME ZONE DEFAULT pilot_now() NOT NULL,
     PRIMARY KEY (id)
 );
+CREATE INDEX sign_in_failure_by_email ON sign_in_failure (email, at);
+CREATE INDEX sign_in_failure_by_address ON sign_in_failure (address, at);
 GRANT SELECT, INSERT, UPDATE ON app_user, user_session, one_time_token TO pilot_app;
 GRANT SELECT, INSERT, DELETE ON sign_in_failure TO pilot_app;
 GRANT SELECT ON app_user TO pilot_claim;

@@ -100,6 +100,9 @@ INSERT INTO audit_event (name, severity, flags) VALUES
   ('USER_LOGIN', 'info', '{SOC2}'),
   ('USER_LOGOUT', 'info', '{}'),
   ('USER_LOGIN_FAILED', 'warning', '{SOC2}'),
+  ('USER_SUSPENDED', 'warning', '{SOC2}'),
+  ('USER_REACTIVATED', 'warning', '{SOC2}'),
+  ('SETTINGS_PREFERENCES_UPDATED', 'info', '{GDPR}'),
   ('SECURITY_ANOMALY_DETECTED', 'critical', '{SOC2}'),
   ('SECURITY_UNAUTHORIZED_ACCESS', 'critical', '{SOC2,GDPR}');
 CREATE SEQUENCE setting_version;

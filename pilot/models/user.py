@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, ForeignKey, LargeBinary, Text
+from sqlalchemy import ARRAY, DateTime, ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from pilot.db import Base
@@ -29,6 +29,7 @@ class UserSession(Base):
     """One signed-in browser: only the SHA-256 of its cookie is stored."""
 
     __tablename__ = "user_session"
+    __table_args__ = (Index("user_session_by_user", "user_id"),)
 
     id: Mapped[Id]
     user_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id", ondelete="CASCADE"))
@@ -56,6 +57,10 @@ class SignInFailure(Base):
     """One failed sign-in, kept for throttling by account and by address."""
 
     __tablename__ = "sign_in_failure"
+    __table_args__ = (
+        Index("sign_in_failure_by_email", "email", "at"),
+        Index("sign_in_failure_by_address", "address", "at"),
+    )
 
     id: Mapped[Id]
     email: Mapped[str] = mapped_column(Text)

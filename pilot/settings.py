@@ -1,0 +1,333 @@
+"""What an administrator changes: definitions, typed values, history; one line per setting."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from pilot import audit
+from pilot.audit import Actor, Event
+from pilot.db import transaction
+from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
+from pilot.models.columns import NOW
+from pilot.models.setting import Setting, SettingChange
+from pilot.models.user import User
+
+Value = bool | int
+Values = dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One setting; its form field, validation, documentation and audit derive from it."""
+
+    key: str
+    type: type[bool] | type[int]
+    default: Value
+    group: str
+    label: str
+    help: str  # what a change does, in a sentence
+    unit: str = ""
+    minimum: int = 0
+    maximum: int = 0
+
+
+SWITCHES = "Switches"
+LIMITS = "Engine limits"
+
+SETTINGS: Mapping[str, Definition] = {
+    definition.key: definition
+    for definition in (
+        Definition(
+            "pilot_enabled",
+            bool,
+            False,
+            SWITCHES,
+            "Run pilot steps",
+            "On: agents run their pilot steps. Off: agents run as the simple loop of one model "
+            "step, executions of pilot steps pause at the next step.",
+        ),
+        Definition(
+            "pilot_max_steps",
+            int,
+            50,
+            LIMITS,
+            "Steps in a workflow",
+            "A workflow with more steps, nested ones counted, cannot be saved.",
+            "steps",
+            1,
+            500,
+        ),
+        Definition(
+            "pilot_max_parallel_steps",
+            int,
+            3,
+            LIMITS,
+            "Steps at the same time",
+            "How many steps of one execution run at once, unless its workflow says otherwise.",
+            "steps",
+            1,
+            64,
+        ),
+        Definition(
+            "pilot_max_running_per_owner",
+            int,
+            200,
+            LIMITS,
+            "Running executions per owner",
+            "An owner's further executions stay queued until one of these ends.",
+            "executions",
+            1,
+            10_000,
+        ),
+    )
+}
+
+GROUPS: tuple[str, ...] = tuple(dict.fromkeys(one.group for one in SETTINGS.values()))
+
+# For the worker, which reads with psycopg: one row (stored values, version); see `with_defaults`.
+SNAPSHOT = """
+SELECT coalesce((SELECT json_object_agg(key, value) FROM setting), '{}') AS stored,
+       coalesce((SELECT max(version) FROM setting_change), 0) AS version
+"""
+
+
+def with_defaults(stored: Mapping[str, Value]) -> Values:
+    """Return the value of every setting: the stored one, else its default."""
+    return {key: stored.get(key, one.default) for key, one in SETTINGS.items()}
+
+
+def snapshot(session: Session) -> tuple[Values, int]:
+    """Return all values and the version that names them, as of one moment."""
+    row = session.execute(text(SNAPSHOT)).one()
+    return with_defaults(row.stored), row.version
+
+
+def value(session: Session, key: str) -> Value:
+    """Return the present value of one setting.
+
+    Raises:
+        InvalidError: there is no such setting.
+    """
+    definition = _definition(key)
+    stored: Value | None = session.scalar(select(Setting.value).where(Setting.key == key))
+    return definition.default if stored is None else stored
+
+
+def change(
+    key: str,
+    new: Value,
+    *,
+    by: Actor,
+    expected_version: int | None = None,
+    reason: str | None = None,
+) -> int:
+    """Change one setting; see `change_all`."""
+    return change_all({key: new}, by=by, expected_version=expected_version, reason=reason)
+
+
+def change_all(
+    values: Mapping[str, Any],
+    *,
+    by: Actor,
+    expected_version: int | None = None,
+    reason: str | None = None,
+) -> int:
+    """Change several settings at once, with history and audit, and return the version in force.
+
+    `expected_version` is the version of the snapshot that the form was made from; values equal to
+    the stored ones change nothing.
+
+    Raises:
+        InvalidError: an unknown key, a wrong type or a value outside its bounds; nothing is stored.
+        ConflictError: one of these settings was changed since `expected_version`; `present` holds
+            `version` and, per key, `yours`, `theirs` and `before`.
+    """
+    issues = [issue for key, new in values.items() for issue in _issues(key, new)]
+    if issues:
+        raise InvalidError(issues)
+    with transaction("settings.change", by.user_id) as session:
+        return _store(session, dict(values), by=by, expected=expected_version, reason=reason)
+
+
+def undo(version: int, *, by: Actor) -> int:
+    """Set back what the change `version` set, as a new change; return the version in force.
+
+    Raises:
+        NotFoundError: no such change.
+        ConflictError: one of its settings was changed again since.
+    """
+    with transaction("settings.undo", by.user_id) as session:
+        done = session.scalars(select(SettingChange).where(SettingChange.version == version)).all()
+        before = {change.key: change.before for change in done if change.key in SETTINGS}
+        if not before:
+            raise NotFoundError("There is no such change of a setting.")
+        return _store(session, before, by=by, expected=version, reason=f"undo of change {version}")
+
+
+def _definition(key: str) -> Definition:
+    if key not in SETTINGS:
+        raise InvalidError(_issues(key, None))
+    return SETTINGS[key]
+
+
+def _issues(key: str, new: Any) -> list[Issue]:
+    definition = SETTINGS.get(key)
+    path = f"/{key.replace('~', '~0').replace('/', '~1')}"
+    if definition is None:
+        known = ", ".join(SETTINGS)
+        return [Issue("setting_unknown", path, f"There is no setting {key!r}.", expected=known)]
+    if type(new) is not definition.type:
+        expected = "on or off" if definition.type is bool else "a whole number"
+        message = f"{definition.label} must be {expected}."
+        return [Issue("setting_type", path, message, expected, repr(new)[:80])]
+    if definition.type is int and not definition.minimum <= new <= definition.maximum:
+        expected = f"{definition.minimum} to {definition.maximum} {definition.unit}"
+        message = f"{definition.label} must be {expected}."
+        return [Issue("setting_range", path, message, expected, str(new)[:80])]
+    return []
+
+
+def _store(
+    session: Session,
+    values: dict[str, Any],
+    *,
+    by: Actor,
+    expected: int | None,
+    reason: str | None,
+) -> int:
+    """Write what differs; None means back to the default."""
+    # One writer at a time: versions commit in order, so a version names exactly one snapshot.
+    session.execute(text("LOCK TABLE setting IN SHARE ROW EXCLUSIVE MODE"))
+    present, version = snapshot(session)
+    if expected is not None:
+        _refuse_stale(session, values, expected, present, version)
+    stored: Values = {
+        row.key: row.value for row in session.execute(select(Setting.key, Setting.value))
+    }
+    changed = {
+        key: new
+        for key, new in values.items()
+        if (SETTINGS[key].default if new is None else new) != present[key]
+    }
+    if not changed:
+        return version
+    version = session.scalar(text("SELECT nextval('setting_version')::int")) or 0
+    for key, new in changed.items():
+        _write(session, key, new, by)
+        session.add(
+            SettingChange(
+                version=version,
+                key=key,
+                before=stored.get(key),
+                after=new,
+                changed_by=by.user_id,
+            )
+        )
+        details = {"key": key, "before": present[key], "after": new, "version": version}
+        if new is None:
+            details["after"] = SETTINGS[key].default
+        if reason:
+            details["reason"] = reason
+        audit.record(session, _event(key), actor=by, about=("setting", key), details=details)
+    return version
+
+
+def _write(session: Session, key: str, new: Value | None, by: Actor) -> None:
+    if new is None:
+        session.execute(delete(Setting).where(Setting.key == key))
+        return
+    statement = insert(Setting).values(key=key, value=new, updated_by=by.user_id)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[Setting.key],
+            set_={"value": statement.excluded.value, "updated_by": by.user_id, "updated_at": NOW},
+        )
+    )
+
+
+def _event(key: str) -> Event:
+    return Event.PILOT_CONFIG_UPDATED if key.startswith("pilot_") else Event.SYSTEM_CONFIG_CHANGED
+
+
+def _refuse_stale(
+    session: Session, values: Mapping[str, Any], expected: int, present: Values, version: int
+) -> None:
+    newer = session.scalars(
+        select(SettingChange)
+        .where(SettingChange.version > expected, SettingChange.key.in_(values))
+        .order_by(SettingChange.version)
+    ).all()
+    if not newer:
+        return
+    before: dict[str, Any] = {}
+    for change in newer:  # the oldest of them knows what the form was made from
+        before.setdefault(change.key, change.before)
+    fields = {
+        key: {
+            "yours": values[key],
+            "theirs": present[key],
+            "before": SETTINGS[key].default if old is None else old,
+        }
+        for key, old in before.items()
+    }
+    labels = ", ".join(SETTINGS[key].label for key in fields)
+    raise ConflictError(
+        f"Somebody else has changed this meanwhile: {labels}. Compare and save again.",
+        {"version": version, "fields": fields},
+    )
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line of the history, with effective values."""
+
+    version: int
+    definition: Definition
+    before: Value
+    after: Value
+    by: str
+    at: datetime
+    can_undo: bool
+
+
+def history(session: Session, *, limit: int = 100) -> list[Change]:
+    """Return the newest changes, newest first; the newest of each setting can be undone."""
+    latest = func.max(SettingChange.version).label("latest")
+    per_key = select(SettingChange.key, latest).group_by(SettingChange.key)
+    newest = {row.key: row.latest for row in session.execute(per_key)}
+    rows = session.execute(
+        select(SettingChange, User.name)
+        .outerjoin(User, User.id == SettingChange.changed_by)
+        .where(SettingChange.key.in_(SETTINGS))
+        .order_by(SettingChange.version.desc(), SettingChange.key)
+        .limit(limit)
+    )
+    return [_line(change, name, newest) for change, name in rows]
+
+
+def _line(change: SettingChange, name: str | None, newest: Mapping[str, int]) -> Change:
+    definition = SETTINGS[change.key]
+    return Change(
+        version=change.version,
+        definition=definition,
+        before=definition.default if change.before is None else change.before,
+        after=definition.default if change.after is None else change.after,
+        by=name or "command line",
+        at=change.at,
+        can_undo=newest[change.key] == change.version,
+    )
+
+
+def changed_by(session: Session) -> dict[str, tuple[str, datetime]]:
+    """Return who set each stored value, and when."""
+    rows = session.execute(
+        select(Setting.key, User.name, Setting.updated_at).outerjoin(
+            User, User.id == Setting.updated_by
+        )
+    )
+    return {row.key: (row.name or "command line", row.updated_at) for row in rows}
