@@ -1,0 +1,9 @@
+"""For WSGI servers: `gunicorn app:app`."""
+
+from pilot import db
+from pilot.config import Config
+from pilot.web import create_app
+
+config = Config.from_env()
+db.configure(config.database_url)
+app = create_app(config)

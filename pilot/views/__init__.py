@@ -1,0 +1,287 @@
+"""The kit of every page: who may, who asks, the answer as page, fragment or JSON twin."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, cast
+from urllib.parse import quote, unquote
+from uuid import UUID
+
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    flash,
+    get_flashed_messages,
+    redirect,
+    request,
+    session,
+)
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from sqlalchemy.orm import Session
+
+from pilot import db, strictjson
+from pilot.audit import Actor
+
+View = Callable[..., ResponseReturnValue]
+
+
+class Level(StrEnum):
+    """Who may use a route; each route names one."""
+
+    PUBLIC = "public"
+    SIGNED_IN = "signed_in"
+    VIEW = "view"
+    DECIDE = "decide"
+    OPERATE = "operate"
+    ADMIN = "admin"
+
+
+PUBLIC, SIGNED_IN, VIEW = Level.PUBLIC, Level.SIGNED_IN, Level.VIEW
+DECIDE, OPERATE, ADMIN = Level.DECIDE, Level.OPERATE, Level.ADMIN
+
+ROLES: Mapping[str, frozenset[Level]] = {
+    "viewer": frozenset({VIEW}),
+    "approver": frozenset({VIEW, DECIDE}),
+    "operator": frozenset({VIEW, OPERATE}),
+    "admin": frozenset({VIEW, DECIDE, OPERATE, ADMIN}),
+}
+
+THEMES = ("system", "light", "dark")
+
+PERMISSIONS: dict[str, Level] = {}  # endpoint -> level, filled by `route` while pages are imported
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who asks: a signed-in person, or nobody (`id` is None)."""
+
+    id: UUID | None = None
+    name: str = ""
+    email: str = ""
+    roles: frozenset[str] = frozenset()
+    zone: str | None = None
+    is_active: bool = True  # this and the properties below are what Flask-Login asks for
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether somebody is signed in."""
+        return self.id is not None
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether nobody is signed in."""
+        return self.id is None
+
+    def get_id(self) -> str | None:
+        """Return the id as text."""
+        return str(self.id) if self.id else None
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether rows of all owners are visible: only for an administrator's web requests."""
+        return "admin" in self.roles
+
+    def may(self, level: Level) -> bool:
+        """Return whether this visitor holds a role that includes `level`."""
+        if level is PUBLIC:
+            return True
+        if level is SIGNED_IN:
+            return self.is_authenticated
+        return any(level in ROLES.get(role, frozenset()) for role in self.roles)
+
+
+def visitor() -> Visitor:
+    """Return who asks in this request; rows are read once per request."""
+    return cast("Visitor", current_user._get_current_object())  # noqa: SLF001 - the proxy's own way
+
+
+def signed_in() -> UUID:
+    """Return the id of the signed-in person; only for routes that are not PUBLIC."""
+    user_id = visitor().id
+    if user_id is None:
+        raise LookupError("a PUBLIC route asked for the signed-in person")
+    return user_id
+
+
+def request_id() -> str:
+    """Return the id of this request: in its log lines, audit entries and error pages."""
+    return str(cast("Any", request).id)
+
+
+def actor() -> Actor:
+    """Return the signed-in person as the actor of audit entries."""
+    return Actor(f"user:{signed_in()}", request.remote_addr, request_id())
+
+
+def reading() -> AbstractContextManager[Session]:
+    """Open a session for a page's SELECTs under the visitor's row security."""
+    who = visitor()
+    return db.reading(who.id, sees_all=who.sees_all)
+
+
+def route(
+    bp: Blueprint,
+    rule: str,
+    *,
+    allow: Level,
+    methods: tuple[str, ...] = ("GET",),
+    twin: bool = False,
+) -> Callable[[View], View]:
+    """Register a view with its permission; `twin` adds the same URL with `.json` at its end.
+
+    A view with a twin must call `render(..., twin=...)`.
+    """
+
+    def register(view: View) -> View:
+        name = view.__name__
+        endpoints = [(name, rule)]
+        if twin:
+            endpoints.append((f"{name}_json", "/index.json" if rule == "/" else f"{rule}.json"))
+        for endpoint, url in endpoints:
+            key = f"{bp.name}.{endpoint}"
+            if PERMISSIONS.setdefault(key, allow) is not allow:
+                raise ValueError(f"{key} has two permissions")
+            bp.add_url_rule(url, endpoint, view, methods=list(methods))
+        return view
+
+    return register
+
+
+def wants_fragment() -> bool:
+    """Return whether htmx asks for a part of the page (its history restore asks for all)."""
+    return request.headers.get("HX-Request-Type") == "partial"
+
+
+def wants_json() -> bool:
+    """Return whether the `.json` twin was asked for."""
+    return request.path.endswith(".json")
+
+
+def render(
+    template: str,
+    block: str | None = None,
+    *,
+    status: int = 200,
+    twin: Callable[[], Any] | None = None,
+    **context: Any,
+) -> Response:
+    """Answer with the page, with one block of it for htmx, or with its JSON twin.
+
+    Args:
+        template: file below templates/.
+        block: the block of that same template which htmx gets alone.
+        status: HTTP status, such as 422 for a form with errors.
+        twin: returns what `.json` answers; called only when asked for.
+        context: what the template sees.
+    """
+    if twin and wants_json():
+        return json_answer(twin(), status=status)
+    shadowed = context.keys() & current_app.config["MACROS"]
+    if shadowed:
+        raise ValueError(f"rename {sorted(shadowed)}: macros have these names")
+    page = current_app.jinja_env.get_template(template)
+    current_app.update_template_context(context)
+    if block and wants_fragment():
+        text = "".join(page.blocks[block](page.new_context(context))) + _toasts()
+    else:
+        text = page.render(context)
+    response = Response(text, status=status, mimetype="text/html")
+    if twin:
+        response.headers["Link"] = f'<{_twin_url()}>; rel="alternate"; type="application/json"'
+    return response
+
+
+def _twin_url() -> str:
+    path = "/index" if request.path == "/" else request.path
+    query = quote(request.query_string, safe="=&%+,:-._~")
+    return quote(f"{path}.json") + (f"?{query}" if query else "")
+
+
+def _toasts() -> str:
+    """Return the waiting toasts as an extra part of a fragment."""
+    waiting = get_flashed_messages(with_categories=True)
+    if not waiting:
+        return ""
+    macro = cast("Callable[..., str]", current_app.jinja_env.globals["toast_partial"])
+    return str(macro(waiting))
+
+
+def json_answer(value: Any, *, status: int = 200) -> Response:
+    """Answer with JSON; see `plain` for how values are written."""
+    text = strictjson.dumps(plain(value))
+    return Response(text + "\n", status=status, mimetype="application/json")
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON data: UTC times with Z, money with its currency, exact decimals."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    return _plain_single(value)
+
+
+def _plain_single(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case date() | UUID():
+            return str(value)
+        case Decimal():
+            return {"amount": format(value, "f"), "currency": "USD"}
+    return value
+
+
+def redirect_to(url: str) -> Response:
+    """Lead the browser to a page after a POST: 303, or `HX-Redirect` for htmx."""
+    if wants_fragment():
+        return Response(status=200, headers={"HX-Redirect": url})
+    return cast("Response", redirect(url, code=303))
+
+
+def toast(message: str, *, undo_url: str | None = None) -> None:
+    """Show a short confirmation on the next page or fragment; `undo_url` takes a POST.
+
+    Never for errors: those stay on the page.
+    """
+    flash(message, undo_url or "")
+
+
+def start_session(response: Response, token: str) -> Response:
+    """Give the browser its sign-in cookie and forget what it was before (CSRF token, toasts)."""
+    session.clear()
+    name = current_app.config["SIGN_IN_COOKIE"]
+    secure = name.startswith("__Host-")
+    response.set_cookie(name, token, httponly=True, secure=secure, samesite="Lax")
+    return response
+
+
+def end_session(response: Response) -> Response:
+    """Take the sign-in cookie back and clear what the browser kept."""
+    session.clear()
+    name = current_app.config["SIGN_IN_COOKIE"]
+    response.delete_cookie(name, secure=name.startswith("__Host-"), httponly=True, samesite="Lax")
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response
+
+
+def safe_path(text: str | None) -> str:
+    """Return `text` when it is a path on this origin, else "/"; for `next=` and return links."""
+    given = text or "/"
+    decoded = unquote(given)
+    path = given.partition("?")[0].lower()
+    safe = (
+        given.startswith("/")
+        and given.isascii()
+        and decoded.isprintable()
+        and "\\" not in decoded
+        and not any(part in path for part in ("//", "%2f", "%5c", "/."))
+    )
+    return given if safe else "/"

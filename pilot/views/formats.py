@@ -1,0 +1,229 @@
+"""How values read: money, tokens, time, rates, ids, statuses. Pure functions over plain values."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+CENT = Decimal("0.01")
+ONE = Decimal(1)
+MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
+ABSOLUTE_AFTER = timedelta(days=7)
+TOO_FEW = 20
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a status looks: tone and shape (never colour alone) and its word."""
+
+    tone: str
+    shape: str
+    word: str
+
+
+def _looks(tone: str, shape: str, *words: str) -> dict[str, Look]:
+    return {word.replace(" ", "_"): Look(tone, shape, word[0].upper() + word[1:]) for word in words}
+
+
+IDLE, ACTIVE = ("idle", "ring"), ("active", "half")
+ATTENTION, GOOD = ("attention", "diamond"), ("good", "disc")
+BAD, OFF = ("bad", "cross"), ("off", "bar")
+
+STATUSES: dict[str, dict[str, Look]] = {
+    "execution": {
+        **_looks(*IDLE, "queued"),
+        **_looks(*ACTIVE, "running", "cancelling"),
+        **_looks(*ATTENTION, "waiting", "paused", "needs attention"),
+        "budget_paused": Look(*ATTENTION, "Paused by budget"),
+        **_looks(*GOOD, "completed"),
+        "completed_with_errors": Look("attention", "split", "Completed with errors"),
+        **_looks(*BAD, "failed"),
+        **_looks(*OFF, "cancelled"),
+    },
+    "step": {
+        **_looks(*IDLE, "pending", "ready"),
+        **_looks(*ACTIVE, "running"),
+        **_looks(*ATTENTION, "waiting", "retrying"),
+        "unknown": Look(*ATTENTION, "Needs attention"),
+        **_looks(*GOOD, "completed", "reused", "recovered"),
+        **_looks(*BAD, "failed"),
+        **_looks(*OFF, "cancelled", "skipped", "interrupted", "superseded"),
+    },
+    "approval": {
+        **_looks(*ATTENTION, "pending", "escalated", "expiring"),
+        **_looks(*GOOD, "approved"),
+        **_looks(*BAD, "rejected", "expired"),
+        **_looks(*OFF, "void", "cancelled"),
+    },
+    "generation": {
+        **_looks(*IDLE, "draft"),
+        **_looks(*ACTIVE, "generating"),
+        **_looks(*ATTENTION, "blocked"),
+        **_looks(*GOOD, "accepted", "ok"),
+        **_looks(*BAD, "invalid", "failed", "rejected"),
+        **_looks(*OFF, "superseded"),
+    },
+    "connection": {
+        **_looks(*IDLE, "untested"),
+        **_looks(*ATTENTION, "expiring"),
+        **_looks(*GOOD, "ok"),
+        **_looks(*BAD, "expired", "failing"),
+        **_looks(*OFF, "revoked", "disabled"),
+    },
+    "delivery": {
+        **_looks(*IDLE, "queued"),
+        **_looks(*ACTIVE, "sending"),
+        **_looks(*GOOD, "delivered"),
+        "partly_delivered": Look("attention", "split", "Partly delivered"),
+        **_looks(*BAD, "dead", "failed"),
+    },
+    "agent": {
+        **_looks(*IDLE, "draft"),
+        **_looks(*GOOD, "on"),
+        **_looks(*OFF, "off"),
+    },
+    "model": {
+        **_looks(*IDLE, "untested"),
+        **_looks(*ATTENTION, "unpriced"),
+        **_looks(*GOOD, "ok"),
+        **_looks(*OFF, "retired", "disabled"),
+    },
+}
+
+
+def look(kind: str, status: str) -> Look:
+    """Return how `status` of a `kind` looks.
+
+    Raises:
+        KeyError: a status without a look; the enums of the engine are tested against the table.
+    """
+    return STATUSES[kind][str(status)]
+
+
+def _plain(value: Decimal) -> str:
+    return format(value.normalize(), "f")
+
+
+def money(amount: Decimal | None) -> str:
+    """Return USD for people: `$0.00026`, `$0.125`, `$1,234.50`, `unpriced` for None."""
+    if amount is None:
+        return "unpriced"
+    if not isinstance(amount, Decimal):
+        raise TypeError(f"money is Decimal, never {type(amount).__name__}")
+    sign, size = ("-" if amount < 0 else ""), abs(amount)
+    if size == 0:
+        return "$0"
+    if size < CENT:
+        last = Decimal(1).scaleb(size.adjusted() - 3)
+        size = size.quantize(last, ROUND_HALF_UP)
+        return f"{sign}${_plain(size)}"
+    if size < ONE:
+        text = _plain(size.quantize(Decimal("0.0001"), ROUND_HALF_UP))
+        whole, _, decimals = text.partition(".")
+        return f"{sign}${whole}.{decimals:0<2}"
+    return f"{sign}${size.quantize(CENT, ROUND_HALF_UP):,f}"
+
+
+def money_exact(amount: Decimal | None) -> str:
+    """Return the stored amount, all digits: `0.000260000000 USD`."""
+    return "no price is known for this model" if amount is None else f"{amount:f} USD"
+
+
+def money_sum(amount: Decimal, unpriced: int = 0) -> str:
+    """Return a sum that never hides what has no price: `>= $1.24 + 3 unpriced`."""
+    return f">= {money(amount)} + {unpriced:,} unpriced" if unpriced else money(amount)
+
+
+def money_estimate(likely: Decimal, low: Decimal, high: Decimal) -> str:
+    """Return an estimate with its range: `~$0.02 ($0.01 to $0.05)`."""
+    return f"~{money(likely)} ({money(low)} to {money(high)})"
+
+
+def count(number: int | None) -> str:
+    """Return a whole number with separators: `18,204`; None is `unknown`."""
+    return "unknown" if number is None else f"{number:,}"
+
+
+def count_short(number: int | None) -> str:
+    """Return a number for tiles: `18.2k`, `1.4M`."""
+    if number is None or abs(number) < 1_000:
+        return count(number)
+    for size, unit in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
+        # 999,950 rounds up to the next unit
+        if abs(number) >= size * Decimal("0.99995"):
+            return f"{number / size:.1f}{unit}"
+    return count(number)
+
+
+def duration(milliseconds: int | None) -> str:
+    """Return `840 ms`, `12.4 s`, `1m 12s`, `3h 05m`, `2d 4h`; None is `unknown`."""
+    if milliseconds is None:
+        return "unknown"
+    sign, left = ("-" if milliseconds < 0 else ""), abs(round(milliseconds))
+    if left < 1_000:
+        return f"{sign}{left} ms"
+    if left < 59_950:
+        return f"{sign}{left / 1_000:.1f} s"
+    seconds = max(left // 1_000, MINUTE_S)
+    if seconds < HOUR_S:
+        return f"{sign}{seconds // MINUTE_S}m {seconds % MINUTE_S:02}s"
+    if seconds < DAY_S:
+        return f"{sign}{seconds // HOUR_S}h {seconds % HOUR_S // MINUTE_S:02}m"
+    return f"{sign}{seconds // DAY_S:,}d {seconds % DAY_S // HOUR_S}h"
+
+
+def absolute(at: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
+    """Return `14 Mar 2026, 14:05 CET`; the zone is always named."""
+    local = at.astimezone(zone)
+    clock = "%H:%M:%S" if seconds else "%H:%M"
+    return f"{local.day} {local:%b} {local.year}, {local:{clock}} {local:%Z}"
+
+
+def clock(at: datetime, zone: tzinfo) -> str:
+    """Return the time of day with seconds and zone: `14:05:10 CET`."""
+    return f"{at.astimezone(zone):%H:%M:%S %Z}"
+
+
+def ago(at: datetime, now: datetime, zone: tzinfo) -> str:
+    """Return `3 min ago`, `in 2 h`, or the absolute time when it is over 7 days away."""
+    distance = now - at
+    if abs(distance) > ABSOLUTE_AFTER:
+        return absolute(at, zone)
+    seconds = int(abs(distance).total_seconds())
+    if seconds < 5:
+        return "just now"
+    for size, unit in ((DAY_S, "d"), (HOUR_S, "h"), (MINUTE_S, "min"), (1, "s")):
+        if seconds >= size:
+            text = f"{seconds // size} {unit}"
+            return f"{text} ago" if distance > timedelta(0) else f"in {text}"
+    raise AssertionError("unreachable: seconds >= 5")
+
+
+def rate(part: int, whole: int) -> str:
+    """Return `3.2 % (8 of 250)`; under 20 samples only the counts: too few to rate."""
+    if whole < TOO_FEW:
+        return f"{part:,} of {whole:,}, too few to rate"
+    return f"{Decimal(part) * 100 / whole:.1f} % ({part:,} of {whole:,})"
+
+
+def size(size_bytes: int | None) -> str:
+    """Return `512 bytes`, `256 KiB`, `1.5 MiB`; None is `unknown`."""
+    if size_bytes is None:
+        return "unknown"
+    if size_bytes < 1_024:
+        return f"{size_bytes:,} bytes"
+    for unit in ("KiB", "MiB", "GiB"):
+        size_bytes /= 1_024  # type: ignore[assignment]
+        if size_bytes < 1_023.95 or unit == "GiB":
+            return f"{size_bytes:,.1f}".removesuffix(".0") + f" {unit}"
+    raise AssertionError("unreachable: GiB is the last unit")
+
+
+def short_id(full: Any) -> str:
+    """Return the last 8 characters: a uuidv7 begins with its clock, so its end tells it apart."""
+    return str(full)[-8:]
+
+
+def plural(number: int, one: str, many: str) -> str:
+    """Return `1 step`, `2 steps`."""
+    return f"{number:,} {one if number == 1 else many}"

@@ -1,0 +1,209 @@
+"""Every part of the page kit in every state: what pages are built from, and their test bed."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import (
+    BooleanField,
+    IntegerField,
+    PasswordField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import InputRequired, Length, NumberRange
+
+from pilot import db
+from pilot.errors import Issue
+from pilot.views import ADMIN, redirect_to, render, route, toast
+
+bp = Blueprint("styleguide", __name__, url_prefix="/styleguide")
+
+NAV = ("Help", "Style guide", 90, ADMIN)
+
+HOSTILE = "<script>alert(1)</script>"
+ARABIC = "ملخص البريد اليومي"
+LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+EDGE_TEXTS = ("", "0", HOSTILE, ARABIC, LONG)
+MONEY = ("0", "0.00026", "0.0001234567", "0.00999999", "0.125", "0.5", "0.999999", "1", "1.005")
+MORE_MONEY = ("1234567.891", "-0.5", "0.000000000001")
+COUNTS = (None, 0, 1, 999, 1_000, 18_204, 999_949, 999_950, 1_400_000, 10**12, -42)
+DURATIONS = (None, 0, 840, 999, 1_000, 12_400, 59_949, 59_950, 72_000, 3_599_999)
+MORE_DURATIONS = (11_100_000, 187_200_000, 10**12, -1_500)
+AGES_S = (0, 4, 5, 59, 60, 3_599, 3_600, 86_399, 86_400, 604_800, 604_801, -90, -8_000)
+RATES = ((0, 0), (8, 12), (0, 20), (8, 250), (250, 250), (1, 100_000))
+SIZES = (None, 0, 1, 1_023, 1_024, 262_144, 1_572_864, 10**12)
+
+
+class ExampleForm(FlaskForm):  # type: ignore[misc]
+    """One field of each kind."""
+
+    name = StringField("Name", [InputRequired("Give it a name."), Length(max=80)])
+    model = SelectField("Model", choices=[SelectChoice("cheap"), SelectChoice("strong")])
+    limit = IntegerField(
+        "Steps", [InputRequired("Say how many."), NumberRange(1, 50)], description="1 to 50."
+    )
+    password = PasswordField("Password", render_kw={"autocomplete": "new-password"})
+    goal = TextAreaField("Goal", render_kw={"rows": 4})
+    enabled = BooleanField("Run pilot steps", description="Off: agents run as the simple loop.")
+
+
+ISSUES = (
+    Issue(
+        "unknown_action",
+        "/steps/2/action",
+        "Step “send” uses an action that does not exist.",
+        expected="one of mail.send, tables.append",
+        got="mail.sent",
+        fix=[{"op": "replace", "path": "/steps/2/action", "value": "mail.send"}],
+    ),
+    Issue("missing", "/inputs/report", "The input “report” has no value."),
+    Issue("unused", "", HOSTILE + " " + LONG, got=ARABIC, severity="warning"),
+)
+
+COLUMNS = (
+    {"label": "Agent", "sort": "agent"},
+    {"label": "Status"},
+    {"label": "Started", "sort": "started", "help": "When a worker first claimed it."},
+    {"label": "Duration", "number": True},
+    {"label": "Cost", "number": True, "sort": "cost"},
+)
+
+GRAPH_NODES = (
+    ("read", "Read invoices", "tables.read"),
+    ("due", "Keep what is due", "transform"),
+    ("classify", "Classify each by urgency and customer", "ai_processing"),
+    ("urgent", "Urgent?", "conditional"),
+    ("approve", "Ask for approval", "human_approval"),
+    ("send", "Send reminders", "mail.send"),
+    ("log", HOSTILE, "tables.append"),
+    ("done", ARABIC, "transform"),
+)
+GRAPH_EDGES = (
+    ("read", "due"),
+    ("due", "classify"),
+    ("classify", "urgent"),
+    ("urgent", "approve"),
+    ("approve", "send"),
+    ("urgent", "log"),
+    ("send", "done"),
+    ("log", "done"),
+    ("read", "done"),
+    ("send", "send"),
+)
+GRAPH_LOOKS = {
+    "read": "completed",
+    "due": "reused",
+    "classify": "retrying",
+    "urgent": "running",
+    "approve": "waiting",
+    "send": "pending",
+    "log": "skipped",
+}
+
+FILTERS = (
+    {"name": "q", "label": "Search", "kind": "search", "value": HOSTILE},
+    {
+        "name": "status",
+        "label": "Status",
+        "kind": "select",
+        "value": "failed",
+        "options": (("", "Any"), ("failed", "Failed"), ("running", "Running")),
+    },
+    {"name": "since", "label": "Since (UTC)", "kind": "date", "value": None},
+)
+
+DOCUMENT = {
+    "name": HOSTILE,
+    "steps": [{"id": "read", "type": "action", "count": 3, "on": True, "note": None}],
+    'a "quoted": key': ARABIC,
+    "long": LONG,
+}
+
+
+def step_rows() -> list[dict[str, Any]]:
+    """Return one row of the step table for each way it can look."""
+
+    def row(number: int, name: str, status: str, **more: Any) -> dict[str, Any]:
+        defaults = {"detail": "", "depth": 0, "action": "tables.read", "selected": False}
+        timing = {"attempts": 1, "duration_ms": 1_200, "bars": []}
+        place = {"id": f"step-{number}", "url": f"?step={number}", "name": name}
+        return defaults | timing | place | {"status": status} | more
+
+    def bar(start_ms: int, end_ms: int, tone: str, word: str) -> dict[str, Any]:
+        text = f"starts at {start_ms / 1000:g} s, lasts {(end_ms - start_ms) / 1000:g} s, {word}"
+        return {"start_ms": start_ms, "end_ms": end_ms, "tone": tone, "text": text}
+
+    first = [bar(0, 1_200, "good", "completed")]
+    tries = [bar(1_200, 2_000, "bad", "failed"), bar(3_000, 4_800, "good", "completed")]
+    return [
+        row(1, "read", "completed", bars=first),
+        row(2, "classify", "completed", attempts=2, duration_ms=2_600, bars=tries),
+        row(
+            3,
+            "review[3]/classify",
+            "running",
+            depth=1,
+            selected=True,
+            bars=[bar(4_800, 7_000, "active", "running")],
+        ),
+        row(4, LONG, "retrying", detail="attempt 3 at 14:05:10 UTC", depth=2),
+        row(5, ARABIC, "waiting", detail="until 14:05 CET", depth=3),
+        row(6, HOSTILE, "skipped", detail="condition false", duration_ms=None, attempts=0, depth=9),
+        row(7, "ship", "pending", duration_ms=None, attempts=0),
+    ]
+
+
+def _refused_form() -> ExampleForm:
+    given = {"model": "cheap", "limit": 99, "goal": HOSTILE}
+    form = ExampleForm(formdata=None, prefix="refused", data=given, meta={"csrf": False})
+    form.validate()
+    return form
+
+
+@route(bp, "", allow=ADMIN)
+def index() -> ResponseReturnValue:
+    """Every macro in every state."""
+    now = db.now()
+    return render(
+        "styleguide/index.html",
+        "rows",
+        now=now,
+        ages=[_moved(now, age_s) for age_s in AGES_S],
+        amounts=[Decimal(text) for text in MONEY + MORE_MONEY],
+        counts=COUNTS,
+        durations=DURATIONS + MORE_DURATIONS,
+        rates=RATES,
+        sizes=SIZES,
+        texts=EDGE_TEXTS,
+        full_id=UUID("0197a3c2-7b1e-7d44-9a57-3f62c1d08e4b"),
+        form=ExampleForm(formdata=None),
+        refused=_refused_form(),
+        problems=ISSUES,
+        columns=COLUMNS,
+        choices=FILTERS,
+        sort=request.args.get("sort", "-started"),
+        steps=step_rows(),
+        nodes=GRAPH_NODES,
+        edges=GRAPH_EDGES,
+        looks=GRAPH_LOOKS,
+        crowd=[(str(number), str(number), "step") for number in range(201)],
+        document=DOCUMENT,
+    )
+
+
+@route(bp, "/toast", allow=ADMIN, methods=("POST",))
+def show_toast() -> ResponseReturnValue:
+    """Show a toast with an undo."""
+    toast(f"Agent {HOSTILE} switched off.", undo_url="/styleguide/toast")
+    return redirect_to("/styleguide")
+
+
+def _moved(now: datetime, age_s: int) -> datetime:
+    return now - timedelta(seconds=age_s)

@@ -1,0 +1,150 @@
+"""Every error becomes one of three answers: a page, a fragment for #alert, or problem+json."""
+
+from dataclasses import asdict, dataclass
+
+import structlog
+from flask import Flask, Response, redirect, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import InterfaceError, OperationalError
+from werkzeug.exceptions import HTTPException
+
+from pilot import db
+from pilot.errors import InvalidError, Issue, PilotError, RateLimitedError, StepError
+from pilot.views import json_answer, render, request_id, wants_fragment, wants_json
+from pilot.web.security import UNSAFE, CrossSiteError, sign_in_url
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What an error answer says; `advice` is what the reader can do."""
+
+    status: int
+    code: str
+    title: str
+    advice: str
+    message: str = ""
+    issues: tuple[Issue, ...] = ()
+    retry_after_s: int | None = None
+
+
+PAGE = "errors/error.html"
+RELOAD = "Reload the page and try again."
+KNOWN: dict[int, tuple[str, str, str]] = {
+    400: ("bad_request", "This request makes no sense", RELOAD),
+    401: ("unauthorized", "Please sign in", "Sign in, then go back and send it again."),
+    403: ("forbidden", "You may not do this", "Ask an administrator for a role that allows it."),
+    404: (
+        "not_found",
+        "There is nothing here",
+        "It never was, it was deleted, or it belongs to somebody else. Check the address.",
+    ),
+    405: ("method_not_allowed", "Not this way", "Use the buttons of the page."),
+    409: ("conflict", "Somebody was faster", "Reload the page to see how it is now."),
+    410: ("gone", "This is over", "The link or deadline has passed. Ask for a new one."),
+    413: ("too_large", "Too much at once", "Send less than 10 MB and 1,000 fields."),
+    415: ("unsupported_media_type", "Wrong kind of content", "Send the content type asked for."),
+    422: ("invalid", "This cannot be accepted", "Change what is listed and send it again."),
+    429: ("rate_limited", "Too many requests", "Wait a moment and try again."),
+    500: (
+        "internal",
+        "Something failed here",
+        "Nothing of this request was saved. Try again; give the error id to whoever runs this.",
+    ),
+    502: ("upstream", "Another server failed", "Try again in a moment."),
+    503: ("unavailable", "Not available right now", "Try again in a moment."),
+}
+CROSS_SITE = "Reload the page it came from, check what you typed, and send it again."
+
+
+def problem(status: int, message: str = "") -> Problem:
+    """Return what a page says for a status; unknown 4xx read as 400, unknown 5xx as 500."""
+    known = status if status in KNOWN else 400 if status < 500 else 500
+    code, title, advice = KNOWN[known]
+    return Problem(status if status >= 400 else 500, code, title, advice, message)
+
+
+def _from_pilot(error: PilotError) -> Problem:
+    status = 502 if isinstance(error, StepError) else error.status
+    base = problem(status, error.message)
+    issues = tuple(error.issues) if isinstance(error, InvalidError) else ()
+    retry = error.retry_after_s if isinstance(error, RateLimitedError) else None
+    message = "" if issues or status == 500 else error.message
+    return Problem(status, error.code, base.title, base.advice, message, issues, retry)
+
+
+def _from_http(error: HTTPException) -> Problem:
+    found = problem(error.code or 500)
+    if isinstance(error, CrossSiteError):
+        title = "This form was not sent from here"
+        return Problem(403, "cross_site", title, CROSS_SITE)
+    return found
+
+
+def answer(found: Problem) -> Response:
+    """Return the answer in the form the request asked for."""
+    error_id = request_id()
+    if wants_json():
+        response = _problem_json(found, error_id)
+    elif wants_fragment():
+        response = render(PAGE, "fragment", status=found.status, problem=found, error_id=error_id)
+        response.headers["HX-Retarget"] = "#alert"
+        response.headers["HX-Reswap"] = "innerHTML"
+    else:
+        response = render(PAGE, status=found.status, problem=found, error_id=error_id)
+    if found.retry_after_s is not None:
+        response.headers["Retry-After"] = str(found.retry_after_s)
+    elif found.status == 503:
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+def _problem_json(found: Problem, error_id: str) -> Response:
+    body = {
+        "type": "about:blank",
+        "title": found.title,
+        "status": found.status,
+        "code": found.code,
+        "detail": found.message or found.advice,
+        "error_id": error_id,
+    }
+    if found.issues:
+        body["issues"] = [asdict(issue) for issue in found.issues]
+    response = json_answer(body, status=found.status)
+    response.mimetype = "application/problem+json"
+    return response
+
+
+def _ask_to_sign_in() -> ResponseReturnValue:
+    if wants_json():
+        return answer(problem(401))
+    if wants_fragment():
+        return Response(status=401, headers={"HX-Redirect": sign_in_url()})
+    if request.method in UNSAFE:
+        return answer(problem(401))  # no redirect: what was typed is one step back
+    return redirect(sign_in_url(), code=303)
+
+
+def on_error(error: Exception) -> ResponseReturnValue:
+    """Answer any error of a request and log what its reader must not see."""
+    if isinstance(error, OperationalError | InterfaceError):
+        error = db.unavailable(error)
+    if isinstance(error, PilotError):
+        found = _from_pilot(error)
+    elif isinstance(error, HTTPException):
+        if error.code is not None and error.code < 400:
+            return error
+        found = _from_http(error)
+    else:
+        found = problem(500)
+    if found.status == 401:
+        return _ask_to_sign_in()
+    if found.status >= 500:
+        log.error("request_failed", endpoint=request.endpoint, exc_info=error)
+    return answer(found)
+
+
+def install(app: Flask) -> None:
+    """Answer every error of `app` here."""
+    app.register_error_handler(Exception, on_error)

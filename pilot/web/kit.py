@@ -1,0 +1,134 @@
+"""What templates may use: the macros of templates/ui, the formats, and where the page stands."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from flask import Flask, request, url_for
+from jinja2 import StrictUndefined
+from markupsafe import Markup
+
+from pilot import db
+from pilot.views import formats, graph_layout, plain, wants_fragment
+from pilot.web.security import nonce
+from pilot.web.visitors import zone
+
+KEY = re.compile(r'"(?:[^"\\]|\\.)*":')
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "money_text": formats.money,
+    "money_exact": formats.money_exact,
+    "money_sum": formats.money_sum,
+    "money_estimate": formats.money_estimate,
+    "count": formats.count,
+    "count_short": formats.count_short,
+    "duration": formats.duration,
+    "rate": formats.rate,
+    "size": formats.size,
+    "short_id": formats.short_id,
+    "plural": formats.plural,
+}
+
+
+@lru_cache(maxsize=64)
+def _file_hash(path: Path, _modified_ns: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def asset(name: str) -> str:
+    """Return the URL of a file below static/ with the hash of its content, cached for a year."""
+    path = Path(__file__).parent.parent / "static" / name
+    return url_for("static", filename=name, v=_file_hash(path, path.stat().st_mtime_ns))
+
+
+def htmx_nonce() -> Markup:
+    """Return the `hx-nonce` attribute that every element with htmx attributes needs."""
+    return Markup('hx-nonce="{}"').format(nonce())
+
+
+def here(**changes: Any) -> str:
+    """Return this page's URL with changed query values; None takes one out."""
+    args: dict[str, Any] = request.args.to_dict(flat=False) | changes
+    known = {name: value for name, value in args.items() if value is not None}
+    return url_for(request.endpoint or "", **(request.view_args or {}), **known)
+
+
+def absolute(at: datetime, *, seconds: bool = False) -> str:
+    """Return a moment in the visitor's zone, named."""
+    return formats.absolute(at, zone(), seconds=seconds)
+
+
+def clock(at: datetime) -> str:
+    """Return a time of day with seconds in the visitor's zone, named."""
+    return formats.clock(at, zone())
+
+
+def ago_text(at: datetime) -> str:
+    """Return how long ago `at` was."""
+    return formats.ago(at, db.now(), zone())
+
+
+def iso(at: datetime) -> str:
+    """Return the UTC form for `<time datetime>`."""
+    return str(plain(at))
+
+
+def json_lines(value: Any) -> list[tuple[str, str, str]]:
+    """Return indented JSON as lines of (indent, key with its colon, rest)."""
+    lines = []
+    for line in json.dumps(plain(value), indent=2, ensure_ascii=False).splitlines():
+        bare = line.lstrip()
+        indent = line[: len(line) - len(bare)]
+        key = KEY.match(bare)
+        lines.append((indent, key[0], bare[key.end() :]) if key else (indent, "", bare))
+    return lines
+
+
+def _macros(app: Flask) -> dict[str, Any]:
+    """Return every macro of templates/ui by its name.
+
+    Raises:
+        ValueError: two files define the same macro.
+    """
+    found: dict[str, Any] = {}
+    for name in app.jinja_env.list_templates(filter_func=lambda name: name.startswith("ui/")):
+        module = app.jinja_env.get_template(name).module
+        macros = {k: v for k, v in vars(module).items() if k[0] != "_" and callable(v)}
+        if found.keys() & macros.keys():
+            raise ValueError(f"{name} repeats {sorted(found.keys() & macros.keys())}")
+        found |= macros
+    return found
+
+
+def install(app: Flask) -> None:
+    """Register formats and macros. Macros are globals: a block rendered alone keeps them."""
+    env = app.jinja_env
+    env.trim_blocks = env.lstrip_blocks = True
+    env.undefined = StrictUndefined
+    env.filters.update(FILTERS)
+    env.globals.update(
+        asset=asset,
+        htmx_nonce=htmx_nonce,
+        nonce=nonce,
+        here=here,
+        absolute=absolute,
+        clock=clock,
+        ago_text=ago_text,
+        iso=iso,
+        json_lines=json_lines,
+        look=formats.look,
+        statuses=formats.STATUSES,
+        graph_layout=graph_layout.layout,
+        new_request_id=lambda: str(uuid4()),
+        zone_name=lambda: str(zone()),
+        wants_fragment=wants_fragment,
+    )
+    macros = _macros(app)
+    env.globals.update(macros)
+    app.config["MACROS"] = frozenset(macros)

@@ -1,0 +1,100 @@
+"""The request as Pilot reads it: an id, a nonce, strict bodies within their limits."""
+
+import secrets
+from functools import cached_property
+from io import BytesIO
+from typing import IO, Any
+
+from flask import Flask, Request
+from flask.json.provider import JSONProvider
+from htmx_flask.requests import HtmxAwareRequest
+from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
+
+from pilot import strictjson
+from pilot.errors import BadJsonError
+
+FORM_FIELDS = 1_000
+FORM_BYTES = 10 * 1024 * 1024
+
+Form = MultiDict[str, str]
+Files = MultiDict[str, FileStorage]
+
+
+class StrictFormParser(FormDataParser):
+    """Counts the fields of url-encoded forms before they are split: Werkzeug does not."""
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        mimetype: str,
+        content_length: int | None,
+        options: dict[str, str] | None = None,
+    ) -> tuple[IO[bytes], Form, Files]:
+        """Parse a body; more than 1,000 fields are 413, bytes that are not UTF-8 are 400."""
+        if mimetype == "application/x-www-form-urlencoded":
+            body = stream.read()
+            if body.count(b"&") >= FORM_FIELDS:
+                raise RequestEntityTooLarge
+            try:
+                body.decode()
+            except UnicodeDecodeError as error:
+                raise BadRequest from error
+            stream = BytesIO(body)
+        return super().parse(stream, mimetype, content_length, options)
+
+
+class PilotRequest(HtmxAwareRequest):
+    """One request: `id` finds its log lines, `nonce` marks its scripts and htmx attributes."""
+
+    form_data_parser_class = StrictFormParser
+    outage: Exception | None = None  # set when the visitor could not be read
+
+    @cached_property
+    def id(self) -> str:
+        """Return the error id that pages show and log lines carry."""
+        return secrets.token_hex(6)
+
+    @cached_property
+    def nonce(self) -> str:
+        """Return the nonce of this answer's Content-Security-Policy."""
+        return secrets.token_urlsafe(16)
+
+
+class StrictJson(JSONProvider):
+    """`request.get_json()` and Flask's own JSON go through the one decoder."""
+
+    def dumps(self, obj: Any, **_kwargs: Any) -> str:
+        """Return compact JSON text."""
+        return strictjson.dumps(obj)
+
+    def loads(self, s: str | bytes, **_kwargs: Any) -> Any:
+        """Decode strictly.
+
+        Raises:
+            BadJsonError: 400, with the reason.
+        """
+        return strictjson.loads(s)
+
+
+def refuse_nul(request: Request) -> None:
+    """Refuse NUL, which PostgreSQL cannot store, before any view runs.
+
+    Raises:
+        BadJsonError: 400.
+    """
+    texts = [request.path, *request.args, *request.args.values()]
+    for name, values in request.form.lists():
+        texts += [name, *values]
+    if any("\x00" in text for text in texts):
+        raise BadJsonError("The request holds a NUL character; remove it and send it again.")
+
+
+def install(app: Flask) -> None:
+    """Make `app` read requests this way."""
+    app.request_class = PilotRequest
+    app.json = StrictJson(app)
+    app.config.update(
+        MAX_CONTENT_LENGTH=FORM_BYTES, MAX_FORM_MEMORY_SIZE=FORM_BYTES, MAX_FORM_PARTS=FORM_FIELDS
+    )

@@ -1,0 +1,64 @@
+"""The one place where a browser's cookie becomes a `Visitor`, and its choices are read."""
+
+import hashlib
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from flask import Flask, Request, request
+from flask_login import LoginManager
+
+from pilot.engine import users
+from pilot.errors import UnavailableError
+from pilot.views import THEMES, Visitor, visitor
+from pilot.web.requests import PilotRequest
+
+UTC = ZoneInfo("UTC")
+
+
+def cookie_names(secret_key: str, *, https: bool) -> tuple[str, str]:
+    """Return the names of the sign-in cookie and of the page cookie (CSRF, toasts).
+
+    Cookies ignore the port, so two instances on one host need names of their own.
+    """
+    instance = hashlib.sha256(secret_key.encode()).hexdigest()[:8]
+    prefix = "__Host-" if https else ""
+    return f"{prefix}pilot-session-{instance}", f"{prefix}pilot-page-{instance}"
+
+
+def install(app: Flask) -> None:
+    """Let Flask-Login ask for the visitor of a request."""
+    login: Any = LoginManager()  # type: ignore[no-untyped-call]
+    login.init_app(app)
+    login.anonymous_user = Visitor
+    login.session_protection = None  # the row in PostgreSQL is the session
+
+    @login.request_loader  # type: ignore[untyped-decorator]
+    def load(current: Request) -> Visitor | None:
+        token = current.cookies.get(app.config["SIGN_IN_COOKIE"])
+        try:
+            user = users.session_user(token) if token else None
+        except UnavailableError as error:
+            # Kept for `check_permission`: the 503 page itself must need no database.
+            if isinstance(current, PilotRequest):
+                current.outage = error
+            return None
+        if user is None:
+            return None
+        return Visitor(user.id, user.name, user.email, frozenset(user.roles), user.zone)
+
+
+def zone() -> ZoneInfo:
+    """Return the zone times are shown in: the person's, else the browser's, else UTC."""
+    for name in (visitor().zone, request.cookies.get("pilot-zone")):
+        if name and name != "UTC":
+            try:
+                return ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError, OSError):
+                continue  # a cookie may hold anything
+    return UTC
+
+
+def theme() -> str:
+    """Return system, light or dark: the browser's choice."""
+    chosen = request.cookies.get("pilot-theme", "system")
+    return chosen if chosen in THEMES else "system"
