@@ -1,5 +1,6 @@
 """The database: engine, tables' base, transactions under row-level security, the clock."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -28,9 +29,10 @@ class Base(DeclarativeBase):
 
 
 class _Process:
-    """The engine of this process, set once by `configure`."""
+    """The engine of this process, set once by `configure`, and each thread's open transaction."""
 
     engine: Engine | None = None
+    thread = threading.local()
 
 
 def dsn(url: str) -> str:
@@ -100,8 +102,9 @@ def transaction(name: str, user_id: UUID | None, *, sees_all: bool = False) -> I
 
     Raises:
         UnavailableError: the database is away.
+        ConflictError: somebody else holds a lock for too long.
     """
-    with Session(engine(), expire_on_commit=False) as session:
+    with _alone(name), Session(engine(), expire_on_commit=False) as session:
         act_as(session, user_id, sees_all=sees_all)
         try:
             yield session
@@ -117,6 +120,19 @@ def transaction(name: str, user_id: UUID | None, *, sees_all: bool = False) -> I
             callback()
         except Exception:  # the row is saved: a dead queue must not undo it
             log.exception("after_commit_failed", operation=name)
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Refuse a transaction inside another: it would commit although the outer one rolls back."""
+    outer: str | None = getattr(_Process.thread, "name", None)
+    if outer:
+        raise RuntimeError(f"{name} was called inside the transaction of {outer}")
+    _Process.thread.name = name
+    try:
+        yield
+    finally:
+        _Process.thread.name = None
 
 
 @contextmanager
