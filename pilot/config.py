@@ -17,6 +17,7 @@ from pilot.errors import ConfigError
 
 TEST_DATABASE = "pilot_test"  # crash points fire only in databases whose name starts so
 KEYS_FILE = "secret_keys"
+DATABASE_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 
 
 @dataclass(frozen=True)
@@ -26,16 +27,14 @@ class Config:
     data: Path  # everything Pilot keeps outside the database, and the embedded servers
     host: str
     port: int
-    database_url: str
-    redis_url: str
-    embedded_database: bool  # DATABASE_URL was not given: `pilot up` runs a server of its own
-    embedded_redis: bool
     threads: int  # of a worker, for steps that do I/O
     slots: int  # executions that one worker runs at once
     drain_s: int  # a stopping worker lets running steps finish for so long
     public_url: str | None  # where people reach Pilot, for links; None: http://host:port
     allow_http: bool
     egress_allow: tuple[str, ...]  # host:port entries that actions may reach besides the public net
+    given_database_url: str | None = field(repr=False)  # None: `pilot up` runs its own server
+    given_redis_url: str | None = field(repr=False)
     admin_password: str | None = field(repr=False)
     secret_keys: tuple[str, ...] = field(repr=False)  # newest first; empty before the first `up`
 
@@ -52,25 +51,31 @@ class Config:
         public_url = _url(env, "PILOT_PUBLIC_URL", ("http", "https"))
         allow_http = _flag(env, "PILOT_ALLOW_HTTP")
         _refuse_open_http(host, public_url, allow_http=allow_http)
-        database_url = _url(env, "DATABASE_URL", ("postgresql", "postgres", "postgresql+psycopg"))
-        redis_url = _url(env, "REDIS_URL", ("redis", "rediss", "unix"))
         return cls(
             data=data,
             host=host,
             port=_integer(env, "PILOT_PORT", 8710, 1, 65535),
-            database_url=database_url or embedded_database_url(sockets(data)),
-            redis_url=redis_url or embedded_redis_url(sockets(data)),
-            embedded_database=database_url is None,
-            embedded_redis=redis_url is None,
             threads=_integer(env, "PILOT_THREADS", 128, 1, 4096),
             slots=_integer(env, "PILOT_SLOTS", 500, 1, 10_000),
             drain_s=_integer(env, "PILOT_DRAIN_S", 20, 0, 3600),
             public_url=public_url,
             allow_http=allow_http,
             egress_allow=_egress_allow(env.get("PILOT_EGRESS_ALLOW", "")),
+            given_database_url=_url(env, "DATABASE_URL", DATABASE_SCHEMES),
+            given_redis_url=_url(env, "REDIS_URL", ("redis", "rediss", "unix")),
             admin_password=env.get("PILOT_ADMIN_PASSWORD") or None,
             secret_keys=_secret_keys(env, data),
         )
+
+    @property
+    def database_url(self) -> str:
+        """The database: DATABASE_URL, or the embedded one."""
+        return self.given_database_url or embedded_database_url(sockets(self.data))
+
+    @property
+    def redis_url(self) -> str:
+        """The queue: REDIS_URL, or the embedded one."""
+        return self.given_redis_url or embedded_redis_url(sockets(self.data))
 
     @property
     def url(self) -> str:
@@ -103,8 +108,12 @@ def local_address(host: str) -> str:
 
 
 def child_environment(values: Mapping[str, str]) -> dict[str, str]:
-    """Return this process' environment with `values` put in, for a process it starts."""
-    return {**os.environ, **values}
+    """Return this process' environment for one it starts in any folder, with `values` put in."""
+    environment = {**os.environ, **values}
+    for name in ("PILOT_DATA", "PILOT_SECRET_KEYS_FILE"):
+        if environment.get(name):
+            environment[name] = str(Path(environment[name]).absolute())
+    return environment
 
 
 def failpoint_text() -> str:

@@ -8,16 +8,11 @@ import re
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 TABLE = ROOT / "docs" / "capabilities.md"
 RESULTS = ROOT / "build" / "capabilities.json"
-MARKED = pytest.StashKey[dict[str, list[int]]]()
 
-
-def pytest_configure(config):
-    config.stash[MARKED] = {}
+_outcomes: dict[str, dict] = {}  # of this run, by test
 
 
 def pytest_collection_modifyitems(items):
@@ -28,22 +23,16 @@ def pytest_collection_modifyitems(items):
 
 def pytest_runtest_logreport(report):
     numbers = dict(report.user_properties).get("capabilities")
-    if not numbers:
-        return
-    proved = _outcomes.setdefault(report.nodeid, {"numbers": numbers, "passed": True})
-    proved["passed"] &= report.passed
-
-
-_outcomes: dict[str, dict] = {}
+    if numbers:
+        known = _outcomes.setdefault(report.nodeid, {"numbers": numbers, "passed": True})
+        known["passed"] &= report.passed
 
 
 def pytest_sessionfinish(session):
-    """Only a run of everything may say what is missing; a worker of xdist leaves it to the main."""
-    config = session.config
-    whole = (
-        not config.option.keyword and not config.option.markexpr and not config.option.file_or_dir
-    )
-    if whole and not hasattr(config, "workerinput"):
+    """Keep the outcomes of a run of everything: a part cannot say what is missing."""
+    option = session.config.option
+    part = option.keyword or option.markexpr or option.file_or_dir or option.lf or option.no_servers
+    if not part and not hasattr(session.config, "workerinput"):
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(_outcomes, indent=1), encoding="utf-8")
 

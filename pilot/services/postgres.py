@@ -5,7 +5,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import subprocess
 import tempfile
 import threading
 import time
@@ -109,7 +108,7 @@ def _refuse_other_major(place: Path) -> None:
         )
 
 
-def start(cluster: Cluster, signals: processes.Signals) -> subprocess.Popen[bytes]:
+def start(cluster: Cluster, signals: processes.Signals) -> processes.Process:
     """Start the server on its data folder, which is made first where it is missing.
 
     Raises:
@@ -142,7 +141,7 @@ def _refuse_unless_shutting_down(cluster: Cluster, deadline: float) -> None:
     threading.Event().wait(0.2)
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: processes.Process) -> None:
     """Stop the server: sessions are ended, what was committed is written."""
     processes.stop(process, signal.SIGINT, STOP_S)
 

@@ -19,6 +19,9 @@ PR_SET_PDEATHSIG = 1
 LOG_BYTES = 10_000_000  # at a start, a longer log becomes <name>.1
 
 
+Process = subprocess.Popen[bytes]
+
+
 @dataclass(frozen=True)
 class Command:
     """What to start: `death_signal` is sent to it by the kernel when this process dies."""
@@ -32,7 +35,7 @@ class Command:
     folder: Path | None = None
 
 
-def start(command: Command) -> subprocess.Popen[bytes]:
+def start(command: Command) -> Process:
     """Start a child in a process group of its own, so that Ctrl+C reaches this process only.
 
     The kernel sends the death signal when the *thread* that started the child ends: only the main
@@ -87,7 +90,7 @@ def _rotate(log: Path) -> None:
         log.replace(log.with_suffix(log.suffix + ".1"))
 
 
-def stop(process: subprocess.Popen[bytes], by: signal.Signals, grace_s: float) -> None:
+def stop(process: Process, by: signal.Signals, grace_s: float) -> None:
     """Stop a child politely; kill it when it is not gone after `grace_s` seconds."""
     if process.poll() is not None:
         return

@@ -1,7 +1,6 @@
 """The embedded Valkey: doorbells and live signals, nothing that may not be lost."""
 
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -16,7 +15,7 @@ START_S = 10.0
 STOP_S = 5.0
 
 
-def start(sockets: Path, log: Path, signals: processes.Signals) -> subprocess.Popen[bytes]:
+def start(sockets: Path, log: Path, signals: processes.Signals) -> processes.Process:
     """Start the server with its socket in `sockets`, without any file on disk.
 
     Raises:
@@ -38,12 +37,12 @@ def start(sockets: Path, log: Path, signals: processes.Signals) -> subprocess.Po
     return process
 
 
-def _refuse_if_dead(process: subprocess.Popen[bytes], log: Path, deadline: float) -> None:
+def _refuse_if_dead(process: processes.Process, log: Path, deadline: float) -> None:
     if process.poll() is not None or time.monotonic() > deadline:
         raise ConfigError(f"Valkey does not start, see {log}: {processes.last_line(log)}")
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: processes.Process) -> None:
     """Stop the server."""
     processes.stop(process, signal.SIGTERM, STOP_S)
 

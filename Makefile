@@ -1,0 +1,75 @@
+# Every target sets up what it needs. A bare machine with make and python3 (3.11 or newer, with its
+# venv module) is enough; a second run installs again only when a lock file has changed.
+
+PYTHON ?= python3
+JOBS ?= 2
+BIN := .venv/bin
+UV := $(BIN)/uv
+PYTEST := $(BIN)/pytest
+hash = $(shell cat $(1) | cksum | tr ' ' '-')
+READY := .venv/ready-$(call hash,requirements.lock pyproject.toml)
+READY_DEV := .venv/ready-dev-$(call hash,requirements-dev.lock pyproject.toml)
+COMPILE := $(UV) pip compile -q --universal --generate-hashes --custom-compile-command 'make lock'
+INSTALL := $(UV) pip install -q --python $(BIN)/python
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help run test check capabilities bench nightly lock reference
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1: /p' Makefile
+
+run: $(READY) ## start Pilot (PILOT_PORT, PILOT_DATA: see README.md); Ctrl+C stops it
+	@exec $(BIN)/pilot up
+
+test: $(READY_DEV) ## all tests; a missing browser or IMAP server skips with its reason
+	@exec $(PYTEST) -n $(JOBS)
+
+check: $(READY_DEV) ## style, types, layers and the tests that need no server, in under 90 s
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-timing
+	@exec $(PYTEST) -n $(JOBS) --no-servers -m 'not browser and not crash'
+
+capabilities: $(READY_DEV) ## rows of docs/capabilities.md that no passing test proved, or "none"
+	@mkdir -p build
+	@test -f build/capabilities.json || $(PYTEST) -n $(JOBS) >build/test.log 2>&1 || true
+	@exec $(BIN)/python -m tests.capabilities
+
+bench: $(READY_DEV) ## measure; every file of benchmarks/ prints its figures
+	@for file in benchmarks/*.py; do echo "# $$file" && $(BIN)/python $$file || exit 1; done
+
+nightly: $(READY_DEV) ## the tests again with many more generated examples, then the benchmarks
+	@$(PYTEST) -n $(JOBS) --hypothesis-profile=nightly
+	@$(MAKE) --no-print-directory bench
+
+lock: $(UV) ## compile the lock files again from pyproject.toml (UPGRADE=1 takes newer versions)
+	@echo uv | $(COMPILE) - -o requirements-uv.lock $(if $(UPGRADE),--upgrade)
+	@$(COMPILE) pyproject.toml --extra build -o requirements.lock $(if $(UPGRADE),--upgrade)
+	@$(COMPILE) pyproject.toml --extra build --extra dev -c requirements.lock \
+		-o requirements-dev.lock $(if $(UPGRADE),--upgrade)
+
+reference: $(READY_DEV) ## write docs/reference/ again from the code
+	@exec $(BIN)/python -m docs.generate
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.x ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+		echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+$(UV): $(BIN)/python requirements-uv.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes \
+		-r requirements-uv.lock
+	@touch $(UV)
+
+$(READY): $(UV)
+	@$(INSTALL) --require-hashes -r requirements.lock
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@rm -f .venv/ready-[0-9]* && touch $@
+
+$(READY_DEV): $(UV)
+	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@rm -f .venv/ready-* && touch $@ $(READY)

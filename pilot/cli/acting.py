@@ -1,0 +1,64 @@
+"""Who acts on the command line, and the connection to the running installation.
+
+The local shell is trusted: it acts as the first administrator unless --as names somebody.
+"""
+
+import getpass
+from argparse import Namespace
+
+import psycopg
+from sqlalchemy import select
+
+from pilot import db, jobs, progress
+from pilot.audit import Actor
+from pilot.config import Config
+from pilot.engine import users
+from pilot.errors import NotFoundError, UnavailableError
+from pilot.models.user import User
+
+
+def connect() -> Config:
+    """Connect this process to the installation and return its config.
+
+    Raises:
+        UnavailableError: its database does not answer.
+    """
+    config = Config.from_env()
+    try:
+        psycopg.connect(db.dsn(config.database_url), connect_timeout=5).close()
+    except psycopg.OperationalError as error:
+        raise UnavailableError(
+            f"The database of {config.data} does not answer: start Pilot with make run (or pilot "
+            "up), or set PILOT_DATA or DATABASE_URL to the installation you mean."
+        ) from error
+    db.configure(config.database_url)
+    jobs.configure(config.redis_url)
+    progress.configure(config.redis_url)
+    return config
+
+
+def actor() -> Actor:
+    """Return who the audit trail names: the user of the operating system."""
+    return Actor(f"cli:{getpass.getuser()}")
+
+
+def person(args: Namespace) -> users.SessionUser:
+    """Return the person as whom the command acts: --as, or the first administrator.
+
+    Raises:
+        NotFoundError: there is no such active person.
+    """
+    if args.acting_as is None:
+        found = users.first_admin()
+        if found is None:
+            raise NotFoundError("Nobody exists yet: open the first-run link that pilot up prints.")
+        return found
+    with db.reading(None) as session:
+        row = session.execute(
+            select(User.id, User.email, User.name, User.roles, User.zone).where(
+                User.email == args.acting_as.strip().lower(), User.active
+            )
+        ).one_or_none()
+    if row is None:
+        raise NotFoundError(f"There is no active person with the address {args.acting_as}.")
+    return users.SessionUser(row.id, row.email, row.name, tuple(row.roles), row.zone)

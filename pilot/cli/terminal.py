@@ -1,0 +1,34 @@
+"""What commands write and read: lines for people, JSON for programs, questions on a terminal."""
+
+import sys
+from typing import Any, TextIO
+
+from pilot import strictjson
+
+
+def say(text: str) -> None:
+    """Write one line for the person."""
+    _write(text, sys.stdout)
+
+
+def complain(text: str) -> None:
+    """Write one line about what went wrong."""
+    _write(f"pilot: {text}", sys.stderr)
+
+
+def show(value: Any, *, stream: TextIO | None = None) -> None:
+    """Write a value as JSON."""
+    _write(strictjson.dumps(value), stream or sys.stdout)
+
+
+def answer(args: Any, value: Any, text: str) -> None:
+    """Write the value where --json asks for it, else the text."""
+    if args.json:
+        show(value)
+    else:
+        say(text)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    stream.write(text + "\n")
+    stream.flush()

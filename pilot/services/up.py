@@ -1,0 +1,181 @@
+"""`pilot up`: everything on one machine, until a signal stops it in order."""
+
+import http.client
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pilot import db
+from pilot.config import Config, child_environment, local_address
+from pilot.engine import users
+from pilot.errors import ConfigError, InvalidError
+from pilot.services import installation, postgres, processes, schema, valkey
+from pilot.services.supervision import Part, Supervisor
+
+ROOT = Path(__file__).parent.parent.parent  # where app.py is
+WEB_THREADS = 200  # a stream holds a thread: 150 of them, and pages beside
+WEB_CONNECTIONS = 400
+WEB_GRACE_S = 5
+READY_S = 60.0
+DATABASE = "pilot"
+
+Say = Callable[[str], None]
+
+
+def run(config: Config, say: Say) -> None:
+    """Run Pilot until SIGINT, SIGTERM or SIGHUP; `say` gets the lines for the person.
+
+    Raises:
+        ConfigError: something of the environment is wrong; one line says what to do.
+    """
+    signals = processes.Signals()
+    signals.install()
+    supervisor = Supervisor(signals)
+    try:
+        with installation.occupied(config.data):
+            try:
+                _run(config, supervisor, say)
+            finally:
+                supervisor.stop()
+    except processes.StopRequestedError:
+        say("Stopped.")
+    finally:
+        signals.uninstall()
+
+
+def _run(config: Config, supervisor: Supervisor, say: Say) -> None:
+    installation.refuse_busy_port(config.host, config.port)
+    installation.ensure_keys(config)
+    start_servers(config, supervisor)
+    _prepare_database(config)
+    supervisor.signals.check()
+    welcome = _welcome(config)
+    started = Started(config)
+    supervisor.add(Part("worker", started.worker, partial(_stop_worker, config)))
+    supervisor.add(Part("web", started.web, _stop_web))
+    _wait_until_ready(config, supervisor)
+    say(f"Pilot runs at {config.url} (Ctrl+C stops it; logs in {config.data / 'logs'})")
+    for line in welcome:
+        say(line)
+    while True:
+        supervisor.watch()
+
+
+def start_servers(config: Config, supervisor: Supervisor) -> None:
+    """Start the embedded servers, or check that those of the environment answer.
+
+    Raises:
+        ConfigError: one does not.
+    """
+    if config.given_redis_url and not valkey.answers(config.given_redis_url):
+        raise ConfigError(
+            "REDIS_URL does not answer: start that server, correct the URL, or unset it to use "
+            "the embedded Valkey."
+        )
+    if config.given_database_url:
+        schema.check_server(config.given_database_url)
+    cluster = postgres.prepare_folders(config.data)
+    signals = supervisor.signals
+    if not config.given_database_url:
+        start = partial(postgres.start, cluster, signals)
+        supervisor.add(Part("postgres", start, postgres.stop))
+        schema.prepare_roles(cluster.url("postgres"))
+        schema.create_database(cluster.url("postgres"), DATABASE)
+    if not config.given_redis_url:
+        log = config.data / "logs" / "valkey.log"
+        start = partial(valkey.start, cluster.sockets, log, signals)
+        supervisor.add(Part("valkey", start, valkey.stop))
+
+
+def _prepare_database(config: Config) -> None:
+    schema.migrate(config.database_url)
+    schema.check_row_security(config.database_url)
+    db.configure(config.database_url)
+
+
+def _welcome(config: Config) -> list[str]:
+    """Return what a new installation's person has to know: how to get in."""
+    try:
+        if config.admin_password:
+            email = users.ensure_admin(config.admin_password)
+            return [f"Sign in as {email} with PILOT_ADMIN_PASSWORD."] if email else []
+        token = users.first_run_token()
+    except InvalidError as error:
+        raise ConfigError(f"PILOT_ADMIN_PASSWORD: {error.message}") from error
+    finally:
+        db.engine().dispose()
+    return [f"Create the first administrator: {config.url}/first-run/{token}"] if token else []
+
+
+@dataclass(frozen=True)
+class Started:
+    """Starts our own processes with the same environment, and paths that hold in any folder."""
+
+    config: Config
+
+    def worker(self) -> processes.Process:
+        """Start a worker."""
+        return self._start("worker", ["-m", "pilot.cli", "worker"])
+
+    def web(self) -> processes.Process:
+        """Start the web server."""
+        options = {
+            "bind": f"{self._host()}:{self.config.port}",
+            "chdir": ROOT,
+            "worker-class": "gthread",
+            "threads": WEB_THREADS,
+            "worker-connections": WEB_CONNECTIONS,
+            "graceful-timeout": WEB_GRACE_S,
+        }
+        arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        return self._start("web", ["-m", "gunicorn", *arguments, "--no-control-socket", "app:app"])
+
+    def _host(self) -> str:
+        return f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+
+    def _start(self, name: str, arguments: list[str]) -> processes.Process:
+        values = {"PILOT_DATA": str(self.config.data), "PYTHONUNBUFFERED": "1"}
+        command = processes.Command(
+            [sys.executable, "-P", *arguments],
+            signal.SIGTERM,
+            self.config.data / "logs" / f"{name}.log",
+            environment=child_environment(values),
+        )
+        return processes.start(command)
+
+
+def _stop_web(process: processes.Process) -> None:
+    processes.stop(process, signal.SIGTERM, WEB_GRACE_S + 5)
+
+
+def _stop_worker(config: Config, process: processes.Process) -> None:
+    processes.stop(process, signal.SIGTERM, config.drain_s + 5)
+
+
+def _wait_until_ready(config: Config, supervisor: Supervisor) -> None:
+    deadline = time.monotonic() + READY_S
+    while not answers(config):
+        if time.monotonic() > deadline:
+            logs = config.data / "logs"
+            raise ConfigError(
+                f"Pilot is not ready after {READY_S:.0f} s: see {logs / 'web.log'} and "
+                f"{logs / 'worker.log'}, or run pilot doctor."
+            )
+        supervisor.watch(0.1)
+
+
+def answers(config: Config) -> bool:
+    """Tell whether the web server's ready check passes."""
+    host = local_address(config.host).strip("[]")
+    connection = http.client.HTTPConnection(host, config.port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
