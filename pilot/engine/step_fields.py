@@ -1,0 +1,102 @@
+"""The fields that every step has, and the kinds of fields that hold expressions."""
+
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, StrictFloat, StrictInt, StrictStr
+
+ID_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,62}"
+SECONDS_PER_DAY = 86_400
+YEAR_S = 365 * SECONDS_PER_DAY
+
+
+class Kind(Enum):
+    """What the texts in a field are."""
+
+    EXPRESSION = "expression"  # each text is one expression: steps.read.output.rows
+    TEMPLATE = "template"  # each text may hold expressions: Due {{inputs.days}}
+    CONDITION = "condition"  # an expression or a structured condition, true or false
+    ITEM_CONDITION = "item condition"  # the same, with the root item
+
+
+Expression = Annotated[Any, Kind.EXPRESSION]
+Template = Annotated[Any, Kind.TEMPLATE]
+TemplateText = Annotated[StrictStr, Kind.TEMPLATE]
+Condition = Annotated[StrictStr | bool | dict[str, Any], Kind.CONDITION]
+ItemCondition = Annotated[StrictStr | bool | dict[str, Any], Kind.ITEM_CONDITION]
+Schema = dict[str, Any]  # JSON Schema 2020-12
+Seconds = Annotated[StrictFloat, Field(ge=0, le=YEAR_S)]
+StepId = Annotated[StrictStr, Field(pattern=f"^{ID_PATTERN}$")]
+EffectName = Literal["pure", "keyed", "probe", "once"]
+Intent = Literal[
+    "extract",
+    "summarize",
+    "generate",
+    "validate",
+    "send",
+    "transform",
+    "conditional",
+    "aggregate",
+    "filter",
+    "enrich",
+]
+
+
+class Part(BaseModel):
+    """Base of all parts of a document: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Retry(Part):
+    """How often a failed attempt is repeated, and after which delay."""
+
+    max_attempts: StrictInt = Field(3, ge=1, le=10, description="The first attempt included.")
+    base_s: Seconds = Field(1, description="Longest delay before the second attempt.")
+    factor: Annotated[StrictFloat, Field(ge=1, le=10)] = 2
+    max_s: Seconds = Field(60, description="Longest delay before any attempt.")
+    retry_on: list[Literal["timeout", "rate_limit", "network", "server", "conflict", "schema"]] = (
+        Field(["timeout", "rate_limit", "network", "server"])
+    )
+
+
+class Tolerated(Part):
+    """What takes the place of a failed step's output."""
+
+    output: Template = None
+
+
+class Continue(Part):
+    """The step may fail; the execution goes on with this output in its place."""
+
+    tolerated: Tolerated = Field(alias="continue")
+
+
+class Branch(Part):
+    """Steps that run when this one fails; the output of the last becomes its output."""
+
+    branch: "Body" = Field(min_length=1)
+
+
+OnError = Literal["fail", "continue"] | Continue | Branch
+
+
+class StepFields(Part):
+    """What every step has besides the fields of its type."""
+
+    id: StepId
+    type: StrictStr
+    name: Annotated[StrictStr, Field(max_length=120)] | None = None
+    dependencies: list[StepId] = Field([], description="Ids of steps in the same list.")
+    execute_if: Condition | None = Field(None, description="False: the step is skipped.")
+    on_error: OnError | None = Field(None, description="Without it, the default of the workflow.")
+    retry: Retry | None = None
+    timeout_s: Annotated[StrictFloat, Field(gt=0, le=YEAR_S)] | None = Field(
+        None, description="Of one attempt."
+    )
+    effect: EffectName | None = Field(None, description="Only stricter than that of the action.")
+    metadata: dict[str, Any] = Field({}, description="To 8 KiB; not read by the engine.")
+
+
+Body = list[SerializeAsAny[StepFields]]
+Branch.model_rebuild()

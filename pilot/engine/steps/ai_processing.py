@@ -1,0 +1,29 @@
+"""Asks a model once and returns a structured answer: extract, summarize, classify, write.
+
+It calls no actions and sends nothing of the execution but prompt, input and the memory block.
+Never for filtering, counting, sorting, sums or dates: that is a transform. Output: the object of
+`output_schema`; without one `{text}`.
+"""
+
+from typing import Literal
+
+from pydantic import Field, StrictInt
+
+from pilot.engine.step_fields import Expression, Intent, Schema, StepFields, TemplateText
+
+IO = True
+TIMEOUT_S = 120
+
+
+class Params(StepFields):
+    """One question to a model."""
+
+    type: Literal["ai_processing"]
+    prompt: TemplateText = Field(min_length=1, max_length=20_000)
+    input: Expression = Field(None, description="What the model works on.")
+    output_schema: Schema | None = Field(None, description="The answer's JSON Schema, an object.")
+    intent: Intent | None = None
+    max_output_tokens: StrictInt | None = Field(None, ge=1, le=64_000)
+    on_empty: Literal["skip", "fail", "call"] = Field(
+        "skip", description='What a null, "", [] or {} as input means.'
+    )
