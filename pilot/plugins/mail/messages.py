@@ -1,6 +1,7 @@
 """Messages as text: composing what is sent, reading what was found."""
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.message import EmailMessage, MIMEPart
@@ -15,38 +16,44 @@ import nh3
 
 OWN_HEADER = "X-Pilot-Key"
 NOT_SENT_HEADER = "X-Pilot-Not-Sent"
-_BLOCKS = frozenset({"p", "div", "br", "tr", "li", "table", "ul", "ol", "h1", "h2", "h3", "h4"})
-_UNSEEN = frozenset({"script", "style", "head", "title"})
+MAX_HTML_CHARACTERS = 300_000
+_BLOCKS = {"p", "div", "br", "tr", "li", "table", "ul", "ol", "h1", "h2", "h3", "h4"}
+_CELLS = {"td", "th"}
+_UNSEEN = {"script", "style", "head", "title", "template"}
 
 
 class _TextOfHtml(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.parts: list[str] = []
-        self._unseen = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
-        self._unseen += tag in _UNSEEN
-        if tag in _BLOCKS:
-            self.parts.append("\n")
-        elif tag in {"td", "th"}:
-            self.parts.append("\t")
+        self.parts.append("\t" if tag in _CELLS else "\n")
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in _UNSEEN and self._unseen:
-            self._unseen -= 1
+        if tag in _BLOCKS:
+            self.parts.append("\n")
 
     def handle_data(self, data: str) -> None:
-        if not self._unseen:
-            self.parts.append(data)
+        self.parts.append(re.sub(r"\s+", " ", data))
 
 
 def text_of(html: str) -> str:
-    """Return HTML as plain text: a line per block, cells divided by " | "."""
+    """Return HTML as plain text: a line per block, cells divided by " | ".
+
+    It is cleaned first: the parser of the standard library needs quadratic time for damaged
+    markup. Only the first 300,000 characters count.
+    """
+    clean = nh3.clean(
+        html[:MAX_HTML_CHARACTERS],
+        tags={*_BLOCKS, *_CELLS},
+        clean_content_tags=_UNSEEN,
+        attributes={},
+    )
     parser = _TextOfHtml()
-    parser.feed(html)
+    parser.feed(clean)
     parser.close()
-    lines = ("".join(parser.parts)).split("\n")
+    lines = "".join(parser.parts).split("\n")
     cells = ([" ".join(cell.split()) for cell in line.strip("\t ").split("\t")] for line in lines)
     return "\n".join(line for line in (" | ".join(row) for row in cells) if line.strip())
 
@@ -64,7 +71,7 @@ def compose(headers: dict[str, str], text: str, html: str) -> EmailMessage:
         if value:
             message[name] = value
     message["Date"] = formatdate(usegmt=True)
-    clean = nh3.clean(html) if html else ""
+    clean = nh3.clean(html)
     message.set_content(text or text_of(clean))
     if clean:
         message.add_alternative(clean, subtype="html")

@@ -14,7 +14,8 @@ from pilot.plugins.tables.sampling import sample_tab
 from pilot.plugins.tables.writing import applied, change
 
 MAX_CELLS = 200_000
-_RANGE = re.compile(r"([A-Z]{0,3})(\d{0,7})(?::([A-Z]{0,3})(\d{0,7}))?", re.IGNORECASE)
+_CELL = re.compile(r"[A-Z]{1,3}\d{1,7}", re.IGNORECASE)
+_RANGE = re.compile(r"([A-Z]{0,3})(\d{0,7}):([A-Z]{0,3})(\d{0,7})", re.IGNORECASE)
 
 plugin = Plugin(
     name="tables",
@@ -249,13 +250,12 @@ def _cut(rows: Rows, text: str | None) -> tuple[Rows, bool]:
     """Return the cells of a range in A1 notation, and whether some lie below or beside it."""
     if not text:
         return rows, False
-    found = _RANGE.fullmatch(text.strip().replace("$", ""))
+    plain = text.strip().replace("$", "")
+    found = _RANGE.fullmatch(f"{plain}:{plain}" if _CELL.fullmatch(plain) else plain)
     if not found or not any(found.groups()):
         message = f"{text[:40]!r} is no range. Write it like A1:D20, A:D or 2:10."
         raise PluginError(ErrorClass.INPUT, message, sent=False)
-    left, top, right, bottom = (part or "" for part in found.groups())
-    if ":" not in text:
-        right, bottom = left, top
+    left, top, right, bottom = found.groups()
     x1, y1 = _column_number(left) or 1, int(top or 1)
     x2, y2 = _column_number(right) or 2**20, int(bottom or 2**30)
     values = [row[x1 - 1 : x2] for row in rows[max(y1, 1) - 1 : y2]]

@@ -47,7 +47,7 @@ def append(
     book = read(path, content)
     name = tab_of(path, book, tab)
     present = book.tabs[name]
-    columns = _columns(present) or list(dict.fromkeys(part for row in rows for part in row))
+    columns = _columns(present) or _named_by(rows)
     fresh = _fresh(present, columns, [_by_column(row, columns) for row in rows], key)
     table = [[guarded(row.get(column)) for column in columns] for row in fresh]
     output = {
@@ -56,7 +56,7 @@ def append(
         "first_row": (len(present) or 1) + 1 if fresh else None,
     }
     if fresh and not present:
-        table.insert(0, [guarded(column) for column in columns])
+        table.insert(0, list(columns))
     if not fresh:
         return content, output
     if book.text:
@@ -123,7 +123,7 @@ def ensure(path: Path, content: bytes | None, tab: str, columns: list[str]) -> R
     if not rows and content:
         return _with_cells(content, name, dict(_grid(header))), {"created": False}
     known = {column.casefold() for column in _columns(rows)}
-    lacking = [column for column in columns if column.strip().casefold() not in known]
+    lacking = [column for column in columns if _comparable(column).casefold() not in known]
     if lacking:
         message = f"The tab {name} is there, but lacks the columns {', '.join(lacking)}."
         raise PluginError(ErrorClass.CONFLICT, message, sent=False)
@@ -138,9 +138,14 @@ def _columns(rows: Rows) -> list[str]:
     return [as_text(cell).strip() for cell in rows[header_row(rows)]] if rows else []
 
 
+def _named_by(rows: list[dict[str, Cell]]) -> list[str]:
+    """Return the columns of a table that has none yet: the keys of the rows, in their order."""
+    return list(dict.fromkeys(as_text(guarded(name)).strip() for row in rows for name in row))
+
+
 def _by_column(values: Mapping[str, Cell], columns: list[str]) -> dict[str, Cell]:
     named = [column for column in columns if column]
-    return {choose("column", name, named): cell for name, cell in values.items()}
+    return {choose("column", as_text(guarded(name)), named): values[name] for name in values}
 
 
 def _fresh(

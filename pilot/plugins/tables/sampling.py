@@ -82,15 +82,16 @@ def sample_tab(table: str, tab: str, rows: Rows) -> TableSample:
 def header_row(rows: Rows) -> int:
     """Return the index of the first row that looks like column names, 0 if none does.
 
-    That row has as many different texts as any of the first rows has cells, at most one less,
-    and no numbers; titles above have fewer.
+    That row has as many different texts as any of the first rows has cells, or one less where
+    that leaves two, and no numbers; titles above have fewer.
     """
     first = rows[:HEADER_SEARCH]
     width = max((len(_filled(row)) for row in first), default=0)
     for number, row in enumerate(first):
         cells = _filled(row)
         named = not any(_NUMBER.fullmatch(cell) for cell in cells)
-        if cells and len(cells) >= width - 1 and len(set(cells)) == len(cells) and named:
+        wide = len(cells) >= max(width - 1, min(width, 2))
+        if cells and wide and len(set(cells)) == len(cells) and named:
             return number
     return 0
 
