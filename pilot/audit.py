@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -20,6 +21,8 @@ SOC2 = ("SOC2",)
 GDPR = ("GDPR",)
 BOTH = ("SOC2", "GDPR")
 NONE: tuple[str, ...] = ()
+
+_NUL = re.compile(r"((?<!\\)(?:\\\\)*)\\u0000")  # not after an escaped backslash
 
 
 class Event(Enum):
@@ -103,7 +106,7 @@ def entry(
 
     `about` is what it happened to: a kind and its id, such as ("agent", agent_id).
     """
-    return json.dumps(
+    line = json.dumps(
         redact(
             {
                 "actor": actor,
@@ -117,6 +120,8 @@ def entry(
         ensure_ascii=False,
         default=str,
     )
+    # PostgreSQL takes neither NUL nor lone surrogates; a strange text must not stop a checkpoint.
+    return _NUL.sub(r"\1\\ufffd", line).encode(errors="replace").decode()
 
 
 def record(
