@@ -9,18 +9,18 @@ from email.policy import default
 import pytest
 
 from pilot.errors import ErrorClass, PluginError
-from pilot.plugins.mail import maildir
+from pilot.plugins.mail import maildir, searching
 
 SEND = {"to": ["ann@example.com"], "subject": "Late tasks", "text": "There are two."}
 KILLED_BEFORE_RENAME = """
 import os, pathlib, signal, sys, time
-from pilot.plugins.mail import maildir
+from pilot.plugins.mail import maildir, searching
 pathlib.Path.rename = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 maildir.deliver(pathlib.Path(sys.argv[1]), "key-1.pilot", b"half", time.monotonic() + 9)
 """
 SENDS = """
 import pathlib, sys, time
-from pilot.plugins.mail import maildir
+from pilot.plugins.mail import maildir, searching
 for number in range(40):
     maildir.deliver(pathlib.Path(sys.argv[1]), f"{number}.pilot", b"mail", time.monotonic() + 9)
 """
@@ -274,7 +274,15 @@ def test_search_leaves_out_what_workflows_have_sent(act):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\xff\xfe\x00", b"From: \xff\nDate: never\nSubject: =?x?q?=?=\n\nx", b"no header"],
+    [
+        b"",
+        b"\xff\xfe\x00",
+        b"no header",
+        b"From: \xff\nDate: never\nSubject: =?x?q?=?=\n\nx",
+        b'From: "\nTo: .:\nCc: , .\\;\\\nSubject: \xff\xfe\n\nx',
+        b"Content-Type: multipart/mixed; boundary=b\n\n--b--",
+        b"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: a/b\n\nx\n--b--",
+    ],
 )
 def test_a_damaged_message_does_not_stop_the_search(act, tmp_path, data):
     put(tmp_path, "bad", data)
@@ -316,6 +324,39 @@ def test_an_unknown_message_stops_before_any_is_changed(act, tmp_path):
         act("mail.mark_read", {"ids": ["INBOX/one", "INBOX/gone"]})
     assert caught.value.error_class is ErrorClass.NOT_FOUND
     assert files(tmp_path, "admin@localhost/INBOX") == ["one"]
+
+
+def test_a_damaged_address_is_shown_as_it_stands(act, tmp_path):
+    put(tmp_path, "one", b"From: .: <x\nDate: Fri, 20 Nov 2026 10:00:00 -0000\n\nx")
+    (found,) = act("mail.search", {"from": ".: <X"})["messages"]
+    assert (found["from"], found["date"]) == (".: <x", "2026-11-20T10:00:00Z")
+
+
+def test_a_message_moved_during_the_search_is_read_in_its_new_place(act, tmp_path, monkeypatch):
+    put(tmp_path, "one", simple())
+    put(tmp_path, "two", simple())
+    new = tmp_path / "mail/admin@localhost/INBOX/new"
+    real = searching.Found
+
+    def opening(path):
+        if path.name == "one":
+            (new / "one").rename(new.parent / "one:2,S")
+            (new.parent / "cur").mkdir(exist_ok=True)
+            (new.parent / "one:2,S").rename(new.parent / "cur/one:2,S")
+        (new / "two").unlink(missing_ok=True)
+        return real(path)
+
+    monkeypatch.setattr(searching, "Found", opening)
+    found = act("mail.search", {})["messages"]
+    assert [one["id"] for one in found] == ["INBOX/one"]
+
+
+def test_a_search_ends_at_the_deadline(make_call, tmp_path):
+    put(tmp_path, "one", simple())
+    box = tmp_path / "mail/admin@localhost/INBOX"
+    with pytest.raises(PluginError) as caught:
+        searching.newest(box, searching.SearchMail(), zone=make_call().zone, deadline=0)
+    assert caught.value.error_class is ErrorClass.TIMEOUT
 
 
 def test_hostile_html_in_a_mail_is_read_in_time(act, tmp_path):

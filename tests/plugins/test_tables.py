@@ -1,5 +1,6 @@
 """Tables in files: read as written, changed exactly once."""
 
+import zipfile
 from datetime import date, datetime
 
 import openpyxl
@@ -123,6 +124,25 @@ def test_a_file_that_is_too_large_or_damaged_is_named(act, folder):
     assert (fake.error_class, "fake.xlsx" in fake.message) == (ErrorClass.SCHEMA, True)
 
 
+def test_a_workbook_that_unpacks_to_too_much_is_refused(act, folder):
+    with zipfile.ZipFile(folder / "bomb.xlsx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/big.xml", b"\0" * (4 * MAX_FILE_BYTES + 1))
+    error = failing(act, "read_range", {"table": "bomb"})
+    assert error.error_class is ErrorClass.OUTPUT_TOO_LARGE
+
+
+@pytest.mark.parametrize("data", [b"", b"\n\n", b'"', b'a,"b\n', b"a\x00b,c\n"])
+def test_an_odd_csv_file_is_read(act, folder, data):
+    (folder / "odd.csv").write_bytes(data)
+    assert act("tables.read_range", {"table": "odd"})["rows"] < 3
+
+
+def test_a_csv_file_with_an_endless_cell_is_refused(act, folder):
+    (folder / "odd.csv").write_bytes(b"x" * 200_000)
+    error = failing(act, "read_range", {"table": "odd"})
+    assert (error.error_class, "odd.csv" in error.message) == (ErrorClass.SCHEMA, True)
+
+
 @pytest.mark.parametrize(
     "name",
     ["../outside", "..", "/etc/passwd", "link", "sub/inner", ".hidden", "tasks.csv\x00", "task"],
@@ -241,6 +261,10 @@ def test_a_tab_is_made_once(act, folder):
     params = {"table": "out.xlsx", "tab": "Late", "columns": ["id", "=x"]}
     assert act("tables.ensure_tab", params, "k1") == {"created": True}
     assert act("tables.ensure_tab", params | {"tab": "late"}, "k2") == {"created": False}
+    workbook(folder / "bare.xlsx", {"Bare": []})
+    bare = {"table": "bare", "tab": "bare", "columns": ["a"]}
+    assert act("tables.ensure_tab", bare) == {"created": False}
+    assert act("tables.read_range", {"table": "bare"})["values"] == [["a"]]
     assert act("tables.ensure_tab", params | {"tab": "Two"}, "k3") == {"created": True}
     tabs = act("tables.list_tabs", {"table": "out"})["tabs"]
     assert [(tab["name"], tab["columns"]) for tab in tabs] == [

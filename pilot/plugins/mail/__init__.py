@@ -11,7 +11,7 @@ from pilot.errors import ErrorClass, PluginError
 from pilot.plugins import Call, Category, Confirm, Effect, Limit, Model, Plugin
 from pilot.plugins.mail import addresses, maildir
 from pilot.plugins.mail.messages import NOT_SENT_HEADER, OWN_HEADER, compose
-from pilot.plugins.mail.search import Message, SearchMail, newest
+from pilot.plugins.mail.searching import Message, SearchMail, newest
 
 NO_ACCOUNT = "not sent: no mail account"
 

@@ -18,6 +18,8 @@ OWN_HEADER = "X-Pilot-Key"
 NOT_SENT_HEADER = "X-Pilot-Not-Sent"
 MAX_HTML_CHARACTERS = 300_000
 _BLOCKS = {"p", "div", "br", "tr", "li", "table", "ul", "ol", "h1", "h2", "h3", "h4"}
+# What the header parser of the standard library raises for damaged addresses.
+_DAMAGE = (LookupError, ValueError, AttributeError, TypeError, NameError)
 _CELLS = {"td", "th"}
 _UNSEEN = {"script", "style", "head", "title", "template"}
 
@@ -92,11 +94,13 @@ class Found:
         return BytesParser(policy=default).parsebytes(self._data)
 
     def header(self, name: str) -> str:
-        """Return a header as one line, "" if it is absent."""
+        """Return a header as one line, "" if it is absent, as it stands if it is damaged."""
         try:
-            return " ".join(str(self._head.get(name, "")).split())
-        except (ValueError, IndexError, AttributeError):  # headers that the parser trips over
-            return ""
+            text = str(self._head.get(name, ""))
+        except _DAMAGE:
+            raw = (value for one, value in self._head.raw_items() if one.lower() == name.lower())
+            text = next(raw, "")
+        return " ".join(_storable(text).split())
 
     def addresses(self, name: str) -> list[str]:
         """Return the bare addresses of a header."""
@@ -126,7 +130,12 @@ class Found:
         for number, part in enumerate(parts):
             payload = part.get_payload(decode=True)
             size = len(payload) if isinstance(payload, bytes) else 0
-            yield part.get_filename() or f"attachment {number + 1}", part.get_content_type(), size
+            name = _storable(part.get_filename() or f"attachment {number + 1}")
+            yield name, part.get_content_type(), size
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()  # bytes that are no text came as surrogates
 
 
 def _decoded(part: MIMEPart) -> str:
