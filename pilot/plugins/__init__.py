@@ -305,19 +305,19 @@ def _is_blank(value: type_json) -> bool:
 
 
 def _missing(path: str) -> Issue:
-    message = f"The parameter {path.lstrip('/') or 'list'} is missing or empty."
-    return Issue("E_PARAM_MISSING", path, message)
+    name = path.removeprefix("/") or "list"
+    return Issue("E_PARAM_MISSING", path, f"The parameter {name} is missing or empty.")
 
 
 def _issue(action: Action, problem: ErrorDetails, params: type_json) -> Issue:
     path, value = _locate(problem["loc"], params)
-    if problem["type"] == "missing" or _is_blank(value):
-        return _missing(path)
     name = path.removeprefix("/")
     if problem["type"] == "extra_forbidden":
         known = sorted(action.params_schema["properties"])
         message = f"{action.name} has no parameter {name}. It takes: {', '.join(known)}."
         return Issue("E_PARAM_UNKNOWN", path, message, fix=_rename(action, path, params))
+    if problem["type"] == "missing" or _is_blank(value):
+        return _missing(path)
     expected = _expected(problem)
     got = _kind(value) if problem["type"].endswith("_type") else to_json(value).decode()[:60]
     message = f"The parameter {name or 'list'} must be {expected}; it is {got}."
@@ -332,14 +332,11 @@ def _locate(loc: tuple[int | str, ...], params: type_json) -> tuple[str, type_js
     path, value = "", params
     for part in loc:
         if isinstance(value, dict):
-            path, value = f"{path}/{_escape(str(part))}", value.get(part)
+            escaped = str(part).replace("~", "~0").replace("/", "~1")  # RFC 6901
+            path, value = f"{path}/{escaped}", value.get(part)
         elif isinstance(value, list) and isinstance(part, int):
             path, value = f"{path}/{part}", value[part]
     return path, value
-
-
-def _escape(part: str) -> str:
-    return part.replace("~", "~0").replace("/", "~1")  # RFC 6901
 
 
 def _expected(problem: ErrorDetails) -> str:
@@ -350,7 +347,9 @@ def _expected(problem: ErrorDetails) -> str:
         return words[kind]
     if problem["type"] == "too_short":
         return "given, not empty"
-    return problem["msg"].removeprefix("Input should be ").lower()
+    if "max_length" in problem.get("ctx", {}):
+        return f"at most {problem['ctx']['max_length']} long"
+    return re.sub(r"^.* should (be|match) ", "", problem["msg"])
 
 
 def _kind(value: type_json) -> str:
@@ -387,9 +386,9 @@ def _plain(name: str) -> str:
 
 
 def _as_text(value: type_json) -> str:
-    if isinstance(value, list):
-        return ", ".join(_as_text(one) for one in value)
-    return value if isinstance(value, str) else to_json(value).decode()
+    if isinstance(value, str):
+        return value
+    return ", ".join(map(_as_text, value)) if isinstance(value, list) else to_json(value).decode()
 
 
 def _check_declaration(name: str, doc: str | None, success: str, known: set[str]) -> None:

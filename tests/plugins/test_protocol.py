@@ -15,7 +15,7 @@ from pilot.plugins import Call, Category, Effect, Model, Plugin
 class Params(Model):
     """Things of every type."""
 
-    to: list[str] = Field(min_length=1, description="Texts.")
+    to: list[str] = Field(min_length=1, max_length=3, description="Texts.")
     subject: str = Field(description="A text.")
     count: int = Field(1, ge=0, le=5, description="A number.")
     share: float = Field(0.5, description="A fraction.")
@@ -91,12 +91,30 @@ def action():
         ({"isUnread": True}, "E_PARAM_UNKNOWN", "/isUnread", moved("/isUnread", "/is_unread")),
         ({"counts": 1}, "E_PARAM_UNKNOWN", "/counts", moved("/counts", "/count")),
         ({"Subject": "x"}, "E_PARAM_UNKNOWN", "/Subject", [{"op": "remove", "path": "/Subject"}]),
-        ({"zebra": 1}, "E_PARAM_UNKNOWN", "/zebra", [{"op": "remove", "path": "/zebra"}]),
+        ({"zebra": ""}, "E_PARAM_UNKNOWN", "/zebra", [{"op": "remove", "path": "/zebra"}]),
     ],
 )
 def test_each_wrong_parameter_is_named_once_with_its_fix(action, changes, code, path, fix):
     (issue,) = action.check(GOOD | changes)
     assert (issue.code, issue.path, issue.fix) == (code, path, fix)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"mode": "some"}, "'any' or 'all'"),
+        ({"count": 9}, "less than or equal to 5"),
+        ({"count": "x"}, "a whole number"),
+        ({"share": "x"}, "a number"),
+        ({"since": "x"}, "a date like 2026-11-21"),
+        ({"to": []}, "given, not empty"),
+        ({"to": ["a"] * 4}, "at most 3 long"),
+    ],
+)
+def test_an_issue_says_what_is_expected(action, changes, expected):
+    (issue,) = action.check(GOOD | changes)
+    assert issue.expected == expected
+    assert f"must be {expected}; it is" in issue.message
 
 
 def test_all_wrong_parameters_are_named_together(action):
