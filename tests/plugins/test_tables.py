@@ -1,7 +1,7 @@
 """Tables in files: read as written, changed exactly once."""
 
 import zipfile
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 
 import openpyxl
 import pytest
@@ -78,10 +78,12 @@ def test_xlsx_cells_have_their_types(act, folder):
         ["n", "when", "at", "yes", "t"],
         [4, date(2026, 12, 1), datetime.fromisoformat("2026-01-02T03:04")],
     ]
-    workbook(folder / "plan.xlsx", {"First": [*rows, [1.5, None, None, True, "007"]], "Empty": []})
+    more = [[1.5, None, None, True, "007"], [timedelta(hours=26.5), time(12, 30)]]
+    workbook(folder / "plan.xlsx", {"First": [*rows, *more], "Empty": []})
     values = act("tables.read_range", {"table": "plan"})["values"]
     assert values[1] == [4, "2026-12-01", "2026-01-02T03:04:00", "", ""]
     assert values[2] == [1.5, "", "", True, "007"]
+    assert values[3][:3] == ["1 day, 2:30:00", "12:30:00", ""]
     assert act("tables.read_range", {"table": "plan", "tab": "empty"})["rows"] == 0
 
 
@@ -131,7 +133,7 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused(act, folder):
     assert error.error_class is ErrorClass.OUTPUT_TOO_LARGE
 
 
-@pytest.mark.parametrize("data", [b"", b"\n\n", b'"', b'a,"b\n', b"a\x00b,c\n"])
+@pytest.mark.parametrize("data", [b"", b"\n\n", b'"', b'a,"b\n', b"a\x00b,c\n", b"a,b\r1,2\r"])
 def test_an_odd_csv_file_is_read(act, folder, data):
     (folder / "odd.csv").write_bytes(data)
     assert act("tables.read_range", {"table": "odd"})["rows"] < 3

@@ -91,6 +91,17 @@ def test_later_changes_tell_that_an_earlier_one_was_made(act, asked, table):
     assert asked("append_rows", APPEND) == DONE
 
 
+def test_a_change_of_values_can_be_asked_about_too(act, asked, table):
+    params = {"table": "tasks", "match": {"id": "1"}, "set": {"name": "Eve"}}
+    assert asked("update_rows", params) is None
+    act("tables.update_rows", params)
+    assert asked("update_rows", params) == {"updated": 1}
+
+
+def test_nothing_was_applied_where_there_is_no_folder(tmp_path):
+    assert writing.applied(tmp_path / "none/tasks.csv", "key-1", 0) is None
+
+
 def test_a_file_changed_from_outside_leaves_the_question_open(act, asked, table):
     act("tables.append_rows", APPEND)
     table.write_text(AFTER + "4,Dan,\n")

@@ -6,7 +6,8 @@ import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +113,8 @@ def _delimiter(sample: str) -> str:
 
 
 def _agreement(sample: str, delimiter: str) -> tuple[int, int]:
-    reader = csv.reader(io.StringIO(sample), delimiter=delimiter)
-    try:
-        widths = [len(row) for _, row in zip(range(50), reader, strict=False) if row]
-    except csv.Error:
-        return 0, 0
+    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+    widths = [len(row) for row in islice(reader, 50) if row]
     wide = [width for width in widths if width > 1]
     common = max(wide, key=wide.count, default=0)
     return wide.count(common), common
@@ -154,10 +152,8 @@ def _plain(value: Any) -> Cell:
         return (value.date() if value.time() == time() else value).isoformat()
     if isinstance(value, date | time):
         return value.isoformat()
-    if isinstance(value, timedelta):
-        return str(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     if isinstance(value, bool | int | float | str):
         return value
-    return str(value)
+    return str(value)  # a duration, e.g. 1 day, 2:30:00
