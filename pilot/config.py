@@ -188,7 +188,7 @@ def _private_text(path: Path, *, required: bool) -> str:
     try:
         mode = path.stat().st_mode
         text = path.read_text(encoding="ascii")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if required:
             raise ConfigError(f"PILOT_SECRET_KEYS_FILE: {path} does not exist.") from None
         return ""

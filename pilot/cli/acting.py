@@ -6,31 +6,25 @@ The local shell is trusted: it acts as the first administrator unless --as names
 import getpass
 from argparse import Namespace
 
-import psycopg
 from sqlalchemy import select
 
 from pilot import db, jobs, progress
 from pilot.audit import Actor
 from pilot.config import Config
 from pilot.engine import users
-from pilot.errors import NotFoundError, UnavailableError
+from pilot.errors import NotFoundError
 from pilot.models.user import User
+from pilot.services import schema
 
 
 def connect() -> Config:
     """Connect this process to the installation and return its config.
 
     Raises:
-        UnavailableError: its database does not answer.
+        ConfigError: its database does not answer.
     """
     config = Config.from_env()
-    try:
-        psycopg.connect(db.dsn(config.database_url), connect_timeout=5).close()
-    except psycopg.OperationalError as error:
-        raise UnavailableError(
-            f"The database of {config.data} does not answer: start Pilot with make run (or pilot "
-            "up), or set PILOT_DATA or DATABASE_URL to the installation you mean."
-        ) from error
+    schema.connect(config.database_url).close()
     db.configure(config.database_url)
     jobs.configure(config.redis_url)
     progress.configure(config.redis_url)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import psycopg
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -47,7 +48,7 @@ def _finding(name: str, check: Callable[[Config], str], config: Config) -> Findi
         return Finding(name, ok=True, message=check(config))
     except PilotError as error:
         return Finding(name, ok=False, message=error.message)
-    except SQLAlchemyError:
+    except (SQLAlchemyError, psycopg.Error):
         return Finding(name, ok=False, message="The database does not answer, or has no schema.")
 
 

@@ -57,6 +57,7 @@ def prepare_folders(home: Path) -> Cluster:
     place, sockets = home / "postgres", home / "sockets"
     try:
         (home / "logs").mkdir(parents=True, exist_ok=True)
+        _refuse_other_major(place)
         if binaries.runs_as_root():
             _link_to_shared(place)
             _link(sockets, place.readlink().with_name("run"))
@@ -65,15 +66,19 @@ def prepare_folders(home: Path) -> Cluster:
             _short_folder(sockets)
     except OSError as error:
         raise ConfigError(
-            f"{error.filename or home} cannot be written: {error.strerror}."
+            f"{error.filename or home} cannot be used: {error.strerror}."
         ) from error
-    _refuse_other_major(place)
     return Cluster(place.resolve(), sockets.resolve(), home / "logs" / "postgres.log")
 
 
 def _link_to_shared(place: Path) -> None:
     if place.is_symlink() and place.readlink().parent.is_dir():
         return
+    if place.is_dir():
+        raise ConfigError(
+            f"{place} was made by a Pilot that did not run as root: run Pilot as that user, or "
+            "set PILOT_DATA to a new folder."
+        )
     binaries.open_folder(binaries.SHARED)
     home = binaries.SHARED / secrets.token_hex(6)
     home.mkdir(mode=0o700)

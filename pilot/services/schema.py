@@ -91,21 +91,35 @@ def head() -> str:
     return max(_known())
 
 
+def connect(url: str) -> psycopg.Connection:
+    """Open a connection of one's own.
+
+    Raises:
+        ConfigError: the server does not answer.
+    """
+    try:
+        return psycopg.connect(db.dsn(url), connect_timeout=5)
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().partition("\n")[0].rpartition("failed: ")[2]
+        place = urlsplit(url)
+        if place.hostname is None:
+            raise ConfigError(
+                f"The database does not answer on its socket ({reason}): start Pilot with make "
+                "run (or pilot up); PILOT_DATA names the folder of the one you mean."
+            ) from error
+        raise ConfigError(
+            f"DATABASE_URL does not answer ({place.hostname}: {reason}): start that server, "
+            "correct the URL, or unset it to use the embedded PostgreSQL."
+        ) from error
+
+
 def check_server(url: str) -> None:
     """Check that a foreign server is new enough and its roles respect row-level security.
 
     Raises:
         ConfigError: one line that says what to do.
     """
-    where = urlsplit(url).hostname or "its socket"
-    try:
-        connection = psycopg.connect(db.dsn(url), connect_timeout=5)
-    except psycopg.OperationalError as error:
-        raise ConfigError(
-            f"DATABASE_URL does not answer ({where}: {_first_line(error)}): start that server, "
-            "correct the URL, or unset it to use the embedded PostgreSQL."
-        ) from error
-    with connection:
+    with connect(url) as connection:
         version = connection.info.server_version // 10_000
         if version < MINIMUM:
             raise ConfigError(
@@ -143,7 +157,7 @@ def check_row_security(url: str) -> None:
     Raises:
         ConfigError: names the tables that do not.
     """
-    with psycopg.connect(db.dsn(url), connect_timeout=5) as connection:
+    with connect(url) as connection:
         rows = connection.execute(
             "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
             "WHERE a.attname = 'owner_id' AND c.relkind IN ('r', 'p') AND NOT "
@@ -168,7 +182,3 @@ def _known() -> list[str]:
 
 def _sqlalchemy_url(url: str) -> str:
     return "postgresql+psycopg://" + db.dsn(url).split("://", 1)[1]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -21,6 +21,7 @@ WEB_THREADS = 200  # a stream holds a thread: 150 of them, and pages beside
 WEB_CONNECTIONS = 400
 WEB_GRACE_S = 5
 READY_S = 60.0
+DEATHS_AT_START = 3
 DATABASE = "pilot"
 
 Say = Callable[[str], None]
@@ -157,13 +158,18 @@ def _stop_worker(config: Config, process: processes.Process) -> None:
 
 
 def _wait_until_ready(config: Config, supervisor: Supervisor) -> None:
+    logs = config.data / "logs"
     deadline = time.monotonic() + READY_S
     while not answers(config):
+        for part in supervisor.parts:
+            if part.deaths >= DEATHS_AT_START:
+                log = logs / f"{part.name}.log"
+                reason = processes.last_line(log)
+                raise ConfigError(f"The {part.name} ends at its start, see {log}: {reason}")
         if time.monotonic() > deadline:
-            logs = config.data / "logs"
             raise ConfigError(
                 f"Pilot is not ready after {READY_S:.0f} s: see {logs / 'web.log'} and "
-                f"{logs / 'worker.log'}, or run pilot doctor."
+                f"{logs / 'worker.log'}, or ask pilot doctor while it runs."
             )
         supervisor.watch(0.1)
 
