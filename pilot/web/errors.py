@@ -5,13 +5,21 @@ from dataclasses import asdict, dataclass
 import structlog
 from flask import Flask, Response, redirect, request
 from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import InterfaceError, OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from pilot import db
-from pilot.errors import InvalidError, Issue, PilotError, RateLimitedError, StepError
-from pilot.views import json_answer, render, request_id, wants_fragment, wants_json
-from pilot.web.security import UNSAFE, CrossSiteError, sign_in_url
+from pilot.errors import (
+    ForbiddenError,
+    InvalidError,
+    Issue,
+    PilotError,
+    RateLimitedError,
+    StepError,
+)
+from pilot.views import json_answer, render, request_id, visitor, wants_fragment, wants_json
+from pilot.web.security import UNSAFE, CrossSiteError, record_denial, sign_in_url
 
 log = structlog.get_logger()
 
@@ -76,7 +84,7 @@ def _from_pilot(error: PilotError) -> Problem:
 
 def _from_http(error: HTTPException) -> Problem:
     found = problem(error.code or 500)
-    if isinstance(error, CrossSiteError):
+    if isinstance(error, CrossSiteError | CSRFError):
         title = "This form was not sent from here"
         return Problem(403, "cross_site", title, CROSS_SITE)
     return found
@@ -126,18 +134,30 @@ def _ask_to_sign_in() -> ResponseReturnValue:
     return redirect(sign_in_url(), code=303)
 
 
+def _problem_of(error: Exception) -> Problem:
+    if isinstance(error, PilotError):
+        return _from_pilot(error)
+    return _from_http(error) if isinstance(error, HTTPException) else problem(500)
+
+
+def _last_resort(error: Exception) -> Response:
+    """Answer without a template: Flask comes here only when our own error page failed."""
+    log.error("error_page_failed", endpoint=request.endpoint, exc_info=error)
+    text = f"Something failed here. Error id {request_id()}\n"
+    return Response(text, status=500, mimetype="text/plain")
+
+
 def on_error(error: Exception) -> ResponseReturnValue:
     """Answer any error of a request and log what its reader must not see."""
+    if isinstance(error, HTTPException) and (error.code or 500) < 400:
+        return error  # a redirect
+    if isinstance(error, InternalServerError) and error.original_exception is not None:
+        return _last_resort(error.original_exception)
     if isinstance(error, OperationalError | InterfaceError):
         error = db.unavailable(error)
-    if isinstance(error, PilotError):
-        found = _from_pilot(error)
-    elif isinstance(error, HTTPException):
-        if error.code is not None and error.code < 400:
-            return error
-        found = _from_http(error)
-    else:
-        found = problem(500)
+    found = _problem_of(error)
+    if isinstance(error, ForbiddenError) and visitor().is_authenticated:
+        record_denial()
     if found.status == 401:
         return _ask_to_sign_in()
     if found.status >= 500:

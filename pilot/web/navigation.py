@@ -2,8 +2,10 @@
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 from flask import Flask, url_for
@@ -12,6 +14,8 @@ from pilot import views
 from pilot.errors import UnavailableError
 from pilot.views import Level, Visitor
 
+SPRITE = Path(__file__).parent.parent / "static" / "icons.svg"
+SYMBOL = re.compile(r'<symbol id="([^"]+)"')
 GROUPS = ("Work", "Insight", "Set up", "Help")
 
 
@@ -24,6 +28,7 @@ class Entry:
     label: str
     order: int
     allow: Level
+    icon: str
     counter: Callable[[Visitor], int] | None
 
 
@@ -50,14 +55,18 @@ def page_modules() -> list[ModuleType]:
 def entries(modules: list[ModuleType]) -> list[Entry]:
     """Return the navigation that the pages declare as `NAV = (group, label, order, allow)`.
 
-    A page may also have `nav_count(visitor) -> int`.
+    A page may also have `nav_count(visitor) -> int`. Its icon is the symbol of the sprite with the
+    blueprint's name.
     """
+    icons = set(SYMBOL.findall(SPRITE.read_text()))
     found = []
     for module in modules:
         if hasattr(module, "NAV"):
             counter = getattr(module, "nav_count", None)
             group, label, order, allow = module.NAV
-            found.append(Entry(module.bp.name, group, label, order, allow, counter))
+            name = module.bp.name
+            icon = name.replace("_", "-") if name.replace("_", "-") in icons else "page"
+            found.append(Entry(name, group, label, order, allow, icon, counter))
     return sorted(found, key=lambda entry: (GROUPS.index(entry.group), entry.order, entry.label))
 
 
@@ -68,7 +77,7 @@ def for_visitor(known: list[Entry], who: Visitor) -> list[tuple[str, list[Link]]
         if who.may(entry.allow):
             count = _count(entry, who)
             url = url_for(f"{entry.name}.index")
-            link = Link(entry.name, entry.label, url, entry.name.replace("_", "-"), count)
+            link = Link(entry.name, entry.label, url, entry.icon, count)
             groups.setdefault(entry.group, []).append(link)
     return list(groups.items())
 

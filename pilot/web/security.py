@@ -7,7 +7,20 @@ from flask import Flask, Response, request
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import Forbidden, Unauthorized
 
-from pilot.views import PERMISSIONS, PUBLIC, safe_path, visitor, wants_fragment
+from pilot import audit, db
+from pilot.audit import Event
+from pilot.errors import UnavailableError
+from pilot.views import (
+    PERMISSIONS,
+    PUBLIC,
+    Level,
+    Visitor,
+    actor,
+    safe_path,
+    signed_in,
+    visitor,
+    wants_fragment,
+)
 from pilot.web.requests import PilotRequest, refuse_nul
 
 log = structlog.get_logger()
@@ -45,9 +58,39 @@ def check_permission() -> None:
         raise outage
     if not who.is_authenticated:
         raise Unauthorized
-    if level is None or not who.may(level):
-        log.warning("permission_denied", endpoint=request.endpoint, user_id=str(who.id))
+    if not _allowed(who, level):
+        record_denial()
         raise Forbidden
+
+
+def _allowed(who: Visitor, level: Level | None) -> bool:
+    try:
+        return level is not None and who.may(level)
+    except Exception:  # a fault in the check must not open the door
+        log.exception("permission_check_failed", endpoint=request.endpoint)
+        return False
+
+
+def record_denial() -> None:
+    """Put into the audit trail that the signed-in person was refused.
+
+    The refusal stands without it: a database that is away is logged.
+    """
+    try:
+        _append_denial()
+    except UnavailableError:
+        log.warning("denial_not_recorded", endpoint=request.endpoint)
+
+
+def _append_denial() -> None:
+    with db.transaction("web.record_denial", signed_in()) as session:
+        audit.record(
+            session,
+            Event.SECURITY_UNAUTHORIZED_ACCESS,
+            actor=actor(),
+            about=("route", request.endpoint),
+            details={"method": request.method},
+        )
 
 
 def check_origin() -> None:

@@ -1,0 +1,107 @@
+"""What tests of pages use: the application, browsers without and with script."""
+
+import base64
+import re
+from threading import Thread
+
+import pytest
+from playwright.sync_api import sync_playwright
+from werkzeug.serving import make_server
+
+from pilot.config import Config
+from pilot.web import create_app
+
+KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
+PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
+TOKEN = re.compile(r'"X-CSRFToken":"([^"]+)"')
+
+
+class Browser:
+    """A browser without script: cookies, and the CSRF token of the page it last saw."""
+
+    def __init__(self, app, token: str | None) -> None:
+        self.client = app.test_client()
+        if token:
+            self.client.set_cookie(app.config["SIGN_IN_COOKIE"], token)
+
+    def get(self, url, **more):
+        return self.client.get(url, buffered=True, **more)
+
+    def fragment(self, url, **more):
+        return self.client.get(url, headers=PARTIAL, **more)
+
+    def csrf_token(self) -> str:
+        return TOKEN.search(self.client.get("/no-such-page").text)[1]
+
+    def post(self, url, data=None, **more):
+        return self.client.post(url, data={"csrf_token": self.csrf_token()} | (data or {}), **more)
+
+
+@pytest.fixture
+def config(tmp_path):
+    return Config.from_env({"PILOT_SECRET_KEYS": KEY, "PILOT_DATA": str(tmp_path)})
+
+
+@pytest.fixture
+def app(world, config):
+    """Give the application over this test's database."""
+    return create_app(config)
+
+
+@pytest.fixture
+def browse(app):
+    """Give `browse(person)`: a `Browser` signed in as that person, or as nobody."""
+
+    def browse(person=None) -> Browser:
+        return Browser(app, person.sign_in() if person else None)
+
+    return browse
+
+
+@pytest.fixture
+def served(app):
+    """Give the URL of the application on a real port of this machine."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server.daemon_threads = True
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def running_chromium(chromium):
+    """Give a running Chromium of this test session."""
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        running = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def window(running_chromium, app, served):
+    """Give `window(person, **options)`: a Playwright page, signed in, that records complaints."""
+    contexts = []
+
+    def window(person, **options):
+        context = running_chromium.new_context(base_url=served, **options)
+        contexts.append(context)
+        cookie = {"name": app.config["SIGN_IN_COOKIE"], "value": person.sign_in(), "url": served}
+        context.add_cookies([cookie])
+        page = context.new_page()
+        page.complaints = []
+        page.on("console", lambda line: _keep(page, line))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        return page
+
+    yield window
+    for context in contexts:
+        context.close()
+
+
+def _keep(page, line) -> None:
+    if line.type in {"error", "warning"}:
+        page.complaints.append(line.text)
