@@ -1,9 +1,11 @@
 """For WSGI servers: `gunicorn app:app`."""
 
-from pilot import db
+from pilot import db, jobs, progress
 from pilot.config import Config
 from pilot.web import create_app
 
 config = Config.from_env()
 db.configure(config.database_url)
+jobs.configure(config.redis_url)
+progress.configure(config.redis_url)
 app = create_app(config)

@@ -62,3 +62,11 @@ def ring_now(execution_id: UUID) -> None:
         )
     except RedisError as error:
         log.warning("doorbell_failed", execution_id=str(execution_id), error=type(error).__name__)
+
+
+def answers() -> bool:
+    """Return whether this process' queue server answers."""
+    try:
+        return _Process.queue is not None and bool(_Process.queue.connection.ping())
+    except RedisError:
+        return False

@@ -35,6 +35,12 @@ class Definition:
     minimum: int = 0
     maximum: int = 0
 
+    def words(self, value: Value) -> str:
+        """Return a value as a person reads it: `on`, `off`, `50 steps`."""
+        if self.type is bool:
+            return "on" if value else "off"
+        return f"{value:,} {self.unit}"
+
 
 SWITCHES = "Switches"
 LIMITS = "Engine limits"
@@ -118,6 +124,14 @@ def value(session: Session, key: str) -> Value:
     return definition.default if stored is None else stored
 
 
+@dataclass(frozen=True)
+class Saved:
+    """The version in force after a save, and the settings that it really changed."""
+
+    version: int
+    changed: tuple[str, ...]
+
+
 def change(
     key: str,
     new: Value,
@@ -125,7 +139,7 @@ def change(
     by: Actor,
     expected_version: int | None = None,
     reason: str | None = None,
-) -> int:
+) -> Saved:
     """Change one setting; see `change_all`."""
     return change_all({key: new}, by=by, expected_version=expected_version, reason=reason)
 
@@ -136,8 +150,8 @@ def change_all(
     by: Actor,
     expected_version: int | None = None,
     reason: str | None = None,
-) -> int:
-    """Change several settings at once, with history and audit, and return the version in force.
+) -> Saved:
+    """Change several settings at once, as one version, with history and audit.
 
     `expected_version` is the version of the snapshot that the form was made from; values equal to
     the stored ones change nothing.
@@ -154,8 +168,8 @@ def change_all(
         return _store(session, dict(values), by=by, expected=expected_version, reason=reason)
 
 
-def undo(version: int, *, by: Actor) -> int:
-    """Set back what the change `version` set, as a new change; return the version in force.
+def undo(version: int, *, by: Actor) -> Saved:
+    """Set back what the change `version` set, as a new change.
 
     Raises:
         NotFoundError: no such change.
@@ -199,7 +213,7 @@ def _store(
     by: Actor,
     expected: int | None,
     reason: str | None,
-) -> int:
+) -> Saved:
     """Write what differs; None means back to the default."""
     # One writer at a time: versions commit in order, so a version names exactly one snapshot.
     session.execute(text("LOCK TABLE setting IN SHARE ROW EXCLUSIVE MODE"))
@@ -215,7 +229,7 @@ def _store(
         if (SETTINGS[key].default if new is None else new) != present[key]
     }
     if not changed:
-        return version
+        return Saved(version, ())
     version = session.scalar(text("SELECT nextval('setting_version')::int")) or 0
     for key, new in changed.items():
         _write(session, key, new, by)
@@ -234,7 +248,7 @@ def _store(
         if reason:
             details["reason"] = reason
         audit.record(session, _event(key), actor=by, about=("setting", key), details=details)
-    return version
+    return Saved(version, tuple(changed))
 
 
 def _write(session: Session, key: str, new: Value | None, by: Actor) -> None:

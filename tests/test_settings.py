@@ -47,7 +47,9 @@ def test_a_bare_database_has_the_defaults_and_pilot_off(database):
 
 @pytest.mark.capability(20, 269)
 def test_a_change_is_read_back_in_a_new_transaction_and_audited(world):
-    version = settings.change("pilot_enabled", True, by=world.admin.actor, reason="demo")
+    saved = settings.change("pilot_enabled", True, by=world.admin.actor, reason="demo")
+    version = saved.version
+    assert saved.changed == ("pilot_enabled",)
     assert snapshot() == (
         {key: one.default for key, one in SETTINGS.items()} | {"pilot_enabled": True},
         version,
@@ -104,15 +106,15 @@ def test_what_cannot_be_stored_is_named_and_nothing_is_dropped(database, key, ne
 @pytest.mark.parametrize("key", [key for key, one in SETTINGS.items() if one.type is int])
 def test_bounds_are_inclusive(database, key):
     one = SETTINGS[key]
-    assert settings.change(key, one.minimum, by=SYSTEM) < settings.change(
-        key, one.maximum, by=SYSTEM
-    )
+    for edge in (one.minimum, one.maximum):
+        settings.change(key, edge, by=SYSTEM)
+        assert snapshot()[0][key] == edge
     assert one.minimum <= one.default <= one.maximum
 
 
 def test_several_settings_change_as_one_version(database):
-    version = settings.change_all({"pilot_max_steps": 9, "pilot_max_parallel_steps": 2}, by=SYSTEM)
-    assert snapshot()[1] == version
+    saved = settings.change_all({"pilot_max_steps": 9, "pilot_max_parallel_steps": 2}, by=SYSTEM)
+    assert snapshot()[1] == saved.version
     assert history() == [
         ("pilot_max_parallel_steps", 3, 2, True),
         ("pilot_max_steps", 50, 9, True),
@@ -120,8 +122,9 @@ def test_several_settings_change_as_one_version(database):
 
 
 def test_saving_what_is_stored_changes_nothing(database):
-    version = settings.change("pilot_max_steps", 9, by=SYSTEM)
-    assert settings.change_all({"pilot_max_steps": 9, "pilot_enabled": False}, by=SYSTEM) == version
+    first = settings.change("pilot_max_steps", 9, by=SYSTEM)
+    again = settings.change_all({"pilot_max_steps": 9, "pilot_enabled": False}, by=SYSTEM)
+    assert again == settings.Saved(first.version, ())
     assert len(history()) == len(audited()) == 1
 
 
@@ -129,7 +132,7 @@ def test_saving_what_is_stored_changes_nothing(database):
 def test_a_form_made_from_older_values_is_told_yours_theirs_and_before(world):
     _, seen = snapshot()
     settings.change("pilot_max_steps", 60, by=world.admin.actor, expected_version=seen)
-    theirs = settings.change("pilot_max_steps", 70, by=world.admin.actor)
+    theirs = settings.change("pilot_max_steps", 70, by=world.admin.actor).version
     with pytest.raises(ConflictError) as stale:
         settings.change("pilot_max_steps", 80, by=SYSTEM, expected_version=seen)
     assert stale.value.present == {
@@ -149,8 +152,8 @@ def test_a_change_of_another_setting_makes_no_form_stale(database):
 
 @pytest.mark.capability(269)
 def test_undo_is_a_new_change(world):
-    first = settings.change("pilot_max_steps", 60, by=world.admin.actor)
-    second = settings.undo(first, by=world.admin.actor)
+    first = settings.change("pilot_max_steps", 60, by=world.admin.actor).version
+    second = settings.undo(first, by=world.admin.actor).version
     assert second > first
     assert snapshot()[0]["pilot_max_steps"] == 50
     assert history() == [("pilot_max_steps", 60, 50, True), ("pilot_max_steps", 50, 60, False)]
@@ -160,7 +163,7 @@ def test_undo_is_a_new_change(world):
 
 
 def test_an_undo_does_not_overwrite_a_later_change(database):
-    first = settings.change("pilot_max_steps", 60, by=SYSTEM)
+    first = settings.change("pilot_max_steps", 60, by=SYSTEM).version
     settings.change("pilot_max_steps", 70, by=SYSTEM)
     with pytest.raises(ConflictError):
         settings.undo(first, by=SYSTEM)
@@ -170,7 +173,7 @@ def test_an_undo_does_not_overwrite_a_later_change(database):
 
 
 def test_an_undo_back_to_the_default_stores_nothing(database):
-    settings.undo(settings.change("pilot_max_steps", 60, by=SYSTEM), by=SYSTEM)
+    settings.undo(settings.change("pilot_max_steps", 60, by=SYSTEM).version, by=SYSTEM)
     with db.reading(None) as session:
         assert settings.changed_by(session) == {}
 
@@ -207,6 +210,12 @@ def test_every_setting_is_read_by_some_code():
     own = {root / "settings.py", root / "views" / "system_config.py"}
     code = "\n".join(path.read_text() for path in root.rglob("*.py") if path not in own)
     assert [key for key in SETTINGS if not re.search(rf"[\"']{key}[\"']", code)] == []
+
+
+def test_values_are_told_in_words():
+    assert SETTINGS["pilot_enabled"].words(True) == "on"
+    assert SETTINGS["pilot_enabled"].words(False) == "off"
+    assert SETTINGS["pilot_max_running_per_owner"].words(1200) == "1,200 executions"
 
 
 def test_every_setting_says_what_it_does():

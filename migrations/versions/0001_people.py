@@ -74,6 +74,7 @@ CREATE INDEX sign_in_failure_by_address ON sign_in_failure (address, at);
 GRANT SELECT, INSERT, UPDATE ON app_user, user_session, one_time_token TO pilot_app;
 GRANT SELECT, INSERT, DELETE ON sign_in_failure TO pilot_app;
 GRANT SELECT ON app_user TO pilot_claim;
+GRANT SELECT ON alembic_version TO pilot_app;
 """
 
 DOWN = r"""

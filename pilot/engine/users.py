@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 from zoneinfo import available_timezones
@@ -119,13 +120,20 @@ def set_active(user_id: UUID, active: bool, *, by: Actor) -> None:  # noqa: FBT0
         audit.record(session, event, actor=by, about=("user", user_id))
 
 
+@cache
+def zones() -> tuple[str, ...]:
+    """Return the time zones that a person may choose."""
+    known = available_timezones()
+    return ("UTC", *sorted(zone for zone in known if "/" in zone and not zone.startswith("Etc/")))
+
+
 def set_zone(user_id: UUID, zone: str, *, by: Actor) -> None:
     """Show times to a person in this zone from now on.
 
     Raises:
         InvalidError: no such zone.
     """
-    if zone not in available_timezones():
+    if zone not in zones():
         message = "Choose a time zone of the IANA list, such as Europe/Berlin."
         raise InvalidError([Issue("zone", "/zone", message, got=zone[:100])])
     with transaction("users.set_zone", by.user_id) as session:

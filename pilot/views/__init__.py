@@ -1,6 +1,6 @@
 """The kit of every page: who may, who asks, the answer as page, fragment or JSON twin."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime
@@ -23,9 +23,12 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy.orm import Session
+from wtforms import Form
 
 from pilot import db, strictjson
 from pilot.audit import Actor
+from pilot.engine import users
+from pilot.errors import Issue
 
 View = Callable[..., ResponseReturnValue]
 
@@ -52,6 +55,23 @@ ROLES: Mapping[str, frozenset[Level]] = {
 }
 
 THEMES = ("system", "light", "dark")
+
+# Marks in a User-Agent, the most special first: each browser names the ones it imitates too.
+BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
 
 PERMISSIONS: dict[str, Level] = {}  # endpoint -> level, filled by `route` while pages are imported
 
@@ -116,6 +136,24 @@ def request_id() -> str:
 def actor() -> Actor:
     """Return the signed-in person as the actor of audit entries."""
     return Actor(f"user:{signed_in()}", request.remote_addr, request_id())
+
+
+def origin() -> users.Origin:
+    """Return where this request comes from: its address and the browser in words."""
+    agent = request.user_agent.string
+    names = [name for mark, name in BROWSERS if mark in agent][:1] or [agent[:40]]
+    systems = [name for mark, name in SYSTEMS if mark in agent][:1]
+    return users.Origin(request.remote_addr or "", " on ".join(names + systems), request_id())
+
+
+def show_issues(form: Form, issues: Iterable[Issue]) -> None:
+    """Put what an operation refused beside the fields of a form, the rest above it."""
+    for issue in issues:
+        name = issue.path.split("/")[1] if issue.path else ""
+        if name in form:
+            form[name].errors = [*form[name].errors, issue.message]
+        else:
+            form.form_errors.append(issue.message)
 
 
 def reading() -> AbstractContextManager[Session]:

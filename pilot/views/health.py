@@ -1,0 +1,53 @@
+"""What load balancers and `pilot up` ask: is this process alive, is everything there."""
+
+from functools import cache
+from pathlib import Path
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+import pilot
+from pilot import db, jobs
+from pilot.errors import PilotError
+from pilot.views import PUBLIC, json_answer, route
+
+bp = Blueprint("health", __name__)
+
+REVISION = text("SELECT version_num FROM alembic_version")
+LIVE_WORKER = text(
+    "SELECT EXISTS (SELECT 1 FROM worker WHERE stopped_at IS NULL AND lease_until > pilot_now())"
+)
+
+
+@route(bp, "/healthz", allow=PUBLIC)
+def ready() -> ResponseReturnValue:
+    """Answer 200 when database, migrations, queue and a live worker are there, else 503."""
+    missing = _missing_in_database() + ([] if jobs.answers() else ["queue"])
+    return json_answer({"ready": not missing, "missing": missing}, status=503 if missing else 200)
+
+
+@route(bp, "/health/live", allow=PUBLIC)
+def live() -> ResponseReturnValue:
+    """Answer 200 while this process serves requests."""
+    return json_answer({"live": True})
+
+
+def _missing_in_database() -> list[str]:
+    try:
+        with db.reading(None) as session:
+            if session.scalar(REVISION) != newest_migration():
+                return ["migrations"]
+            return [] if session.scalar(LIVE_WORKER) else ["worker"]
+    except ProgrammingError:
+        return ["migrations"]  # an empty database has no such tables
+    except PilotError:
+        return ["database"]
+
+
+@cache
+def newest_migration() -> str:
+    """Return the revision that this code needs: the number of its newest migration."""
+    folder = Path(pilot.__path__[0]).parent / "migrations" / "versions"
+    return max(path.name[:4] for path in folder.glob("[0-9]*.py"))

@@ -1,0 +1,174 @@
+"""Settings: one form per group, what others changed meanwhile, history with undo."""
+
+from typing import Any
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, HiddenField, IntegerField
+from wtforms.validators import InputRequired
+
+from pilot import settings
+from pilot.errors import ConflictError, InvalidError, NotFoundError
+from pilot.settings import SETTINGS, Definition
+from pilot.views import (
+    ADMIN,
+    actor,
+    reading,
+    redirect_to,
+    render,
+    route,
+    show_issues,
+    toast,
+)
+
+bp = Blueprint("system_config", __name__)
+
+NAV = ("Set up", "System config", 10, ADMIN)
+
+GROUPS = {group.lower().replace(" ", "-"): group for group in settings.GROUPS}
+NOT_SETTINGS = {"csrf_token", "request_id", "version"}
+
+
+def _definitions(group: str) -> list[Definition]:
+    """Return the settings of the group with this name in the URL."""
+    if group not in GROUPS:
+        raise NotFoundError("There is no such group of settings.")
+    return [one for one in SETTINGS.values() if one.group == GROUPS[group]]
+
+
+def _form(group: str, values: dict[str, Any] | None, version: int | None) -> FlaskForm:
+    """Return the form of a group: with these values, or (None) with what was sent."""
+    fields = {one.key: _field(one) for one in _definitions(group)}
+    form_class = type("GroupForm", (FlaskForm,), {"version": HiddenField(), **fields})
+    if values is None:
+        return form_class(prefix="")
+    return form_class(formdata=None, data=values | {"version": version})
+
+
+def _field(one: Definition) -> BooleanField | IntegerField:
+    default = f"Default: {one.words(one.default)}."
+    if one.type is bool:
+        return BooleanField(one.label, description=f"{one.help} {default}")
+    bounds = f"{one.minimum:,} to {one.maximum:,} {one.unit}."
+    return IntegerField(
+        one.label,
+        [InputRequired()],
+        description=f"{one.help} {bounds} {default}",
+        render_kw={"min": one.minimum, "max": one.maximum, "inputmode": "numeric"},
+    )
+
+
+@route(bp, "/system-config", allow=ADMIN, twin=True)
+def index() -> ResponseReturnValue:
+    """All settings in their groups, and the newest changes."""
+    return _page({})
+
+
+@route(bp, "/system-config/<group>", allow=ADMIN)
+def group(group: str) -> ResponseReturnValue:
+    """One group, by its own address."""
+    _definitions(group)
+    return _page({}, only=group)
+
+
+@route(bp, "/system-config/<group>", allow=ADMIN, methods=("POST",))
+def save(group: str) -> ResponseReturnValue:
+    """Store a group's values as one change, then tell what the database holds."""
+    form = _form(group, None, None)
+    try:
+        saved = settings.change_all(_sent(group), by=actor(), expected_version=_version(form))
+    except InvalidError as error:
+        if any(issue.code == "setting_unknown" for issue in error.issues):
+            raise
+        show_issues(form, error.issues)
+        return _page({group: form}, only=group, status=422)
+    except ConflictError as error:
+        form.version.data = error.present["version"]
+        return _page({group: form}, only=group, status=409, clash=error)
+    _tell(saved)
+    return redirect_to(f"/system-config#{group}")
+
+
+def _sent(group: str) -> dict[str, Any]:
+    """Return what the form says; unknown names stay in it, so that they are refused."""
+    values: dict[str, Any] = {key: request.form[key] for key in request.form.keys() - NOT_SETTINGS}
+    for one in _definitions(group):
+        text = values.get(one.key, "").strip()
+        if one.type is bool:
+            values[one.key] = bool(text)
+        elif text.isascii() and text.removeprefix("-").isdigit() and len(text) < 20:
+            values[one.key] = int(text)
+        else:
+            values[one.key] = text
+    return values
+
+
+def _version(form: FlaskForm) -> int:
+    text = form.version.data or ""
+    known = text.isascii() and text.isdigit() and len(text) < 10
+    return int(text) if known else 0  # 0: older than every change
+
+
+def _tell(saved: settings.Saved) -> None:
+    """Name the stored values, read in a transaction after the one that stored them."""
+    with reading() as session:
+        values, _ = settings.snapshot(session)
+    if not saved.changed:
+        toast("Nothing was changed: these values are stored already.")
+        return
+    texts = [f"{SETTINGS[key].label}: {SETTINGS[key].words(values[key])}" for key in saved.changed]
+    toast(f"Stored. {'; '.join(texts)}.", undo_url=f"/system-config/changes/{saved.version}/undo")
+
+
+@route(
+    bp, "/system-config/changes/<int(max=2147483647):version>/undo", allow=ADMIN, methods=("POST",)
+)
+def undo(version: int) -> ResponseReturnValue:
+    """Set a change back, as a new change."""
+    _tell(settings.undo(version, by=actor()))
+    return redirect_to("/system-config#history")
+
+
+def _page(
+    forms: dict[str, FlaskForm],
+    *,
+    only: str | None = None,
+    status: int = 200,
+    clash: ConflictError | None = None,
+) -> ResponseReturnValue:
+    with reading() as session:
+        values, version = settings.snapshot(session)
+        changed_by = settings.changed_by(session)
+        history = settings.history(session)
+    names = [only] if only else list(GROUPS)
+    return render(
+        "system_config/index.html",
+        status=status,
+        twin=lambda: {"version": version, "settings": _listed(values, changed_by)},
+        groups={name: GROUPS[name] for name in names},
+        forms={name: forms.get(name) or _form(name, dict(values), version) for name in names},
+        definitions={name: _definitions(name) for name in names},
+        changed_by=changed_by,
+        history=history,
+        clash=clash,
+        known=SETTINGS,
+    )
+
+
+def _listed(values: settings.Values, changed_by: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "key": key,
+            "group": one.group,
+            "label": one.label,
+            "value": values[key],
+            "default": one.default,
+            "unit": one.unit or None,
+            "minimum": one.minimum if one.type is int else None,
+            "maximum": one.maximum if one.type is int else None,
+            "changed_by": changed_by[key][0] if key in changed_by else None,
+            "changed_at": changed_by[key][1] if key in changed_by else None,
+        }
+        for key, one in SETTINGS.items()
+    ]
