@@ -45,7 +45,7 @@ def test_a_bare_database_has_the_defaults_and_pilot_off(database):
     assert values["pilot_enabled"] is False
 
 
-@pytest.mark.capability(20, 269)
+@pytest.mark.capability(269)
 def test_a_change_is_read_back_in_a_new_transaction_and_audited(world):
     saved = settings.change("pilot_enabled", True, by=world.admin.actor, reason="demo")
     version = saved.version
@@ -186,7 +186,6 @@ def test_who_set_a_value_is_kept(world):
     assert who == {"pilot_max_steps": "Admin", "pilot_enabled": "command line"}
 
 
-@pytest.mark.capability(244)
 def test_a_version_names_one_snapshot_however_many_change_at_once(database):
     def change(number):
         key = "pilot_max_steps" if number % 2 else "pilot_max_parallel_steps"

@@ -70,7 +70,6 @@ def test_signing_in_gives_a_new_session_whatever_the_browser_brought(browse, wor
     assert cookie(again) != first
 
 
-@pytest.mark.capability(277)
 @pytest.mark.parametrize("hostile", REDIRECTS)
 def test_the_way_back_stays_on_this_origin(browse, world, hostile):
     browser = browse()

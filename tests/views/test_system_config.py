@@ -49,7 +49,7 @@ def test_a_save_is_told_from_the_database_listed_and_undone(admin):
     assert stored()["pilot_max_steps"] == 50
 
 
-@pytest.mark.capability(1, 269)
+@pytest.mark.capability(269)
 def test_pilot_is_switched_on_and_off_by_a_plain_form(admin):
     page = admin.get("/system-config")
     assert "Off: agents run as the simple loop of one model step" in page.text
@@ -129,7 +129,7 @@ def test_a_group_has_an_address_of_its_own(admin):
     assert admin.post("/system-config/nothing").status_code == 404
 
 
-@pytest.mark.capability(269, 271)
+@pytest.mark.capability(269)
 def test_the_twin_says_the_same_as_the_page(admin, world):
     settings.change("pilot_max_steps", 60, by=world.admin.actor)
     data = admin.get("/system-config.json").get_json()
