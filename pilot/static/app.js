@@ -59,7 +59,7 @@
     const place = event.timeStamp - going < 1500 && places[event.key];
     going = event.key === "g" ? event.timeStamp : 0;
     if (place && document.querySelector('nav a[href="' + place + '"]')) location.assign(place);
-    else if (event.key === "?") document.getElementById("keys").showModal();
+    else if (event.key === "?") document.getElementById("keys")?.showModal();
     else if (event.key === "/") {
       const field = document.querySelector(".filters input:not([type=hidden])");
       if (!field) return;

@@ -14,7 +14,7 @@ from pilot import db
 from pilot.config import Config
 from pilot.errors import ConfigError
 from pilot.views import THEMES, Visitor, visitor
-from pilot.web import errors, kit, requests, security, visitors
+from pilot.web import assets, errors, kit, limits, requests, security, visitors
 from pilot.web.navigation import Entry, Link, for_visitor, register_pages
 
 
@@ -111,6 +111,8 @@ def create_app(config: Config) -> Flask:
     PageDatabase(metadata=db.Base.metadata).init_app(app)
     visitors.install(app)
     security.install(app, https=https)
+    limits.install(app, config.redis_url)
+    assets.install(app)
     known = register_pages(app)
     kit.install(app)
     errors.install(app)

@@ -140,9 +140,9 @@ def _problem_of(error: Exception) -> Problem:
     return _from_http(error) if isinstance(error, HTTPException) else problem(500)
 
 
-def _last_resort(error: Exception) -> Response:
+def _last_resort(error: InternalServerError) -> Response:
     """Answer without a template: Flask comes here only when our own error page failed."""
-    log.error("error_page_failed", endpoint=request.endpoint, exc_info=error)
+    log.error("error_page_failed", endpoint=request.endpoint, exc_info=error.original_exception)
     text = f"Something failed here. Error id {request_id()}\n"
     return Response(text, status=500, mimetype="text/plain")
 
@@ -152,7 +152,7 @@ def on_error(error: Exception) -> ResponseReturnValue:
     if isinstance(error, HTTPException) and (error.code or 500) < 400:
         return error  # a redirect
     if isinstance(error, InternalServerError) and error.original_exception is not None:
-        return _last_resort(error.original_exception)
+        return _last_resort(error)
     if isinstance(error, OperationalError | InterfaceError):
         error = db.unavailable(error)
     found = _problem_of(error)

@@ -1,12 +1,9 @@
 """What templates may use: the macros of templates/ui, the formats, and where the page stands."""
 
-import hashlib
 import json
 import re
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -34,17 +31,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "short_id": formats.short_id,
     "plural": formats.plural,
 }
-
-
-@lru_cache(maxsize=64)
-def _file_hash(path: Path, _modified_ns: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-
-
-def asset(name: str) -> str:
-    """Return the URL of a file below static/ with the hash of its content, cached for a year."""
-    path = Path(__file__).parent.parent / "static" / name
-    return url_for("static", filename=name, v=_file_hash(path, path.stat().st_mtime_ns))
 
 
 def htmx_nonce() -> Markup:
@@ -113,7 +99,6 @@ def install(app: Flask) -> None:
     env.undefined = StrictUndefined
     env.filters.update(FILTERS)
     env.globals.update(
-        asset=asset,
         htmx_nonce=htmx_nonce,
         nonce=nonce,
         here=here,

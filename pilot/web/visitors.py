@@ -1,7 +1,7 @@
 """The one place where a browser's cookie becomes a `Visitor`, and its choices are read."""
 
 import hashlib
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import Flask, Request, request
@@ -28,7 +28,9 @@ def cookie_names(secret_key: str, *, https: bool) -> tuple[str, str]:
 def install(app: Flask) -> None:
     """Let Flask-Login ask for the visitor of a request."""
     login: Any = LoginManager()  # type: ignore[no-untyped-call]
-    login.init_app(app)
+    # Not `init_app`: its cookie refresh opens the page cookie on every answer, so that static files
+    # would vary by cookie and leave the browser's cache with each change of one.
+    cast("Any", app).login_manager = login
     login.anonymous_user = Visitor
     login.session_protection = None  # the row in PostgreSQL is the session
 
