@@ -6,6 +6,7 @@ import struct
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class Peer(BaseHTTPRequestHandler):
@@ -21,7 +22,7 @@ class Peer(BaseHTTPRequestHandler):
         getattr(self, f"answer_{self.path.strip('/').split('?')[0]}", self.answer)()
 
     def reply(self, status, headers, body=b""):
-        self.send_response(status)
+        self.send_response_only(status)
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
@@ -44,6 +45,26 @@ class Peer(BaseHTTPRequestHandler):
 
     def answer_r307(self):
         self.redirect(307)
+
+    def answer_status(self):
+        query = parse_qs(urlsplit(self.path).query)
+        headers = {"Date": "Sat, 21 Nov 2026 10:00:00 GMT"}
+        if "retry-after" in query:
+            headers["Retry-After"] = query["retry-after"][0].replace("_", " ")
+        self.reply(int(query["code"][0]), headers)
+
+    def answer_json(self):
+        body = unquote(self.path.split("body=")[1]).encode()
+        self.reply(200, {"Content-Type": "application/problem+json"}, body)
+
+    def answer_charset(self):
+        self.reply(200, {"Content-Type": "text/plain; charset=none"}, "grüß".encode())
+
+    def answer_binary(self):
+        self.reply(200, {"Content-Type": "image/png"}, b"\x89PN")
+
+    def answer_page(self):
+        self.reply(200, {"Content-Type": "text/html; charset=utf-8"}, self.server.page)
 
     def answer_bomb(self):
         body = gzip.compress(b"\0" * 50_000_000)
@@ -82,7 +103,7 @@ class Peer(BaseHTTPRequestHandler):
         pass
 
 
-for verb in ("HEAD", "POST", "PUT", "DELETE"):
+for verb in ("HEAD", "POST", "PUT", "PATCH", "DELETE"):
     setattr(Peer, f"do_{verb}", Peer.do_GET)
 
 

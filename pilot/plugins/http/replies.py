@@ -1,0 +1,80 @@
+"""Reading answers: what kind of body it is, and which error a status stands for."""
+
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+from pilot.egress import Reply
+from pilot.errors import ErrorClass, PluginError
+
+_CLASSES = {
+    401: ErrorClass.AUTH,
+    403: ErrorClass.AUTH,
+    404: ErrorClass.NOT_FOUND,
+    408: ErrorClass.TIMEOUT,
+    409: ErrorClass.CONFLICT,
+    410: ErrorClass.NOT_FOUND,
+    412: ErrorClass.CONFLICT,
+    413: ErrorClass.LIMIT,
+    429: ErrorClass.RATE_LIMIT,
+    504: ErrorClass.TIMEOUT,
+}
+_REFUSED = frozenset({429, 503})  # the receiver says that it did nothing
+
+
+def refuse(reply: Reply) -> PluginError:
+    """Return the error for an answer that is not a success."""
+    status = reply.status
+    usual = ErrorClass.SERVER if status >= 500 else ErrorClass.INPUT
+    try:
+        phrase = f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        phrase = str(status)
+    return PluginError(
+        _CLASSES.get(status, usual),
+        f"The receiver answered {phrase}.",
+        code=f"http_{status}",
+        retry_after_s=_retry_after_s(reply),
+        sent=status not in _REFUSED,
+    )
+
+
+def is_json(reply: Reply) -> bool:
+    """Say whether the body is declared to be JSON."""
+    kind = _content_type(reply).get_content_type()
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def is_text(reply: Reply) -> bool:
+    """Say whether the body is declared to be text that is not JSON."""
+    kind = _content_type(reply).get_content_type()
+    is_xml = kind.endswith(("/xml", "+xml")) or kind.startswith("application/x-www-form")
+    return "content-type" in reply.headers and (kind.startswith("text/") or is_xml)
+
+
+def text_of(reply: Reply) -> str:
+    """Return the body in its declared charset; what does not fit is replaced."""
+    charset = _content_type(reply).get_content_charset("utf-8")
+    try:
+        return reply.body.decode(charset, "replace")
+    except LookupError:
+        return reply.body.decode("utf-8", "replace")
+
+
+def _content_type(reply: Reply) -> Message:
+    header = Message()
+    header["content-type"] = reply.headers.get("content-type", "application/octet-stream")
+    return header
+
+
+def _retry_after_s(reply: Reply) -> float | None:
+    """Read Retry-After: seconds, or a date that counts from the receiver's own clock."""
+    text = reply.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        until = parsedate_to_datetime(text)
+        now = parsedate_to_datetime(reply.headers.get("date", ""))
+        return max(0.0, (until - now).total_seconds())
+    except (ValueError, TypeError):
+        return None
