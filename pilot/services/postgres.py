@@ -65,9 +65,7 @@ def prepare_folders(home: Path) -> Cluster:
             place.parent.mkdir(parents=True, exist_ok=True)
             _short_folder(sockets)
     except OSError as error:
-        raise ConfigError(
-            f"{error.filename or home} cannot be used: {error.strerror}."
-        ) from error
+        raise ConfigError(f"{error.filename or home} cannot be used: {error.strerror}.") from error
     return Cluster(place.resolve(), sockets.resolve(), home / "logs" / "postgres.log")
 
 

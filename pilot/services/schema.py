@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import sql
 from sqlalchemy import create_engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from pilot import db
@@ -18,6 +19,7 @@ from pilot.errors import ConfigError, UnavailableError
 MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
 MINIMUM = 18
 LOGIN = "pilot"
+LOCK_NOT_AVAILABLE = "55P03"
 
 # A role that exists already (another Pilot on this server) is left as it is. The grants do not
 # inherit: a session has the rights of one role at a time, the one it has SET.
@@ -61,18 +63,18 @@ def migrate(url: str) -> None:
         ConfigError: it was made by a newer Pilot.
         UnavailableError: somebody holds a lock that a change needs; nothing was changed.
     """
-    present = revision(url)
-    if present is not None and present not in _known():
-        raise ConfigError(
-            f"The database was made by a newer Pilot (its schema is {present}): update this one."
-        )
-    config = AlembicConfig()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config = _alembic()
     config.attributes["url"] = _sqlalchemy_url(url)
     try:
+        present = revision(url)
+        if present is not None and present not in _known():
+            raise ConfigError(
+                f"The database was made by a newer Pilot (its schema is {present}): update this "
+                "one."
+            )
         command.upgrade(config, "head")
-    except Exception as error:
-        if getattr(getattr(error, "orig", None), "sqlstate", None) != "55P03":
+    except SQLAlchemyError as error:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) != LOCK_NOT_AVAILABLE:
             raise
         raise UnavailableError(
             "A table stays locked by another session: the migration was not done. Try again."
@@ -171,13 +173,17 @@ def check_row_security(url: str) -> None:
         )
 
 
-_AS_OWNER = {"options": "-c role=pilot_owner", "connect_timeout": 5}
+_AS_OWNER = {"options": "-c role=pilot_owner -c lock_timeout=3s", "connect_timeout": 5}
+
+
+def _alembic() -> AlembicConfig:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
 
 
 def _known() -> list[str]:
-    config = AlembicConfig()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    return [each.revision for each in ScriptDirectory.from_config(config).walk_revisions()]
+    return [each.revision for each in ScriptDirectory.from_config(_alembic()).walk_revisions()]
 
 
 def _sqlalchemy_url(url: str) -> str:
