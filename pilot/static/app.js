@@ -80,6 +80,13 @@
     }
   }).observe(live, { childList: true });
 
+  // An error stays until something else is asked for, and comes into view.
+  const alarm = document.getElementById("alert");
+  document.addEventListener("htmx:before:request", () => alarm.replaceChildren());
+  new MutationObserver(() => {
+    if (alarm.firstElementChild) alarm.scrollIntoView({ block: "nearest" });
+  }).observe(alarm, { childList: true });
+
   // One stream a page. A tab opened in the background must not connect: browsers allow six.
   const stream = document.getElementById("stream");
   function connect() {

@@ -88,4 +88,6 @@ def leave():
 
 TEMPLATE = """{% extends "base.html" %}{% block title %}Lab{% endblock %}
 {% block main %}<h1>Lab</h1>{% block rows %}{{ badge("step", "failed") }}{{ rows|length }} rows
+<button hx-get="/lab/error/conflict" {{ htmx_nonce() }}>Ask</button>
+<button hx-post="/lab/save" hx-target="#said" {{ htmx_nonce() }}>Save</button><p id="said"></p>
 {% endblock %}{% endblock %}"""

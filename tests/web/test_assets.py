@@ -2,6 +2,8 @@ import gzip
 import re
 from pathlib import Path
 
+import pytest
+
 import pilot
 
 CSS = (Path(pilot.__file__).parent / "static" / "app.css").read_bytes()
@@ -29,6 +31,7 @@ def test_pages_are_never_compressed(browse):
     assert "Content-Encoding" not in page.headers
 
 
+@pytest.mark.capability(271)
 def test_a_first_view_is_small(browse, world):
     browser = browse(world.viewer)
     page = browser.get("/account")

@@ -62,3 +62,15 @@ def test_a_persons_zone_beats_the_browsers(browse, world):
         session.execute(text("UPDATE app_user SET zone = 'Asia/Tokyo'"))
     browser.client.set_cookie("pilot-zone", "Europe/Berlin")
     assert "Times in Asia/Tokyo<" in browser.get("/no-such-page").text
+
+
+@pytest.mark.browser
+def test_an_error_of_a_fragment_stands_in_the_alert_until_the_next_request(window, world):
+    page = window(world.operator)
+    page.goto("/lab/page")
+    page.get_by_role("button", name="Ask").click()
+    page.locator("#alert", has_text="Decided by Ada").wait_for()
+    assert page.get_by_role("button", name="Ask").inner_text() == "Ask"
+    page.get_by_role("button", name="Save").click()
+    page.locator("#said", has_text="saved").wait_for()
+    assert page.locator("#alert").inner_text() == ""

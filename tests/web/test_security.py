@@ -102,7 +102,6 @@ def test_pages_use_the_engine_of_everything_else(app):
         assert orm.metadata is db.Base.metadata
 
 
-@pytest.mark.capability(264)
 def test_every_route_declares_who_may(app):
     endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
     assert endpoints <= PERMISSIONS.keys()
