@@ -49,8 +49,12 @@ def missing(table: str, outcomes: dict[str, dict]) -> list[int]:
     return [number for number in rows(table) if number not in passed - failed]
 
 
+def report(table: str, outcomes: dict[str, dict]) -> str:
+    """Return the missing numbers, one a line, or `none`."""
+    return "\n".join(map(str, missing(table, outcomes))) or "none"
+
+
 if __name__ == "__main__":
     if not RESULTS.exists():
         sys.exit("There are no results: run make test first.")
-    left = missing(TABLE.read_text(encoding="utf-8"), json.loads(RESULTS.read_text("utf-8")))
-    print("\n".join(map(str, left)) or "none")
+    print(report(TABLE.read_text(encoding="utf-8"), json.loads(RESULTS.read_text("utf-8"))))

@@ -11,7 +11,7 @@ import redis
 from pilot import db
 from tests import servers as own_servers
 
-pytest_plugins = ["tests.capabilities", "tests.pages", "tests.programs", "tests.world"]
+pytest_plugins = ["pytester", "tests.capabilities", "tests.pages", "tests.programs", "tests.world"]
 
 
 @pytest.fixture(scope="session", autouse=True)
