@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import SelectField
 from wtforms.fields.choices import SelectChoice
+from wtforms.validators import InputRequired
 
 from pilot.engine import users
 from pilot.errors import InvalidError
@@ -30,7 +31,7 @@ class ZoneForm(FlaskForm):  # type: ignore[misc]
     """The zone that times are shown in."""
 
     # The operation knows the list: a zone that is not on it is answered with its issue.
-    zone = SelectField("Time zone", validate_choice=False)
+    zone = SelectField("Time zone", [InputRequired()], validate_choice=False)
 
 
 @route(bp, "", allow=SIGNED_IN)

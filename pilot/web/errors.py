@@ -1,6 +1,6 @@
 """Every error becomes one of three answers: a page, a fragment for #alert, or problem+json."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import structlog
 from flask import Flask, Response, redirect, request
@@ -87,7 +87,8 @@ def _from_http(error: HTTPException) -> Problem:
     if isinstance(error, CrossSiteError | CSRFError):
         title = "This form was not sent from here"
         return Problem(403, "cross_site", title, CROSS_SITE)
-    return found
+    # The limiter counts by the minute; its own header would replace other errors' waiting times.
+    return replace(found, retry_after_s=60) if found.status == 429 else found
 
 
 def answer(found: Problem) -> Response:

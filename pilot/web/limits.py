@@ -17,7 +17,7 @@ def _who() -> str:
 
 
 def install(app: Flask, redis_url: str) -> None:
-    """Limit the unsafe requests of each visitor; who asks too often gets 429 and Retry-After."""
+    """Limit the unsafe requests of each visitor; who asks too often gets 429 (pilot.web.errors)."""
     options: Any = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
     Limiter(
         _who,
@@ -27,6 +27,5 @@ def install(app: Flask, redis_url: str) -> None:
         storage_uri=redis_url.replace("unix://", "redis+unix://", 1),
         storage_options=options,
         in_memory_fallback_enabled=True,  # never open: a lost Redis forgets at most one minute
-        headers_enabled=True,
         key_prefix="pilot",
     )

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from pilot import db, settings
 
@@ -147,3 +148,34 @@ def test_only_an_administrator_sees_or_changes_settings(browse, world, role):
     assert browser.get("/system-config.json").status_code == 403
     assert browser.post("/system-config/engine-limits", LIMITS).status_code == 403
     assert stored()["pilot_max_steps"] == 50
+
+
+@pytest.mark.browser
+@pytest.mark.capability(272)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("url", ["/system-config", "/account", "/sign-in"])
+def test_axe_finds_nothing_and_the_policy_is_kept(window, world, url, scheme):
+    settings.change("pilot_max_steps", 60, by=world.admin.actor)
+    for width in (1280, 375):
+        size = {"width": width, "height": 900}
+        page = window(world.admin, color_scheme=scheme, viewport=size, bypass_csp=True)
+        if url == "/sign-in":
+            page.context.clear_cookies()
+        page.goto(url)
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.complaints == []
+
+
+@pytest.mark.browser
+def test_settings_are_saved_without_javascript(window, world):
+    page = window(world.admin, java_script_enabled=False)
+    page.goto("/system-config")
+    page.get_by_label("Run pilot steps").check()
+    page.get_by_role("button", name="Save switches").click()
+    page.get_by_text("Stored. Run pilot steps: on.").wait_for()
+    assert stored()["pilot_enabled"] is True
+    page.get_by_role("button", name="Undo").first.click()
+    page.get_by_text("Stored. Run pilot steps: off.").wait_for()
+    assert page.complaints == []
