@@ -113,14 +113,16 @@ def _outbox(_config: Config) -> str:
         "OR due_at < pilot_now() - interval '5 minutes')"
     )
     if late:
-        raise ConfigError(f"{late} messages are late or given up.")
+        raise ConfigError(f"Messages late or given up: {late}.")
     return "nothing late"
 
 
 def _unknown_outcomes(_config: Config) -> str:
     unknown = _count("SELECT count(*) FROM step_execution WHERE status = 'unknown'")
     if unknown:
-        raise ConfigError(f"{unknown} steps may or may not have happened: answer on their pages.")
+        raise ConfigError(
+            f"Steps that may or may not have happened: {unknown}. Answer on their pages."
+        )
     return "none"
 
 

@@ -1,0 +1,83 @@
+import json
+
+import pytest
+
+from pilot import cli
+from pilot.config import Config
+from pilot.services import doctor
+
+
+@pytest.fixture
+def examine(servers, database, tmp_path, monkeypatch):
+    """Give a function that examines this test's installation: no web, no worker."""
+    monkeypatch.setenv("PILOT_DATA", str(tmp_path))
+    monkeypatch.setenv("PILOT_PORT", "1")
+    monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv("REDIS_URL", servers.redis_url)
+
+    def findings():
+        return {each.check: each for each in doctor.examine(Config.from_env())}
+
+    return findings
+
+
+def failing(findings):
+    return {name for name, finding in findings.items() if not finding.ok}
+
+
+def test_what_is_not_there_is_named_and_the_rest_is_fine(examine):
+    findings = examine()
+    assert failing(findings) == {"keys", "workers", "web"}
+    assert "PILOT_SECRET_KEYS" in findings["keys"].message
+    assert "pilot worker" in findings["workers"].message
+
+
+def test_a_live_worker_is_counted(examine, superuser):
+    superuser.execute(
+        "INSERT INTO worker (host, pid, version, lease_until)"
+        " VALUES ('here', 1, '0', pilot_now() + interval '1 minute')"
+    )
+    assert examine()["workers"].message == "1 alive"
+
+
+def test_a_changed_audit_record_is_found(examine, world, superuser):
+    assert examine()["audit"].ok
+    superuser.execute("SET session_replication_role = replica")
+    superuser.execute("UPDATE audit SET record = replace(record, 'system', 'nobody') WHERE seq = 2")
+    finding = examine()["audit"]
+    assert not finding.ok
+    assert "record 2" in finding.message
+
+
+def test_late_messages_are_counted(examine, world, superuser):
+    superuser.execute(
+        "INSERT INTO outbox (owner_id, kind, key, payload, due_at)"
+        " VALUES (%s, 'x', 'k', '{}', pilot_now() - interval '1 hour')",
+        [world.operator.id],
+    )
+    assert examine()["outbox"].message == "Messages late or given up: 1."
+
+
+def test_an_older_schema_is_named(examine, superuser):
+    superuser.execute("UPDATE alembic_version SET version_num = '0001'")
+    assert "pilot migrate" in examine()["migrations"].message
+
+
+def test_a_dead_queue_is_named(examine, monkeypatch):
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+    assert "queue" in failing(examine())
+
+
+def test_without_a_database_every_check_still_answers(examine, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://x@127.0.0.1:1/x")
+    findings = examine()
+    assert "DATABASE_URL does not answer" in findings["database"].message
+    assert failing(findings) >= {"database", "migrations", "audit", "workers"}
+
+
+def test_the_command_fails_while_something_is_missing(examine, capsys):
+    assert cli.main(["doctor"]) == 1
+    assert "FAIL workers" in capsys.readouterr().out
+    assert cli.main(["--json", "doctor"]) == 1
+    lines = json.loads(capsys.readouterr().out)
+    assert {"check", "ok", "message"} == set(lines[0])
