@@ -1,7 +1,9 @@
 """The tests' own PostgreSQL and Valkey: one of each per session, a database per test."""
 
+import http.client
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +52,25 @@ class Servers:
             yield self.cluster.url(name, schema.LOGIN)
         finally:
             self.execute("DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=name)
+
+
+def free_port() -> str:
+    """Return a port of 127.0.0.1 that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def healthz(port: str) -> int | None:
+    """Return the status of the ready check on a port, None when nothing answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status
+    except OSError:
+        return None
+    finally:
+        connection.close()
 
 
 def short_folder() -> Path:

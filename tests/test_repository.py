@@ -31,7 +31,7 @@ MODULES_THAT_SAY_NOTHING = {"utils", "util", "common", "misc", "helper", "helper
 
 
 @cache
-def tracked(*suffixes):
+def files():
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"],  # noqa: S607
         cwd=ROOT,
@@ -39,8 +39,11 @@ def tracked(*suffixes):
         capture_output=True,
         text=True,
     ).stdout.splitlines()
-    found = [ROOT / name for name in listed if name.endswith(suffixes)]
-    return [path for path in found if path.is_file() and "vendor" not in path.parts]
+    return [ROOT / name for name in listed if (ROOT / name).is_file()]
+
+
+def tracked(*suffixes):
+    return [path for path in files() if path.name.endswith(suffixes) and "vendor" not in path.parts]
 
 
 def sources(folder=PILOT):
