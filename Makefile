@@ -22,25 +22,25 @@ run: $(READY) ## start Pilot (PILOT_PORT, PILOT_DATA: see README.md); Ctrl+C sto
 	@exec $(BIN)/pilot up
 
 test: $(READY_DEV) ## all tests; a missing browser or IMAP server skips with its reason
-	@exec $(PYTEST) -n $(JOBS)
+	@exec $(PYTEST) -n $(JOBS) --dist worksteal
 
 check: $(READY_DEV) ## style, types, layers and the tests that need no server, in under 90 s
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-timing
-	@exec $(PYTEST) -n $(JOBS) --no-servers -m 'not browser and not crash'
+	@exec $(PYTEST) -n $(JOBS) --dist worksteal --no-servers -m 'not browser and not crash'
 
 capabilities: $(READY_DEV) ## rows of docs/capabilities.md that no passing test proved, or "none"
 	@mkdir -p build
-	@test -f build/capabilities.json || $(PYTEST) -n $(JOBS) >build/test.log 2>&1 || true
+	@test -f build/capabilities.json || $(PYTEST) -n $(JOBS) --dist worksteal >build/test.log 2>&1 || true
 	@exec $(BIN)/python -m tests.capabilities
 
 bench: $(READY_DEV) ## measure; every file of benchmarks/ prints its figures
 	@for file in benchmarks/*.py; do echo "# $$file" && $(BIN)/python $$file || exit 1; done
 
 nightly: $(READY_DEV) ## the tests again with many more generated examples, then the benchmarks
-	@$(PYTEST) -n $(JOBS) --hypothesis-profile=nightly
+	@$(PYTEST) -n $(JOBS) --dist worksteal --hypothesis-profile=nightly
 	@$(MAKE) --no-print-directory bench
 
 lock: $(UV) ## compile the lock files again from pyproject.toml (UPGRADE=1 takes newer versions)
@@ -65,11 +65,13 @@ $(UV): $(BIN)/python requirements-uv.lock
 	@touch $(UV)
 
 $(READY): $(UV)
+	@echo "Installing what Pilot needs into .venv"
 	@$(INSTALL) --require-hashes -r requirements.lock
 	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@rm -f .venv/ready-[0-9]* && touch $@
 
 $(READY_DEV): $(UV)
+	@echo "Installing what Pilot and its tests need into .venv"
 	@$(INSTALL) --require-hashes -r requirements-dev.lock
 	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@rm -f .venv/ready-* && touch $@ $(READY)

@@ -224,6 +224,17 @@ def test_every_locked_package_has_hashes(name):
     assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
 
 
+def test_tests_run_with_the_versions_that_are_shipped():
+    shipped, tested = (
+        dict(
+            re.findall(r"^([\w.-]+)(?:\[[^]]*\])?==(\S+)", (ROOT / name).read_text(), re.MULTILINE)
+        )
+        for name in ("requirements.lock", "requirements-dev.lock")
+    )
+    assert len(shipped) > 20
+    assert {name: pin for name, pin in shipped.items() if tested.get(name) != pin} == {}
+
+
 def test_the_readme_is_short_and_its_commands_exist():
     readme = (ROOT / "README.md").read_text("utf-8")
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
