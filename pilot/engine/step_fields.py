@@ -3,7 +3,20 @@
 from enum import Enum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, StrictFloat, StrictInt, StrictStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SerializeAsAny,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    Tag,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
 
 ID_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,62}"
 SECONDS_PER_DAY = 86_400
@@ -17,15 +30,40 @@ class Kind(Enum):
     TEMPLATE = "template"  # each text may hold expressions: Due {{inputs.days}}
     CONDITION = "condition"  # an expression or a structured condition, true or false
     ITEM_CONDITION = "item condition"  # the same, with the root item
+    OPERATION = "operation"  # operations of a transform, which hold expressions of their own
 
+
+def _condition(value: Any) -> Any:
+    if not isinstance(value, str | bool | dict):
+        expected = "an expression as text, a structured condition, true or false"
+        raise PydanticCustomError("condition_type", "{expected}", {"expected": expected})
+    return value
+
+
+def _seconds(value: Any) -> Any:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and 0 <= value <= YEAR_S) and not isinstance(value, str):
+        expected = "a number of seconds, 0 to one year, or a template"
+        raise PydanticCustomError("seconds_type", "{expected}", {"expected": expected})
+    return value
+
+
+_CONDITION_SCHEMA = {"type": ["string", "boolean", "object"]}
 
 Expression = Annotated[Any, Kind.EXPRESSION]
 Template = Annotated[Any, Kind.TEMPLATE]
 TemplateText = Annotated[StrictStr, Kind.TEMPLATE]
-Condition = Annotated[StrictStr | bool | dict[str, Any], Kind.CONDITION]
-ItemCondition = Annotated[StrictStr | bool | dict[str, Any], Kind.ITEM_CONDITION]
+Condition = Annotated[
+    Any, AfterValidator(_condition), WithJsonSchema(_CONDITION_SCHEMA), Kind.CONDITION
+]
+ItemCondition = Annotated[
+    Any, AfterValidator(_condition), WithJsonSchema(_CONDITION_SCHEMA), Kind.ITEM_CONDITION
+]
 Schema = dict[str, Any]  # JSON Schema 2020-12
 Seconds = Annotated[StrictFloat, Field(ge=0, le=YEAR_S)]
+SecondsOrTemplate = Annotated[
+    Any, AfterValidator(_seconds), WithJsonSchema({"type": ["number", "string"]}), Kind.TEMPLATE
+]
 StepId = Annotated[StrictStr, Field(pattern=f"^{ID_PATTERN}$")]
 EffectName = Literal["pure", "keyed", "probe", "once"]
 Intent = Literal[
@@ -78,7 +116,19 @@ class Branch(Part):
     branch: "Body" = Field(min_length=1)
 
 
-OnError = Literal["fail", "continue"] | Continue | Branch
+def _failure_tag(value: Any) -> str | None:
+    if isinstance(value, Branch) or (isinstance(value, dict) and "branch" in value):
+        return "#branch"
+    return "#continue" if isinstance(value, dict | Continue) else "#mode"
+
+
+# Tags begin with # so that they can be told from keys in the places of errors.
+OnError = Annotated[
+    Annotated[Literal["fail", "continue"], Tag("#mode")]
+    | Annotated[Continue, Tag("#continue")]
+    | Annotated[Branch, Tag("#branch")],
+    Discriminator(_failure_tag),
+]
 
 
 class StepFields(Part):
@@ -87,7 +137,7 @@ class StepFields(Part):
     id: StepId
     type: StrictStr
     name: Annotated[StrictStr, Field(max_length=120)] | None = None
-    dependencies: list[StepId] = Field([], description="Ids of steps in the same list.")
+    dependencies: list[StrictStr] = Field([], description="Ids of steps in the same list.")
     execute_if: Condition | None = Field(None, description="False: the step is skipped.")
     on_error: OnError | None = Field(None, description="Without it, the default of the workflow.")
     retry: Retry | None = None

@@ -4,10 +4,12 @@ The effect class of the action decides what a crash in the middle means. Output:
 declares it.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, StrictStr
 
+from pilot.engine import wording
+from pilot.engine.catalogue import Catalogue
 from pilot.engine.step_fields import StepFields, Template
 
 IO = True
@@ -26,3 +28,11 @@ class Params(StepFields):
     def action_name(self) -> str:
         """The full name of the action, e.g. `mail.send`."""
         return f"{self.plugin}.{self.action}"
+
+
+def describe(step: dict[str, Any], catalogue: Catalogue) -> str:
+    """Return what the action does, with its first parameters."""
+    name = f"{step.get('plugin')}.{step.get('action')}"
+    action = catalogue.actions.get(name)
+    summary = action.summary.partition("\n")[0].rstrip(".") if action else f"Call {name}"
+    return summary + wording.parameters(step.get("params"))

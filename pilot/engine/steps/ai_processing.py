@@ -5,10 +5,12 @@ Never for filtering, counting, sorting, sums or dates: that is a transform. Outp
 `output_schema`; without one `{text}`.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, StrictInt
 
+from pilot.engine import wording
+from pilot.engine.catalogue import Catalogue
 from pilot.engine.step_fields import Expression, Intent, Schema, StepFields, TemplateText
 
 IO = True
@@ -27,3 +29,9 @@ class Params(StepFields):
     on_empty: Literal["skip", "fail", "call"] = Field(
         "skip", description='What a null, "", [] or {} as input means.'
     )
+
+
+def describe(step: dict[str, Any], _: Catalogue) -> str:
+    """Return what the model is asked."""
+    about = f" (about {wording.expression(step['input'])})" if step.get("input") else ""
+    return f"Ask a model: {wording.template(step.get('prompt', ''))}{about}"

@@ -5,10 +5,12 @@ of `output_schema`, or with choices `{decision, reasoning, confidence}`; beside 
 [{action, params, ok}].
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, StrictInt, StrictStr
 
+from pilot.engine import wording
+from pilot.engine.catalogue import Catalogue
 from pilot.engine.step_fields import Expression, Intent, Schema, StepFields, TemplateText
 
 IO = True
@@ -36,3 +38,11 @@ class Params(StepFields):
         None, min_length=2, max_length=50, description="The answers to choose from."
     )
     max_iterations: StrictInt = Field(10, ge=1, le=25)
+
+
+def describe(step: dict[str, Any], _: Catalogue) -> str:
+    """Return what the model decides, and what it may do."""
+    listed = step.get("actions")
+    names = [str(one) for one in listed] if isinstance(listed, list) else []
+    may = f" It may call {', '.join(names)}." if names else ""
+    return f"Let a model decide: {wording.template(step.get('prompt', '')).rstrip('.')}.{may}"

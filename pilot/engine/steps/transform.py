@@ -3,11 +3,13 @@
 It never asks a model and touches nothing outside. Output: the value that the last operation gives.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictStr
+from pydantic import Field, StrictStr, model_validator
 
-from pilot.engine.step_fields import Expression, StepFields
+from pilot.engine import wording
+from pilot.engine.catalogue import Catalogue
+from pilot.engine.step_fields import Expression, Kind, StepFields
 
 IO = False
 MAX_OPERATIONS = 20
@@ -18,12 +20,44 @@ class Params(StepFields):
 
     type: Literal["transform"]
     input: Expression = None
-    operation: StrictStr | None = None
+    operation: Annotated[StrictStr | None, Kind.OPERATION] = None
     config: dict[str, Any] | None = None
-    operations: list[dict[str, Any]] | None = Field(None, min_length=1, max_length=MAX_OPERATIONS)
+    operations: Annotated[list[dict[str, Any]] | None, Kind.OPERATION] = Field(
+        None, min_length=1, max_length=MAX_OPERATIONS
+    )
+
+    @model_validator(mode="after")
+    def _is_written_one_way(self) -> "Params":
+        if (self.operation is None) == (self.operations is None):
+            raise ValueError("A transform has either operation with config or operations.")
+        if self.operations is not None and self.config is not None:
+            raise ValueError("With operations, each has its own config: move config into one.")
+        return self
 
     def pipeline(self) -> list[dict[str, Any]]:
         """Return the operations in order, whichever way they were written."""
         if self.operations is not None:
             return self.operations
         return [{"operation": self.operation, "config": self.config or {}}]
+
+
+def describe(step: dict[str, Any], _: Catalogue) -> str:
+    """Return the operations in order."""
+    listed = step.get("operations") or [step]
+    done = [_describe(one) for one in listed if isinstance(one, dict)]
+    return f"Take {wording.expression(step.get('input') or 'nothing')}; {'; '.join(done)}"
+
+
+def _describe(operation: dict[str, Any]) -> str:
+    config = operation.get("config")
+    given = config if isinstance(config, dict) else {}
+    name = str(operation.get("operation"))
+    if "condition" in given:
+        return f"{name} where {wording.condition(given['condition'])}"
+    if isinstance(given.get("by"), list):
+        parts = [one.get("field", "") if isinstance(one, dict) else one for one in given["by"]]
+        return f"{name} by {', '.join(map(str, parts))}"
+    names = given.get("fields", given.get("columns", given.get("types")))
+    listed = list(names) if isinstance(names, dict | list) else []
+    shown = ", ".join(one if isinstance(one, str) else str(one.get("field")) for one in listed[:8])
+    return f"{name.replace('_', ' ')} {shown}".strip()

@@ -1,0 +1,96 @@
+"""The steps of a document that may still be wrong: where each stands, and what stands around it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pilot.engine import steps
+
+MAX_NESTING = 6
+ON_ERROR = "on_error"  # segment of the steps that run after a failure
+
+
+@dataclass(eq=False)
+class Node:
+    """One step as it is written."""
+
+    step: dict[str, Any]
+    path: str  # JSON Pointer
+    parent: "Node | None"
+    segment: str  # list of the parent that it stands in: then, else, case0 .., on_error
+    depth: int  # 1 at the top
+    siblings: "list[Node]" = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """The id, or an empty text where there is none."""
+        found = self.step.get("id")
+        return found if isinstance(found, str) else ""
+
+    @property
+    def type(self) -> str:
+        """The step type, or an empty text where there is none that exists."""
+        found = self.step.get("type")
+        return found if isinstance(found, str) and found in steps.names() else ""
+
+    @property
+    def containers(self) -> "Iterator[Node]":
+        """The steps around this one, the innermost first."""
+        node = self.parent
+        while node is not None:
+            yield node
+            node = node.parent
+
+
+def pointer(*parts: str | int) -> str:
+    """Return a JSON Pointer (RFC 6901)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def outline(document: Any) -> list[Node]:
+    """Return every step that is an object, in the order of the document, outer before inner.
+
+    Steps nested deeper than one level beyond the limit are left out.
+    """
+    found: list[Node] = []
+    if isinstance(document, dict):
+        _add(document.get("steps"), "/steps", None, "", found)
+    return found
+
+
+def bodies(step: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield segment, JSON Pointer within the step, and value of each list of inner steps."""
+    kind = step.get("type")
+    if isinstance(kind, str) and kind in steps.names():
+        for segment, pattern in getattr(steps.load(kind), "BODIES", {}).items():
+            yield from _matches(step, segment, pattern)
+    after_failure = step.get("on_error")
+    if isinstance(after_failure, dict) and "branch" in after_failure:
+        yield ON_ERROR, "/on_error/branch", after_failure["branch"]
+
+
+def _matches(step: dict[str, Any], segment: str, pattern: str) -> Iterator[tuple[str, str, Any]]:
+    first, _, rest = pattern.removeprefix("/").partition("/{}/")
+    value = step.get(first)
+    if not rest:
+        if first in step:
+            yield segment, pattern, value
+        return
+    for number, one in enumerate(value if isinstance(value, list) else ()):
+        if isinstance(one, dict) and rest in one:
+            yield segment.format(number), pattern.format(number), one[rest]
+
+
+def _add(body: Any, path: str, parent: Node | None, segment: str, found: list[Node]) -> None:
+    depth = parent.depth + 1 if parent else 1
+    if not isinstance(body, list) or depth > MAX_NESTING + 1:
+        return
+    siblings: list[Node] = []
+    for number, step in enumerate(body):
+        if not isinstance(step, dict):
+            continue
+        node = Node(step, f"{path}/{number}", parent, segment, depth, siblings)
+        siblings.append(node)
+        found.append(node)
+        for inner_segment, inner_path, inner in bodies(step):
+            _add(inner, node.path + inner_path, node, inner_segment, found)

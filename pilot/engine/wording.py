@@ -1,0 +1,98 @@
+"""Parts of a document in plain words, for sentences about steps."""
+
+import re
+from typing import Any
+
+from pilot import strictjson
+
+MAX_CHARACTERS = 120
+_OPERATORS = {
+    "equals": "is",
+    "==": "is",
+    "not_equals": "is not",
+    "!=": "is not",
+    "greater_than": "is more than",
+    ">": "is more than",
+    "greater_than_or_equal": "is at least",
+    ">=": "is at least",
+    "less_than": "is less than",
+    "<": "is less than",
+    "less_than_or_equal": "is at most",
+    "<=": "is at most",
+    "in": "is one of",
+    "not_in": "is none of",
+    "exists": "is there",
+    "not_exists": "is not there",
+    "within_next_days": "is within the next days:",
+    "within_last_days": "is within the last days:",
+}
+_SIGNS = {"==": "is", "!=": "is not", ">=": "≥", "<=": "≤", "&&": "and", "||": "or"}
+
+
+def shortened(text: str) -> str:
+    """Return the first line, cut at a word."""
+    line = text.strip().partition("\n")[0].strip()
+    if len(line) <= MAX_CHARACTERS:
+        return line
+    return line[:MAX_CHARACTERS].rpartition(" ")[0] + " …"
+
+
+def template(value: Any) -> str:
+    """Return a template with its expressions in words."""
+    text = value if isinstance(value, str) else strictjson.dumps(value)
+    return shortened(re.sub(r"\{\{(.*?)\}\}", lambda found: expression(found[1]), text))
+
+
+def expression(value: Any) -> str:
+    """Return an expression with references in words."""
+    text = value if isinstance(value, str) else strictjson.dumps(value)
+    text = text.strip().removeprefix("{{").removesuffix("}}").strip()
+    text = re.sub(r"\bsteps\.(\w+)(?:\.output)?\.(?!output\b)(\w+)", r"\2 of \1", text)
+    text = re.sub(r"\bsteps\.(\w+)(?:\.output)?", r"the result of \1", text)
+    text = re.sub(r"\binputs\.(\w+)", r"the input \1", text)
+    text = re.sub(r"\bitem(?:\.(\w+)|\[['\"]([^'\"]+)['\"]\])", r"\1\2", text)
+    pattern = "|".join(map(re.escape, _SIGNS))
+    return shortened(re.sub(pattern, lambda sign: _SIGNS[sign[0]], text))
+
+
+def condition(value: Any) -> str:
+    """Return a condition, written either way, in words."""
+    if not isinstance(value, dict):
+        return expression(value)
+    for keys, word in ((("and", "all"), " and "), (("or", "any"), " or ")):
+        for key in keys:
+            if isinstance(value.get(key), list):
+                return shortened(word.join(condition(one) for one in value[key]))
+    if "not" in value:
+        return f"not ({condition(value['not'])})"
+    operator = str(value.get("operator", ""))
+    words = _OPERATORS.get(operator, operator.replace("_", " "))
+    operand = value.get("value")
+    shown = "" if operand is None else literal(operand)
+    return shortened(f"{expression(str(value.get('field', '')))} {words} {shown}".strip())
+
+
+def literal(value: Any) -> str:
+    """Return a value: a list as its elements."""
+    if isinstance(value, list):
+        return ", ".join(map(literal, value))
+    return template(value)
+
+
+def duration(seconds: Any) -> str:
+    """Return a number of seconds in its largest whole unit."""
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        return f"{template(seconds)} seconds"
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= size and seconds % size == 0:
+            count = int(seconds // size)
+            return f"{count} {unit}" + ("s" if count > 1 else "")
+    return f"{seconds:g} seconds"
+
+
+def parameters(params: Any, count: int = 3) -> str:
+    """Return the first parameters as a list in brackets, or an empty text."""
+    if not isinstance(params, dict) or not params:
+        return ""
+    shown = [f"{name}: {literal(value)}" for name, value in list(params.items())[:count]]
+    return f" ({'; '.join(shown)})"

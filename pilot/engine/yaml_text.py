@@ -1,0 +1,98 @@
+"""Reads YAML that says no more than JSON can: no aliases, tags, merges or doubled keys.
+
+Built on the parser's events, which neither construct objects nor recurse.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from pilot import strictjson
+from pilot.errors import BadJsonError, type_json
+
+MAX_DEPTH = 64
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass
+class _Open:
+    """A mapping or sequence whose end has not been read."""
+
+    value: dict[str, Any] | list[Any]
+    key: str | None = field(default=None)
+
+    def add(self, value: type_json) -> None:
+        if isinstance(self.value, list):
+            self.value.append(value)
+        elif self.key is not None:
+            self.value[self.key], self.key = value, None
+        elif not isinstance(value, str):
+            raise BadJsonError("a key is not text: write it in quotes")
+        elif value in self.value:
+            raise BadJsonError(f"the key {value[:60]!r} stands twice")
+        else:
+            self.key = value
+
+
+def loads(text: str | bytes) -> type_json:
+    """Return the JSON value of a YAML text with one document.
+
+    Raises:
+        BadJsonError: the text is no YAML, or it uses what JSON has not.
+    """
+    try:
+        value = _build(yaml.parse(text, Loader=_Loader))
+    except (yaml.YAMLError, UnicodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" (line {mark.line + 1})" if mark else ""
+        raise BadJsonError(f"{getattr(error, 'problem', None) or 'wrong text'}{place}") from error
+    return strictjson.loads(strictjson.dumps(value))
+
+
+def _build(events: Any) -> type_json:
+    root = _Open([])
+    around = [root]
+    for event in events:
+        if isinstance(event, yaml.DocumentStartEvent) and root.value:
+            raise BadJsonError("there are two documents: keep one")
+        if isinstance(event, yaml.NodeEvent):
+            _refuse_extras(event)
+        if isinstance(event, yaml.CollectionStartEvent):
+            inner: dict[str, Any] | list[Any] = (
+                {} if isinstance(event, yaml.MappingStartEvent) else []
+            )
+            if len(around) > MAX_DEPTH:
+                raise BadJsonError(f"it is nested deeper than {MAX_DEPTH}")
+            around[-1].add(inner)
+            around.append(_Open(inner))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            around.pop()
+        elif isinstance(event, yaml.ScalarEvent):
+            around[-1].add(_scalar(event, is_key=_awaits_key(around[-1])))
+    if not root.value:
+        raise BadJsonError("it is empty")
+    return root.value[0] if isinstance(root.value, list) else None
+
+
+def _refuse_extras(event: Any) -> None:
+    if isinstance(event, yaml.AliasEvent) or event.anchor:
+        raise BadJsonError("aliases (& and *) are not taken: write the value out")
+    if event.tag:
+        raise BadJsonError(f"the tag {event.tag[:60]} is not taken: leave it out")
+
+
+def _awaits_key(place: _Open) -> bool:
+    return isinstance(place.value, dict) and place.key is None
+
+
+def _scalar(event: Any, *, is_key: bool) -> type_json:
+    text: str = event.value
+    if is_key or not event.implicit[0]:  # quoted, or a key: text as it is
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    return strictjson.loads(text) if _NUMBER.fullmatch(text) else text

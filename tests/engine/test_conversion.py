@@ -1,0 +1,154 @@
+import pytest
+
+from pilot.engine import conversion, document
+
+# As an older builder wrote it.
+FOUR_STEPS = {
+    "workflow_steps": [
+        {
+            "type": "plugin_action",
+            "plugin": "mail",
+            "plugin_action": "search",
+            "operation": "Search complaints",
+            "params": {"subject_words": ["{{input.word}}"]},
+        },
+        {
+            "type": "conditional",
+            "condition": {
+                "conditionType": "simple",
+                "field": "step1.data.messages",
+                "operator": "is_not_empty",
+            },
+            "trueBranch": "step3",
+            "falseBranch": "step4",
+        },
+        {
+            "type": "summarize",
+            "operation": "Summarize {{step1.data.messages}}",
+            "executeIf": {"field": "step1.data.truncated", "operator": "is_false"},
+            "retryPolicy": {
+                "maxRetries": 2,
+                "backoffMs": 500,
+                "exponentialBackoff": False,
+                "retryableErrors": ["ETIMEDOUT", "429", "magic"],
+            },
+        },
+        {"type": "delay", "duration": 5000, "continueOnError": True},
+    ],
+    "input_schema": [
+        {"name": "word", "type": "text", "required": True, "description": "What to look for."},
+        {"name": "kind", "type": "select", "options": ["a", "b"]},
+    ],
+}
+
+
+@pytest.mark.capability(13, 163)
+def test_an_older_document_keeps_ids_order_types_and_conditions():
+    converted = conversion.convert(FOUR_STEPS).document
+    read = document.parse(converted)
+    assert [step.id for step in read.steps] == ["step1", "step2", "step3", "step4"]
+    assert [step.type for step in read.steps] == [
+        "action",
+        "conditional",
+        "ai_processing",
+        "delay",
+    ]
+    assert read.steps[1].condition["field"] == "steps.step1.output.messages"
+    assert read.steps[2].execute_if == {
+        "and": [
+            {"field": "steps.step1.output.truncated", "operator": "is_false"},
+            "steps.step2.output.result",
+        ]
+    }
+    assert read.steps[3].execute_if == "not steps.step2.output.result"
+
+
+def test_an_older_step_keeps_what_it_says_in_our_words_and_units():
+    search, _, summary, pause = conversion.convert(FOUR_STEPS).document["steps"]
+    assert search["name"] == "Search complaints"
+    assert search["params"] == {"subject_words": ["{{inputs.word}}"]}
+    assert (summary["intent"], summary["prompt"]) == (
+        "summarize",
+        "Summarize {{steps.step1.output.messages}}",
+    )
+    assert summary["retry"] == {
+        "max_attempts": 3,
+        "base_s": 0.5,
+        "factor": 1,
+        "retry_on": ["timeout", "rate_limit"],
+    }
+    assert (pause["for_s"], pause["on_error"]) == (5, "continue")
+
+
+def test_a_list_of_inputs_becomes_a_schema():
+    assert conversion.convert(FOUR_STEPS).document["inputs"] == {
+        "type": "object",
+        "properties": {
+            "word": {"type": "string", "description": "What to look for."},
+            "kind": {"type": "string", "enum": ["a", "b"]},
+        },
+        "required": ["word"],
+    }
+
+
+def test_an_older_switch_routes_by_conditions():
+    older = [
+        {"id": "s", "type": "switch", "evaluate": "{{a.data.level}}", "cases": {"high": ["x"]},
+         "default": ["y"]},
+        {"id": "x", "type": "delay", "duration": 1000},
+        {"id": "y", "type": "delay", "duration": 1000},
+    ]  # fmt: skip
+    first, high, other = conversion.convert([{"id": "a", "type": "delay", "duration": 1}, *older])\
+        .document["steps"][1:]  # fmt: skip
+    assert first["value"] == "steps.a.output.level"
+    assert first["cases"] == [{"when": "high", "steps": []}]
+    assert high["execute_if"] == "steps.s.output.branch == 'case0'"
+    assert other["execute_if"] == "steps.s.output.branch == 'default'"
+
+
+@pytest.mark.capability(163)
+def test_steps_that_name_no_other_are_chained():
+    older = [{"type": "plugin_action", "plugin": "mail", "plugin_action": "search"} for _ in "abcd"]
+    steps = conversion.convert(older).document["steps"]
+    assert [step.get("dependencies") for step in steps] == [None, ["step1"], ["step2"], ["step3"]]
+
+
+def test_a_branch_to_a_step_that_does_not_exist_stays_visible():
+    older = [{"type": "conditional", "condition": "true", "ifTrue": "gone", "ifFalse": "lost"}]
+    (step,) = conversion.convert(older).document["steps"]
+    assert step["dependencies"] == ["gone", "lost"]
+
+
+def test_a_call_that_names_no_action_is_left_for_the_validator():
+    (step,) = conversion.convert([{"step_type": "api_call", "operation": "x"}]).document["steps"]
+    assert step["step_type"] == "api_call"
+    assert "type" not in step
+
+
+def test_what_is_left_out_is_said():
+    older = [
+        {"type": "plugin_action", "plugin": "a", "plugin_action": "b", "rollbackAction": {"x": 1}}
+    ]
+    assert any("rollbackAction" in note for note in conversion.convert(older).notes)
+
+
+@pytest.mark.parametrize(
+    ("source", "is_older"),
+    [
+        (FOUR_STEPS, True),
+        ([{"type": "plugin_action"}], True),
+        ({"steps": [{"id": "a", "type": "summarize"}]}, True),
+        ({"steps": [{"id": "a", "type": "delay", "for_s": 1}]}, False),
+        ({"format": 1, "steps": [{"executeIf": True}]}, False),
+        ("text", False),
+        ({}, False),
+    ],
+)
+def test_older_documents_are_recognised(source, is_older):
+    assert conversion.is_older(source) is is_older
+
+
+def test_the_source_is_left_as_it_was():
+    before = str(FOUR_STEPS)
+    conversion.convert(FOUR_STEPS)
+    assert str(FOUR_STEPS) == before

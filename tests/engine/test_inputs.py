@@ -1,0 +1,125 @@
+import pytest
+
+from pilot.engine import inputs, json_schemas
+from pilot.errors import InvalidError
+
+SCHEMA = {
+    "type": "object",
+    "required": ["to", "table"],
+    "properties": {
+        "to": {"type": "string", "format": "email"},
+        "table": {"type": "string"},
+        "days": {"type": "integer", "default": 10, "minimum": 1},
+        "urgent": {"type": "boolean"},
+        "names": {"type": "array", "items": {"type": "string"}},
+        "code": {"type": "string", "pattern": "^[A-Z]{3}$"},
+        "more": {"type": "object", "properties": {"rate": {"type": "number", "default": 0.5}}},
+    },
+}
+GOOD = {"to": "ann@example.com", "table": "tasks.csv"}
+
+
+def found(values):
+    return [(issue.code, issue.path) for issue in inputs.check(SCHEMA, values)]
+
+
+def test_defaults_are_filled_in_inner_objects_too():
+    accepted = inputs.accept(SCHEMA, {**GOOD, "more": {}})
+    assert accepted == {**GOOD, "days": 10, "more": {"rate": 0.5}}
+
+
+@pytest.mark.capability(8)
+def test_every_missing_input_is_named():
+    with pytest.raises(InvalidError) as caught:
+        inputs.accept(SCHEMA, {})
+    assert [(one.code, one.path) for one in caught.value.issues] == [
+        ("E_INPUT_MISSING", "/to"),
+        ("E_INPUT_MISSING", "/table"),
+    ]
+    assert "The input table is missing" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "path"),
+    [
+        ({"to": None}, "E_INPUT_MISSING", "/to"),
+        ({"to": "ann"}, "E_INPUT_TYPE", "/to"),
+        ({"days": "5"}, "E_INPUT_TYPE", "/days"),
+        ({"days": 0}, "E_INPUT_TYPE", "/days"),
+        ({"names": ["a", 1]}, "E_INPUT_TYPE", "/names/1"),
+        ({"code": "abc"}, "E_INPUT_TYPE", "/code"),
+        ({"day": 5}, "E_INPUT_UNKNOWN", "/day"),
+    ],
+)
+def test_a_wrong_input_is_named(values, code, path):
+    assert found({**GOOD, **values}) == [(code, path)]
+
+
+def test_an_unknown_input_names_the_nearest():
+    (issue,) = inputs.check(SCHEMA, {**GOOD, "tabel": "x"})
+    assert issue.expected == "table"
+
+
+def test_without_a_schema_no_input_is_taken():
+    assert inputs.check(None, {}) == []
+    assert [issue.code for issue in inputs.check(None, {"a": 1})] == ["E_INPUT_UNKNOWN"]
+    assert [issue.code for issue in inputs.check(None, [])] == ["E_INPUT_TYPE"]
+
+
+def test_form_texts_become_the_values_of_their_schema():
+    texts = {"to": "ann@example.com", "days": "5", "urgent": "on", "names": "a\n b \n", "code": ""}
+    assert inputs.from_form(SCHEMA, texts) == {
+        "to": "ann@example.com",
+        "days": 5,
+        "urgent": True,
+        "names": ["a", "b"],
+    }
+
+
+def test_a_form_text_that_does_not_fit_is_kept_and_named():
+    values = inputs.from_form(SCHEMA, {**GOOD, "days": "five", "urgent": "perhaps"})
+    assert (values["days"], values["urgent"]) == ("five", "perhaps")
+    assert found(values) == [("E_INPUT_TYPE", "/days"), ("E_INPUT_TYPE", "/urgent")]
+
+
+def test_a_pattern_that_makes_others_hang_is_answered_at_once():
+    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}
+    assert len(inputs.check(schema, {"a": "a" * 50_000 + "!"})) == 1
+
+
+@pytest.mark.parametrize(
+    ("schema", "place"),
+    [
+        ({"type": "array"}, "/type"),
+        ({"properties": {"a": {"$ref": "#/$defs/x"}}}, "/properties/a/$ref"),
+        ({"patternProperties": {"^a": {}}}, "/patternProperties"),
+        ({"properties": {"a": {"pattern": "(?=x)"}}}, "/properties/a/pattern"),
+        ({"properties": {"a": {"type": "strin"}}}, "/properties/a/type"),
+        ({"properties": {"a": {"type": "integer", "default": "x"}}}, "/properties/a/default"),
+        ({"properties": {"a": {"x-widget": "slider"}}}, "/properties/a/x-widget"),
+    ],
+)
+def test_a_schema_that_cannot_be_used_is_refused(schema, place):
+    assert [issue.path for issue in json_schemas.check_schema(schema, "/inputs")] == [
+        f"/inputs{place}"
+    ]
+
+
+def test_a_property_may_be_called_like_a_keyword():
+    schema = {"type": "object", "properties": {"pattern": {"type": "string"}, "$ref": {}}}
+    assert json_schemas.check_schema(schema, "") == []
+
+
+@pytest.mark.parametrize(
+    ("value", "is_table"),
+    [
+        ([], True),
+        ([{"a": 1}, {"a": 2}], True),
+        ([{"a": 1}, {"b": 2}], False),
+        ([1], False),
+        ({}, False),
+    ],
+)
+def test_a_table_is_a_list_of_objects_with_equal_keys(value, is_table):
+    errors = json_schemas.check_value({"format": "table"}, value)
+    assert (errors == []) is is_table
