@@ -63,12 +63,11 @@ class Installation:
         return healthz(self.environment["PILOT_PORT"])
 
     def child(self, word):
-        found = [
-            each
-            for each in psutil.Process(self.process.pid).children()
-            if any(word in part for part in each.cmdline())
-        ]
-        return found[0] if found else None
+        for each in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):  # a zombie is one too
+                if any(word in part for part in each.cmdline()):
+                    return each
+        return None
 
     def command(self, *arguments):
         return subprocess.run(
