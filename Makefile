@@ -33,7 +33,7 @@ check: $(READY_DEV) ## style, types, layers and the tests that need no server, i
 
 capabilities: $(READY_DEV) ## rows of docs/capabilities.md that no passing test proved, or "none"
 	@mkdir -p build
-	@test -f build/capabilities.json || $(PYTEST) -n $(JOBS) --dist worksteal >build/test.log 2>&1 || true
+	@test -f build/capabilities.json || $(PYTEST) -n $(JOBS) --dist worksteal >build/capabilities.log 2>&1 || true
 	@exec $(BIN)/python -m tests.capabilities
 
 bench: $(READY_DEV) ## measure; every file of benchmarks/ prints its figures
