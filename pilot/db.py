@@ -21,7 +21,11 @@ SESSION_LIMITS = (
     "-c role=pilot_app -c statement_timeout=30s -c lock_timeout=5s "
     "-c idle_in_transaction_session_timeout=5s -c timezone=UTC -c jit=off"
 )
-KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 10_000}
+KEEPALIVE: dict[str, Any] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "tcp_user_timeout": 10_000,
+}
 
 
 class Base(DeclarativeBase):

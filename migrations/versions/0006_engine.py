@@ -94,15 +94,19 @@ BEGIN
 END $$;
 
 -- What a worker needs to go on with executions that it holds: read once, at claim.
-CREATE FUNCTION load_executions(p_worker uuid, p_ids uuid[])
+CREATE FUNCTION load_executions(p_worker uuid, p_ids uuid[], p_known uuid[])
 RETURNS TABLE (id uuid, moment timestamptz, head json, attempts json, waits json)
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
   SELECT e.id, pilot_now(),
     json_build_object('owner_id', e.owner_id, 'agent_id', e.agent_id, 'agent_name', e.agent_name,
-      'version_id', e.version_id, 'document', e.document, 'mode', e.mode, 'trigger', e.trigger,
+      'version_id', e.version_id, 'document', coalesce(e.document,
+        (SELECT v.document FROM workflow_version v WHERE v.id = e.version_id
+           AND NOT v.id = ANY (p_known))), 'mode', e.mode, 'trigger', e.trigger,
       'session_id', e.session_id, 'inputs', e.inputs, 'prompt', e.prompt, 'settings', e.settings,
       'zone', e.zone, 'status', e.status, 'fence', e.fence, 'created_at', e.created_at,
-      'started_by', e.started_by, 'runs', e.runs, 'started_at', e.started_at,
+      'started_by', e.started_by,
+      'owner_email', (SELECT u.email FROM app_user u WHERE u.id = e.owner_id),
+      'grants', (SELECT to_json(a.grants) FROM agent a WHERE a.id = e.agent_id), 'runs', e.runs, 'started_at', e.started_at,
       'deadline_at', e.deadline_at, 'cancel', e.cancel_requested_at IS NOT NULL,
       'pause', e.pause_requested_at IS NOT NULL),
     (SELECT json_agg(json_build_object('path', s.path, 'attempt', s.attempt, 'type', s.type,
@@ -154,10 +158,11 @@ BEGIN
            notes json, started_at timestamptz, duration_ms int)
       JOIN held h ON h.n = a.n
     ON CONFLICT (execution_id, path, attempt) DO UPDATE SET
-      status = excluded.status, output = excluded.output, error = excluded.error,
+      status = excluded.status, output = coalesce(excluded.output, step_execution.output),
+      error = excluded.error,
       notes = coalesce(excluded.notes, step_execution.notes), finished_at = excluded.finished_at,
       duration_ms = excluded.duration_ms, fence = excluded.fence, worker_id = excluded.worker_id
-    WHERE step_execution.status IN ('running', 'waiting')
+    WHERE step_execution.status IN ('running', 'waiting') OR excluded.status = 'superseded'
   ), told AS (
     INSERT INTO event (execution_id, seq, owner_id, at, kind, path, data)
     SELECT h.id, h.base + v.place, h.owner_id, t, v.kind, v.path, v.data
@@ -196,6 +201,36 @@ BEGIN
     FROM unnest(ns, ids) AS h(n, id) JOIN execution e ON e.id = h.id;
 END $$;
 
+-- Whether a checkpoint whose answer was lost is in the database, and whether the fence still holds.
+CREATE FUNCTION was_applied(p_execution uuid, p_fence int, p_attempts json, p_status text)
+RETURNS TABLE (applied boolean, held boolean, cancel boolean, pause boolean, late boolean)
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  SELECT (json_array_length(p_attempts) > 0 OR p_status IS NOT NULL)
+      AND (p_status IS NULL OR e.status = p_status)
+      AND NOT EXISTS (SELECT 1 FROM json_to_recordset(p_attempts) AS a(path text, attempt int,
+            status text) WHERE NOT EXISTS (SELECT 1 FROM step_execution s
+              WHERE s.execution_id = e.id AND s.path = a.path AND s.attempt = a.attempt
+                AND s.status = a.status AND s.fence = p_fence)),
+    e.fence = p_fence AND e.status IN ('running', 'cancelling'),
+    e.cancel_requested_at IS NOT NULL, e.pause_requested_at IS NOT NULL,
+    e.deadline_at <= pilot_now()
+    FROM execution e WHERE e.id = p_execution $$;
+
+-- Executions of a worker that have to stop soon: a person asked, or the master switch is off.
+CREATE FUNCTION asked_to_stop(p_worker uuid) RETURNS TABLE (id uuid, why text)
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  SELECT e.id, CASE WHEN e.cancel_requested_at IS NOT NULL THEN 'cancel'
+                    WHEN e.deadline_at <= pilot_now() THEN 'late'
+                    WHEN e.pause_requested_at IS NOT NULL THEN 'pause'
+                    ELSE 'pilot_disabled' END
+    FROM execution e
+   WHERE e.worker_id = p_worker AND e.status IN ('running', 'cancelling')
+     AND (e.cancel_requested_at IS NOT NULL OR e.pause_requested_at IS NOT NULL
+          OR e.deadline_at <= pilot_now()
+          OR e.runs = 'pilot_steps' AND NOT coalesce(
+            (SELECT (s.value #>> '{}')::boolean FROM setting s WHERE s.key = 'pilot_enabled'),
+            false)) $$;
+
 -- Waits of a checkpoint: opened (with their approvals and the notices of these) or consumed.
 CREATE FUNCTION checkpoint_waits(p_waits json, ns int[], ids uuid[], owners uuid[], t timestamptz)
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
@@ -211,43 +246,71 @@ BEGIN
            delay_s double precision, approval json, consumed boolean)
       JOIN unnest(ns, ids, owners) AS h(n, id, owner_id) ON h.n = x.n
      WHERE NOT coalesce(x.consumed, false)
+  ), people AS (
+    SELECT x.wait_id, a.*, ARRAY(SELECT u.id FROM app_user u
+        WHERE u.active AND (a.self_approval OR NOT u.id = ANY (
+            SELECT e.started_by FROM execution e WHERE e.id = x.execution_id
+            UNION SELECT v.author_id FROM execution e JOIN workflow_version v
+              ON v.id = e.version_id WHERE e.id = x.execution_id))
+          AND EXISTS (SELECT 1 FROM json_array_elements_text(a.approvers) AS s(spec)
+            WHERE spec = 'user:' || u.email OR spec = 'owner' AND u.id = x.owner_id
+               OR spec LIKE 'role:%' AND substr(spec, 6) = ANY (u.roles))
+        ORDER BY u.id) AS ids
+      FROM x CROSS JOIN LATERAL json_to_record(x.approval) AS a(title text, message text,
+           payload text, rule text, k int, approvers json, self_approval boolean,
+           require_comment text, on_timeout text, timeout_s double precision)
+     WHERE x.approval IS NOT NULL
+  ), quorum AS (
+    SELECT p.*, CASE p.rule WHEN 'any' THEN 1 WHEN 'all' THEN cardinality(p.ids)
+                WHEN 'majority' THEN cardinality(p.ids) / 2 + 1 ELSE p.k END AS needed
+      FROM people p
+  ), nobody AS (
+    SELECT wait_id FROM quorum WHERE cardinality(ids) < greatest(needed, 1)
   ), opened AS (
-    INSERT INTO wait (id, execution_id, owner_id, path, kind, wake_at, opened_at)
-    SELECT wait_id, execution_id, owner_id, path, kind,
-           coalesce(wake_at, t + make_interval(secs => delay_s)), t FROM x
+    INSERT INTO wait (id, execution_id, owner_id, path, kind, wake_at, opened_at, resolved_at,
+                      resolution)
+    SELECT x.wait_id, execution_id, owner_id, path, kind,
+           coalesce(wake_at, t + make_interval(secs => delay_s)), t,
+           CASE WHEN n.wait_id IS NOT NULL THEN t END,
+           CASE WHEN n.wait_id IS NOT NULL THEN '{"decision":"nobody"}'::json END
+      FROM x LEFT JOIN nobody n ON n.wait_id = x.wait_id
   ), asked AS (
     INSERT INTO approval (owner_id, execution_id, wait_id, path, title, message, payload,
         payload_hash, rule, needed, approver_ids, require_comment, on_timeout, requested_at,
         expires_at)
     SELECT x.owner_id, x.execution_id, x.wait_id, x.path, a.title, a.message, a.payload,
-           encode(sha256(convert_to(a.payload, 'UTF8')), 'hex'), a.rule, a.needed,
-           a.approver_ids, a.require_comment, a.on_timeout, t,
-           t + make_interval(secs => a.timeout_s)
-      FROM x CROSS JOIN LATERAL json_to_record(x.approval) AS a(title text, message text,
-           payload text, rule text, needed int, approver_ids uuid[], require_comment text,
-           on_timeout text, timeout_s double precision)
-     WHERE x.approval IS NOT NULL
+           encode(sha256(convert_to(a.payload, 'UTF8')), 'hex'), a.rule, a.needed, a.ids,
+           a.require_comment, a.on_timeout, t, t + make_interval(secs => a.timeout_s)
+      FROM x JOIN quorum a ON a.wait_id = x.wait_id
+     WHERE NOT EXISTS (SELECT 1 FROM nobody n WHERE n.wait_id = x.wait_id)
     RETURNING id, owner_id)
   INSERT INTO outbox (owner_id, kind, key, payload)
     SELECT owner_id, 'approval_requested', id::text, json_build_object('approval_id', id)
       FROM asked;
 END $$;
 
-REVOKE EXECUTE ON FUNCTION claim(uuid, int, int, int), load_executions(uuid, uuid[]),
-  checkpoint(uuid, json, json, json, json, json) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION claim(uuid, int, int, int), load_executions(uuid, uuid[]),
-  checkpoint(uuid, json, json, json, json, json) TO pilot_app;
+REVOKE EXECUTE ON FUNCTION claim(uuid, int, int, int), load_executions(uuid, uuid[], uuid[]),
+  checkpoint(uuid, json, json, json, json, json), was_applied(uuid, int, json, text),
+  asked_to_stop(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION claim(uuid, int, int, int), load_executions(uuid, uuid[], uuid[]),
+  checkpoint(uuid, json, json, json, json, json), was_applied(uuid, int, json, text),
+  asked_to_stop(uuid) TO pilot_app;
+GRANT SELECT ON setting TO pilot_claim;
 GRANT CREATE ON SCHEMA public TO pilot_claim;
 ALTER FUNCTION claim(uuid, int, int, int) OWNER TO pilot_claim;
-ALTER FUNCTION load_executions(uuid, uuid[]) OWNER TO pilot_claim;
+ALTER FUNCTION load_executions(uuid, uuid[], uuid[]) OWNER TO pilot_claim;
+ALTER FUNCTION was_applied(uuid, int, json, text) OWNER TO pilot_claim;
+ALTER FUNCTION asked_to_stop(uuid) OWNER TO pilot_claim;
 ALTER FUNCTION checkpoint(uuid, json, json, json, json, json) OWNER TO pilot_claim;
 REVOKE CREATE ON SCHEMA public FROM pilot_claim;
 """
 
 DOWN = r"""
 DROP FUNCTION checkpoint(uuid, json, json, json, json, json);
+DROP FUNCTION asked_to_stop(uuid);
+DROP FUNCTION was_applied(uuid, int, json, text);
 DROP FUNCTION checkpoint_waits(json, int[], uuid[], uuid[], timestamptz);
-DROP FUNCTION load_executions(uuid, uuid[]);
+DROP FUNCTION load_executions(uuid, uuid[], uuid[]);
 DROP FUNCTION claim(uuid, int, int, int);
 DROP FUNCTION resolve_wait(uuid, json);
 DROP FUNCTION add_event(uuid, text, text, json);

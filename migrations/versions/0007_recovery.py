@@ -35,15 +35,15 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
          AND l.objid = w.number AND l.granted
          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())))) $$;
 
--- Takes one execution away from a worker: interrupted steps are noted, `once` effects become
--- unknown; the fence keeps a wrong verdict harmless. p_why: worker_died, released or grace_over.
+-- Takes one execution away from a worker: interrupted steps are noted, `once` effects become unknown; the fence keeps a wrong verdict harmless. p_why: worker_died or crashed (both count as
+-- recoveries), released or grace_over.
 CREATE FUNCTION take_away(p_execution uuid, p_worker uuid, p_why text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 DECLARE e execution; a record; poisoned boolean;
 BEGIN
   UPDATE execution SET fence = fence + 1, worker_id = NULL, status = 'queued',
          wake_at = pilot_now(),
-         recovery_attempts = recovery_attempts + (p_why = 'worker_died')::int
+         recovery_attempts = recovery_attempts + (p_why IN ('worker_died', 'crashed'))::int
     WHERE id = p_execution AND worker_id = p_worker AND status IN ('running', 'cancelling')
     RETURNING * INTO e;
   IF NOT FOUND THEN RETURN NULL; END IF;
@@ -59,7 +59,7 @@ BEGIN
                            json_build_object('path', a.path, 'attempt', a.attempt));
     END IF;
   END LOOP;
-  poisoned := p_why = 'worker_died' AND (e.recovery_attempts >= 5 OR EXISTS (
+  poisoned := p_why IN ('worker_died', 'crashed') AND (e.recovery_attempts >= 5 OR EXISTS (
     SELECT 1 FROM step_execution s WHERE s.execution_id = e.id AND s.status = 'interrupted'
      GROUP BY s.path HAVING count(*) >= 5));
   IF poisoned THEN
@@ -70,7 +70,7 @@ BEGIN
     RETURN 'needs_attention';
   END IF;
   PERFORM add_event(e.id, 'execution', NULL, json_build_object('status', 'queued', 'reason', p_why));
-  IF p_why = 'worker_died' THEN
+  IF p_why IN ('worker_died', 'crashed') THEN
     PERFORM audit_system(e.id, e.owner_id, 'PILOT_EXECUTION_RECOVERED',
                          json_build_object('worker', p_worker, 'recovery', e.recovery_attempts));
   END IF;

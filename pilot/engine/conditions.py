@@ -11,7 +11,7 @@ from typing import Any
 from pilot.engine.expressions import ROOTS, Compiled, NullOperandError, Scope, compile_expression
 from pilot.engine.expressions.values import kind
 from pilot.engine.references import compile_field
-from pilot.errors import ExpressionError
+from pilot.errors import ExpressionError, InvalidError, Issue
 
 MAX_DEPTH = 16
 COMPARE = {
@@ -97,18 +97,19 @@ def compile_condition(value: Any, *, item_fields: bool = False) -> Compiled:
     With `item_fields`, a bare name as field means the field of `item`.
 
     Raises:
-        ExpressionError: syntax, or an unknown operator with the nearest.
+        ExpressionError: syntax.
+        InvalidError: an unknown operator (E_OPERATOR), with the nearest as fix.
     """
     if isinstance(value, bool):
         return Condition(str(value).lower(), frozenset(), lambda _scope: value)
     if isinstance(value, str):
         inner = compile_field(value)
         return Condition(value, inner.reads, inner.evaluate)
-    return _structured(value, item_fields=item_fields, depth=0)
+    return _structured(value, "", item_fields=item_fields)
 
 
-def _structured(value: Any, *, item_fields: bool, depth: int) -> Condition:
-    if not isinstance(value, dict) or depth > MAX_DEPTH:
+def _structured(value: Any, at: str, *, item_fields: bool) -> Condition:
+    if not isinstance(value, dict) or at.count("/") > 2 * MAX_DEPTH:
         text = "A condition is text, or an object with field, operator and value; at most 16 deep."
         raise ExpressionError(text)
     for name, join in JOINS.items():
@@ -116,21 +117,24 @@ def _structured(value: Any, *, item_fields: bool, depth: int) -> Condition:
             parts = value[name]
             if not isinstance(parts, list) or not parts or set(value) - {name, "conditionType"}:
                 raise ExpressionError(f"{name!r} holds a list of conditions, and stands alone.")
-            inner = [_any(one, item_fields=item_fields, depth=depth + 1) for one in parts]
+            inner = [
+                _any(one, f"{at}/{name}/{n}", item_fields=item_fields)
+                for n, one in enumerate(parts)
+            ]
             return _joined(join, inner)
     if "not" in value:
-        one = _any(value["not"], item_fields=item_fields, depth=depth + 1)
+        one = _any(value["not"], f"{at}/not", item_fields=item_fields)
         return Condition(f"not ({one.text})", one.reads, lambda scope: not one.evaluate(scope))
-    text = _printed(value, item_fields=item_fields)
+    text = _printed(value, at, item_fields=item_fields)
     compiled = compile_expression(text)
     return Condition(text, compiled.reads, compiled.evaluate)
 
 
-def _any(value: Any, *, item_fields: bool, depth: int) -> Condition:
+def _any(value: Any, at: str, *, item_fields: bool) -> Condition:
     if isinstance(value, str | bool):
         found = compile_condition(value, item_fields=item_fields)
         return Condition(f"({found.text})", found.reads, found.evaluate)
-    return _structured(value, item_fields=item_fields, depth=depth)
+    return _structured(value, at, item_fields=item_fields)
 
 
 def _joined(join: str, parts: list[Condition]) -> Condition:
@@ -145,14 +149,14 @@ def printed(value: Any, *, item_fields: bool = False) -> str:
     return compile_condition(value, item_fields=item_fields).text
 
 
-def _printed(value: dict[str, Any], *, item_fields: bool) -> str:
+def _printed(value: dict[str, Any], at: str, *, item_fields: bool) -> str:
     unknown = set(value) - KEYS
     if unknown or not isinstance(value.get("field"), str):
         text = "A condition has field, operator, value and ignore_case"
         raise ExpressionError(f"{text}; {', '.join(sorted(unknown)) or 'field'} does not fit.")
     operator = value.get("operator")
     if not isinstance(operator, str) or operator not in OPERATORS:
-        raise ExpressionError(unknown_operator(str(operator)))
+        raise InvalidError([operator_issue(str(operator)[:60], f"{at}/operator")])
     field = _field(value["field"], item_fields=item_fields)
     if operator in NO_VALUE:
         return NO_VALUE[operator].format(f=field)
@@ -161,11 +165,14 @@ def _printed(value: dict[str, Any], *, item_fields: bool) -> str:
     return _with_value(operator, field, value["value"], fold=bool(value.get("ignore_case")))
 
 
-def unknown_operator(name: str) -> str:
-    """Return what to say about an operator that does not exist."""
-    near = [ALIASES[name]] if name in ALIASES else get_close_matches(name, OPERATORS, 1, 0.4)
+def operator_issue(name: str, at: str) -> Issue:
+    """Return E_OPERATOR for an operator that does not exist, with the nearest as fix."""
+    near = [ALIASES[name]] if name in ALIASES else get_close_matches(name, OPERATORS, 1, 0.6)
     hint = f" The nearest is {near[0]}." if near else f" Known: {', '.join(OPERATORS)}."
-    return f"There is no operator {name[:60]!r}.{hint}"
+    fix = [{"op": "replace", "path": at, "value": near[0]}] if near else None
+    text = f"There is no operator {name!r}.{hint}"
+    expected = near[0] if near else None
+    return Issue("E_OPERATOR", at, text, expected=expected, got=name, fix=fix)
 
 
 def _field(name: str, *, item_fields: bool) -> str:

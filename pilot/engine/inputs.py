@@ -6,7 +6,7 @@ from jsonschema.exceptions import ValidationError
 
 from pilot import strictjson
 from pilot.engine import json_schemas, spelling
-from pilot.engine.outline import pointer
+from pilot.engine.pointers import pointer
 from pilot.errors import BadJsonError, InvalidError, Issue, type_json
 
 _TRUE = {"true", "on", "yes", "1"}

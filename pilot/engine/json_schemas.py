@@ -11,7 +11,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from pilot import strictjson
-from pilot.engine.outline import pointer
+from pilot.engine.pointers import pointer
 from pilot.errors import Issue, type_json
 
 MAX_PATTERN_CHARACTERS = 200

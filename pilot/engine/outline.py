@@ -20,18 +20,14 @@ class Node:
     segment: str  # list of the parent that it stands in: then, else, case0 .., on_error
     depth: int  # 1 at the top
     siblings: "list[Node]" = field(repr=False)
+    id: str = field(init=False)  # an empty text where there is none
+    type: str = field(init=False)  # an empty text where there is none that exists
 
-    @property
-    def id(self) -> str:
-        """The id, or an empty text where there is none."""
-        found = self.step.get("id")
-        return found if isinstance(found, str) else ""
-
-    @property
-    def type(self) -> str:
-        """The step type, or an empty text where there is none that exists."""
-        found = self.step.get("type")
-        return found if isinstance(found, str) and found in steps.names() else ""
+    def __post_init__(self) -> None:
+        """Read what every check asks for."""
+        name, kind = self.step.get("id"), self.step.get("type")
+        self.id = name if isinstance(name, str) else ""
+        self.type = kind if isinstance(kind, str) and kind in steps.names() else ""
 
     @property
     def containers(self) -> "Iterator[Node]":
@@ -40,11 +36,6 @@ class Node:
         while node is not None:
             yield node
             node = node.parent
-
-
-def pointer(*parts: str | int) -> str:
-    """Return a JSON Pointer (RFC 6901)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def outline(document: Any) -> list[Node]:

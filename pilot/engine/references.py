@@ -22,7 +22,6 @@ _PIECE = re.compile(
         \{\{(?P<code>(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?!\}\}).)*)\}\}""",
     re.VERBOSE | re.DOTALL,
 )
-HTML_FROM = ("render_table", "render_text")
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,7 @@ class Template:
     reads: frozenset[tuple[str | int, ...]]
     pieces: tuple[str | Expression, ...]
     escape: str | None
+    html_steps: frozenset[str] = frozenset()
 
     def evaluate(self, scope: Scope) -> Any:
         """Return the text; a template that is one expression keeps the type of its value.
@@ -59,48 +59,54 @@ class Template:
             ExpressionError: a reference is missing, or the text grows too long.
         """
         if len(self.pieces) == 1 and isinstance(self.pieces[0], Expression):
-            return _escaped(self.pieces[0].evaluate(scope), self.escape, self.pieces[0])
+            return self._escaped(self.pieces[0], scope)
         text = "".join(
-            piece
-            if isinstance(piece, str)
-            else as_text(_escaped(piece.evaluate(scope), self.escape, piece))
+            piece if isinstance(piece, str) else as_text(self._escaped(piece, scope))
             for piece in self.pieces
         )
         if len(text) > MAX_TEXT:
             raise ExpressionError(f"The text has {len(text):,} characters; 1,000,000 is the limit.")
         return text
 
+    def _escaped(self, piece: Expression, scope: Scope) -> Any:
+        """Escape a value for the format of its parameter; what steps rendered is HTML already."""
+        value = piece.evaluate(scope)
+        if not isinstance(value, str) or self.escape is None:
+            return value
+        if self.escape == "uri":
+            return quote(value, safe="")
+        rendered = {("steps", name, "output", "text") for name in self.html_steps}
+        return value if piece.reads and piece.reads <= rendered else html.escape(value)
 
-def _escaped(value: Any, escape: str | None, source: Expression) -> Any:
-    """Escape a value for the format of its parameter; rendered tables are HTML already."""
-    if not isinstance(value, str) or escape is None:
-        return value
-    if escape == "uri":
-        return quote(value, safe="")
-    if any(path[-1:] == ("text",) for path in source.reads) and value.lstrip().startswith("<"):
-        return value
-    return html.escape(value)
 
-
-def compile_template(value: Any, *, formats: Formats | None = None) -> Compiled:
+def compile_template(
+    value: Any, *, formats: Formats | None = None, html_steps: frozenset[str] = frozenset()
+) -> Compiled:
     """Compile a template field: JSON whose texts may hold `{{ expression }}`.
 
-    `formats` names parameters (by path) whose values are escaped: html or uri.
+    `formats` names parameters (by path) whose values are escaped: html or uri. The text that one of
+    `html_steps` rendered is HTML already.
 
     Raises:
         ExpressionError: an expression in it is not right.
     """
-    return _template(value, dict(formats or {}), ())
+    return _template(value, _Escapes(dict(formats or {}), html_steps), ())
 
 
-def _template(value: Any, formats: Formats, at: tuple[str, ...]) -> Compiled:
+@dataclass(frozen=True)
+class _Escapes:
+    formats: Formats
+    html_steps: frozenset[str]
+
+
+def _template(value: Any, escapes: _Escapes, at: tuple[str, ...]) -> Compiled:
     if isinstance(value, str):
-        return _text_template(value, formats.get(at))
+        return _text_template(value, escapes.formats.get(at), escapes.html_steps)
     if isinstance(value, dict):
-        parts = {key: _template(one, formats, (*at, str(key))) for key, one in value.items()}
+        parts = {key: _template(one, escapes, (*at, str(key))) for key, one in value.items()}
         return Composed("", _reads(parts.values()), parts)
     if isinstance(value, list):
-        items = [_template(one, formats, at) for one in value]
+        items = [_template(one, escapes, at) for one in value]
         return Composed("", _reads(items), items)
     return Composed(as_text(value), frozenset(), value)
 
@@ -109,7 +115,9 @@ def _reads(parts: Any) -> frozenset[tuple[str | int, ...]]:
     return frozenset().union(*(part.reads for part in parts))
 
 
-def _text_template(text: str, escape: str | None) -> Compiled:
+def _text_template(
+    text: str, escape: str | None, html_steps: frozenset[str] = frozenset()
+) -> Compiled:
     pieces: list[str | Expression] = []
     end = 0
     for match in _PIECE.finditer(text):
@@ -122,7 +130,7 @@ def _text_template(text: str, escape: str | None) -> Compiled:
     if all(isinstance(piece, str) for piece in pieces):
         return Composed(text, frozenset(), "".join(str(piece) for piece in pieces))
     reads = _reads(piece for piece in pieces if isinstance(piece, Expression))
-    return Template(text, reads, tuple(pieces), escape)
+    return Template(text, reads, tuple(pieces), escape, html_steps)
 
 
 def _plain(text: str, start: int, end: int) -> str:

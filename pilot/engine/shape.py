@@ -8,7 +8,8 @@ from pydantic_core import ErrorDetails
 
 from pilot import strictjson
 from pilot.engine import spelling, steps
-from pilot.engine.outline import MAX_NESTING, bodies, pointer
+from pilot.engine.outline import MAX_NESTING, bodies
+from pilot.engine.pointers import pointer
 from pilot.engine.step_fields import Part, StepFields
 from pilot.errors import Issue, type_json
 

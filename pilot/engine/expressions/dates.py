@@ -153,8 +153,10 @@ def _add_months(found: date | datetime, months: int) -> date | datetime:
     return found.replace(year=year, month=month + 1, day=min(found.day, last))
 
 
-def difference(scope: Scope, start: Any, end: Any, unit: Any) -> int:
-    """Return whole units from start to end; days are calendar days, not 24 hours."""
+def difference(scope: Scope, start: Any, end: Any, unit: Any) -> int | None:
+    """Return whole units from start to end, null for null; days are calendar days."""
+    if end is None:
+        return None
     a, b, name = read(start), read(end), _unit(unit)
     if name in SECONDS:
         seconds = (moment(scope, b) - moment(scope, a)).total_seconds()

@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from pydantic import Field, StrictStr
 
-from pilot.engine import wording
+from pilot.engine import actions, wording
 from pilot.engine.catalogue import Catalogue
+from pilot.engine.history import Attempt
+from pilot.engine.outcomes import StepContext
 from pilot.engine.step_fields import StepFields, Template
 
 IO = True
@@ -36,3 +38,29 @@ def describe(step: dict[str, Any], catalogue: Catalogue) -> str:
     action = catalogue.actions.get(name)
     summary = action.summary.partition("\n")[0].rstrip(".") if action else f"Call {name}"
     return summary + wording.parameters(step.get("params"))
+
+
+def title(step: Params) -> str:
+    """Return the action's name."""
+    return step.action_name
+
+
+def resolve(step: Params, context: StepContext) -> dict[str, Any]:
+    """Return the parameters as they will be sent; checked by the action and its rules."""
+    return actions.resolve(step.id, step.action_name, step.params, context)
+
+
+def effect(step: Params, context: StepContext, given: dict[str, Any]) -> str:
+    """Return the effect class of this call: the action's, or the step's stricter one."""
+    return actions.effect(step.action_name, step.effect, given, context)
+
+
+def perform(
+    step: Params,
+    context: StepContext,
+    attempt: Attempt,
+    timeout_s: float,
+    again: bool,  # noqa: FBT001
+) -> Any:
+    """Let the action happen; after a crash a probe is asked first."""
+    return actions.perform(step.action_name, context, attempt, timeout_s, again=again)

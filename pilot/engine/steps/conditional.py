@@ -10,6 +10,8 @@ from pydantic import Field
 
 from pilot.engine import wording
 from pilot.engine.catalogue import Catalogue
+from pilot.engine.conditions import compile_condition
+from pilot.engine.outcomes import Enter, StepContext
 from pilot.engine.step_fields import Body, Condition, StepFields
 
 IO = False
@@ -37,3 +39,20 @@ class Params(StepFields):
 def describe(step: dict[str, Any], _: Catalogue) -> str:
     """Return the question."""
     return f"Check whether {wording.condition(step.get('condition', ''))}"
+
+
+def run(step: Params, context: StepContext) -> Enter:
+    """Decide which body runs."""
+    condition = context.compiled(step.id, "condition", lambda: compile_condition(step.condition))
+    result = bool(condition.evaluate(context.scope))
+    return Enter({"result": result, "branch": "then" if result else "else"})
+
+
+def body(step: Params, decided: dict[str, Any]) -> Body:
+    """Return the steps that were decided on."""
+    return step.then if decided["result"] else step.otherwise
+
+
+def leave(decided: dict[str, Any], value: Any) -> dict[str, Any]:
+    """Return the output once the body is finished."""
+    return {"result": decided["result"], "branch": decided["branch"], "value": value}

@@ -4,12 +4,17 @@ They see the rendered parameters of the guarded steps; other parameters later vo
 Output: `{approved, decision, votes, values, comment, expired}`; a refusal fails it (rejected).
 """
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
 
+from pilot import strictjson
 from pilot.engine import wording
 from pilot.engine.catalogue import Catalogue
+from pilot.engine.history import WaitRow
+from pilot.engine.outcomes import Done, StepContext, Wait
+from pilot.engine.references import compile_template
 from pilot.engine.step_fields import (
     SECONDS_PER_DAY,
     YEAR_S,
@@ -17,6 +22,7 @@ from pilot.engine.step_fields import (
     Template,
     TemplateText,
 )
+from pilot.errors import ErrorClass, StepError
 
 IO = False
 OUTPUT = {
@@ -69,3 +75,56 @@ def describe(step: dict[str, Any], _: Catalogue) -> str:
     names = [str(one) for one in listed] if isinstance(listed, list) else []
     people = ", ".join(one.removeprefix("user:").replace("role:", "any ") for one in names)
     return f"Ask {people or 'nobody'} to approve: {wording.template(step.get('title', ''))}"
+
+
+def run(step: Params, context: StepContext) -> Wait:
+    """Ask: what is shown are the bytes that are hashed."""
+    texts = context.compiled(
+        step.id,
+        "texts",
+        lambda: compile_template(
+            {"title": step.title, "message": step.message, "context": step.context}
+        ),
+    )
+    shown = texts.evaluate(context.scope)
+    payload = strictjson.canonical(shown | {"steps": context.render_guarded(step.id)})
+    asked = {
+        "title": str(shown["title"]),
+        "message": shown["message"],
+        "payload": payload,
+        "rule": step.rule,
+        "k": step.k,
+        "approvers": step.approvers,
+        "self_approval": step.self_approval,
+        "require_comment": step.require_comment,
+        "on_timeout": step.on_timeout,
+        "timeout_s": step.timeout_s,
+    }
+    return Wait("approval", approval=asked)
+
+
+def resume(_step: Params, _context: StepContext, wait: WaitRow, _now: datetime) -> Done:
+    """Go on after the decision, or after its time ran out."""
+    found = wait.resolution or {}
+    decision, then = found.get("decision"), found.get("then")
+    if decision == "nobody":
+        text = "Nobody may decide this: name approvers who exist, and others than the starter."
+        raise StepError(ErrorClass.CONFIG, text)
+    if decision == "rejected":
+        who = found.get("by") or "an approver"
+        comment = f": {found['comment']}" if found.get("comment") else "."
+        raise StepError(ErrorClass.REJECTED, f"Rejected by {who}{comment}")
+    if decision == "expired" and then == "reject":
+        raise StepError(ErrorClass.REJECTED, "Nobody decided in time: counted as rejected.")
+    if decision == "expired" and then == "fail":
+        raise StepError(ErrorClass.EXPIRED, "Nobody decided in time.")
+    return Done(
+        {
+            "approved": True,
+            "decision": "approved",
+            "votes": found.get("votes", []),
+            "values": {},
+            "comment": found.get("comment"),
+            "expired": decision == "expired",
+        }
+    )

@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 from pydantic import Field, StrictInt, StrictStr
 
-from pilot.engine import wording
+from pilot.engine import ai, wording
 from pilot.engine.catalogue import Catalogue
+from pilot.engine.history import Attempt
+from pilot.engine.outcomes import Done, StepContext
 from pilot.engine.step_fields import Expression, Intent, Schema, StepFields, TemplateText
 
 IO = True
@@ -46,3 +48,29 @@ def describe(step: dict[str, Any], _: Catalogue) -> str:
     names = [str(one) for one in listed] if isinstance(listed, list) else []
     may = f" It may call {', '.join(names)}." if names else ""
     return f"Let a model decide: {wording.template(step.get('prompt', '')).rstrip('.')}.{may}"
+
+
+def title(step: Params) -> str:
+    """Return what it is, in words."""
+    return f"ask a model ({step.id})"
+
+
+def resolve(step: Params, context: StepContext) -> dict[str, Any] | Done:
+    """Return the prompt and the input as they will be sent."""
+    return ai.resolve(step.id, step.prompt, step.input, step.on_empty, context)
+
+
+def effect(_step: Params, _context: StepContext, _given: dict[str, Any]) -> str:
+    """A model call changes nothing outside."""
+    return "pure"
+
+
+def perform(
+    _step: Params,
+    _context: StepContext,
+    attempt: Attempt,
+    timeout_s: float,
+    again: bool,  # noqa: FBT001
+) -> Any:
+    """Ask the model."""
+    return ai.perform(attempt.input, timeout_s, again=again)

@@ -10,6 +10,9 @@ from pydantic import Field
 
 from pilot.engine import wording
 from pilot.engine.catalogue import Catalogue
+from pilot.engine.expressions.values import equal
+from pilot.engine.outcomes import Enter, StepContext
+from pilot.engine.references import compile_field
 from pilot.engine.step_fields import Body, Expression, Part, StepFields
 
 IO = False
@@ -44,3 +47,29 @@ class Params(StepFields):
 def describe(step: dict[str, Any], _: Catalogue) -> str:
     """Return what the way on depends on."""
     return f"Go on depending on {wording.expression(step.get('value', ''))}"
+
+
+def run(step: Params, context: StepContext) -> Enter:
+    """Decide which case runs: the first that equals the value."""
+    given = context.compiled(step.id, "value", lambda: compile_field(step.value))
+    value = given.evaluate(context.scope)
+    for number, case in enumerate(step.cases):
+        if any(equal(value, one) for one in _literals(case.when)):
+            return Enter({"matched": True, "branch": f"case{number}"})
+    return Enter({"matched": False, "branch": "default" if step.default else None})
+
+
+def _literals(when: Any) -> list[Any]:
+    return when if isinstance(when, list) else [when]
+
+
+def body(step: Params, decided: dict[str, Any]) -> Body:
+    """Return the steps that were decided on."""
+    if decided["matched"]:
+        return step.cases[int(str(decided["branch"]).removeprefix("case"))].steps
+    return step.default
+
+
+def leave(decided: dict[str, Any], value: Any) -> dict[str, Any]:
+    """Return the output once the body is finished."""
+    return {"matched": decided["matched"], "branch": decided["branch"], "value": value}

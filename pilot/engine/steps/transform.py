@@ -9,7 +9,10 @@ from pydantic import Field, StrictStr, model_validator
 
 from pilot.engine import wording
 from pilot.engine.catalogue import Catalogue
+from pilot.engine.outcomes import Done, StepContext
+from pilot.engine.references import compile_field
 from pilot.engine.step_fields import Expression, Kind, StepFields
+from pilot.engine.transforms import compile_operations
 
 IO = False
 MAX_OPERATIONS = 20
@@ -61,3 +64,11 @@ def _describe(operation: dict[str, Any]) -> str:
     listed = list(names) if isinstance(names, dict | list) else []
     shown = ", ".join(one if isinstance(one, str) else str(one.get("field")) for one in listed[:8])
     return f"{name.replace('_', ' ')} {shown}".strip()
+
+
+def run(step: Params, context: StepContext) -> Done:
+    """Apply the operations to the input."""
+    pipeline = context.compiled(step.id, "operations", lambda: compile_operations(step.pipeline()))
+    given = context.compiled(step.id, "input", lambda: compile_field(step.input))
+    transformed = pipeline.run(given.evaluate(context.scope), context.scope)
+    return Done(transformed.value, list(transformed.notes))

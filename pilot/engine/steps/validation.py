@@ -4,13 +4,19 @@ A rule's condition sees the data as `item`; of a list, each element in turn. Out
 `{valid, errors [{path, code, message}], data}`; with `skip` the step counts as skipped.
 """
 
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field, StrictStr, model_validator
 
 from pilot.engine import wording
 from pilot.engine.catalogue import Catalogue
+from pilot.engine.conditions import compile_condition
+from pilot.engine.inputs import check
+from pilot.engine.outcomes import Done, Skip, StepContext
+from pilot.engine.references import compile_field
 from pilot.engine.step_fields import Expression, ItemCondition, Part, Schema, StepFields
+from pilot.errors import ErrorClass, StepError
 
 IO = False
 OUTPUT = {
@@ -66,3 +72,40 @@ def describe(step: dict[str, Any], _: Catalogue) -> str:
     how = "; ".join(wording.condition(one.get("condition", "")) for one in named)
     data = wording.expression(step.get("input", ""))
     return f"Check {data}: {how}" if how else f"Check {data} against its schema"
+
+
+def run(step: Params, context: StepContext) -> Done | Skip:
+    """Check the data against the schema or the rules."""
+    given = context.compiled(step.id, "input", lambda: compile_field(step.input))
+    data = given.evaluate(context.scope)
+    errors = (
+        _by_schema(step, data) if step.json_schema is not None else _by_rules(step, context, data)
+    )
+    if errors and step.on_invalid == "fail":
+        first = "; ".join(f"{one['path'] or 'data'}: {one['message']}" for one in errors[:5])
+        raise StepError(ErrorClass.SCHEMA, f"The data is not valid: {first}")
+    if errors and step.on_invalid == "skip":
+        return Skip([one["message"] for one in errors[:5]])
+    return Done({"valid": not errors, "errors": errors, "data": data})
+
+
+def _by_schema(step: Params, data: Any) -> list[dict[str, Any]]:
+    found = check(step.json_schema, data)
+    return [{"path": one.path, "code": one.code, "message": one.message} for one in found]
+
+
+def _by_rules(step: Params, context: StepContext, data: Any) -> list[dict[str, Any]]:
+    errors = []
+    items = list(enumerate(data)) if isinstance(data, list) else [(None, data)]
+    for number, rule in enumerate(step.rules or []):
+        condition = context.compiled(
+            step.id,
+            f"rule{number}",
+            partial(compile_condition, rule.condition, item_fields=True),
+        )
+        for index, item in items:
+            if not condition.evaluate(context.scope.child(item=item, index=index)):
+                place = "" if index is None else f"/{index}"
+                path = f"{place}/{rule.field}" if rule.field else place
+                errors.append({"path": path, "code": "rule", "message": rule.message})
+    return errors

@@ -1,0 +1,116 @@
+"""What an action step does: resolved parameters, grants, rules, effect class, the call itself."""
+
+import time
+from typing import Any
+
+import structlog
+
+from pilot import plugins
+from pilot.engine.expressions import Scope, compile_expression
+from pilot.engine.history import Attempt
+from pilot.engine.outcomes import StepContext
+from pilot.engine.references import compile_template
+from pilot.errors import ErrorClass, ExpressionError, StepError
+from pilot.plugins import Action, Block, Call
+
+log = structlog.get_logger()
+
+STRICTNESS = ("pure", "keyed", "probe", "once")
+RULE_ROOTS = frozenset({"params", "agent", "execution"})
+
+
+def find(name: str, context: StepContext) -> Action:
+    """Return an action that this execution's agent may call.
+
+    Raises:
+        StepError: unknown or not granted (class config).
+    """
+    found = context.services.catalogue.actions.get(name)
+    if found is None:
+        raise StepError(ErrorClass.CONFIG, f"There is no action {name}.")
+    granted = context.execution.get("grants")
+    if granted is not None and name not in granted:
+        text = f"The agent may not call {name}: grant it on the agent's page, or remove the step."
+        raise StepError(ErrorClass.CONFIG, text)
+    return found
+
+
+def resolve(
+    step_id: str, name: str, params: dict[str, Any], context: StepContext
+) -> dict[str, Any]:
+    """Return the parameters with all references replaced, checked by schema and rules.
+
+    Raises:
+        StepError: what is wrong, and what to do (class input).
+    """
+    action = find(name, context)
+    formats = _formats(action)
+    template = context.compiled(
+        step_id,
+        "params",
+        lambda: compile_template(params, formats=formats, html_steps=context.html_steps),
+    )
+    given: dict[str, Any] = template.evaluate(context.scope)
+    issues = action.check(given)
+    if issues:
+        text = "; ".join(f"{one.path.lstrip('/')}: {one.message}" for one in issues[:5])
+        raise StepError(ErrorClass.INPUT, f"{name} cannot be called: {text}")
+    _keep_rules(action, given, context)
+    return given
+
+
+def _formats(action: Action) -> dict[tuple[str, ...], str]:
+    properties = action.params_schema.get("properties", {})
+    return {
+        (name,): part["format"]
+        for name, part in properties.items()
+        if part.get("format") in {"html", "uri"}
+    }
+
+
+def _keep_rules(action: Action, given: dict[str, Any], context: StepContext) -> None:
+    roots = {"params": action.complete(given), "agent": {}, "execution": {}}
+    scope = Scope(roots=roots, now=context.scope.now, zone=context.scope.zone)
+    for rule in action.rules:
+        if not isinstance(rule, Block):
+            continue
+        try:
+            holds = compile_expression(rule.when, roots=RULE_ROOTS).evaluate(scope)
+        except ExpressionError as error:
+            raise StepError(ErrorClass.CONFIG, f"A rule of {action.name}: {error}") from error
+        if holds:
+            raise StepError(ErrorClass.INPUT, rule.message)
+
+
+def effect(name: str, stricter: str | None, given: dict[str, Any], context: StepContext) -> str:
+    """Return the effect class of one call."""
+    declared = str(find(name, context).effect_of(given))
+    if stricter is None:
+        return declared
+    return max(declared, stricter, key=STRICTNESS.index)
+
+
+def perform(
+    name: str, context: StepContext, attempt: Attempt, timeout_s: float, *, again: bool
+) -> Any:
+    """Call the action with its key; a probe is asked first when an earlier call may have happened.
+
+    Raises:
+        PluginError: the action failed.
+    """
+    action = find(name, context)
+    call = Call(
+        key=str(attempt.key),
+        deadline=time.monotonic() + timeout_s,
+        zone=context.scope.zone,
+        folder=context.services.folder(context.owner_id),
+        owner_email=context.execution["owner_email"],
+        http=context.services.egress,
+        log=log.bind(action=name),
+    )
+    call.folder.mkdir(parents=True, exist_ok=True)
+    if again and attempt.effect == "probe":
+        applied = plugins.was_applied(action, attempt.input, call)
+        if applied is not None:
+            return applied
+    return plugins.perform(action, attempt.input, call)

@@ -1,0 +1,284 @@
+"""Agents and their immutable versions: create, save, restore, saved inputs, switch off."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from pilot import audit, db, settings
+from pilot.audit import Actor, Event
+from pilot.engine import catalogue, display, document, validation
+from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
+from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
+from pilot.models.columns import NOW
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a save stored: agent, version id and number; of unchanged content, the old ones."""
+
+    agent_id: UUID
+    version_id: UUID
+    number: int
+
+
+@dataclass(frozen=True)
+class NewAgent:
+    """What a person gives for a new agent."""
+
+    name: str
+    goal: str = ""
+    prompt: str = ""
+    description: str = ""
+    origin: str = "edited"
+    demo: bool = False
+    generation_id: UUID | None = None
+
+
+def load(session: Session, agent_id: UUID, *, lock: bool = False) -> Agent:
+    """Return an agent that the session's user may see.
+
+    Raises:
+        NotFoundError: absent, deleted or somebody else's.
+    """
+    query = select(Agent).where(Agent.id == agent_id, Agent.deleted_at.is_(None))
+    found = session.scalar(query.with_for_update() if lock else query)
+    if found is None:
+        raise NotFoundError("There is no such agent, or it is not yours.")
+    return found
+
+
+def newest(session: Session, agent: Agent) -> WorkflowVersion | None:
+    """Return the newest version of an agent."""
+    return session.scalar(
+        select(WorkflowVersion).where(
+            WorkflowVersion.agent_id == agent.id,
+            WorkflowVersion.number == agent.version_number,
+        )
+    )
+
+
+def create(new: NewAgent, workflow: Any | None, *, owner_id: UUID, by: Actor) -> Saved:
+    """Make an agent with version 1; `workflow` None: it runs as the simple loop of one step.
+
+    Raises:
+        InvalidError: the name is empty, or the workflow has errors.
+    """
+    if not new.name.strip():
+        raise InvalidError([Issue("E_INPUT_MISSING", "/name", "Give the agent a name.")])
+    checked(workflow)
+    with db.transaction("agent.create", owner_id) as session:
+        return insert(session, new, workflow, owner_id=owner_id, by=by)
+
+
+def insert(
+    session: Session, new: NewAgent, workflow: Any | None, *, owner_id: UUID, by: Actor
+) -> Saved:
+    """Insert an agent and its first version in the caller's transaction."""
+    agent = Agent(
+        owner_id=owner_id,
+        name=new.name.strip()[:120],
+        goal=new.goal,
+        prompt=new.prompt or new.goal,
+        description=new.description,
+        demo=new.demo,
+        grants=sorted(actions_of(workflow)),
+    )
+    session.add(agent)
+    session.flush()
+    audit.record(
+        session,
+        Event.AGENT_CREATED,
+        actor=by,
+        about=("agent", agent.id),
+        owner_id=owner_id,
+        details={"name": agent.name, "origin": new.origin},
+    )
+    return _add_version(
+        session,
+        agent,
+        workflow,
+        reason="First version",
+        origin=new.origin,
+        by=by,
+        generation_id=new.generation_id,
+    )
+
+
+def checked(workflow: Any | None) -> None:
+    """Refuse a document with errors.
+
+    Raises:
+        InvalidError: every issue, warnings too.
+    """
+    if workflow is None:
+        return
+    with db.reading(None) as session:
+        limit = settings.value(session, "pilot_max_steps")
+    issues = validation.validate(workflow, catalogue.load(), max_steps=int(limit))
+    if any(one.severity == "error" for one in issues):
+        raise InvalidError(issues)
+
+
+def save_version(
+    agent_id: UUID, workflow: Any, *, reason: str, base: int, by: Actor, user_id: UUID
+) -> Saved:
+    """Save a workflow as the agent's next version; equal content makes none.
+
+    Raises:
+        NotFoundError: no such agent.
+        InvalidError: the workflow has errors, or no reason was given.
+        ConflictError: it was edited from version `base`, and a newer one exists.
+    """
+    if not reason.strip():
+        raise InvalidError([Issue("E_INPUT_MISSING", "/reason", "Say why it was changed.")])
+    checked(workflow)
+    with db.transaction("version.save", user_id) as session:
+        agent = load(session, agent_id, lock=True)
+        if agent.version_number != base:
+            raise ConflictError(
+                f"Version {agent.version_number} was saved meanwhile; yours is based on {base}.",
+                {"version": agent.version_number},
+            )
+        present = newest(session, agent)
+        if present is not None and present.document_hash == document.content_hash(workflow):
+            return Saved(agent.id, present.id, present.number)
+        agent.grants = sorted(set(agent.grants) | actions_of(workflow))
+        return _add_version(session, agent, workflow, reason=reason, origin="edited", by=by)
+
+
+def restore(agent_id: UUID, number: int, *, by: Actor, user_id: UUID) -> Saved:
+    """Save an earlier version's workflow as the newest.
+
+    Raises:
+        NotFoundError: no such agent or version.
+    """
+    with db.transaction("version.restore", user_id) as session:
+        agent = load(session, agent_id, lock=True)
+        old = session.scalar(
+            select(WorkflowVersion).where(
+                WorkflowVersion.agent_id == agent_id, WorkflowVersion.number == number
+            )
+        )
+        if old is None:
+            raise NotFoundError(f"The agent has no version {number}.")
+        saved = _add_version(
+            session,
+            agent,
+            old.document,
+            reason=f"Restored version {number}",
+            origin="restored",
+            by=by,
+        )
+        audit.record(
+            session,
+            Event.WORKFLOW_VERSION_RESTORED,
+            actor=by,
+            about=("agent", agent_id),
+            owner_id=agent.owner_id,
+            details={"from": number, "number": saved.number},
+        )
+    return saved
+
+
+def _add_version(  # noqa: PLR0913 -- one keyword for each column that a version explains itself by
+    session: Session,
+    agent: Agent,
+    workflow: Any | None,
+    *,
+    reason: str,
+    origin: str,
+    by: Actor,
+    generation_id: UUID | None = None,
+) -> Saved:
+    """Add the next version. A document of one model step is stored as no document (simple loop)."""
+    stored = None if is_one_model_step(workflow) else workflow
+    agent.version_number += 1
+    version = WorkflowVersion(
+        owner_id=agent.owner_id,
+        agent_id=agent.id,
+        number=agent.version_number,
+        document=stored,
+        document_hash=document.content_hash(stored),
+        inputs_schema=(workflow or {}).get("inputs"),
+        workflow_steps=display.workflow_steps(
+            workflow or one_step(agent.prompt, agent.grants), catalogue.load()
+        ),
+        author_id=by.user_id or agent.owner_id,
+        reason=reason,
+        origin=origin,
+        generation_id=generation_id,
+    )
+    session.add(version)
+    session.execute(update(Agent).where(Agent.id == agent.id).values(updated_at=NOW))
+    session.flush()
+    audit.record(
+        session,
+        Event.WORKFLOW_VERSION_SAVED,
+        actor=by,
+        about=("agent", agent.id),
+        owner_id=agent.owner_id,
+        details={"number": version.number, "reason": reason, "hash": version.document_hash},
+    )
+    return Saved(agent.id, version.id, version.number)
+
+
+def is_one_model_step(workflow: Any | None) -> bool:
+    """Whether a document needs no pilot steps: decided by step types, never by words."""
+    if workflow is None:
+        return True
+    found = workflow.get("steps", [])
+    return len(found) == 1 and found[0].get("type") in {"ai_processing", "llm_decision"}
+
+
+def one_step(prompt: str, grants: list[str]) -> dict[str, Any]:
+    """Return the document of an agent without pilot steps: a model that may call its actions."""
+    step = {"id": "decide", "type": "llm_decision", "prompt": prompt or "-", "actions": grants}
+    return {"format": 1, "name": "Simple loop", "steps": [step]}
+
+
+def actions_of(workflow: Any | None) -> set[str]:
+    """Return the names of all actions that a document calls."""
+    if workflow is None:
+        return set()
+    found: set[str] = set()
+    for step in document.walk(document.parse(workflow).steps):
+        name = getattr(step, "action_name", None)
+        found |= {name} if name else set(getattr(step, "actions", None) or [])
+    return found
+
+
+def set_active(agent_id: UUID, active: bool, *, by: Actor, user_id: UUID) -> None:  # noqa: FBT001
+    """Switch an agent on or off; one that is off cannot be started.
+
+    Raises:
+        NotFoundError: no such agent.
+    """
+    with db.transaction("agent.set_active", user_id) as session:
+        agent = load(session, agent_id, lock=True)
+        agent.active = active
+        audit.record(
+            session,
+            Event.AGENT_STATUS_CHANGED,
+            actor=by,
+            about=("agent", agent_id),
+            owner_id=agent.owner_id,
+            details={"active": active},
+        )
+
+
+def save_inputs(agent_id: UUID, values: dict[str, Any], *, user_id: UUID) -> None:
+    """Save inputs for an agent's run mode; makes no version.
+
+    Raises:
+        NotFoundError: no such agent.
+    """
+    with db.transaction("agent.save_inputs", user_id) as session:
+        agent = load(session, agent_id)
+        session.add(
+            AgentConfiguration(
+                owner_id=agent.owner_id, agent_id=agent_id, user_id=user_id, inputs=values
+            )
+        )

@@ -1,0 +1,185 @@
+"""Approvals: people decide about exactly what they were shown, once."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from pilot import audit, db, jobs, progress, strictjson
+from pilot.audit import Actor, Event
+from pilot.errors import (
+    ConflictError,
+    ForbiddenError,
+    GoneError,
+    InvalidError,
+    Issue,
+    NotFoundError,
+)
+from pilot.models.approval import Approval, Vote
+from pilot.models.user import User
+
+Decision = Literal["approved", "rejected"]
+
+
+def decide(
+    approval_id: UUID,
+    decision: Decision,
+    *,
+    comment: str = "",
+    seen_hash: str,
+    by: Actor,
+    user_id: UUID,
+) -> UUID:
+    """Record one person's vote and, when it settles the approval, queue the execution.
+
+    Returns the execution's id.
+
+    Raises:
+        NotFoundError: no such approval, or the person may not see it.
+        ForbiddenError: the person may see it but not decide it.
+        ConflictError: decided already, voted already, or `seen_hash` is not what would happen.
+        GoneError: its deadline has passed, or its execution was cancelled.
+        InvalidError: a comment is required.
+    """
+    with db.transaction("approval.decide", user_id) as session:
+        seen = _visible(session, approval_id)
+        # From here on the state changes under its owner's identity: whether this person may
+        # decide is checked below, by name, not by row security.
+        db.act_as(session, seen.owner_id)
+        session.execute(
+            text("SELECT 1 FROM execution WHERE id = :e FOR UPDATE"), {"e": seen.execution_id}
+        )
+        approval = session.scalar(
+            select(Approval)
+            .where(Approval.id == approval_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        if approval is None:
+            raise NotFoundError("There is no such approval.")
+        _may_decide(session, approval, seen_hash, user_id)
+        _check_comment(approval, decision, comment)
+        vote = Vote(
+            approval_id=approval.id,
+            user_id=user_id,
+            owner_id=approval.owner_id,
+            decision=decision,
+            comment=comment,
+            payload_hash=approval.payload_hash,
+        )
+        session.add(vote)
+        session.flush()
+        name = Event.APPROVAL_APPROVED if decision == "approved" else Event.APPROVAL_REJECTED
+        facts = {
+            "approval": str(approval.id),
+            "path": approval.path,
+            "comment": comment,
+            "payload_hash": approval.payload_hash,
+        }
+        audit.record(
+            session,
+            name,
+            actor=by,
+            about=("execution", approval.execution_id),
+            owner_id=approval.owner_id,
+            details=facts,
+        )
+        _settle(session, approval, comment, user_id)
+    return seen.execution_id
+
+
+def _visible(session: Session, approval_id: UUID) -> Approval:
+    found = session.scalar(select(Approval).where(Approval.id == approval_id))
+    if found is None:
+        raise NotFoundError("There is no such approval, or it is not for you.")
+    session.expunge(found)
+    return found
+
+
+def _may_decide(session: Session, approval: Approval, seen_hash: str, user_id: UUID) -> None:
+    person = session.get(User, user_id)
+    if person is None or not person.active or user_id not in approval.approver_ids:
+        raise ForbiddenError("You see this approval, but others decide it.")
+    if approval.decision in {"expired", "cancelled"}:
+        raise GoneError(f"It is too late: this approval is {approval.decision}.")
+    if approval.decision is not None:
+        raise ConflictError(_decided(session, approval))
+    if session.scalar(text("SELECT pilot_now() >= :x"), {"x": approval.expires_at}):
+        raise GoneError("It is too late: its time has run out.")
+    if session.get(Vote, (approval.id, user_id)) is not None:
+        raise ConflictError("You have voted already.")
+    if seen_hash != approval.payload_hash:
+        raise ConflictError("What would happen is not what you saw: read it again and decide.")
+
+
+def _decided(session: Session, approval: Approval) -> str:
+    person = session.get(User, approval.decided_by) if approval.decided_by else None
+    who = person.name if person is not None else "the system"
+    when = f"{approval.decided_at:%Y-%m-%d %H:%M} UTC"
+    return f"It was {approval.decision} already, by {who} on {when}."
+
+
+def _check_comment(approval: Approval, decision: Decision, comment: str) -> None:
+    required = approval.require_comment
+    if (required == "always" or (required == "reject" and decision == "rejected")) and not (
+        comment.strip()
+    ):
+        raise InvalidError(
+            [Issue("E_INPUT_MISSING", "/comment", "Say why: a comment is required.")]
+        )
+
+
+def outcome(rule: str, needed: int, people: int, approved: int, rejected: int) -> Decision | None:
+    """Return the decision once a rule is met or out of reach, else None."""
+    if approved >= needed:
+        return "approved"
+    if rule == "any":
+        return "rejected" if rejected >= people else None
+    return "rejected" if people - rejected < needed else None
+
+
+def _settle(session: Session, approval: Approval, comment: str, user_id: UUID) -> None:
+    votes = session.scalars(select(Vote).where(Vote.approval_id == approval.id)).all()
+    approved = sum(vote.decision == "approved" for vote in votes)
+    decision = outcome(
+        approval.rule, approval.needed, len(approval.approver_ids), approved, len(votes) - approved
+    )
+    event: dict[str, Any] = {"votes": len(votes), "needed": approval.needed}
+    if decision is not None:
+        approval.decision, approval.decided_by = decision, user_id
+        approval.decided_at = session.scalar(text("SELECT pilot_now()"))
+        event["decision"] = decision
+    session.flush()
+    session.execute(
+        text("SELECT add_event(:e, 'approval', :p, cast(:d AS json))"),
+        {"e": approval.execution_id, "p": approval.path, "d": strictjson.dumps(event)},
+    )
+    if decision is not None:
+        _wake(session, approval, decision, comment, votes)
+    progress.signal(session, approval.execution_id)
+
+
+def _wake(
+    session: Session, approval: Approval, decision: Decision, comment: str, votes: Any
+) -> None:
+    names = {
+        person.id: person.email
+        for person in session.scalars(
+            select(User).where(User.id.in_([vote.user_id for vote in votes]))
+        )
+    }
+    resolution = {
+        "decision": decision,
+        "by": names.get(approval.decided_by) if approval.decided_by else None,
+        "comment": comment or None,
+        "votes": [
+            {"by": names[vote.user_id], "decision": vote.decision, "comment": vote.comment or None}
+            for vote in votes
+        ],
+    }
+    session.execute(
+        text("SELECT resolve_wait(:w, cast(:r AS json))"),
+        {"w": approval.wait_id, "r": strictjson.dumps(resolution)},
+    )
+    jobs.ring(session, approval.execution_id)

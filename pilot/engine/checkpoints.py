@@ -1,0 +1,297 @@
+"""Checkpoints and the writer that commits those of many executions together.
+
+A step counts as done only when the commit that holds it has returned. One flush is in flight; what
+arrives meanwhile rides on the next (group commit). The statement is the database function
+`checkpoint`, which starts with each member's fence.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from pilot import audit, db, strictjson
+from pilot.engine.status import FINAL, ExecutionStatus, StepStatus
+from pilot.errors import FencedError, UnavailableError
+from pilot.failpoints import failpoint
+
+log = structlog.get_logger()
+
+MAX_BATCH = 64
+CALL = "SELECT n, cancel, pause, late FROM checkpoint(%s, %s, %s, %s, %s, %s)"
+GIVE_UP_S = 60.0
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the execution row said when the checkpoint was committed."""
+
+    cancel: bool
+    pause: bool
+    late: bool
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    """One attempt as it is written; texts are JSON."""
+
+    path: str
+    attempt: int
+    type: str
+    status: StepStatus
+    started_at: datetime
+    effect: str | None = None
+    key: UUID | None = None
+    rerun: int = 0
+    input: str | None = None
+    output: str | None = None
+    error: str | None = None
+    notes: str | None = None
+    duration_ms: int | None = None
+
+    def text(self, member: int) -> str:
+        """Return the row as JSON; input and output are JSON already and only placed."""
+        facts = {
+            "n": member,
+            "path": self.path,
+            "attempt": self.attempt,
+            "type": self.type,
+            "status": self.status,
+            "started_at": self.started_at.isoformat(),
+            "effect": self.effect,
+            "key": str(self.key) if self.key else None,
+            "rerun": self.rerun,
+            "duration_ms": self.duration_ms,
+        }
+        parts = [strictjson.dumps(facts)[:-1]]
+        for name in ("input", "output", "error", "notes"):
+            value = getattr(self, name)
+            if value is not None:
+                parts.append(f',"{name}":{value}')
+        return "".join(parts) + "}"
+
+
+@dataclass
+class Checkpoint:
+    """Everything that one execution writes in one commit."""
+
+    execution_id: UUID
+    fence: int
+    name: str  # of the crash points around it: intent, result, wait, finish ...
+    attempts: list[AttemptRow] = field(default_factory=list)
+    events: list[tuple[str, str | None, dict[str, Any]]] = field(default_factory=list)
+    audits: list[tuple[audit.Event, dict[str, Any]]] = field(default_factory=list)
+    waits: list[dict[str, Any]] = field(default_factory=list)
+    status: ExecutionStatus | None = None
+    reason: str | None = None
+    output: str | None = None
+    error: str | None = None
+
+    def member(self, n: int) -> str:
+        """Return the member's own row as JSON."""
+        facts: dict[str, Any] = {
+            "n": n,
+            "id": str(self.execution_id),
+            "fence": self.fence,
+            "events": len(self.events),
+            "result": self.name != "intent",
+        }
+        if self.status is not None:
+            facts |= {"status": self.status, "reason": self.reason, "final": self.status in FINAL}
+        text = strictjson.dumps(facts)[:-1]
+        text += f',"output":{self.output}' if self.output is not None else ""
+        text += f',"error":{self.error}' if self.error is not None else ""
+        return text + "}"
+
+    def event_rows(self, n: int) -> Iterable[str]:
+        """Yield the timeline lines as JSON."""
+        for place, (kind, path, data) in enumerate(self.events, start=1):
+            yield strictjson.dumps(
+                {"n": n, "place": place, "kind": kind, "path": path, "data": data}
+            )
+
+    def audit_rows(self, n: int) -> Iterable[str]:
+        """Yield the audit records as JSON."""
+        about = ("execution", self.execution_id)
+        for place, (event, details) in enumerate(self.audits, start=1):
+            record = audit.entry(event, actor="worker", about=about, details=details)
+            yield strictjson.dumps({"n": n, "place": place, "record": record})
+
+
+def parameters(worker_id: UUID, batch: Sequence[Checkpoint]) -> tuple[Any, ...]:
+    """Return the arguments of the database function for a batch."""
+    waits = [strictjson.dumps({"n": n} | wait) for n, c in enumerate(batch) for wait in c.waits]
+    return (
+        worker_id,
+        _array(c.member(n) for n, c in enumerate(batch)),
+        _array(a.text(n) for n, c in enumerate(batch) for a in c.attempts),
+        _array(row for n, c in enumerate(batch) for row in c.event_rows(n)),
+        _array(row for n, c in enumerate(batch) for row in c.audit_rows(n)),
+        _array(waits) if waits else None,
+    )
+
+
+def _array(rows: Iterable[str]) -> str:
+    return f"[{','.join(rows)}]"
+
+
+class Writer:
+    """The one writer of a worker process; lives on its event loop."""
+
+    def __init__(self, url: str, worker_id: UUID, told: Callable[[list[UUID]], None]) -> None:
+        """Write as `worker_id`; `told` is called with the executions of each commit."""
+        self._url = url
+        self._worker_id = worker_id
+        self._told = told
+        self._waiting: list[tuple[Checkpoint, asyncio.Future[Flags | None]]] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+
+    async def put(self, checkpoint: Checkpoint) -> Flags:
+        """Commit a checkpoint; returns when it is durable.
+
+        Raises:
+            FencedError: another worker owns the execution now.
+            UnavailableError: the database did not answer for a minute.
+        """
+        future: asyncio.Future[Flags | None] = asyncio.get_running_loop().create_future()
+        failpoint(f"{checkpoint.name}.before_commit")
+        self._waiting.append((checkpoint, future))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush_all())
+        flags = await future
+        if flags is None:
+            raise FencedError(f"Execution {checkpoint.execution_id} has another owner.")
+        failpoint(f"{checkpoint.name}.after_commit")
+        return flags
+
+    async def try_park(self, checkpoint: Checkpoint) -> bool:
+        """Commit a checkpoint that parks; False: a wait has just been resolved, go on.
+
+        Raises:
+            FencedError: another worker owns the execution now.
+        """
+        try:
+            await self.put(checkpoint)
+        except FencedError:
+            if await self._still_mine(checkpoint):
+                return False
+            raise
+        return True
+
+    async def close(self) -> None:
+        """Wait for the flush under way and close the connection."""
+        if self._flushing is not None:
+            await self._flushing
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _flush_all(self) -> None:
+        try:
+            while self._waiting:
+                await self._flush(self._next_batch())
+        finally:
+            self._flushing = None
+
+    def _next_batch(self) -> list[tuple[Checkpoint, asyncio.Future[Flags | None]]]:
+        """Take up to MAX_BATCH checkpoints, one per execution; a second one waits its turn."""
+        batch: list[tuple[Checkpoint, asyncio.Future[Flags | None]]] = []
+        left: list[tuple[Checkpoint, asyncio.Future[Flags | None]]] = []
+        seen: set[UUID] = set()
+        for item in self._waiting:
+            if item[0].execution_id in seen or len(batch) == MAX_BATCH:
+                left.append(item)
+            else:
+                seen.add(item[0].execution_id)
+                batch.append(item)
+        self._waiting = left
+        return batch
+
+    async def _flush(self, batch: list[tuple[Checkpoint, asyncio.Future[Flags | None]]]) -> None:
+        try:
+            answers = await self._commit([checkpoint for checkpoint, _ in batch])
+        except psycopg.Error as error:
+            await self._flush_alone(batch, error)
+            return
+        for n, (_, future) in enumerate(batch):
+            if not future.done():
+                future.set_result(answers.get(n))
+        self._told([batch[n][0].execution_id for n in answers])
+
+    async def _flush_alone(
+        self, batch: list[tuple[Checkpoint, asyncio.Future[Flags | None]]], error: psycopg.Error
+    ) -> None:
+        """Repeat each member by itself, so that a bad one fails alone."""
+        log.warning("batch_failed", members=len(batch), error=type(error).__name__)
+        for checkpoint, future in batch:
+            try:
+                answer = await self._commit_surely(checkpoint)
+            except (psycopg.Error, UnavailableError) as fault:
+                if not future.done():
+                    future.set_exception(fault)
+                continue
+            if not future.done():
+                future.set_result(answer)
+            self._told([checkpoint.execution_id])
+
+    async def _commit_surely(self, checkpoint: Checkpoint) -> Flags | None:
+        """Commit one checkpoint over lost connections; a lost answer is looked up, not guessed."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + GIVE_UP_S
+        delay_s = 0.05
+        while True:
+            try:
+                applied = await self._applied(checkpoint)
+                if applied is not None:
+                    return applied
+                return (await self._commit([checkpoint])).get(0)
+            except psycopg.OperationalError as error:
+                if loop.time() > end:
+                    raise UnavailableError("The database does not answer.") from error
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, 2.0)
+
+    async def _commit(self, batch: Sequence[Checkpoint]) -> dict[int, Flags]:
+        connection = await self._connected()
+        cursor = await connection.execute(CALL, parameters(self._worker_id, batch), prepare=True)
+        return {n: Flags(cancel, pause, late) async for n, cancel, pause, late in cursor}
+
+    async def _applied(self, checkpoint: Checkpoint) -> Flags | None:
+        """Return flags if this checkpoint is in the database already, else None."""
+        connection = await self._connected()
+        cursor = await connection.execute(
+            "SELECT applied, cancel, pause, late FROM was_applied(%s, %s, %s, %s)",
+            (
+                checkpoint.execution_id,
+                checkpoint.fence,
+                _array(a.text(0) for a in checkpoint.attempts),
+                checkpoint.status,
+            ),
+        )
+        row = await cursor.fetchone()
+        return Flags(row[1], row[2], row[3]) if row and row[0] else None
+
+    async def _still_mine(self, checkpoint: Checkpoint) -> bool:
+        connection = await self._connected()
+        cursor = await connection.execute(
+            "SELECT held FROM was_applied(%s, %s, '[]', NULL)",
+            (checkpoint.execution_id, checkpoint.fence),
+        )
+        row = await cursor.fetchone()
+        return bool(row and row[0])
+
+    async def _connected(self) -> psycopg.AsyncConnection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = await psycopg.AsyncConnection.connect(
+                db.dsn(self._url),
+                autocommit=True,
+                options=db.SESSION_LIMITS,
+                connect_timeout=5,
+                **db.KEEPALIVE,
+            )
+        return self._connection

@@ -1,0 +1,219 @@
+"""Steps that do I/O: intent, effect, result. Never silently twice.
+
+The intent commits the resolved input and the idempotency key before anything leaves; recovery and
+retries take both from that row, so the key and the effect agree.
+"""
+
+import asyncio
+import hashlib
+from datetime import datetime
+from typing import Any
+from uuid import uuid5
+
+import structlog
+
+from pilot import strictjson
+from pilot.audit import Event
+from pilot.engine import guards, records, steps
+from pilot.engine.checkpoints import AttemptRow
+from pilot.engine.expressions import Scope
+from pilot.engine.history import Attempt
+from pilot.engine.outcomes import Done
+from pilot.engine.run import Result, Run
+from pilot.engine.status import StepStatus
+from pilot.engine.step_fields import StepFields
+from pilot.errors import ErrorClass, ExpressionError, StepError
+from pilot.failpoints import failpoint
+
+log = structlog.get_logger()
+
+AMBIGUOUS = frozenset({ErrorClass.TIMEOUT, ErrorClass.NETWORK, ErrorClass.SERVER})
+
+
+async def perform(run: Run, step: StepFields, path: str, scope: Scope) -> Result:
+    """Make attempts at a step with I/O until it is finished, waits longer or has to stop."""
+    while (result := await _attempt_once(run, step, path, scope)) is records.AGAIN:
+        continue
+    return result
+
+
+async def _attempt_once(run: Run, step: StepFields, path: str, scope: Scope) -> Result:
+    started = run.now()
+    module = steps.load(step.type)
+    around = guards.context(run, path, scope)
+    begun = _begun(run.history.latest(path))
+    try:
+        given = begun.input if begun else module.resolve(step, around)
+        effect = (begun.effect if begun else None) or module.effect(step, around, given)
+    except (ExpressionError, StepError) as error:
+        return await records.fail(run, step, path, scope, error, started)
+    if isinstance(given, Done):  # nothing to do: an empty input, for example
+        return await records.write_outcome(run, step, path, given, started)
+    void = await guards.void_if_changed(run, step, given)
+    if void is not None:
+        return void
+    attempt = _attempt(run, path, begun, given, effect)
+    if not await _intend(run, step, attempt, started):
+        return Result(StepStatus.PENDING)
+    return await _effect_and_result(run, step, attempt, started, scope)
+
+
+def _begun(latest: Attempt | None) -> Attempt | None:
+    """Return the attempt whose input and key are taken over: interrupted, failed or run again."""
+    return latest if latest is not None and latest.input is not None else None
+
+
+def _attempt(run: Run, path: str, begun: Attempt | None, given: Any, effect: str) -> Attempt:
+    digest = hashlib.sha256(strictjson.canonical(given).encode()).hexdigest()
+    rerun = begun.rerun if begun else 0
+    key = begun.key if begun and begun.key else uuid5(run.held.id, f"{path}|{rerun}|{digest}")
+    number = run.history.next_number(path)
+    return Attempt(path, number, StepStatus.RUNNING, effect, key, rerun, given)
+
+
+async def _intend(run: Run, step: StepFields, attempt: Attempt, started: datetime) -> bool:
+    """Commit the intent. False: a stop was asked meanwhile, and nothing has left."""
+    checkpoint = run.checkpoint("intent")
+    checkpoint.attempts.append(_row(step, attempt, started))
+    facts = {"status": "running", "attempt": attempt.attempt}
+    checkpoint.events.append(("step", attempt.path, facts))
+    if attempt.path in run.history.waits:
+        checkpoint.waits.append({"path": attempt.path, "consumed": True})
+        del run.history.waits[attempt.path]
+    await run.write(checkpoint)
+    run.history.add(attempt)
+    if run.stop is None:
+        return True
+    await _interrupt(run, step, attempt, started)
+    return False
+
+
+async def _interrupt(run: Run, step: StepFields, attempt: Attempt, started: datetime) -> None:
+    checkpoint = run.checkpoint("interrupt")
+    checkpoint.attempts.append(_row(step, attempt, started, StepStatus.INTERRUPTED))
+    facts = {"status": "interrupted", "attempt": attempt.attempt}
+    checkpoint.events.append(("step", attempt.path, facts))
+    await run.write(checkpoint)
+    run.history.add(_with(attempt, StepStatus.INTERRUPTED))
+
+
+async def _effect_and_result(
+    run: Run, step: StepFields, attempt: Attempt, started: datetime, scope: Scope
+) -> Result:
+    module = steps.load(step.type)
+    around = guards.context(run, attempt.path, scope)
+    timeout_s = step.timeout_s or run.plan.workflow.defaults.timeout_s or module.TIMEOUT_S
+    again = _was_interrupted(run, attempt)
+
+    def work() -> Any:
+        failpoint("effect.before")
+        output = module.perform(step, around, attempt, timeout_s, again)
+        failpoint("effect.after")
+        return output
+
+    future = asyncio.get_running_loop().run_in_executor(run.ports.pool, work)
+    try:
+        output = await _await(run, future, timeout_s, attempt)
+    except (StepError, ExpressionError) as error:
+        return await _failed(run, step, attempt, started, scope, error)
+    except Exception as error:  # one of the three seams: a bug in a plugin fails that step only
+        log.exception("step_crashed", execution=str(run.held.id), path=attempt.path)
+        text = f"The action failed inside ({type(error).__name__}); see the worker's log."
+        fault = StepError(ErrorClass.INTERNAL, text)
+        return await _failed(run, step, attempt, started, scope, fault)
+    if output is _ABANDONED:
+        await _interrupt(run, step, attempt, started)
+        return Result(StepStatus.PENDING)
+    return await records.write_outcome(run, step, attempt.path, Done(output), started)
+
+
+_ABANDONED = object()
+
+
+async def _await(run: Run, future: asyncio.Future[Any], timeout_s: float, attempt: Attempt) -> Any:
+    """Wait for an effect: to its timeout; a cancel abandons all but `once` effects at once."""
+    cancelled = asyncio.ensure_future(_cancelled(run))
+    waits: list[asyncio.Future[Any]] = [future]
+    if attempt.effect != "once":
+        waits.append(cancelled)
+    try:
+        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        cancelled.cancel()
+    if future.done():
+        return future.result()
+    future.add_done_callback(lambda late: late.cancelled() or late.exception())
+    if run.stop == "cancel":
+        return _ABANDONED
+    raise StepError(ErrorClass.TIMEOUT, f"No answer within {timeout_s:g} s.")
+
+
+async def _cancelled(run: Run) -> None:
+    while run.stop != "cancel":
+        run.stopped.clear()
+        await run.stopped.wait()
+
+
+async def _failed(
+    run: Run,
+    step: StepFields,
+    attempt: Attempt,
+    started: datetime,
+    scope: Scope,
+    error: StepError | ExpressionError,
+) -> Result:
+    """Record a failure; of a `once` effect that may have happened, that nobody knows."""
+    ambiguous = isinstance(error, StepError) and error.sent and error.error_class in AMBIGUOUS
+    if attempt.effect != "once" or not ambiguous:
+        return await records.fail(run, step, attempt.path, scope, error, started)
+    facts = records.error_facts(error) if isinstance(error, StepError) else {}
+    checkpoint = run.checkpoint("result")
+    checkpoint.attempts.append(
+        _row(step, attempt, started, StepStatus.UNKNOWN, error=strictjson.dumps(facts))
+    )
+    seen = {"status": "unknown", "attempt": attempt.attempt}
+    checkpoint.events.append(("step", attempt.path, seen))
+    details = {"path": attempt.path, "attempt": attempt.attempt} | facts
+    checkpoint.audits.append((Event.PILOT_OUTCOME_UNKNOWN, details))
+    await run.write(checkpoint)
+    run.history.add(_with(attempt, StepStatus.UNKNOWN))
+    return Result(StepStatus.UNKNOWN, error=facts)
+
+
+def _was_interrupted(run: Run, attempt: Attempt) -> bool:
+    """Whether an earlier attempt with this key may have had its effect already."""
+    earlier = run.history.attempts.get(attempt.path, [])
+    return any(one.key == attempt.key and one.attempt != attempt.attempt for one in earlier)
+
+
+def _with(attempt: Attempt, status: StepStatus) -> Attempt:
+    return Attempt(
+        attempt.path,
+        attempt.attempt,
+        status,
+        attempt.effect,
+        attempt.key,
+        attempt.rerun,
+        attempt.input,
+    )
+
+
+def _row(
+    step: StepFields,
+    attempt: Attempt,
+    started: datetime,
+    status: StepStatus | None = None,
+    error: str | None = None,
+) -> AttemptRow:
+    return AttemptRow(
+        attempt.path,
+        attempt.attempt,
+        step.type,
+        status or attempt.status,
+        started,
+        effect=attempt.effect,
+        key=attempt.key,
+        rerun=attempt.rerun,
+        input=strictjson.dumps(attempt.input),
+        error=error,
+    )

@@ -1,0 +1,151 @@
+"""How a run ends: finished, parked, paused or released, in one commit."""
+
+from typing import Any
+
+from pilot import strictjson
+from pilot.audit import Event
+from pilot.engine import inputs, references
+from pilot.engine.expressions import Scope
+from pilot.engine.run import Result, Run
+from pilot.engine.status import FINAL, ExecutionStatus, StepStatus, StepView, execution_status
+from pilot.errors import ErrorClass, ExpressionError
+
+ENDS = {
+    ExecutionStatus.COMPLETED: Event.PILOT_EXECUTION_COMPLETED,
+    ExecutionStatus.COMPLETED_WITH_ERRORS: Event.PILOT_EXECUTION_COMPLETED,
+    ExecutionStatus.FAILED: Event.PILOT_EXECUTION_FAILED,
+    ExecutionStatus.CANCELLED: Event.PILOT_EXECUTION_CANCELLED,
+}
+PAUSES = frozenset({"pause", "pilot_disabled"})
+
+
+async def settle(run: Run) -> bool:
+    """Write how the execution stands; False: a wait was resolved meanwhile, go on at once."""
+    pending = _unfinished(run)
+    if run.stop in PAUSES and pending:
+        return await _pause(run)
+    if run.stop == "drain" and pending:
+        return await _leave(run, ExecutionStatus.QUEUED, "released")
+    return await _settle_by_steps(run)
+
+
+def _unfinished(run: Run) -> bool:
+    """Whether a step still has to run: then a pause or a drain has something to hold."""
+    wanted = {step.id for step in run.plan.workflow.steps}
+    settled = {
+        path for path, one in run.results.items() if one.terminal or one.status is StepStatus.FAILED
+    }
+    return bool(wanted - settled)
+
+
+async def _pause(run: Run) -> bool:
+    checkpoint = run.checkpoint("pause")
+    checkpoint.status, checkpoint.reason = ExecutionStatus.PAUSED, run.stop
+    checkpoint.events.append(("execution", None, {"status": "paused", "reason": run.stop}))
+    event = Event.PILOT_DISABLED if run.stop == "pilot_disabled" else Event.PILOT_EXECUTION_PAUSED
+    checkpoint.audits.append((event, {"reason": run.stop}))
+    await run.write(checkpoint)
+    return True
+
+
+async def _leave(run: Run, status: ExecutionStatus, reason: str) -> bool:
+    checkpoint = run.checkpoint("release")
+    checkpoint.status, checkpoint.reason = status, reason
+    checkpoint.events.append(("execution", None, {"status": str(status), "reason": reason}))
+    await run.write(checkpoint)
+    return True
+
+
+async def _settle_by_steps(run: Run) -> bool:
+    views = [StepView(one.status, one.tolerated) for one in run.results.values()]
+    output, fault = _output(run) if run.stop is None and not run.failed else (None, None)
+    policy = run.plan.workflow.policies.output
+    status = execution_status(
+        views,
+        cancel_asked=run.stop == "cancel",
+        deadline_passed=run.stop == "late",
+        output_refused=fault is not None and policy == "fail",
+        output_warned=fault is not None and policy == "warn",
+    )
+    checkpoint = run.checkpoint("finish")
+    if status is ExecutionStatus.WAITING:
+        checkpoint.name = "park"
+        checkpoint.status = status
+        checkpoint.events.append(("execution", None, {"status": "waiting"}))
+        return await run.ports.writer.try_park(checkpoint)
+    error = _error(run, status, fault)
+    checkpoint.status = status
+    checkpoint.reason = _reason(run, status)
+    checkpoint.error = strictjson.dumps(error) if error else None
+    if status in FINAL and output is not None:
+        checkpoint.output = strictjson.dumps(output)
+    facts = {"status": str(status)} | ({"error": error} if error else {})
+    checkpoint.events.append(("execution", None, facts))
+    if status in ENDS:
+        checkpoint.audits.append((ENDS[status], facts))
+    await run.write(checkpoint)
+    return True
+
+
+def _reason(run: Run, status: ExecutionStatus) -> str | None:
+    if status is ExecutionStatus.NEEDS_ATTENTION:
+        return "unknown_outcome"
+    return "deadline" if run.stop == "late" else None
+
+
+def _error(
+    run: Run, status: ExecutionStatus, fault: dict[str, Any] | None
+) -> dict[str, Any] | None:
+    """Return the error that the page shows first."""
+    if status is not ExecutionStatus.FAILED:
+        return None
+    if run.stop == "late":
+        text = "The deadline of the execution passed before it was finished."
+        return {"class": str(ErrorClass.DEADLINE), "message": text, "step": None}
+    for path, one in run.results.items():
+        if one.status is StepStatus.FAILED and not one.tolerated and one.error:
+            return {
+                "class": one.error.get("class"),
+                "message": one.error.get("message"),
+                "step": path,
+            }
+    return fault
+
+
+def _output(run: Run) -> tuple[Any, dict[str, Any] | None]:
+    """Return the document's output and, if it cannot be made or misfits its schema, the fault."""
+    workflow = run.plan.workflow
+    try:
+        output = _evaluate(run, run.scope)
+    except ExpressionError as error:
+        return None, {
+            "class": str(error.error_class),
+            "message": f"output: {error.message}",
+            "step": None,
+        }
+    if workflow.output_schema is None:
+        return output, None
+    issues = inputs.check(workflow.output_schema, output)
+    if not issues:
+        return output, None
+    text = "; ".join(f"{one.path or 'output'}: {one.message}" for one in issues[:5])
+    return output, {
+        "class": str(ErrorClass.SCHEMA),
+        "message": f"The output misfits: {text}",
+        "step": None,
+    }
+
+
+def _evaluate(run: Run, scope: Scope) -> Any:
+    workflow = run.plan.workflow
+    if workflow.output is not None:
+        return references.compile_template(workflow.output).evaluate(scope)
+    needs = run.plan.dependencies(workflow.steps)
+    read = frozenset().union(*needs.values())
+    last: dict[str, Result] = {
+        step.id: run.results.get(step.id, Result(StepStatus.PENDING))
+        for step in workflow.steps
+        if step.id not in read
+    }
+    done = {name: one.output for name, one in last.items() if one.status is StepStatus.COMPLETED}
+    return next(iter(done.values()), None) if len(last) == 1 else done

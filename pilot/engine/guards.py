@@ -1,0 +1,99 @@
+"""Approvals and the steps that they guard: what is shown, and what voids an approval."""
+
+from typing import Any
+
+from pilot import strictjson
+from pilot.audit import Event
+from pilot.engine import records, steps
+from pilot.engine.checkpoints import AttemptRow
+from pilot.engine.expressions import Scope
+from pilot.engine.history import Attempt
+from pilot.engine.outcomes import StepContext
+from pilot.engine.run import Result, Run
+from pilot.engine.status import StepStatus
+from pilot.engine.step_fields import StepFields
+from pilot.errors import ExpressionError, StepError
+
+
+def context(run: Run, path: str, scope: Scope) -> StepContext:
+    """Return what a step type may read."""
+    return StepContext(
+        scope=scope,
+        path=path,
+        owner_id=run.held.owner_id,
+        execution=run.held.facts,
+        services=run.ports.services,
+        cache=run.plan.cache,
+        render_guarded=lambda step_id: _render_guarded(run, step_id, scope),
+        html_steps=run.plan.html_steps(),
+    )
+
+
+def _render_guarded(run: Run, step_id: str, scope: Scope) -> list[dict[str, Any]]:
+    """Return what the steps that an approval guards would do: their resolved parameters.
+
+    What cannot be resolved yet is shown as it is written; the approval is void, and asked anew,
+    once it can.
+    """
+    shown = []
+    for step in _guarded(run, step_id):
+        module = steps.load(step.type)
+        try:
+            given = module.resolve(step, context(run, step.id, scope))
+            shown.append({"step": step.id, "action": module.title(step), "params": given})
+        except (ExpressionError, StepError) as error:
+            shown.append(
+                {
+                    "step": step.id,
+                    "action": module.title(step),
+                    "params": None,
+                    "open": error.message,
+                }
+            )
+    return shown
+
+
+def _guarded(run: Run, step_id: str) -> list[Any]:
+    """Return the steps that an approval guards: named ones, or its direct dependents with I/O."""
+    approval = run.plan.step(step_id)
+    named = getattr(approval, "guards", None)
+    if named is not None:
+        found = [run.plan.step(name) for name in named]
+    else:
+        needs = run.plan.dependencies(run.plan.workflow.steps)
+        dependents = [name for name, needed in needs.items() if step_id in needed]
+        found = [run.plan.step(name) for name in dependents]
+    return [step for step in found if step is not None and step.type == "action"]
+
+
+async def void_if_changed(run: Run, step: StepFields, given: Any) -> Result | None:
+    """An approval holds for the parameters that were shown: others void it and ask anew."""
+    for path, rows in list(run.history.attempts.items()):
+        latest = rows[-1]
+        approval = run.plan.step(path.rsplit("/", 1)[-1])
+        if approval is None or approval.type != "human_approval":
+            continue
+        if latest.status is not StepStatus.COMPLETED or step not in _guarded(run, approval.id):
+            continue
+        shown = {one["step"]: one["params"] for one in (latest.input or {}).get("steps", [])}
+        if strictjson.canonical(shown.get(step.id)) != strictjson.canonical(given):
+            return await _ask_anew(run, approval, path, latest, step.id)
+    return None
+
+
+async def _ask_anew(
+    run: Run, approval: StepFields, path: str, latest: Attempt, step_id: str
+) -> Result:
+    checkpoint = run.checkpoint("void")
+    started = run.now()
+    checkpoint.attempts.append(
+        AttemptRow(path, latest.attempt, approval.type, StepStatus.SUPERSEDED, started)
+    )
+    checkpoint.events.append(("approval", path, {"decision": "void", "step": step_id}))
+    checkpoint.audits.append((Event.APPROVAL_VOIDED, {"path": path, "step": step_id}))
+    await run.write(checkpoint)
+    run.history.add(Attempt(path, latest.attempt, StepStatus.SUPERSEDED))
+    outcome = steps.load(approval.type).run(approval, context(run, path, run.scope))
+    result = await records.write_outcome(run, approval, path, outcome, started)
+    run.note(approval, path, result)
+    return Result(StepStatus.PENDING)

@@ -1,0 +1,110 @@
+"""What is already recorded of an execution: read once, at claim."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pilot.engine.status import StepStatus
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One recorded attempt at a step."""
+
+    path: str
+    attempt: int
+    status: StepStatus
+    effect: str | None = None
+    key: UUID | None = None
+    rerun: int = 0
+    input: Any = None
+    output: Any = None
+    error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class WaitRow:
+    """A wait that was opened and not yet taken note of."""
+
+    path: str
+    kind: str
+    opened_at: datetime
+    resolved: bool
+    resolution: Any
+
+
+@dataclass
+class History:
+    """Attempts by path, oldest first, and the waits that are not consumed."""
+
+    attempts: dict[str, list[Attempt]] = field(default_factory=dict)
+    waits: dict[str, WaitRow] = field(default_factory=dict)
+
+    def latest(self, path: str) -> Attempt | None:
+        """Return the newest attempt at a path."""
+        found = self.attempts.get(path)
+        return found[-1] if found else None
+
+    def next_number(self, path: str) -> int:
+        """Return the number of the next attempt at a path, from 1."""
+        latest = self.latest(path)
+        return latest.attempt + 1 if latest else 1
+
+    def failures(self, path: str) -> int:
+        """Count failed attempts since the step was last run again on request."""
+        count = 0
+        for attempt in reversed(self.attempts.get(path, [])):
+            if attempt.status is StepStatus.SUPERSEDED:
+                break
+            count += attempt.status is StepStatus.FAILED
+        return count
+
+    def add(self, attempt: Attempt) -> None:
+        """Take note of an attempt that was just written; the same number replaces."""
+        rows = self.attempts.setdefault(attempt.path, [])
+        if rows and rows[-1].attempt == attempt.attempt:
+            rows.pop()
+        rows.append(attempt)
+
+
+@dataclass(frozen=True)
+class Held:
+    """An execution that this worker holds: its row's facts and its history."""
+
+    id: UUID
+    owner_id: UUID
+    fence: int
+    moment: datetime  # the database's clock when it was read
+    facts: Mapping[str, Any]
+    history: History
+
+
+def held(row: tuple[UUID, datetime, dict[str, Any], Any, Any]) -> Held:
+    """Make a held execution of one row of the database function `load_executions`."""
+    execution_id, moment, facts, attempts, waits = row
+    history = History()
+    for one in attempts or []:
+        history.attempts.setdefault(one["path"], []).append(
+            Attempt(
+                path=one["path"],
+                attempt=one["attempt"],
+                status=StepStatus(one["status"]),
+                effect=one["effect"],
+                key=UUID(one["key"]) if one["key"] else None,
+                rerun=one["rerun"],
+                input=one["input"],
+                output=one["output"],
+                error=one["error"],
+            )
+        )
+    for one in waits or []:
+        history.waits[one["path"]] = WaitRow(
+            path=one["path"],
+            kind=one["kind"],
+            opened_at=datetime.fromisoformat(one["opened_at"]),
+            resolved=one["resolved"],
+            resolution=one["resolution"],
+        )
+    return Held(execution_id, UUID(facts["owner_id"]), facts["fence"], moment, facts, history)

@@ -1,0 +1,194 @@
+"""A worker's heartbeat, and the sweep that takes over from dead ones and fires what is due."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from pilot import db, jobs
+from pilot.failpoints import failpoint
+
+log = structlog.get_logger()
+
+LOCK = 0x50494C54  # "PILT", the class of the workers' advisory locks
+BEAT_EVERY_S = 0.2
+SWEEP_EVERY_S = 1.0
+STUCK_S = 10.0  # a loop that has not turned for so long counts as dead
+VERSION = "0.1.0"
+
+
+class Loop(Protocol):
+    """What the heartbeat needs of the resident loop."""
+
+    def poke(self) -> None:
+        """Look for queued executions now."""
+
+    def stop_run(self, execution_id: UUID, why: str) -> None:
+        """Ask one run to stop."""
+
+    def seconds_since_turn(self) -> float:
+        """Return how long the loop has not turned."""
+
+
+class Liveness:
+    """One worker row, one advisory lock and one thread that beats, looks and sweeps."""
+
+    def __init__(self, url: str, host: str, pid: int) -> None:
+        """Describe this process."""
+        self._url = url
+        self._host = host
+        self._pid = pid
+        self._ended = threading.Event()
+        self._connection: psycopg.Connection[Any] | None = None
+        self._worker_id: UUID | None = None
+        self._number = 0
+
+    def register(self) -> UUID:
+        """Insert the worker's row, take its lock, and return its id."""
+        connection = self._connected()
+        row = connection.execute(
+            "INSERT INTO worker (host, pid, version, lease_until) "
+            "VALUES (%s, %s, %s, pilot_now() + interval '15 s') RETURNING id, number",
+            (self._host, self._pid, VERSION),
+        ).fetchone()
+        assert row is not None
+        self._worker_id, self._number = row
+        self._lock(connection)
+        return row[0] if isinstance(row[0], UUID) else UUID(str(row[0]))
+
+    def start(self, loop: Loop, *, on_death: Callable[[], None]) -> threading.Thread:
+        """Beat in a thread; `on_death` is called when this worker is declared dead."""
+        thread = threading.Thread(
+            target=self._main, args=(loop, on_death), name="heartbeat", daemon=True
+        )
+        thread.start()
+        return thread
+
+    def drain(self) -> None:
+        """Say that this worker claims nothing more."""
+        with contextlib.suppress(psycopg.Error):
+            self._fresh("UPDATE worker SET draining = true WHERE id = %s", (self._worker_id,))
+
+    def stop(self) -> None:
+        """Stop beating, mark the worker as stopped and release what it still holds."""
+        self._ended.set()
+        with contextlib.suppress(psycopg.Error):
+            held = self._fresh("SELECT stop_worker(%s)", (self._worker_id,))
+            for (execution_id,) in held:
+                self._fresh("SELECT take_away(%s, %s, 'released')", (execution_id, self._worker_id))
+                jobs.ring_now(execution_id)
+
+    def _fresh(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        with psycopg.connect(
+            db.dsn(self._url), autocommit=True, options=db.SESSION_LIMITS, connect_timeout=5
+        ) as connection:
+            cursor = connection.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                db.dsn(self._url),
+                autocommit=True,
+                options=db.SESSION_LIMITS,
+                connect_timeout=5,
+                **db.KEEPALIVE,
+            )
+            if self._number:
+                self._lock(self._connection)
+        return self._connection
+
+    def _lock(self, connection: psycopg.Connection[Any]) -> None:
+        connection.execute("SELECT pg_advisory_lock(%s, %s)", (LOCK, self._number))
+
+    def _main(self, loop: Loop, on_death: Callable[[], None]) -> None:
+        try:
+            self._live(loop, on_death)
+        finally:
+            if self._connection is not None:
+                self._connection.close()  # with it goes the lock
+
+    def _live(self, loop: Loop, on_death: Callable[[], None]) -> None:
+        swept_at = 0.0
+        beaten_at = time.monotonic()
+        while not self._ended.wait(BEAT_EVERY_S):
+            try:
+                if loop.seconds_since_turn() > STUCK_S or not self._beat():
+                    log.error("declared_dead", worker=str(self._worker_id))
+                    on_death()
+                    return
+                beaten_at = time.monotonic()
+                self._look(loop)
+                if time.monotonic() - swept_at >= SWEEP_EVERY_S:
+                    swept_at = time.monotonic()
+                    self._sweep(loop)
+            except psycopg.Error as error:
+                log.warning("heartbeat_failed", error=type(error).__name__)
+                if time.monotonic() - beaten_at > STUCK_S:
+                    on_death()  # cut off: the lease is about to pass to others
+                    return
+
+    def _beat(self) -> bool:
+        cursor = self._connected().execute(
+            "UPDATE worker SET heartbeat_at = pilot_now(), "
+            "lease_until = pilot_now() + interval '15 s' WHERE id = %s AND stopped_at IS NULL",
+            (self._worker_id,),
+        )
+        return cursor.rowcount == 1
+
+    def _look(self, loop: Loop) -> None:
+        """Take over from dead workers, and pass on what people asked of our executions."""
+        connection = self._connected()
+        for (dead,) in connection.execute("SELECT dead_workers()").fetchall():
+            if dead != self._worker_id:
+                self._take_over(dead, loop)
+        asked = connection.execute("SELECT id, why FROM asked_to_stop(%s)", (self._worker_id,))
+        for execution_id, why in asked.fetchall():
+            loop.stop_run(execution_id, why)
+
+    def _take_over(self, dead: UUID, loop: Loop) -> None:
+        connection = self._connected()
+        log.warning("worker_dead", worker=str(dead))
+        for (execution_id,) in connection.execute("SELECT stop_worker(%s)", (dead,)).fetchall():
+            connection.execute("SELECT take_away(%s, %s, 'worker_died')", (execution_id, dead))
+            failpoint("sweep.between_items")
+        loop.poke()
+
+    def _sweep(self, loop: Loop) -> None:
+        """Handle what is due, each item in a transaction of its own."""
+        for kind, item, worker in self._due():
+            try:
+                self._handle(kind, item, worker)
+            except psycopg.Error as error:
+                log.warning("sweep_item_failed", kind=kind, item=str(item), error=str(error))
+        loop.poke()
+
+    def _due(self) -> list[tuple[str, UUID, UUID | None]]:
+        """Return the due items, unless another worker is sweeping right now."""
+        with self._connected().transaction():
+            connection = self._connected()
+            mine = connection.execute("SELECT pg_try_advisory_xact_lock(%s, 0)", (LOCK,)).fetchone()
+            if mine is None or not mine[0]:
+                return []
+            return connection.execute("SELECT kind, id, worker_id FROM due(500)").fetchall()
+
+    def _handle(self, kind: str, item: UUID, worker: UUID | None) -> None:
+        connection = self._connected()
+        if kind == "wait":
+            connection.execute("SELECT fire_wait(%s)", (item,))
+        elif kind == "approval":
+            connection.execute("SELECT expire_approval(%s)", (item,))
+        elif kind == "overdue":
+            connection.execute("SELECT take_away(%s, %s, 'grace_over')", (item, worker))
+        elif kind == "lost":
+            connection.execute("SELECT take_away(%s, %s, 'worker_died')", (item, worker))
+        elif kind == "ring":
+            jobs.ring_now(item)
+        else:
+            connection.execute("SELECT wake(%s)", (item,))
+        failpoint("sweep.between_items")

@@ -1,0 +1,81 @@
+"""What a step type gives back to the runner, and what it is given."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from pilot.egress import Egress
+from pilot.engine.catalogue import Catalogue
+from pilot.engine.expressions import Scope
+
+
+@dataclass(frozen=True)
+class Done:
+    """The step is finished: its output, and remarks for the timeline."""
+
+    output: Any
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Skip:
+    """The step counts as skipped."""
+
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Enter:
+    """A body runs next; `decided` is stored first, so that a resume takes the same way."""
+
+    decided: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The step leaves the worker until a moment, or until people have decided."""
+
+    kind: str  # timer or approval
+    wake_at: datetime | None = None
+    delay_s: float | None = None
+    approval: dict[str, Any] | None = None
+
+
+Outcome = Done | Skip | Enter | Wait
+
+
+@dataclass(frozen=True)
+class Services:
+    """What a worker process lends to steps."""
+
+    catalogue: Catalogue
+    egress: Egress
+    data: Path  # below it, each owner's private folder
+
+    def folder(self, owner_id: UUID) -> Path:
+        """Return the private folder of an owner."""
+        return self.data / "users" / str(owner_id)
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """One attempt's surroundings: what it may read, and whose it is."""
+
+    scope: Scope
+    path: str
+    owner_id: UUID
+    execution: Mapping[str, Any]  # the claimed row's facts: agent_id, started_by, mode ...
+    services: Services
+    cache: dict[tuple[str, str], Any]  # compiled expressions of the document
+    render_guarded: Callable[[str], list[dict[str, Any]]]
+    html_steps: frozenset[str] = frozenset()  # whose rendered text is HTML already
+
+    def compiled(self, step_id: str, name: str, make: Callable[[], Any]) -> Any:
+        """Return what `make` compiles for a field of a step, once per document and process."""
+        key = (step_id, name)
+        if key not in self.cache:
+            self.cache[key] = make()
+        return self.cache[key]

@@ -1,0 +1,282 @@
+"""What is written about steps: results, failures, waits; each in one commit with its events."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pilot import strictjson
+from pilot.audit import Event
+from pilot.engine import references, retries
+from pilot.engine.checkpoints import AttemptRow, Checkpoint
+from pilot.engine.expressions import Scope
+from pilot.engine.history import Attempt
+from pilot.engine.outcomes import Done, Outcome, Skip, Wait
+from pilot.engine.run import Result, Run
+from pilot.engine.status import StepStatus
+from pilot.engine.step_fields import Continue, StepFields
+from pilot.errors import ErrorClass, ExpressionError, StepError
+
+SHORT_WAIT_S = 1.0  # shorter delays stay on the worker
+MAX_OUTPUT_BYTES = 10 * 1024 * 1024
+AGAIN = Result(StepStatus.PENDING)  # by identity: the next attempt starts at once
+
+
+def failed(run: Run, step: StepFields, scope: Scope, error: dict[str, Any]) -> Result:
+    """Return the result of a final failure: tolerated or not, with the output in its place."""
+    rule = step.on_error or run.plan.workflow.defaults.on_error or "fail"
+    if isinstance(rule, Continue):
+        try:
+            output = references.compile_template(rule.tolerated.output).evaluate(scope)
+        except ExpressionError:
+            output = None
+        return Result(StepStatus.FAILED, output, tolerated=True, error=error)
+    return Result(StepStatus.FAILED, tolerated=rule == "continue", error=error)
+
+
+async def skip(run: Run, step: StepFields, path: str, notes: list[str]) -> Result:
+    """Record that a step does not run."""
+    row = attempt_row(
+        run, step, path, StepStatus.SKIPPED, run.now(), notes=as_json(notes), duration_ms=0
+    )
+    await record(run, "result", row, {"notes": notes}, Event.PILOT_STEP_EXECUTED)
+    return Result(StepStatus.SKIPPED)
+
+
+async def write_outcome(
+    run: Run, step: StepFields, path: str, outcome: Outcome, started: datetime
+) -> Result:
+    """Record what an inline step gave back."""
+    if isinstance(outcome, Skip):
+        return await skip(run, step, path, outcome.notes)
+    if isinstance(outcome, Wait):
+        return await _park_step(run, step, path, outcome, started)
+    assert isinstance(outcome, Done)
+    return await _finish(run, step, path, outcome, started, keep=open_attempt(run, path))
+
+
+async def complete_container(run: Run, step: StepFields, path: str, output: Any) -> Result:
+    """Record the output of a container whose body is finished."""
+    latest = run.history.latest(path)
+    return await _finish(run, step, path, Done(output), run.now(), keep=latest)
+
+
+async def recovered(run: Run, step: StepFields, path: str, output: Any) -> Result:
+    """Record that the error branch took the place of a failed step."""
+    return await _finish(
+        run, step, path, Done(output, ["Recovered by its error branch."]), run.now()
+    )
+
+
+async def fail(
+    run: Run,
+    step: StepFields,
+    path: str,
+    scope: Scope,
+    error: ExpressionError | StepError,
+    started: datetime | None = None,
+) -> Result:
+    """Record a failure; a repeatable one waits for its next attempt."""
+    fault = error if isinstance(error, StepError) else StepError(error.error_class, error.message)
+    going_on = open_attempt(run, path)
+    effect = going_on.effect if going_on else None
+    facts = error_facts(fault)
+    failures = run.history.failures(path) + 1
+    row = attempt_row(
+        run,
+        step,
+        path,
+        StepStatus.FAILED,
+        started or run.now(),
+        keep=going_on,
+        error=as_json(facts),
+    )
+    again = bool(effect) and retries.may_retry(run, step, fault, failures, effect)
+    rule = retries.policy(run, step)
+    delay_s = retries.delay_s(rule, failures, fault.retry_after_s) if again else None
+    checkpoint = run.checkpoint("result")
+    checkpoint.attempts.append(row)
+    if path in run.history.waits:
+        checkpoint.waits.append({"path": path, "consumed": True})
+        del run.history.waits[path]
+    status = "retrying" if again else "failed"
+    checkpoint.events.append(
+        ("step", path, {"status": status, "attempt": row.attempt, "message": fault.message})
+    )
+    name = Event.PILOT_STEP_RETRIED if again else Event.PILOT_STEP_FAILED
+    checkpoint.audits.append((name, {"path": path, "attempt": row.attempt} | facts))
+    if delay_s is not None and delay_s >= SHORT_WAIT_S:
+        checkpoint.waits.append({"path": path, "kind": "retry", "delay_s": delay_s})
+    await run.write(checkpoint)
+    run.history.add(
+        Attempt(
+            path,
+            row.attempt,
+            StepStatus.FAILED,
+            effect,
+            row.key,
+            row.rerun,
+            going_on.input if going_on else None,
+            error=facts,
+        )
+    )
+    if delay_s is None:
+        return failed(run, step, scope, facts)
+    if delay_s >= SHORT_WAIT_S:
+        return Result(StepStatus.WAITING, error=facts)
+    await rest(run, delay_s)
+    if run.stop:
+        return Result(StepStatus.PENDING)
+    return AGAIN
+
+
+def open_attempt(run: Run, path: str) -> Attempt | None:
+    """Return the attempt that is going on: running or waiting."""
+    latest = run.history.latest(path)
+    going_on = {StepStatus.RUNNING, StepStatus.WAITING}
+    return latest if latest is not None and latest.status in going_on else None
+
+
+async def _finish(
+    run: Run,
+    step: StepFields,
+    path: str,
+    done: Done,
+    started: datetime,
+    *,
+    keep: Attempt | None = None,
+) -> Result:
+    output = as_json(done.output)
+    if len(output) > MAX_OUTPUT_BYTES:
+        size_mb = len(output) / 1024 / 1024
+        text = f"The output has {size_mb:.0f} MB; 10 MB is the limit. Select fewer rows or fields."
+        return await fail(
+            run, step, path, run.scope, StepError(ErrorClass.OUTPUT_TOO_LARGE, text), started
+        )
+    elapsed_ms = round((run.now() - started).total_seconds() * 1000)
+    row = attempt_row(
+        run,
+        step,
+        path,
+        StepStatus.COMPLETED,
+        started,
+        keep=keep,
+        output=output,
+        notes=as_json(done.notes) if done.notes else None,
+        duration_ms=elapsed_ms,
+    )
+    await record(
+        run,
+        "result",
+        row,
+        {"duration_ms": elapsed_ms},
+        Event.PILOT_STEP_EXECUTED,
+        consumed=path in run.history.waits,
+        output=done.output,
+    )
+    return Result(StepStatus.COMPLETED, done.output)
+
+
+async def _park_step(
+    run: Run, step: StepFields, path: str, wait: Wait, started: datetime
+) -> Result:
+    checkpoint = run.checkpoint("wait")
+    row = attempt_row(
+        run, step, path, StepStatus.WAITING, started, input=(wait.approval or {}).get("payload")
+    )
+    checkpoint.attempts.append(row)
+    opened: dict[str, Any] = {
+        "path": path,
+        "kind": wait.kind,
+        "delay_s": wait.delay_s,
+        "approval": wait.approval,
+    }
+    if wait.wake_at is not None:
+        opened["wake_at"] = wait.wake_at.isoformat()
+    checkpoint.waits.append(opened)
+    checkpoint.events.append(("step", path, {"status": "waiting", "kind": wait.kind}))
+    if wait.approval is not None:
+        facts = {"path": path, "title": wait.approval["title"], "rule": wait.approval["rule"]}
+        checkpoint.audits.append((Event.APPROVAL_REQUESTED, facts))
+    await run.write(checkpoint)
+    run.history.add(Attempt(path, row.attempt, StepStatus.WAITING))
+    return Result(StepStatus.WAITING)
+
+
+def error_facts(error: StepError) -> dict[str, Any]:
+    """Return what is stored of a failure."""
+    return {
+        "class": str(error.error_class),
+        "message": error.message,
+        "code": error.remote_code,
+        "sent": error.sent,
+    }
+
+
+def attempt_row(
+    run: Run,
+    step: StepFields,
+    path: str,
+    status: StepStatus,
+    started: datetime,
+    *,
+    keep: Attempt | None = None,
+    **texts: Any,
+) -> AttemptRow:
+    """Make the row of an attempt: of the one that goes on, or of the next."""
+    number = keep.attempt if keep else run.history.next_number(path)
+    key: UUID | None = keep.key if keep else None
+    return AttemptRow(
+        path,
+        number,
+        step.type,
+        status,
+        started,
+        effect=keep.effect if keep else None,
+        key=key,
+        rerun=keep.rerun if keep else 0,
+        **texts,
+    )
+
+
+async def record(  # noqa: PLR0913 -- a row and what is told about it
+    run: Run,
+    name: str,
+    row: AttemptRow,
+    facts: dict[str, Any],
+    event: Event | None,
+    *,
+    consumed: bool = False,
+    output: Any = None,
+) -> None:
+    """Commit one attempt's row with its timeline line, its audit record and its consumed wait."""
+    checkpoint: Checkpoint = run.checkpoint(name)
+    checkpoint.attempts.append(row)
+    if consumed:
+        checkpoint.waits.append({"path": row.path, "consumed": True})
+    status = {"status": str(row.status), "attempt": row.attempt}
+    checkpoint.events.append(("step", row.path, status | facts))
+    if event is not None:
+        checkpoint.audits.append((event, {"path": row.path} | status | facts))
+    await run.write(checkpoint)
+    run.history.waits.pop(row.path, None) if consumed else None
+    latest = run.history.latest(row.path)
+    kept = latest.input if latest is not None and latest.attempt == row.attempt else None
+    given = facts.get("decided", kept)
+    run.history.add(
+        Attempt(row.path, row.attempt, row.status, row.effect, row.key, row.rerun, given, output)
+    )
+
+
+async def rest(run: Run, seconds: float) -> None:
+    """Sleep, or wake early when the run has to stop."""
+    try:
+        async with asyncio.timeout(seconds):
+            await run.stopped.wait()
+    except TimeoutError:
+        return
+
+
+def as_json(value: Any) -> str:
+    """Return a value as JSON."""
+    return strictjson.dumps(value)

@@ -1,0 +1,153 @@
+"""The state of one execution while a worker holds it; behaviour is in runner and its parts."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pilot.engine import graph
+from pilot.engine.checkpoints import Checkpoint, Flags, Writer
+from pilot.engine.document import Workflow, walk
+from pilot.engine.expressions import Scope
+from pilot.engine.history import Held
+from pilot.engine.outcomes import Services
+from pilot.engine.status import StepStatus
+from pilot.engine.step_fields import StepFields
+from pilot.engine.transforms import compile_operations
+
+DONE = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A document made ready to run; shared by all executions of its version."""
+
+    workflow: Workflow
+    cache: dict[tuple[str, str], Any] = field(default_factory=dict)  # compiled expressions
+
+    def dependencies(self, body: Sequence[StepFields]) -> dict[str, frozenset[str]]:
+        """Return what each step of a list waits for."""
+        key = ("needs", body[0].id) if body else ("needs", "")
+        if key not in self.cache:
+            self.cache[key] = graph.dependencies(body)
+        found: dict[str, frozenset[str]] = self.cache[key]
+        return found
+
+    def html_steps(self) -> frozenset[str]:
+        """Return the ids of transforms that render HTML."""
+        key = ("html", "")
+        if key not in self.cache:
+            self.cache[key] = frozenset(
+                step.id
+                for step in walk(self.workflow.steps)
+                if hasattr(step, "pipeline") and compile_operations(step.pipeline()).writes_html
+            )
+        found: frozenset[str] = self.cache[key]
+        return found
+
+    def step(self, step_id: str) -> StepFields | None:
+        """Return a step by its id, nested ones too."""
+        key = ("steps", "")
+        if key not in self.cache:
+            self.cache[key] = {step.id: step for step in walk(self.workflow.steps)}
+        found: StepFields | None = self.cache[key].get(step_id)
+        return found
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a step stands for now."""
+
+    status: StepStatus
+    output: Any = None
+    tolerated: bool = False
+    error: dict[str, Any] | None = None
+
+    @property
+    def terminal(self) -> bool:
+        """Whether steps that depend on it may run."""
+        return self.status in DONE or (self.status is StepStatus.FAILED and self.tolerated)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What a worker lends to a run."""
+
+    writer: Writer
+    pool: Executor
+    services: Services
+
+
+class Run:
+    """One execution, held by this worker."""
+
+    def __init__(self, held: Held, plan: Plan, ports: Ports) -> None:
+        """Take over what was read at claim."""
+        self.held = held
+        self.plan = plan
+        self.ports = ports
+        self.history = held.history
+        self.results: dict[str, Result] = {}  # by path
+        self.steps_root: dict[str, dict[str, Any]] = {}
+        self.stop: str | None = None  # cancel, pause, late, pilot_disabled or drain
+        self.stopped = asyncio.Event()
+        self.failed = False  # an untolerated failure, under the policy stop
+        settings = held.facts["settings"]
+        limit = plan.workflow.policies.max_parallel or settings["pilot_max_parallel_steps"]
+        self.slots = asyncio.Semaphore(limit)
+        self._base = time.monotonic()
+        self.scope = self._scope()
+
+    def _scope(self) -> Scope:
+        facts = self.held.facts
+        zone = ZoneInfo(self.plan.workflow.defaults.zone or facts["zone"])
+        execution = {
+            "id": str(self.held.id),
+            "mode": facts["mode"],
+            "started_at": facts["started_at"],
+            "date": self.held.moment.astimezone(zone).date().isoformat(),
+            "zone": zone.key,
+            "agent": facts["agent_name"],
+            "trigger": facts["trigger"],
+        }
+        roots = {"inputs": facts["inputs"], "steps": self.steps_root, "execution": execution}
+        return Scope(roots=roots, now=self.held.moment, zone=zone)
+
+    def now(self) -> datetime:
+        """Return the database's clock, carried on by this machine's monotonic one."""
+        return self.held.moment + timedelta(seconds=time.monotonic() - self._base)
+
+    def ask_to_stop(self, why: str) -> None:
+        """Start nothing more. A cancel outranks every other reason."""
+        if self.stop is None or why == "cancel":
+            self.stop = why
+        self.stopped.set()
+
+    def note(self, step: StepFields, path: str, result: Result) -> None:
+        """Keep a step's result where expressions and the status function find it."""
+        self.results[path] = result
+        seen: dict[str, Any] = {"status": str(result.status)}
+        if result.status is StepStatus.COMPLETED or result.tolerated:
+            seen["output"] = result.output
+        if result.error is not None:
+            seen["error"] = result.error
+        self.steps_root[step.id] = seen
+
+    async def write(self, checkpoint: Checkpoint) -> Flags:
+        """Commit a checkpoint and heed what the row said meanwhile."""
+        flags = await self.ports.writer.put(checkpoint)
+        if flags.cancel:
+            self.ask_to_stop("cancel")
+        elif flags.late:
+            self.ask_to_stop("late")
+        elif flags.pause:
+            self.ask_to_stop("pause")
+        return flags
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        """Start a checkpoint of this execution; `name` names its crash points."""
+        return Checkpoint(self.held.id, self.held.fence, name)

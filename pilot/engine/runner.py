@@ -1,0 +1,151 @@
+"""The one way to run an execution: interprets its document from the rows, step by step.
+
+A run reads the history once, does what is ready, and ends when nothing is: finished, parked on a
+wait, paused, or fenced off by another worker. Resuming is the same call.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pilot.engine import attempts, finish, records, steps
+from pilot.engine.expressions import Scope
+from pilot.engine.run import Result, Run
+from pilot.engine.status import StepStatus
+from pilot.engine.step_fields import Branch, StepFields
+from pilot.errors import ErrorClass, StepError
+
+
+async def run(execution: Run) -> bool:
+    """Run an execution as far as it can go now, and write how it stands then.
+
+    Returns False when a wait was resolved while it was parking: it has to be claimed again.
+
+    Raises:
+        FencedError: another worker owns it; nothing more was written.
+    """
+    facts = execution.held.facts
+    if facts["cancel"]:
+        execution.ask_to_stop("cancel")
+    elif facts["pause"]:
+        execution.ask_to_stop("pause")
+    await _body(execution, execution.plan.workflow.steps, "", execution.scope)
+    return await finish.settle(execution)
+
+
+async def _body(run: Run, body: Sequence[StepFields], prefix: str, scope: Scope) -> list[Result]:
+    """Run what is ready in a list of steps until nothing is; returns their results in order.
+
+    Ready steps start in list order. A step is ready when all it depends on is terminal; it is
+    skipped when all of that was skipped.
+    """
+    needs = run.plan.dependencies(body)
+    found: dict[str, Result] = {}
+    running: dict[asyncio.Task[Result], StepFields] = {}
+    while True:
+        ready = [
+            step
+            for step in body
+            if step.id not in found
+            and step not in running.values()
+            and all(one in found and found[one].terminal for one in needs[step.id])
+        ]
+        if len(ready) == 1 and not running:  # the common chain needs no task
+            found[ready[0].id] = await _step(
+                run, ready[0], prefix, scope, _gone(needs, ready[0], found)
+            )
+            continue
+        for step in ready:
+            gone = _gone(needs, step, found)
+            task = asyncio.ensure_future(_step(run, step, prefix, scope, gone))
+            running[task] = step
+        if not running:
+            return [found.get(step.id, Result(StepStatus.PENDING)) for step in body]
+        finished, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in finished:
+            found[running.pop(task).id] = task.result()
+
+
+def _gone(needs: dict[str, frozenset[str]], step: StepFields, found: dict[str, Result]) -> bool:
+    """Whether everything that the step depends on was skipped."""
+    needed = needs[step.id]
+    return bool(needed) and all(found[one].status is StepStatus.SKIPPED for one in needed)
+
+
+async def _step(run: Run, step: StepFields, prefix: str, scope: Scope, gone: bool) -> Result:  # noqa: FBT001
+    """Bring one step as far as it goes now: recorded results are reused, never run again."""
+    path = prefix + step.id
+    result = attempts.recall(run, step, path, scope)
+    if result is None:
+        if run.stop or run.failed:
+            result = Result(StepStatus.PENDING)
+        else:
+            result = await _fresh(run, step, path, scope, gone=gone)
+    if result.status is StepStatus.FAILED and not result.tolerated:
+        result = await _recover(run, step, path, scope, result)
+    if result.status is StepStatus.FAILED and not result.tolerated:
+        run.failed = run.plan.workflow.policies.on_error == "stop"
+    run.note(step, path, result)
+    return result
+
+
+async def _fresh(run: Run, step: StepFields, path: str, scope: Scope, *, gone: bool) -> Result:
+    if gone:
+        return await records.skip(run, step, path, ["Everything it depends on was skipped."])
+    if hasattr(steps.load(step.type), "BODIES"):
+        return await _container(run, step, path, scope)
+    async with run.slots:
+        if run.stop or run.failed:
+            return Result(StepStatus.PENDING)
+        return await attempts.perform(run, step, path, scope)
+
+
+async def _container(run: Run, step: StepFields, path: str, scope: Scope) -> Result:
+    """Run the body that a step decided on; the decision is stored before the body starts."""
+    module = steps.load(step.type)
+    latest = run.history.latest(path)
+    decided = latest.input if latest is not None else None
+    if decided is None or latest is None or latest.status is not StepStatus.RUNNING:
+        outcome = await attempts.decide(run, step, path, scope, decided)
+        if isinstance(outcome, Result):
+            return outcome
+        decided = outcome.decided
+    results = await _body(run, module.body(step, decided), f"{path}/", scope)
+    child = _worst(results)
+    if child is not None and child.status is StepStatus.FAILED:
+        error = child.error or {}
+        fault = StepError(ErrorClass(error.get("class", "internal")), str(error.get("message")))
+        return await records.fail(run, step, path, scope, fault)
+    if child is not None:
+        return Result(child.status)
+    done = [one.output for one in results if one.status is StepStatus.COMPLETED or one.tolerated]
+    return await records.complete_container(
+        run, step, path, module.leave(decided, done[-1] if done else None)
+    )
+
+
+def _worst(results: Sequence[Result]) -> Result | None:
+    """Return the result that keeps a body from being finished, the gravest first."""
+    for status in (StepStatus.FAILED, StepStatus.UNKNOWN, StepStatus.WAITING, StepStatus.PENDING):
+        for one in results:
+            if one.status is status and not one.tolerated:
+                return one
+    return None
+
+
+async def _recover(run: Run, step: StepFields, path: str, scope: Scope, result: Result) -> Result:
+    """Run the error branch of a failed step; its last output becomes the step's."""
+    if not isinstance(step.on_error, Branch) or run.stop:
+        return result
+    error = (result.error or {}) | {"step": step.id}
+    inner = scope.child(error=error)
+    results = await _body(run, step.on_error.branch, f"{path}/on_error/", inner)
+    child = _worst(results)
+    if child is not None:
+        return (
+            replace(result, error=child.error or result.error)
+            if (child.status is StepStatus.FAILED)
+            else Result(child.status)
+        )
+    done = [one.output for one in results if one.status is StepStatus.COMPLETED]
+    return await records.recovered(run, step, path, done[-1] if done else None)

@@ -1,0 +1,322 @@
+"""The worker: an RQ worker whose process hosts one resident loop that runs executions.
+
+An RQ job is only the doorbell: it makes the loop look for queued rows and returns at once. The rows
+are the truth, so the loop also looks by itself each second and works without the queue server.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import structlog
+from redis.exceptions import RedisError
+from rq import Queue, SimpleWorker
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from pilot import audit, db, jobs, progress
+from pilot.config import Config
+from pilot.egress import Egress
+from pilot.engine import catalogue, runner
+from pilot.engine.checkpoints import Writer
+from pilot.engine.document import parse
+from pilot.engine.history import Held, held
+from pilot.engine.liveness import Liveness
+from pilot.engine.outcomes import Services
+from pilot.engine.run import Plan, Ports, Run
+from pilot.errors import FencedError, PilotError
+
+log = structlog.get_logger()
+
+STATE_SCHEMA = 1
+CLAIM_BATCH = 64
+LOOK_EVERY_S = 1.0
+PLANS_KEPT = 500
+RESTART_ME = 75
+
+
+class Resident:
+    """The resident loop: claims executions, runs them, and writes through one writer."""
+
+    def __init__(self, config: Config, worker_id: UUID) -> None:
+        """Prepare; `run` starts it."""
+        self._config = config
+        self._worker_id = worker_id
+        self._runs: dict[UUID, Run] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._plans: dict[UUID, Plan] = {}
+        self._loop = asyncio.new_event_loop()
+        self._rung = asyncio.Event()
+        self._draining = False
+        self._thread: threading.Thread | None = None
+        self.turned_at = self._loop.time()
+        self._signals: set[UUID] = set()
+        self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="step")
+        self._reader: psycopg.AsyncConnection[Any] | None = None
+        services = Services(catalogue.load(), Egress(allow=config.egress_allow), config.data)
+        self._ports = Ports(
+            Writer(config.database_url, worker_id, self._signal), self._pool, services
+        )
+
+    def poke(self) -> None:
+        """Look for queued executions now; callable from any thread."""
+        self._loop.call_soon_threadsafe(self._rung.set)
+
+    def stop_run(self, execution_id: UUID, why: str) -> None:
+        """Ask one run to stop; callable from any thread."""
+
+        def ask() -> None:
+            run = self._runs.get(execution_id)
+            if run is not None:
+                run.ask_to_stop(why)
+
+        self._loop.call_soon_threadsafe(ask)
+
+    def start(self) -> None:
+        """Run the loop in a thread of its own."""
+        self._thread = threading.Thread(target=self._main, name="resident", daemon=True)
+        self._thread.start()
+
+    def drain(self, seconds: float) -> None:
+        """Claim nothing more, let running steps finish for so long, release the rest, end."""
+        ended: Future[None] = asyncio.run_coroutine_threadsafe(self._drain(seconds), self._loop)
+        ended.result(timeout=seconds + 10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _main(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        resident = [self._loop.create_task(self._look()), self._loop.create_task(self._tell())]
+        self._loop.run_forever()
+        left = [*resident, *self._tasks]
+        for task in left:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        self._loop.close()
+
+    async def _drain(self, seconds: float) -> None:
+        self._draining = True
+        for run in self._runs.values():
+            run.ask_to_stop("drain")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        await self._ports.writer.close()
+        if self._reader is not None:
+            await self._reader.close()
+
+    async def _look(self) -> None:
+        """Claim while there are free slots; then wait for the bell, or a second."""
+        while not self._draining:
+            self.turned_at = self._loop.time()
+            try:
+                more = await self._claim()
+            except psycopg.Error as error:
+                log.warning("claim_failed", error=type(error).__name__)
+                more = False
+            if more:
+                continue
+            try:
+                await asyncio.wait_for(self._rung.wait(), LOOK_EVERY_S)
+            except TimeoutError:
+                continue
+            finally:
+                self._rung.clear()
+
+    async def _claim(self) -> bool:
+        free = min(CLAIM_BATCH, self._config.slots - len(self._runs))
+        if free <= 0:
+            return False
+        reader = await self._reading()
+        cursor = await reader.execute(
+            "SELECT id FROM claim(%s, %s, %s, (SELECT coalesce((SELECT (value #>> '{}')::int "
+            "FROM setting WHERE key = 'pilot_max_running_per_owner'), 200)))",
+            (self._worker_id, STATE_SCHEMA, free),
+        )
+        ids = [row[0] for row in await cursor.fetchall()]
+        if not ids:
+            return False
+        cursor = await reader.execute(
+            "SELECT id, moment, head, attempts, waits FROM load_executions(%s, %s, %s)",
+            (self._worker_id, ids, list(self._plans)),
+        )
+        for row in await cursor.fetchall():
+            self._begin(held(row))
+        return len(ids) == free
+
+    async def _reading(self) -> psycopg.AsyncConnection[Any]:
+        if self._reader is None or self._reader.closed:
+            self._reader = await psycopg.AsyncConnection.connect(
+                db.dsn(self._config.database_url),
+                autocommit=True,
+                options=db.SESSION_LIMITS,
+                connect_timeout=5,
+                **db.KEEPALIVE,
+            )
+        return self._reader
+
+    def _begin(self, found: Held) -> None:
+        task = self._loop.create_task(self._run(found))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _plan(self, found: Held) -> Plan:
+        version = found.facts["version_id"]
+        key = UUID(version) if version and found.facts["runs"] == "pilot_steps" else found.id
+        if key not in self._plans:
+            if len(self._plans) >= PLANS_KEPT:
+                self._plans.pop(next(iter(self._plans)))
+            self._plans[key] = Plan(parse(found.facts["document"]))
+        return self._plans[key]
+
+    async def _run(self, found: Held) -> None:
+        """Run one execution to its next stop; what it cannot handle is given back, counted."""
+        why: str | None = "crashed"
+        try:
+            run = Run(found, self._plan(found), self._ports)
+            self._runs[found.id] = run
+            settled = await runner.run(run)
+            why = None if settled else "released"
+        except FencedError:
+            log.info("fenced", execution=str(found.id))
+            why = None
+        except PilotError as error:
+            log.warning("run_failed", execution=str(found.id), error=error.message)
+        except Exception:  # the seam of one job: the row says that it crashed
+            log.exception("run_crashed", execution=str(found.id))
+        finally:
+            self._runs.pop(found.id, None)
+        if why is not None:
+            await self._give_back(found.id, why)
+        self._rung.set()
+
+    async def _give_back(self, execution_id: UUID, why: str) -> None:
+        try:
+            reader = await self._reading()
+            await reader.execute(
+                "SELECT take_away(%s, %s, %s)", (execution_id, self._worker_id, why)
+            )
+        except psycopg.Error as error:
+            log.warning("give_back_failed", execution=str(execution_id), error=str(error))
+
+    def _signal(self, execution_ids: list[UUID]) -> None:
+        self._signals.update(execution_ids)
+
+    async def _tell(self) -> None:
+        """Publish which executions changed, at most fifty times a second."""
+        while True:
+            await asyncio.sleep(0.02)
+            self.turned_at = self._loop.time()
+            if self._signals:
+                told, self._signals = list(self._signals), set()
+                self._loop.run_in_executor(self._pool, progress.publish, told)
+
+    def seconds_since_turn(self) -> float:
+        """Return how long the loop has not turned."""
+        return self._loop.time() - self.turned_at
+
+
+class Doorbell(Job):
+    """A job that may only ring: other functions, callbacks and serializers are refused."""
+
+    def perform(self) -> Any:
+        """Ring, or drop and audit what is not a ring."""
+        if self.func_name != jobs.WAKE or self.args:
+            log.warning("job_refused", job=str(self.id)[:80])
+            record_anomaly(str(self.func_name)[:200])
+            return None
+        return super().perform()
+
+    @property
+    def success_callback(self) -> None:
+        """No callbacks: they would name code to import."""
+
+    @property
+    def failure_callback(self) -> None:
+        """No callbacks: they would name code to import."""
+
+    @property
+    def stopped_callback(self) -> None:
+        """No callbacks: they would name code to import."""
+
+
+def record_anomaly(function: str) -> None:
+    """Audit a job that was not made by Pilot."""
+    with db.transaction("job.refuse", None) as session:
+        audit.record(
+            session,
+            audit.Event.SECURITY_ANOMALY_DETECTED,
+            actor="worker",
+            about=("job", "refused"),
+            details={"function": function},
+        )
+
+
+class _Process:
+    resident: Resident | None = None
+
+
+def wake(execution_id: str) -> None:
+    """The doorbell job: make the resident loop look. `execution_id` is only a hint."""
+    log.debug("rung", execution=execution_id)
+    if _Process.resident is not None:
+        _Process.resident.poke()
+
+
+def main(config: Config) -> int:
+    """Run a worker until SIGTERM or SIGINT; returns the exit code."""
+    logging.getLogger("rq").setLevel(logging.WARNING)
+    db.configure(config.database_url)
+    jobs.configure(config.redis_url)
+    progress.configure(config.redis_url)
+    liveness = Liveness(config.database_url, socket.gethostname(), os.getpid())
+    worker_id = liveness.register()
+    resident = Resident(config, worker_id)
+    _Process.resident = resident
+    resident.start()
+    stop = threading.Event()
+    dead = liveness.start(resident, on_death=lambda: os._exit(RESTART_ME))
+    _on_signals(stop)
+    _listen(config, stop)
+    liveness.drain()
+    resident.drain(config.drain_s)
+    liveness.stop()
+    dead.join(timeout=2)
+    return 0
+
+
+def _on_signals(stop: threading.Event) -> None:
+    def ask(*_: Any) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+
+
+def _listen(config: Config, stop: threading.Event) -> None:
+    """Take doorbell jobs until asked to stop; without the queue server, try again."""
+    while not stop.is_set():
+        try:
+            connection = jobs.connect(config.redis_url, timeout_s=30)
+            queue = Queue(jobs.QUEUE, connection=connection, serializer=JSONSerializer)
+            rung = SimpleWorker(
+                [queue],
+                connection=connection,
+                job_class=Doorbell,
+                serializer=JSONSerializer,
+                log_job_description=False,
+            )
+            rung.work(logging_level="WARNING")
+            stop.set()  # RQ returns from SIGTERM and SIGINT only
+        except (RedisError, OSError) as error:
+            log.warning("queue_away", error=type(error).__name__)
+            _on_signals(stop)
+            stop.wait(1.0)

@@ -1,0 +1,90 @@
+"""A worker inside the test process: the real loop, heartbeat and writer on the test's database."""
+
+import contextlib
+import os
+import time
+from dataclasses import replace
+
+import psycopg
+
+from pilot import db, jobs, progress, settings
+from pilot.audit import Actor
+from pilot.config import Config
+from pilot.engine import agents, executions
+from pilot.engine.liveness import Liveness
+from pilot.worker import Resident
+
+BY = Actor("cli:test")
+END = {"completed", "completed_with_errors", "failed", "cancelled", "paused", "needs_attention"}
+
+
+def config(database, redis_url, folder):
+    base = Config.from_env({"PILOT_DATA": str(folder)})
+    return replace(
+        base, given_database_url=database, given_redis_url=redis_url, threads=8, drain_s=2
+    )
+
+
+@contextlib.contextmanager
+def working(facts):
+    """Run one worker until the block ends."""
+    jobs.configure(facts.redis_url)
+    progress.configure(facts.redis_url)
+    liveness = Liveness(facts.database_url, "test", os.getpid())
+    resident = Resident(facts, liveness.register())
+    resident.start()
+    thread = liveness.start(resident, on_death=lambda: None)
+    try:
+        yield resident
+    finally:
+        liveness.drain()
+        resident.drain(2)
+        liveness.stop()
+        thread.join(timeout=2)
+
+
+def switch_on():
+    settings.change("pilot_enabled", True, by=BY)
+
+
+def make_agent(owner, steps, **document):
+    body = {"format": 1, "name": "Test", "steps": steps} | document
+    saved = agents.create(agents.NewAgent("Test", goal="test"), body, owner_id=owner, by=BY)
+    return saved.agent_id
+
+
+def start(agent_id, owner, **inputs):
+    return executions.start(
+        agent_id, executions.Start(inputs=inputs), by=Actor(f"user:{owner}"), user_id=owner
+    )
+
+
+def row(database, execution_id):
+    with psycopg.connect(db.dsn(database), options="-c role=pilot_app") as connection:
+        connection.execute("SELECT set_config('app.sees_all', 'on', true)")
+        cursor = connection.execute(
+            "SELECT status, output, error, status_reason FROM execution WHERE id = %s",
+            (execution_id,),
+        )
+        return cursor.fetchone()
+
+
+def attempts(database, execution_id):
+    with psycopg.connect(db.dsn(database), options="-c role=pilot_app") as connection:
+        connection.execute("SELECT set_config('app.sees_all', 'on', true)")
+        cursor = connection.execute(
+            "SELECT path, attempt, status, output FROM step_execution WHERE execution_id = %s "
+            "ORDER BY started_at, path",
+            (execution_id,),
+        )
+        return cursor.fetchall()
+
+
+def wait_for(database, execution_id, statuses=END, seconds=15):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = row(database, execution_id)
+        if found[0] in statuses:
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"still {row(database, execution_id)}, {attempts(database, execution_id)}")
