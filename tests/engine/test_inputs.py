@@ -28,7 +28,6 @@ def test_defaults_are_filled_in_inner_objects_too():
     assert accepted == {**GOOD, "days": 10, "more": {"rate": 0.5}}
 
 
-@pytest.mark.capability(8)
 def test_every_missing_input_is_named():
     with pytest.raises(InvalidError) as caught:
         inputs.accept(SCHEMA, {})

@@ -1,0 +1,59 @@
+import pytest
+
+from pilot.engine import catalogue, display, steps
+from tests.engine.documents import GOOD, LEADS, waiting, workflow
+
+
+@pytest.fixture(scope="module")
+def known():
+    return catalogue.load()
+
+
+@pytest.mark.capability(11)
+@pytest.mark.parametrize("name", GOOD)
+def test_every_step_has_a_sentence(known, name):
+    shown = display.lines(GOOD[name], known)
+    assert all(line.text[-1] in ".…?" and "{{" not in line.text for line in shown)
+    assert len({line.id for line in shown}) == len(shown)
+
+
+def test_branches_say_when_they_run(known):
+    shown = {line.id: line for line in display.lines(LEADS, known)}
+    assert shown["any"].text == "Check whether len(the result of leads) > 0."
+    assert (shown["send"].branch, shown["none"].branch) == ("If so", "Otherwise")
+    assert (shown["send"].depth, shown["send"].effect, shown["table"].effect) == (2, True, False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"for_s": 259_200}, "Wait 3 days."),
+        ({"for_s": 90}, "Wait 90 seconds."),
+        ({"for_s": None, "until": "{{inputs.day}}"}, "Wait until the input day."),
+        ({"execute_if": "steps.a.output.count > 3"}, "If count of a > 3: wait 1 seconds."),
+        (
+            {"execute_if": {"field": "inputs.n", "operator": "not_in", "value": [1, 2]}},
+            "If the input n is none of 1, 2: wait 1 seconds.",
+        ),
+    ],
+)
+def test_a_step_is_said_in_plain_words(known, fields, text):
+    assert display.sentence(waiting("x", **fields), known) == text
+
+
+def test_an_action_shows_what_it_is_given(known):
+    step = {"type": "action", "plugin": "tables", "action": "read_range"}
+    text = display.sentence({**step, "params": {"table": "{{inputs.table}}"}}, known)
+    assert text.endswith("(table: the input table).")
+
+
+@pytest.mark.parametrize("kind", steps.names())
+def test_a_draft_with_nothing_but_a_type_is_shown_too(known, kind):
+    (line,) = display.lines(workflow({"id": "a", "type": kind}), known)
+    assert line.text
+
+
+def test_a_draft_without_steps_shows_none(known):
+    assert display.workflow_steps({"steps": "none"}, known) == []
+    assert display.workflow_steps([], known) == []
+    assert display.workflow_steps(workflow({"id": "a"}), known)[0]["text"].startswith("This step")

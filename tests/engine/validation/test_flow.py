@@ -1,0 +1,187 @@
+import pytest
+
+from pilot.engine.validation import apply_fix, validate
+from tests.engine.documents import waiting, workflow
+
+SEARCH = {"id": "search", "type": "action", "plugin": "mail", "action": "search", "params": {}}
+INPUTS = {"type": "object", "properties": {"n": {"type": "integer"}, "s": {"type": "string"}}}
+
+
+def mail(step_id, **fields):
+    params = {"to": ["ann@example.com"], "subject": "Hi", "text": "Hi", **fields.pop("params", {})}
+    return {"id": step_id, "type": "action", "plugin": "mail", "action": "send",
+            "params": params, **fields}  # fmt: skip
+
+
+def choice(then, otherwise=(), condition="inputs.n > 1"):
+    step = {"id": "if", "type": "conditional", "condition": condition, "then": [*then]}
+    return {**step, "else": [*otherwise]} if otherwise else step
+
+
+def reading(name, **fields):
+    return waiting("reader", execute_if=f"steps.{name}.output.waited_s > 0", **fields)
+
+
+@pytest.mark.parametrize(
+    ("step", "path"),
+    [
+        (waiting("a", execute_if=False), "/steps/0/execute_if"),
+        (waiting("a", execute_if="1 > 2"), "/steps/0/execute_if"),
+        (choice([waiting("a")], condition="false"), "/steps/0/condition"),
+        (choice([waiting("a")], [waiting("b")], condition=True), "/steps/0/else"),
+    ],
+)
+def test_what_never_runs_is_named(check, step, path):
+    assert check(workflow(step)) == [("E_UNREACHABLE", path)]
+
+
+def test_a_branch_cannot_read_the_other(check):
+    document = workflow(choice([waiting("a")], [reading("a")]), inputs=INPUTS)
+    assert check(document) == [("E_UNREACHABLE", "/steps/0/else/0/execute_if")]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        waiting("x", execute_if="inputs.n > 1"),
+        waiting("x", on_error="continue"),
+        choice([waiting("x")]),
+    ],
+)
+def test_what_reads_a_step_that_may_be_skipped_is_warned_of(check, source):
+    document = workflow(
+        source, mail("m"), reading("x", dependencies=["m", source["id"]]), inputs=INPUTS
+    )
+    assert ("W_REF_MAYBE_SKIPPED", "/steps/2/execute_if") in check(document)
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [
+        mail("m", execute_if="inputs.n > 1", params={"text": "{{steps.x.output.resumed_at}}"}),
+        mail("m", params={"text": "{{default(steps.x.output.resumed_at, 'not yet')}}"}),
+        mail("m", execute_if="exists(steps.x.output)",
+             params={"text": "{{steps.x.output.resumed_at}}"}),
+        mail("m", execute_if="steps.x.status == 'completed'",
+             params={"text": "{{steps.x.output.resumed_at}}"}),
+    ],
+)  # fmt: skip
+def test_who_asks_first_may_read_a_skipped_step(check, reader):
+    source = waiting("x", execute_if="inputs.n > 1")
+    document = workflow(source, mail("first"), {**reader, "dependencies": ["first"]}, inputs=INPUTS)
+    assert check(document) == []
+
+
+def test_a_step_that_is_skipped_too_may_read_a_skipped_one(check):
+    source = waiting("x", execute_if="inputs.n > 1")
+    document = workflow(
+        source, mail("m", params={"text": "{{steps.x.output.resumed_at}}"}), inputs=INPUTS
+    )
+    assert check(document) == []
+
+
+def test_a_model_step_without_data_is_skipped_and_its_reader_warned(check):
+    ask = {"id": "ask", "type": "ai_processing", "prompt": "Why?",
+           "input": "steps.search.output.messages"}  # fmt: skip
+    both = mail("m", params={"text": "{{steps.search.output.more}} {{steps.ask.output.text}}"})
+    assert check(workflow(SEARCH, ask, both)) == [("W_REF_MAYBE_SKIPPED", "/steps/2/params/text")]
+
+
+def test_a_switch_over_an_open_value_wants_a_default(check):
+    step = {"id": "s", "type": "switch", "value": "inputs.s",
+            "cases": [{"when": "a", "steps": [waiting("x")]}]}  # fmt: skip
+    assert check(workflow(step, inputs=INPUTS)) == [("W_NO_DEFAULT", "/steps/0/default")]
+    assert check(workflow({**step, "default": []}, inputs=INPUTS)) == []
+    closed = {"type": "object", "properties": {"s": {"enum": ["a"]}}}
+    assert check(workflow(step, inputs=closed)) == []
+
+
+def test_an_effect_in_one_of_two_branches_is_asked_about(check):
+    document = workflow(choice([mail("m")], [waiting("x")]), inputs=INPUTS)
+    assert check(document) == [("W_NO_DEFAULT", "/steps/0/else")]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "is_rule"),
+    [
+        ("Filter the mails that mention refunds.", True),
+        ("Read them. Count how many are late", True),
+        ("Summarize the mails and sort them by date.", True),
+        ("Calculate the total of all invoices", True),
+        ("Remove duplicates", True),
+        ("Summarize these mails in five sentences.", False),
+        ("Which filter would a customer like? Explain.", False),
+        ("Extract the account number and the count of items.", False),
+    ],
+)
+def test_rule_work_is_no_work_for_a_model(check, prompt, is_rule):
+    step = {"id": "ask", "type": "ai_processing", "prompt": prompt}
+    assert check(workflow(step)) == ([("W_LLM_FOR_RULE", "/steps/0/prompt")] if is_rule else [])
+
+
+def test_a_model_is_not_asked_about_nothing(known, issue):
+    ask = {"id": "ask", "type": "ai_processing", "prompt": "Why?", "on_empty": "call",
+           "input": "steps.search.output.messages"}  # fmt: skip
+    document = workflow(SEARCH, ask)
+    fixed = apply_fix(document, issue(document, "W_EMPTY_INPUT"))
+    assert validate(fixed, known) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"approvers": ["user:a@x.test"], "rule": "quorum", "k": 2}, "/k"),
+        ({"approvers": ["user:a@x.test", "user:A@x.test"], "rule": "quorum", "k": 2}, "/k"),
+        ({"approvers": ["owner"], "self_approval": False}, "/approvers"),
+        ({"approvers": ["role:approver"], "rule": "quorum", "k": 9}, None),
+        ({"approvers": ["owner", "role:approver"], "self_approval": False}, None),
+    ],
+)
+def test_an_approval_that_nobody_can_give_is_refused(check, fields, path):
+    step = {"id": "ask", "type": "human_approval", "title": "Go?", **fields}
+    assert check(workflow(step)) == ([("E_APPROVERS", f"/steps/0{path}")] if path else [])
+
+
+@pytest.mark.parametrize(
+    ("output", "schema", "codes"),
+    [
+        ("{{steps.search.output.messages}}", {"type": "array"}, []),
+        ("{{steps.search.output.messages}}", {"format": "table"}, []),
+        ("{{steps.search.output.messages}}", {"type": "object"}, ["E_OUTPUT"]),
+        ("{{steps.search.output.messages}}!", {"format": "table"}, ["E_OUTPUT"]),
+        ({"n": "{{steps.search.output.more}}"}, {"required": ["m"]}, ["E_OUTPUT"]),
+        ("{{steps.search.output.none}}", {"type": "object"}, ["E_REF_FIELD"]),
+        ("{{steps.search.output", {"type": "string"}, ["E_EXPRESSION"]),
+    ],
+)
+def test_an_output_that_misfits_its_schema_is_refused(check, output, schema, codes):
+    document = workflow(SEARCH, output=output, output_schema=schema)
+    assert [code for code, _ in check(document)] == codes
+
+
+def test_an_output_that_may_be_missing_is_refused(check):
+    step = waiting("a", execute_if="inputs.n > 1")
+    document = workflow(
+        step, inputs=INPUTS, output="{{steps.a.output.waited_s}}", output_schema={"type": "number"}
+    )
+    assert ("E_OUTPUT", "/output") in check(document)
+
+
+def test_a_result_that_nobody_uses_is_named(check):
+    assert check(workflow(SEARCH, mail("m"))) == [("W_OUTPUT_UNUSED", "/steps/0")]
+    assert check(workflow(SEARCH)) == []
+    assert check(workflow(SEARCH, output="done")) == [("W_OUTPUT_UNUSED", "/steps/0")]
+
+
+def test_schemas_of_the_document_are_checked(check):
+    ask = {"id": "ask", "type": "ai_processing", "prompt": "Why?"}
+    document = workflow(
+        {**ask, "output_schema": {"type": "array"}},
+        {"id": "v", "type": "validation", "input": "inputs", "schema": {"$ref": "#/x"}},
+        inputs={"type": "object", "properties": {"a": {"type": "strin"}}},
+    )
+    assert check(document) == [
+        ("E_SCHEMA", "/inputs/properties/a/type"),
+        ("E_SCHEMA", "/steps/0/output_schema/type"),
+        ("E_SCHEMA", "/steps/1/schema/$ref"),
+    ]
