@@ -75,6 +75,13 @@ def test_one_object_in_place_of_a_list_is_named_with_its_lists(name):
     assert "a list is needed, the input is an object. It has lists under: values." in message
 
 
+@pytest.mark.parametrize(
+    ("value", "kind"), [("x", "a text"), (4, "a number"), (False, "true or false")]
+)
+def test_one_plain_value_in_place_of_a_list_is_named(value, kind):
+    assert failure(value, ("count", {})) == f"count: a list is needed, the input is {kind}."
+
+
 @pytest.mark.parametrize("name", list(CASES))
 def test_rows_of_a_sheet_are_not_taken_for_objects(name):
     message = failure([["name"], ["Ada"]], (name, CASES[name][0]))
