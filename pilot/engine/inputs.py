@@ -65,7 +65,7 @@ def from_form(schema: dict[str, Any] | None, texts: dict[str, str | list[str]]) 
     for name, text in texts.items():
         part = properties.get(name)
         kind = _type(part) if isinstance(part, dict) else "string"
-        if text in {"", ()} and kind != "boolean":
+        if not text and kind != "boolean":
             continue
         values[name] = _from_text(text, kind, part if isinstance(part, dict) else {})
     return values

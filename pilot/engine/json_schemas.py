@@ -12,7 +12,7 @@ from jsonschema.validators import extend
 
 from pilot import strictjson
 from pilot.engine.pointers import pointer
-from pilot.errors import Issue, type_json
+from pilot.errors import BadJsonError, Issue, type_json
 
 MAX_PATTERN_CHARACTERS = 200
 MAX_ISSUES = 50
@@ -43,8 +43,8 @@ def check_schema(schema: type_json, path: str, *, root: str = "object") -> list[
     """Return what is wrong with a schema; `root` is the type that it must have, "" for any."""
     try:
         found = _checked(strictjson.canonical(schema), root)
-    except (TypeError, ValueError):
-        return [Issue("E_SCHEMA", path, "The schema is no JSON.")]
+    except BadJsonError as error:  # nested deeper than any decoded document
+        return [Issue("E_SCHEMA", path, error.message)]
     return [Issue("E_SCHEMA", path + place, message) for place, message in found]
 
 
@@ -75,8 +75,6 @@ def _checked(text: str, root: str) -> list[tuple[str, str]]:
     except jsonschema.SchemaError as error:
         place = pointer(*error.absolute_path)
         return [(place, f"This is no JSON Schema: {error.message[:200]}.")]
-    except RecursionError:
-        return [("", "The schema is nested too deeply.")]
     if root and not (isinstance(schema, dict) and schema.get("type", root) == root):
         return [("/type", f"The schema must describe an {root}: set type to {root}.")]
     return list(_problems(schema, ""))

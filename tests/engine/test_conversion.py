@@ -152,3 +152,118 @@ def test_the_source_is_left_as_it_was():
     before = str(FOUR_STEPS)
     conversion.convert(FOUR_STEPS)
     assert str(FOUR_STEPS) == before
+
+
+@pytest.mark.parametrize(
+    ("older", "ours"),
+    [
+        (
+            {"step_type": "action", "plugin": "mail", "action": "search"},
+            {"type": "action", "plugin": "mail", "action": "search"},
+        ),
+        (
+            {"step_type": "api_call", "plugin": "mail", "action": "search"},
+            {"type": "action", "plugin": "mail", "action": "search"},
+        ),
+        (
+            {"plugin_action": "mail.search"},
+            {"type": "action", "plugin": "mail", "action": "search"},
+        ),
+        (
+            {"type": "delay", "duration": 500, "timeout": 9000},
+            {"type": "delay", "for_s": 0.5, "timeout_s": 9},
+        ),
+        (
+            {"type": "human_approval", "title": "Go?", "approvers": ["ann@x.test", "role:admin"]},
+            {
+                "type": "human_approval",
+                "title": "Go?",
+                "approvers": ["user:ann@x.test", "role:admin"],
+            },
+        ),
+        (
+            {"type": "human_approval", "title": "Go?", "approvalType": "all", "onTimeout": "fail"},
+            {
+                "type": "human_approval",
+                "title": "Go?",
+                "rule": "all",
+                "on_timeout": "fail",
+                "approvers": ["owner"],
+            },
+        ),
+        (
+            {
+                "type": "ai_processing",
+                "operation": "Sum up",
+                "params": {
+                    "prompt": "Sum up {{input.text}}",
+                    "data": "{{input.rows}}",
+                    "output_schema": {"type": "object"},
+                },
+            },
+            {
+                "type": "ai_processing",
+                "name": "Sum up",
+                "prompt": "Sum up {{inputs.text}}",
+                "input": "{{inputs.rows}}",
+                "output_schema": {"type": "object"},
+            },
+        ),
+        (
+            {
+                "type": "delay",
+                "duration": 1,
+                "executeIf": {"conditions": {"and": [{"field": "input.a"}]}},
+            },
+            {"type": "delay", "for_s": 0.001, "execute_if": {"and": [{"field": "inputs.a"}]}},
+        ),
+    ],
+)
+def test_each_older_way_has_its_own(older, ours):
+    (step,) = conversion.convert([{"id": "a", **older}]).document["steps"]
+    assert step == {"id": "a", **ours}
+
+
+def test_what_stands_around_the_steps_is_kept():
+    older = {
+        "name": "Old",
+        "pilot_steps": [{"type": "plugin_action", "id": "step2"}, {"type": "delay", "duration": 1}],
+        "workflow_steps": [{"type": "shown"}],
+        "inputs": {"type": "object"},
+        "output": "{{step2.data.x}}",
+        "unheard": 1,
+    }
+    converted = conversion.convert(older).document
+    assert [step["id"] for step in converted.pop("steps")] == ["step2", "step2_"]
+    assert converted == {
+        "format": 1,
+        "name": "Old",
+        "inputs": {"type": "object"},
+        "output": "{{steps.step2.output.x}}",
+    }
+
+
+def test_an_item_is_read_as_item():
+    older = [{"id": "a", "type": "transform", "operation": "map", "duration": 1,
+              "config": {"fields": {"x": "{{current.name}}"}}}]  # fmt: skip
+    (step,) = conversion.convert(older).document["steps"]
+    assert step["config"]["fields"] == {"x": "{{item.name}}"}
+
+
+def test_inputs_of_every_type_are_described():
+    older = {
+        "steps": [],
+        "input_schema": [
+            {"name": "mail", "type": "email"},
+            {"name": "count", "type": "number"},
+            {"name": "day", "type": "date"},
+            {"name": "kind", "type": "select", "options": [{"value": "a", "label": "A"}]},
+            {"type": "text"},
+        ],
+    }
+    assert conversion.convert(older).document["inputs"]["properties"] == {
+        "mail": {"type": "string", "format": "email"},
+        "count": {"type": "number"},
+        "day": {"type": "string", "format": "date"},
+        "kind": {"type": "string", "enum": ["a"]},
+    }

@@ -1,6 +1,6 @@
 import pytest
 
-from pilot.engine import catalogue, display, steps
+from pilot.engine import catalogue, display, steps, wording
 from tests.engine.documents import GOOD, LEADS, waiting, workflow
 
 
@@ -57,3 +57,43 @@ def test_a_draft_without_steps_shows_none(known):
     assert display.workflow_steps({"steps": "none"}, known) == []
     assert display.workflow_steps([], known) == []
     assert display.workflow_steps(workflow({"id": "a"}), known)[0]["text"].startswith("This step")
+
+
+def test_every_kind_of_branch_is_named(known):
+    step = {
+        "id": "s",
+        "type": "switch",
+        "value": "inputs.level",
+        "cases": [{"when": ["high", "top"], "steps": [waiting("a")]}],
+        "default": [waiting("b")],
+        "on_error": {"branch": [waiting("c")]},
+    }
+    shown = [(line.id, line.branch) for line in display.lines(workflow(step), known)]
+    assert shown == [
+        ("s", ""),
+        ("a", "If it is high, top"),
+        ("b", "Otherwise"),
+        ("c", "If s fails"),
+    ]
+
+
+def test_long_texts_are_cut_at_a_word(known):
+    step = {"type": "ai_processing", "prompt": "Explain " * 50}
+    text = display.sentence(step, known)
+    assert len(text) < 150
+    assert text.endswith("Explain …")
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ({"not": {"field": "inputs.a", "operator": "exists"}}, "not (the input a is there)"),
+        (
+            {"or": ["inputs.a == 1", {"field": "item.b", "operator": "is_empty"}]},
+            "the input a is 1 or b is empty",
+        ),
+    ],
+)
+def test_conditions_are_said_in_plain_words(condition, words):
+    assert wording.condition(condition) == words
+    assert wording.duration("{{inputs.s}}") == "the input s seconds"

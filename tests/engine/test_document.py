@@ -51,6 +51,7 @@ def test_yaml_gives_the_same_document_as_json():
         "a: &x 1\nsteps: [*x]",
         "steps: !!python/object:os.system x",
         "steps: []\nsteps: []",
+        "steps: []\n[1]: 2",
         "steps: " + "[" * 5_000,
         "[" * 5_000,
         b"\xff\xfe\x00",
@@ -114,6 +115,7 @@ def test_an_unknown_key_that_may_hold_a_meaning_is_not_dropped():
         ({"on_error": {"branch": [{"id": "b"}]}}, "E_SCHEMA", "/on_error/branch/0/type"),
         ({"execute_if": 3}, "E_SCHEMA", "/execute_if"),
         ({"type": "code"}, "E_UNKNOWN_TYPE", "/type"),
+        ({"retry": {"max": 1}}, "E_SCHEMA", "/retry/max"),
     ],
 )
 def test_a_wrong_field_is_named_by_its_place(fields, code, path):
@@ -157,6 +159,40 @@ def test_bodies_and_walk_find_every_inner_step():
         ("on_error", ["three"]),
     ]
     assert [step.id for step in document.walk(read.steps)] == ["route", "one", "two", "three"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "value"),
+    [
+        ({"name": 5}, "5"),
+        ({"dependencies": "b"}, ["b"]),
+        ({"retry": {"base_s": "2"}}, 2),
+    ],
+)
+def test_a_value_of_another_type_is_offered_in_the_right_one(fields, value):
+    (issue,) = issues(workflow(waiting("a", **fields)))
+    assert issue.fix[0]["value"] == value
+
+
+def test_true_as_text_is_offered_as_true():
+    ask = {"id": "a", "type": "human_approval", "title": "Go?", "approvers": ["owner"]}
+    (issue,) = issues(workflow({**ask, "self_approval": "true"}))
+    assert issue.fix[0]["value"] is True
+
+
+def test_a_known_type_under_another_key_is_moved():
+    (issue,) = issues(workflow({"id": "a", "step_type": "delay", "for_s": 1}))
+    assert issue.fix == [{"op": "move", "from": "/steps/0/step_type", "path": "/steps/0/type"}]
+
+
+def test_yaml_words_are_those_of_json():
+    read = document.decode("steps: []\na: null\nb: true\nc: -1.5\nd: yes\ne: 010\n'f': ~")
+    assert read == {"steps": [], "a": None, "b": True, "c": -1.5, "d": "yes", "e": "010", "f": None}
+
+
+def test_a_zone_of_the_database_is_taken():
+    read = document.parse(workflow(waiting("a"), defaults={"zone": "Europe/Berlin"}))
+    assert read.defaults.zone == "Europe/Berlin"
 
 
 def test_an_unknown_zone_is_refused():

@@ -11,9 +11,15 @@ SCHEMA = {
         "table": {"type": "string"},
         "days": {"type": "integer", "default": 10, "minimum": 1},
         "urgent": {"type": "boolean"},
-        "names": {"type": "array", "items": {"type": "string"}},
+        "names": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+        "level": {"enum": ["low", "high"]},
+        "ratio": {"type": ["null", "number"]},
         "code": {"type": "string", "pattern": "^[A-Z]{3}$"},
-        "more": {"type": "object", "properties": {"rate": {"type": "number", "default": 0.5}}},
+        "more": {
+            "type": "object",
+            "minProperties": 1,
+            "properties": {"rate": {"type": "number", "default": 0.5}},
+        },
     },
 }
 GOOD = {"to": "ann@example.com", "table": "tasks.csv"}
@@ -48,6 +54,9 @@ def test_every_missing_input_is_named():
         ({"names": ["a", 1]}, "E_INPUT_TYPE", "/names/1"),
         ({"code": "abc"}, "E_INPUT_TYPE", "/code"),
         ({"day": 5}, "E_INPUT_UNKNOWN", "/day"),
+        ({"level": "top"}, "E_INPUT_TYPE", "/level"),
+        ({"names": ["a", "a"]}, "E_INPUT_TYPE", "/names"),
+        ({"more": {}}, "E_INPUT_TYPE", "/more"),
     ],
 )
 def test_a_wrong_input_is_named(values, code, path):
@@ -57,6 +66,23 @@ def test_a_wrong_input_is_named(values, code, path):
 def test_an_unknown_input_names_the_nearest():
     (issue,) = inputs.check(SCHEMA, {**GOOD, "tabel": "x"})
     assert issue.expected == "table"
+
+
+@pytest.mark.parametrize(
+    ("texts", "values"),
+    [
+        ({"ratio": "2.5"}, {"ratio": 2.5}),
+        ({"days": "5.0"}, {"days": 5}),
+        ({"to": ["x", "y"]}, {"to": "y"}),
+        ({"names": ["a", " b "]}, {"names": ["a", "b"]}),
+        ({"more": '{"rate": 1}'}, {"more": {"rate": 1}}),
+        ({"more": "[1]"}, {"more": "[1]"}),
+        ({"urgent": ""}, {"urgent": False}),
+        ({"unheard": "x"}, {"unheard": "x"}),
+    ],
+)
+def test_each_type_has_its_text(texts, values):
+    assert inputs.from_form(SCHEMA, texts) == values
 
 
 def test_without_a_schema_no_input_is_taken():
@@ -96,6 +122,8 @@ def test_a_pattern_that_makes_others_hang_is_answered_at_once():
         ({"properties": {"a": {"type": "strin"}}}, "/properties/a/type"),
         ({"properties": {"a": {"type": "integer", "default": "x"}}}, "/properties/a/default"),
         ({"properties": {"a": {"x-widget": "slider"}}}, "/properties/a/x-widget"),
+        ({"properties": {"a": {"pattern": "a" * 201}}}, "/properties/a/pattern"),
+        ({"anyOf": [{"$ref": "#"}]}, "/anyOf/0/$ref"),
     ],
 )
 def test_a_schema_that_cannot_be_used_is_refused(schema, place):
@@ -122,3 +150,16 @@ def test_a_property_may_be_called_like_a_keyword():
 def test_a_table_is_a_list_of_objects_with_equal_keys(value, is_table):
     errors = json_schemas.check_value({"format": "table"}, value)
     assert (errors == []) is is_table
+
+
+def test_a_schema_nested_too_deeply_is_refused():
+    schema = {}
+    for _ in range(100):
+        schema = {"not": schema}
+    (issue,) = json_schemas.check_schema(schema, "/inputs", root="")
+    assert (issue.code, issue.path) == ("E_SCHEMA", "/inputs")
+
+
+def test_many_errors_are_cut_at_fifty():
+    schema = {"type": "array", "items": {"type": "string"}}
+    assert len(json_schemas.check_value(schema, [1] * 500)) == 50

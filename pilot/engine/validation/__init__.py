@@ -21,7 +21,7 @@ from pilot.engine.validation import (
 )
 from pilot.engine.validation.context import Context
 from pilot.engine.validation.repairing import Repaired, apply_fix
-from pilot.errors import InvalidError, Issue, type_json
+from pilot.errors import BadJsonError, InvalidError, Issue, type_json
 
 __all__ = ["MAX_STEPS", "Repaired", "apply_fix", "repair", "validate"]
 
@@ -56,7 +56,10 @@ def validate(
     if not isinstance(document, dict) or any(issue.code == "E_FORMAT" for issue in shape):
         return shape
     context = Context(document, catalogue)
-    found = [*identity.check(context, max_steps), *_meaning(context)]
+    try:
+        found = [*identity.check(context, max_steps), *_meaning(context)]
+    except BadJsonError as error:  # nested deeper than any decoded document
+        return [Issue("E_JSON", "", error.message)]
     return _in_order(context, shape, found)
 
 

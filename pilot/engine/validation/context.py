@@ -57,8 +57,8 @@ class Context:
     def inputs(self) -> Schema:
         """The schema of the inputs: no other names than the declared ones, unless it says so."""
         written = self.document.get("inputs")
-        if written is not None and not (found := schemas.declared(written)):
-            return found
+        if written and not schemas.declared(written):
+            return schemas.ANY
         bounds = {"additionalProperties": False, "properties": {}}
         return {**bounds, **(written or {}), "type": "object"}
 

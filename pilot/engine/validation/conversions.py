@@ -17,7 +17,7 @@ def convert(expression: str, given: Schema, wanted: Schema) -> Any:
 
 def in_expression(text: str, given: Schema, wanted: Schema) -> str | None:
     """Return the expression that gives the wanted type."""
-    field = _only_field(given, wanted)
+    field = None if text.endswith(")") else _only_field(given, wanted)  # calls have no fields
     if field is not None:
         return f"{text}.{field}" if field.isidentifier() else f"{text}['{field}']"
     have, need = schemas.kinds(given), schemas.kinds(wanted)

@@ -78,8 +78,6 @@ def _one_sided(context: Context, node: Node) -> Iterator[Issue]:
 
 
 def _reads(context: Context, use: Use) -> Iterator[Issue]:
-    if use.node is not None and use.path.startswith(f"{use.node.path}/metadata"):
-        return
     for name in dict.fromkeys(fields.step_ids(use.compiled.reads)):
         source = context.by_id.get(name)
         if source is None or not _reads_output(use, name):

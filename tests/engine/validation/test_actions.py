@@ -87,15 +87,20 @@ def test_text_becomes_a_number_by_its_fix(known):
          ["{{steps.search.output.messages[0].from}}"]),
         ({"subject": "{{inputs.n}}"}, "{{text(inputs.n)}}"),
         ({"html": "{{steps.table.output}}"}, "{{steps.table.output.text}}"),
+        ({"subject": "{{inputs.names}}"}, "{{first(inputs.names)}}"),
+        ({"subject": "{{steps.search.output.messages}}"}, None),
     ],
 )  # fmt: skip
 def test_a_reference_of_another_type_is_converted_where_one_way_exists(known, params, fixed):
     table = {"id": "table", "type": "transform", "input": "steps.search.output.messages",
              "operation": "render_table", "config": {"columns": ["from"]}}  # fmt: skip
-    inputs = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    names = {"type": "array", "items": {"type": "string"}}
+    inputs = {"type": "object", "properties": {"n": {"type": "integer"}, "names": names}}
     document = workflow(SEARCH, table, action("mail.send", **{**MAIL, **params}), inputs=inputs)
     found = [one for one in validate(document, known) if one.code == "E_TYPE"]
-    assert [one.fix[0]["value"] for one in found] == ([] if fixed is None else [fixed])
+    assert [one.fix and one.fix[0]["value"] for one in found if one.fix or fixed] == (
+        [] if fixed is None else [fixed]
+    )
 
 
 def test_a_reference_in_a_typed_parameter_is_judged_by_what_it_gives(check):
@@ -170,3 +175,45 @@ def test_a_step_that_is_not_there_is_no_reason_to_stop(check):
         ("E_SCHEMA", "/steps/1/action"),
         ("E_SCHEMA", "/steps/2"),
     ]
+
+
+def test_a_missing_object_cannot_become_an_input(issue):
+    step = action("tables.update_rows", table="t.csv", match={"id": 1})
+    assert issue(workflow(step), "E_PARAM_MISSING").fix is None
+
+
+def test_a_missing_list_becomes_one_more_input(known, issue):
+    inputs = {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}
+    step = action("mail.send", subject="{{inputs.to}}", text="Hi")
+    document = workflow(step, inputs=inputs)
+    fixed = apply_fix(document, issue(document, "E_PARAM_MISSING"))
+    assert fixed["inputs"]["required"] == ["to", "a_to"]
+    assert fixed["steps"][0]["params"]["to"] == "{{inputs.a_to}}"
+    assert validate(fixed, known) == []
+
+
+def test_params_that_are_not_there_are_made(issue):
+    step = {"id": "a", "type": "action", "plugin": "tables", "action": "list_tabs"}
+    document = workflow(step, inputs={"properties": {"x": {}}})
+    fixed = apply_fix(document, issue(document, "E_PARAM_MISSING"))
+    assert fixed["steps"][0]["params"] == {"table": "{{inputs.table}}"}
+    assert fixed["inputs"]["required"] == ["table"]
+
+
+def test_a_reference_may_stand_for_a_choice_and_an_object(check):
+    inputs = {"type": "object", "properties": {"m": {"type": "string"}, "row": {"type": "object"}}}
+    step = action("tables.update_rows", table="t.csv", match="{{inputs.row}}", set={"a": 1})
+    search = action("mail.search", "b", match="{{inputs.m}}")
+    assert check(workflow(step, search, inputs=inputs)) == [("W_OUTPUT_UNUSED", "/steps/1")]
+
+
+def test_a_request_whose_params_are_wrong_counts_as_the_strictest(check):
+    step = action("http.request", method="FETCH", url="https://example.com/")
+    assert ("W_RETRY_ONCE", "/steps/0/retry") in check(workflow({**step, "retry": {}}))
+
+
+def test_a_chain_is_added_to_the_dependencies_there_are(issue):
+    sends = [action("mail.send", name, **MAIL) for name in "ab"]
+    document = workflow(waiting("w"), sends[0], {**sends[1], "dependencies": ["w"]})
+    fixed = apply_fix(document, issue(document, "W_UNORDERED_EFFECTS"))
+    assert fixed["steps"][2]["dependencies"] == ["w", "a"]

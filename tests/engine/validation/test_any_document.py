@@ -119,6 +119,14 @@ def test_a_string_that_is_not_a_step_list_is_named(check):
     assert check({"format": 2, "steps": 5}) == [("E_FORMAT", "/format")]
 
 
+def test_a_document_nested_deeper_than_any_text_is_refused(check):
+    deep = "{{inputs.a}}"
+    for _ in range(100):
+        deep = [deep]
+    step = {"id": "t", "type": "transform", "operation": "set", "config": {"value": deep}}
+    assert check(workflow(step)) == [("E_JSON", "")]
+
+
 def test_more_steps_may_be_allowed(known):
     steps = [{"id": f"s{n}", "type": "delay", "for_s": 1} for n in range(60)]
     assert validate(workflow(*steps), known, max_steps=60) == []

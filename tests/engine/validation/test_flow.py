@@ -151,6 +151,14 @@ def test_an_approval_that_nobody_can_give_is_refused(check, fields, path):
         ("{{steps.search.output.messages}}!", {"format": "table"}, ["E_OUTPUT"]),
         ({"n": "{{steps.search.output.more}}"}, {"required": ["m"]}, ["E_OUTPUT"]),
         ("{{steps.search.output.none}}", {"type": "object"}, ["E_REF_FIELD"]),
+        (None, {"type": "object"}, []),
+        (None, {"type": "array"}, ["E_OUTPUT"]),
+        (["{{steps.search.output.more}}"], {"type": "array"}, []),
+        ({"n": 5, "m": "{{steps.search.output.more}}"}, {"properties": {"n": {}}}, []),
+        ("{{len(steps.search.output.messages)}}", {"type": "number"}, []),
+        ("{{first(steps.search.output.messages)}}", {"type": "string"}, ["E_OUTPUT"]),
+        ("{{steps.search.output.more}}", {"enum": [True, False]}, []),
+        ("{{steps.search.output.more}}", {"const": "yes"}, ["E_OUTPUT"]),
         ("{{steps.search.output", {"type": "string"}, ["E_EXPRESSION"]),
     ],
 )
@@ -185,3 +193,25 @@ def test_schemas_of_the_document_are_checked(check):
         ("E_SCHEMA", "/steps/0/output_schema/type"),
         ("E_SCHEMA", "/steps/1/schema/$ref"),
     ]
+
+
+def test_of_several_last_steps_the_output_is_an_object(check):
+    two = workflow(SEARCH, {**SEARCH, "id": "b"}, output_schema={"type": "array"})
+    assert check(two) == [("E_OUTPUT", "/output")]
+
+
+def test_a_switch_over_true_and_false_is_closed(check):
+    step = {"id": "s", "type": "switch", "value": "inputs.n > 1",
+            "cases": [{"when": [True, False], "steps": [waiting("x")]}]}  # fmt: skip
+    assert check(workflow(step, inputs=INPUTS)) == []
+
+
+def test_effects_under_opposite_conditions_need_no_order(check):
+    one = mail("a", execute_if="inputs.n > 1")
+    assert check(workflow(one, mail("b", execute_if="not (inputs.n > 1)"), inputs=INPUTS)) == []
+
+
+def test_the_branch_of_a_nested_step_counts(check):
+    inner = {**choice([reading("a")], condition="inputs.n > 2"), "id": "inner"}
+    document = workflow(choice([waiting("a")], [inner]), inputs=INPUTS)
+    assert check(document) == [("E_UNREACHABLE", "/steps/0/else/0/then/0/execute_if")]

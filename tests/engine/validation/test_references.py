@@ -29,6 +29,7 @@ def asking(prompt, **fields):
         ("steps.search.outputs.messages", "E_REF_FIELD", "steps.search.output.messages"),
         ("steps.search.output.mesages", "E_REF_FIELD", "steps.search.output.messages"),
         ("inputs.dya", "E_REF_FIELD", "inputs.day"),
+        ("steps.search.data.messages", "E_REF_FIELD", "steps.search.output.messages"),
     ],
 )
 def test_a_wrong_reference_has_its_fix(issue, known, written, code, fixed):
@@ -50,6 +51,7 @@ def test_a_wrong_reference_has_its_fix(issue, known, written, code, fixed):
         ("steps.search.output.messages.subject", "E_REF_FIELD"),
         ("steps.search.output.nothing_like_it", "E_REF_FIELD"),
         ("steps.elsewhere.output", "E_REF_STEP"),
+        ("steps.search.nothing", "E_REF_FIELD"),
         ("secrets.key", "E_REF_ROOT"),
         ("error.message", "E_REF_ROOT"),
         ("item.name", "E_REF_ROOT"),
@@ -110,6 +112,11 @@ def test_a_step_that_reads_a_later_one_is_moved_behind_it(issue):
         ("len(steps.search.output.messages)", "E_CONDITION_TYPE"),
         ("inputs.n + 1", "E_CONDITION_TYPE"),
         ("'yes'", "E_CONDITION_TYPE"),
+        ("3", "E_CONDITION_TYPE"),
+        ("inputs.n * 2", "E_CONDITION_TYPE"),
+        ("[inputs.n]", "E_CONDITION_TYPE"),
+        ("steps.search.status", "E_CONDITION_TYPE"),
+        ("number {{inputs.n}}", "E_CONDITION_TYPE"),
     ],
 )
 def test_a_condition_that_cannot_be_asked_is_refused(check, text, code):
@@ -126,9 +133,76 @@ def test_a_condition_that_cannot_be_asked_is_refused(check, text, code):
         "steps.search.output.more",
         "{{ inputs.n == 1 }}",
         "default(inputs.more, true)",
+        "true",
+        "first(pluck(steps.search.output.messages, 'unread'))",
+        "(inputs.n > 1) == (inputs.n < 5)",
     ],
 )
 def test_a_condition_that_can_be_asked_passes(known, text):
     inputs = {**INPUTS, "additionalProperties": True}
     step = waiting("a", execute_if=text)
     assert validate(workflow(SEARCH, step, inputs=inputs), known) == []
+
+
+def test_the_first_result_of_a_list_answer_lacks_its_output(issue):
+    ask = {"id": "ask", "type": "ai_processing", "prompt": "Why?"}
+    ask["output_schema"] = {"type": "object", "properties": {"rows": {"type": "array"}}}
+    reader = waiting("a", execute_if="steps.ask.rows[0] == 1")
+    found = issue(workflow(ask, reader), "E_REF_FIELD")
+    assert found.expected == "steps.ask.output.rows"
+
+
+@pytest.mark.parametrize(
+    ("fields", "output"),
+    [
+        ({"choices": ["yes", "no"]}, ["decision", "reasoning", "confidence", "actions"]),
+        ({}, ["text", "actions"]),
+        ({"output_schema": {"properties": {"level": {}}}}, ["level", "actions"]),
+        ({"output_schema": {"type": "strin"}}, ["anything"]),
+    ],
+)
+def test_the_output_of_a_decision_depends_on_its_fields(check, fields, output):
+    decide = {"id": "d", "type": "llm_decision", "prompt": "Decide.", **fields}
+    reading = {name: f"{{{{steps.d.output.{name}}}}}" for name in output}
+    found = check(workflow(decide, output=reading))
+    assert [one for one in found if one[0] == "E_REF_FIELD"] == []
+    wrong = check(workflow(decide, output="{{steps.d.output.wrong}}"))
+    assert (("E_REF_FIELD", "/output") in wrong) is (output != ["anything"])
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "path", "fix"),
+    [
+        (["frist"], "/steps/1/dependencies/0", "first"),
+        (["inner"], "/steps/1/dependencies/0", None),
+        (["nobody"], "/steps/1/dependencies/0", None),
+    ],
+)
+def test_a_dependency_names_a_step_of_the_same_list(issue, dependencies, path, fix):
+    outer = {"id": "first", "type": "conditional", "condition": "inputs.n > 1"}
+    document = workflow(
+        {**outer, "then": [waiting("inner")]},
+        waiting("a", dependencies=dependencies),
+        inputs=INPUTS,
+    )
+    found = issue(document, "E_BRANCH_TARGET")
+    assert found.path == path
+    assert (found.fix and found.fix[0]["value"]) == fix
+
+
+def test_an_approval_guards_steps_that_exist(check):
+    ask = {"id": "ask", "type": "human_approval", "title": "Go?", "approvers": ["owner"]}
+    assert check(workflow({**ask, "guards": ["a", "b"]}, waiting("a"))) == [
+        ("E_BRANCH_TARGET", "/steps/0/guards/1")
+    ]
+
+
+def test_a_step_that_waits_for_itself_is_let_go(issue):
+    found = issue(workflow(waiting("a", dependencies=["a"])), "E_CYCLE")
+    assert found.fix == [{"op": "remove", "path": "/steps/0/dependencies/0"}]
+
+
+def test_a_step_that_reads_itself_is_named(issue):
+    found = issue(workflow(waiting("a", execute_if="exists(steps.a.output)")), "E_REF_FORWARD")
+    assert "its own result" in found.message
+    assert found.fix is None

@@ -1,5 +1,6 @@
 import pytest
 
+from pilot.engine.catalogue import Column, TableSample
 from pilot.engine.validation import repair, validate
 from tests.engine.documents import TASKS, workflow
 
@@ -78,3 +79,42 @@ def test_columns_are_known_through_several_transforms(check):
 def test_without_a_sample_nothing_is_said_about_columns(known):
     document = workflow(*TASKS["steps"])
     assert validate(document, known.with_samples([])) == []
+
+
+def test_doubled_headers_are_numbered_as_they_will_be(known):
+    doubled = known.with_samples(
+        [TableSample("d.csv", "d", (Column("a", "text"), Column("a", "text")), 1)]
+    )
+    read = {**READ, "params": {"table": "d.csv", "tab": "d"}}
+    good = workflow(read, over(VALUES, op("rows_to_objects"), op("select", fields=["a", "a_2"])))
+    bad = workflow(read, over(VALUES, op("rows_to_objects"), op("select", fields=["a_3"])))
+    assert validate(good, doubled) == []
+    assert [one.code for one in validate(bad, doubled)] == ["E_REF_FIELD"]
+
+
+def test_a_range_hides_the_header(check):
+    read = {**READ, "params": {"table": "gantt.csv", "range": "B2:C9"}}
+    fields = over(VALUES, op("rows_to_objects"), op("select", fields=["unheard"]))
+    assert check(workflow(read, fields)) == []
+
+
+@pytest.mark.parametrize(
+    ("operations", "then", "codes"),
+    [
+        ([op("objects_to_rows")], op("rows_to_objects"), []),
+        ([op("objects_to_rows")], op("select", fields=["id"]), ["E_TYPE"]),
+        ([op("project_column", field="subject")], op("limit", count=1), []),
+        ([op("reduce", op="count")], op("limit", count=1), []),
+        ([op("find", condition="item.subject == 'a'")], op("limit", count=1), ["E_TYPE"]),
+        ([op("select", fields=["id"])], op("select", fields=["subject"]), ["E_REF_FIELD"]),
+    ],
+)
+def test_what_a_transform_gives_the_next_one_takes(check, operations, then, codes):
+    first = over("steps.search.output.messages", *operations)
+    second = {**over("steps.t.output", then), "id": "u"}
+    assert [code for code, _ in check(workflow(SEARCH, first, second))] == codes
+
+
+def test_a_transform_without_input_is_named(check):
+    step = {"id": "t", "type": "transform", "operations": [op("limit", count=1)]}
+    assert check(workflow(step)) == [("E_TYPE", "/steps/0/operations/0")]
