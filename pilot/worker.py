@@ -29,7 +29,7 @@ from pilot.engine.checkpoints import Writer
 from pilot.engine.document import parse
 from pilot.engine.history import Held, held
 from pilot.engine.liveness import Liveness
-from pilot.engine.outcomes import Services
+from pilot.engine.outcomes import Resources
 from pilot.engine.run import Plan, Ports, Run
 from pilot.errors import FencedError, PilotError
 
@@ -60,9 +60,9 @@ class Resident:
         self._signals: set[UUID] = set()
         self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="step")
         self._reader: psycopg.AsyncConnection[Any] | None = None
-        services = Services(catalogue.load(), Egress(allow=config.egress_allow), config.data)
+        resources = Resources(catalogue.load(), Egress(allow=config.egress_allow), config.data)
         self._ports = Ports(
-            Writer(config.database_url, worker_id, self._signal), self._pool, services
+            Writer(config.database_url, worker_id, self._signal), self._pool, resources
         )
 
     def poke(self) -> None:

@@ -25,7 +25,7 @@ def find(name: str, context: StepContext) -> Action:
     Raises:
         StepError: unknown or not granted (class config).
     """
-    found = context.services.catalogue.actions.get(name)
+    found = context.resources.catalogue.actions.get(name)
     if found is None:
         raise StepError(ErrorClass.CONFIG, f"There is no action {name}.")
     granted = context.execution.get("grants")
@@ -103,9 +103,9 @@ def perform(
         key=str(attempt.key),
         deadline=time.monotonic() + timeout_s,
         zone=context.scope.zone,
-        folder=context.services.folder(context.owner_id),
+        folder=context.resources.folder(context.owner_id),
         owner_email=context.execution["owner_email"],
-        http=context.services.egress,
+        http=context.resources.egress,
         log=log.bind(action=name),
     )
     call.folder.mkdir(parents=True, exist_ok=True)

@@ -60,33 +60,46 @@ def decide(
             raise NotFoundError("There is no such approval.")
         _may_decide(session, approval, seen_hash, user_id)
         _check_comment(approval, decision, comment)
-        vote = Vote(
-            approval_id=approval.id,
-            user_id=user_id,
-            owner_id=approval.owner_id,
-            decision=decision,
-            comment=comment,
-            payload_hash=approval.payload_hash,
-        )
-        session.add(vote)
-        session.flush()
-        name = Event.APPROVAL_APPROVED if decision == "approved" else Event.APPROVAL_REJECTED
-        facts = {
-            "approval": str(approval.id),
-            "path": approval.path,
-            "comment": comment,
-            "payload_hash": approval.payload_hash,
-        }
-        audit.record(
-            session,
-            name,
-            actor=by,
-            about=("execution", approval.execution_id),
-            owner_id=approval.owner_id,
-            details=facts,
-        )
+        _vote(session, approval, decision, comment, by=by, user_id=user_id)
         _settle(session, approval, comment, user_id)
     return seen.execution_id
+
+
+def _vote(
+    session: Session,
+    approval: Approval,
+    decision: Decision,
+    comment: str,
+    *,
+    by: Actor,
+    user_id: UUID,
+) -> None:
+    """Store a vote, once a person, with its audit record."""
+    vote = Vote(
+        approval_id=approval.id,
+        user_id=user_id,
+        owner_id=approval.owner_id,
+        decision=decision,
+        comment=comment,
+        payload_hash=approval.payload_hash,
+    )
+    session.add(vote)
+    session.flush()
+    name = Event.APPROVAL_APPROVED if decision == "approved" else Event.APPROVAL_REJECTED
+    facts = {
+        "approval": str(approval.id),
+        "path": approval.path,
+        "comment": comment,
+        "payload_hash": approval.payload_hash,
+    }
+    audit.record(
+        session,
+        name,
+        actor=by,
+        about=("execution", approval.execution_id),
+        owner_id=approval.owner_id,
+        details=facts,
+    )
 
 
 def _visible(session: Session, approval_id: UUID) -> Approval:

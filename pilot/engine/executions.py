@@ -1,17 +1,16 @@
-"""What people do with executions: start, pause, resume, retry, cancel, answer. Each owns its
+"""What people do with executions: pause, resume, retry, cancel, answer. Each owns its
 transaction; the runner only ever sees the rows that these change.
 """
 
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
-from pilot import audit, db, jobs, progress, settings, strictjson
+from pilot import db, jobs, progress
 from pilot.audit import Actor, Event
-from pilot.engine import agents, document, idempotency, inputs
+from pilot.engine import trail
 from pilot.engine.status import (
     CANCELLABLE,
     FINAL,
@@ -22,169 +21,11 @@ from pilot.engine.status import (
     StepStatus,
 )
 from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
-from pilot.models.agent import Agent, AgentConfiguration
+from pilot.models.agent import Agent
 from pilot.models.columns import NOW
 from pilot.models.execution import Execution, StepExecution, Wait
 
 MAX_INPUT_BYTES = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Start:
-    """What a person or a program asks for."""
-
-    mode: str = "run"  # run: saved inputs under the given ones; test: the given ones only
-    inputs: dict[str, Any] = field(default_factory=dict)
-    prompt: str | None = None
-    simple: bool = False  # force the one-step document
-    key: str | None = None  # idempotency key of the request
-    trigger: str = "manual"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which document runs, and why."""
-
-    runs: str  # pilot_steps or one_step
-    reason: str  # pilot_steps, no_pilot_steps, override or pilot_disabled
-
-
-def choose(*, enabled: bool, has_pilot_steps: bool, override: bool) -> Choice:
-    """Decide which document runs; of several reasons for one step, the first that holds."""
-    if not has_pilot_steps:
-        return Choice("one_step", "no_pilot_steps")
-    if override:
-        return Choice("one_step", "override")
-    if not enabled:
-        return Choice("one_step", "pilot_disabled")
-    return Choice("pilot_steps", "pilot_steps")
-
-
-def start(agent_id: UUID, asked: Start, *, by: Actor, user_id: UUID) -> UUID:
-    """Queue a new execution of an agent's newest version and ring.
-
-    The same key and body within 24 h return the same execution.
-
-    Raises:
-        NotFoundError: no such agent, or it is not yours.
-        InvalidError: inputs are missing or of the wrong type, each named; or the key was used with
-            another body.
-        ConflictError: the agent is switched off, or has nothing to run.
-    """
-    body = {
-        "agent": str(agent_id),
-        "mode": asked.mode,
-        "inputs": asked.inputs,
-        "prompt": asked.prompt,
-        "simple": asked.simple,
-    }
-    if len(strictjson.dumps(body)) > MAX_INPUT_BYTES:
-        raise InvalidError([Issue("E_LIMIT", "/inputs", "The inputs are larger than 1 MB.")])
-    with db.transaction("execution.start", user_id) as session:
-        kept = idempotency.open_request(session, user_id, asked.key, "execution.start", body)
-        if kept is not None:
-            return UUID(kept["execution_id"])
-        row = _prepare(session, agents.load(session, agent_id), asked, user_id)
-        session.add(row)
-        session.flush()
-        _tell_start(session, row, by)
-        idempotency.keep_answer(session, user_id, asked.key, {"execution_id": str(row.id)})
-    return row.id
-
-
-def _prepare(session: Session, agent: Agent, asked: Start, user_id: UUID) -> Execution:
-    if not agent.active:
-        raise ConflictError(f"The agent {agent.name} is switched off: switch it on to start it.")
-    version = agents.newest(session, agent)
-    snapshot, settings_version = settings.snapshot(session)
-    pilot_steps = version.document if version is not None else None
-    choice = choose(
-        enabled=bool(snapshot["pilot_enabled"]),
-        has_pilot_steps=pilot_steps is not None,
-        override=asked.simple,
-    )
-    prompt = asked.prompt or agent.prompt
-    if choice.runs == "one_step" and not prompt.strip():
-        raise ConflictError(_nothing_to_run(choice.reason))
-    schema = version.inputs_schema if version is not None else None
-    given = _inputs(session, agent, asked, schema, user_id)
-    one_step = agents.one_step(prompt, agent.grants) if choice.runs == "one_step" else None
-    policies = document.parse(one_step or pilot_steps).policies
-    return Execution(
-        owner_id=agent.owner_id,
-        agent_id=agent.id,
-        agent_name=agent.name,
-        version_id=version.id if version is not None else None,
-        version_number=version.number if version is not None else None,
-        document=one_step,
-        runs=choice.runs,
-        runs_reason=choice.reason,
-        mode=asked.mode,
-        trigger=asked.trigger,
-        started_by=user_id,
-        inputs=given,
-        prompt=asked.prompt,
-        settings=snapshot,
-        settings_version=settings_version,
-        zone=_zone(session, agent.owner_id),
-        status=ExecutionStatus.QUEUED,
-        priority=policies.priority,
-        deadline_at=session.scalar(
-            text("SELECT pilot_now() + make_interval(secs => :s)"), {"s": policies.deadline_s}
-        ),
-    )
-
-
-def _nothing_to_run(reason: str) -> str:
-    if reason == "pilot_disabled":
-        return (
-            "Pilot is switched off, so the agent would run as one model step; it has no prompt: "
-            "switch Pilot on (System config), or give the agent a prompt."
-        )
-    return "The agent has neither pilot steps nor a prompt: give it one of them."
-
-
-def _zone(session: Session, owner_id: UUID) -> str:
-    found: str = session.execute(
-        text("SELECT zone FROM app_user WHERE id = :id"), {"id": owner_id}
-    ).scalar_one()
-    return found
-
-
-def _inputs(
-    session: Session, agent: Agent, asked: Start, schema: Any, user_id: UUID
-) -> dict[str, Any]:
-    """Return the checked inputs: in run mode the newest saved ones lie under the given ones."""
-    values = dict(asked.inputs)
-    if asked.mode == "run":
-        saved = session.scalar(
-            select(AgentConfiguration)
-            .where(AgentConfiguration.agent_id == agent.id, AgentConfiguration.user_id == user_id)
-            .order_by(AgentConfiguration.id.desc())
-            .limit(1)
-        )
-        if saved is not None:
-            values = {**saved.inputs, **values}
-            schema = schema or saved.inputs_schema
-    return inputs.accept(schema, values) if schema is not None else values
-
-
-def _tell_start(session: Session, row: Execution, by: Actor) -> None:
-    facts = {
-        "agent": row.agent_name,
-        "version": row.version_number,
-        "mode": row.mode,
-        "runs": row.runs,
-        "reason": row.runs_reason,
-        "session": str(row.session_id),
-        "settings_version": row.settings_version,
-    }
-    _record(session, row, Event.PILOT_EXECUTION_STARTED, by, facts)
-    if row.runs_reason == "pilot_disabled":
-        _record(session, row, Event.PILOT_DISABLED, by, {"agent": row.agent_name})
-    _event(session, row.id, "execution", None, {"status": "queued"} | facts)
-    jobs.ring(session, row.id)
-    progress.signal(session, row.id)
 
 
 def pause(execution_id: UUID, *, by: Actor, user_id: UUID) -> None:
@@ -197,12 +38,12 @@ def pause(execution_id: UUID, *, by: Actor, user_id: UUID) -> None:
     with db.transaction("execution.pause", user_id) as session:
         row = _locked(session, execution_id, PAUSABLE, "paused")
         if row.status == ExecutionStatus.RUNNING:
-            row.pause_requested_at = _now(session)
-            _event(session, row.id, "execution", None, {"asked": "pause"})
+            row.pause_requested_at = trail.now(session)
+            trail.tell(session, row.id, "execution", None, {"asked": "pause"})
         else:
             row.status, row.status_reason = ExecutionStatus.PAUSED, "pause"
-            _event(session, row.id, "execution", None, {"status": "paused", "reason": "pause"})
-            _record(session, row, Event.PILOT_EXECUTION_PAUSED, by, {"reason": "pause"})
+            trail.tell(session, row.id, "execution", None, {"status": "paused", "reason": "pause"})
+            trail.record(session, row, Event.PILOT_EXECUTION_PAUSED, by, {"reason": "pause"})
         progress.signal(session, row.id)
 
 
@@ -221,7 +62,7 @@ def resume(execution_id: UUID, *, by: Actor, user_id: UUID, seen_seq: int | None
             raise ConflictError("Answer first whether the unknown step happened.")
         row.recovery_attempts = 0
         _queue(session, row)
-        _record(session, row, Event.PILOT_EXECUTION_RESUMED, by, {})
+        trail.record(session, row, Event.PILOT_EXECUTION_RESUMED, by, {})
 
 
 def cancel(execution_id: UUID, *, by: Actor, user_id: UUID) -> None:
@@ -233,15 +74,15 @@ def cancel(execution_id: UUID, *, by: Actor, user_id: UUID) -> None:
     """
     with db.transaction("execution.cancel", user_id) as session:
         row = _locked(session, execution_id, CANCELLABLE, "cancelled")
-        row.cancel_requested_at = _now(session)
+        row.cancel_requested_at = trail.now(session)
         if row.status == ExecutionStatus.RUNNING:
             row.status = ExecutionStatus.CANCELLING
-            _event(session, row.id, "execution", None, {"status": "cancelling"})
+            trail.tell(session, row.id, "execution", None, {"status": "cancelling"})
         else:
             row.status, row.finished_at = ExecutionStatus.CANCELLED, row.cancel_requested_at
             _close_waits(session, row.id)
-            _event(session, row.id, "execution", None, {"status": "cancelled"})
-            _record(session, row, Event.PILOT_EXECUTION_CANCELLED, by, {"status": "cancelled"})
+            trail.tell(session, row.id, "execution", None, {"status": "cancelled"})
+            trail.record(session, row, Event.PILOT_EXECUTION_CANCELLED, by, {"status": "cancelled"})
         progress.signal(session, row.id)
 
 
@@ -271,7 +112,7 @@ def retry_failed(
             text("SELECT greatest(:d, pilot_now() + interval '1 hour')"), {"d": row.deadline_at}
         )
         _queue(session, row)
-        _record(session, row, Event.PILOT_EXECUTION_RETRIED, by, {"steps": sorted(set(again))})
+        trail.record(session, row, Event.PILOT_EXECUTION_RETRIED, by, {"steps": sorted(set(again))})
 
 
 def answer(
@@ -308,8 +149,8 @@ def answer(
         ).all()
         if not hit:
             raise ConflictError("This step has no open question: somebody answered it already.")
-        _event(session, row.id, "step", path, {"status": str(becomes[said]), "answer": said})
-        _record(session, row, Event.PILOT_OUTCOME_RESOLVED, by, {"path": path, "answer": said})
+        trail.tell(session, row.id, "step", path, {"status": str(becomes[said]), "answer": said})
+        trail.record(session, row, Event.PILOT_OUTCOME_RESOLVED, by, {"path": path, "answer": said})
         if row.status == ExecutionStatus.NEEDS_ATTENTION and not _open_unknown(session, row.id):
             _queue(session, row)
 
@@ -355,8 +196,8 @@ def _open_unknown(session: Session, execution_id: UUID) -> bool:
 
 def _queue(session: Session, row: Execution) -> None:
     row.status, row.status_reason = ExecutionStatus.QUEUED, None
-    row.pause_requested_at, row.wake_at = None, _now(session)
-    _event(session, row.id, "execution", None, {"status": "queued"})
+    row.pause_requested_at, row.wake_at = None, trail.now(session)
+    trail.tell(session, row.id, "execution", None, {"status": "queued"})
     jobs.ring(session, row.id)
     progress.signal(session, row.id)
 
@@ -373,31 +214,4 @@ def _close_waits(session: Session, execution_id: UUID) -> None:
             "WHERE execution_id = :e AND decided_at IS NULL"
         ),
         {"e": execution_id},
-    )
-
-
-def _now(session: Session) -> Any:
-    return session.scalar(text("SELECT pilot_now()"))
-
-
-def _event(
-    session: Session, execution_id: UUID, kind: str, path: str | None, data: dict[str, Any]
-) -> None:
-    session.flush()
-    session.execute(
-        text("SELECT add_event(:e, :k, :p, cast(:d AS json))"),
-        {"e": execution_id, "k": kind, "p": path, "d": strictjson.dumps(data)},
-    )
-
-
-def _record(
-    session: Session, row: Execution, event: Event, by: Actor, details: dict[str, Any]
-) -> None:
-    audit.record(
-        session,
-        event,
-        actor=by,
-        about=("execution", row.id),
-        details=details,
-        owner_id=row.owner_id,
     )

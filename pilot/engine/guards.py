@@ -22,7 +22,7 @@ def context(run: Run, path: str, scope: Scope) -> StepContext:
         path=path,
         owner_id=run.held.owner_id,
         execution=run.held.facts,
-        services=run.ports.services,
+        resources=run.ports.resources,
         cache=run.plan.cache,
         render_guarded=lambda step_id: _render_guarded(run, step_id, scope),
         html_steps=run.plan.html_steps(),

@@ -48,7 +48,7 @@ Outcome = Done | Skip | Enter | Wait
 
 
 @dataclass(frozen=True)
-class Services:
+class Resources:
     """What a worker process lends to steps."""
 
     catalogue: Catalogue
@@ -68,7 +68,7 @@ class StepContext:
     path: str
     owner_id: UUID
     execution: Mapping[str, Any]  # the claimed row's facts: agent_id, started_by, mode ...
-    services: Services
+    resources: Resources
     cache: dict[tuple[str, str], Any]  # compiled expressions of the document
     render_guarded: Callable[[str], list[dict[str, Any]]]
     html_steps: frozenset[str] = frozenset()  # whose rendered text is HTML already

@@ -14,7 +14,7 @@ from pilot.engine.checkpoints import Checkpoint, Flags, Writer
 from pilot.engine.document import Workflow, walk
 from pilot.engine.expressions import Scope
 from pilot.engine.history import Held
-from pilot.engine.outcomes import Services
+from pilot.engine.outcomes import Resources
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import StepFields
 from pilot.engine.transforms import compile_operations
@@ -79,7 +79,7 @@ class Ports:
 
     writer: Writer
     pool: Executor
-    services: Services
+    resources: Resources
 
 
 class Run:

@@ -10,7 +10,7 @@ import psycopg
 from pilot import db, jobs, progress, settings
 from pilot.audit import Actor
 from pilot.config import Config
-from pilot.engine import agents, executions
+from pilot.engine import agents, starts
 from pilot.engine.liveness import Liveness
 from pilot.worker import Resident
 
@@ -54,8 +54,8 @@ def make_agent(owner, steps, **document):
 
 
 def start(agent_id, owner, **inputs):
-    return executions.start(
-        agent_id, executions.Start(inputs=inputs), by=Actor(f"user:{owner}"), user_id=owner
+    return starts.start(
+        agent_id, starts.Start(inputs=inputs), by=Actor(f"user:{owner}"), user_id=owner
     )
 
 

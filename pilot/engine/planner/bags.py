@@ -1,0 +1,216 @@
+"""Facts whose words come in any order: how rows are sorted, one mail each, whether today counts.
+
+A bag is a run of allowed words that holds what makes the fact; the grammar has no order for them.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pilot.engine.planner.chart import Chart, Edge
+from pilot.engine.planner.facts import ColumnRef, Order, Today, Unique
+
+MAX_TOKENS = 16
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Tokens `start` to `end`, with the words and the tags that they have."""
+
+    chart: Chart
+    start: int
+    end: int
+    words: tuple[str, ...]
+    tags: frozenset[str]
+
+    def has(self, *names: str) -> bool:
+        """Say whether one of these words, or (upper case) tags, is in the run."""
+        return any(name in self.tags if name.isupper() else name in self.words for name in names)
+
+
+Check = Callable[[_Run], object]
+
+_ORDER_TAGS = (
+    "SORT", "SOONEST", "NEWEST", "LARGEST", "SMALLEST", "FIRSTPLACE", "ASCENDING", "DESCENDING",
+    "COLREF", "ENDING", "STARTING",
+)  # fmt: skip
+_ORDER_WORDS = frozenset(
+    "the a an its their these those this that it them so with put place list have having show by on"
+    " in of from to at and be is are should must come comes go goes coming going start starting begin"
+    " beginning one ones task tasks row rows entry entries item items what which whatever order due"
+    " according first top way such where please table result results being appear appears - : ("
+    " ) whose has have based after upon value values column date dates".split()
+)
+_UNIQUE_TAGS = ("PERSON", "ANYONE", "EVERYONE", "DUPLICATE", "MAILNOUN", "LISTNOUN", "DELETE",
+                "SEND", "NEGATION")  # fmt: skip
+_UNIQUE_WORDS = frozenset(
+    "the a an of it this that them these those they to be is are should must shall may can will not"
+    " no never get gets getting got receive receives receiving has have sent mailed see only just"
+    " exactly more than once twice one two single same again double multiple several copy copies"
+    " times time each every all both three even if so and but for per with in among amongst on list"
+    " listed addressed even though please does do there ends up end up without being deduped"
+    " deduplicate deduplicated dedupe unique distinct repeatedly either".split()
+)
+_MANY = ("twice", "once", "two", "double", "multiple", "several", "repeatedly", "again", "one",
+         "single", "DUPLICATE", "deduplicate", "deduplicated", "dedupe", "deduped", "unique",
+         "distinct")  # fmt: skip
+_UNIQUE_ENDS = frozenset(
+    "twice once two double one single same each again multiple several repeatedly deduplicate copy"
+    " deduplicated dedupe deduped unique distinct copies times time even not no only exactly".split()
+)
+_NO_COLUMN = frozenset("starting start begin beginning first end".split())
+_TODAY_WORDS = frozenset(
+    "today not without excluding exclude excludes excluded except excl minus skip skipping ignore"
+    " ignoring ignored leave leaving left out omit omitting omitted bar barring disregarding"
+    " disregard counting count counts counted including include includes included incl considering"
+    " considered starting start starts from itself be to is are as part the does do should must"
+    " shall will would has itself no never one of them these those so but and it inclusive too also"
+    " taken into account in range window period plus exempt day beginning begin on onwards with"
+    " only after tomorrow counted's which that this ; i e : - don't aside , belong belongs".split()
+)
+_TODAY_OUT = frozenset(
+    "not without excluding exclude excludes excluded except excl minus skip skipping ignore ignoring"
+    " ignored omit omitting omitted bar barring disregarding disregard never no exempt aside after"
+    " left leave leaving".split()
+)
+_TODAY_IN = frozenset(
+    "including include includes included incl inclusive counting counts count plus starting".split()
+)
+
+
+def add_bags(chart: Chart) -> None:
+    """Add the edges of all bags; the edges of lexicon, columns and spans must be there."""
+    tags = _tags_of(chart)
+    _add(chart, tags, "ORDER", (_ORDER_TAGS, _ORDER_WORDS), (_ORDER_TAGS, frozenset()), _order)
+    unique = (_UNIQUE_TAGS, _UNIQUE_WORDS)
+    _add(chart, tags, "UNIQUE", unique, (_UNIQUE_TAGS, _UNIQUE_ENDS), _unique)
+    _add(chart, tags, "TODAY", ((), _TODAY_WORDS), ((), _TODAY_WORDS), _today)
+
+
+def _tags_of(chart: Chart) -> list[frozenset[str]]:
+    found: list[set[str]] = [set() for _ in chart.tokens]
+    for edges in chart.edges.values():
+        for edge in edges:
+            for at in range(edge.start, edge.end):
+                found[at].add(edge.tag)
+    return [frozenset(one) for one in found]
+
+
+def _add(
+    chart: Chart,
+    tags: list[frozenset[str]],
+    tag: str,
+    allowed: tuple[tuple[str, ...], frozenset[str]],
+    ends: tuple[tuple[str, ...], frozenset[str]],
+    check: Check,
+) -> None:
+    for start, end in _runs(chart, tags, allowed):
+        if not all(tags[at] & set(ends[0]) or chart.tokens[at].word in ends[1]
+                   for at in (start, end - 1)):  # fmt: skip
+            continue
+        words = tuple(token.word for token in chart.tokens[start:end])
+        inside = frozenset(
+            edge.tag
+            for (at, _), edges in chart.edges.items()
+            if start <= at < end
+            for edge in edges
+            if edge.end <= end
+        )
+        value = check(_Run(chart, start, end, words, inside))
+        if value is not None:
+            chart.add(Edge(tag, start, end, value))
+
+
+def _runs(
+    chart: Chart, tags: list[frozenset[str]], allowed: tuple[tuple[str, ...], frozenset[str]]
+) -> Iterator[tuple[int, int]]:
+    """Yield start and end of every run of allowed tokens."""
+    wanted, words = set(allowed[0]), allowed[1]
+    fits = [bool(tags[at] & wanted) or token.word in words for at, token in enumerate(chart.tokens)]
+    for start in range(len(fits)):
+        for end in range(start + 1, min(start + MAX_TOKENS, len(fits)) + 1):
+            if not fits[end - 1]:
+                break
+            yield start, end
+
+
+def _order(run: _Run) -> Order | None:
+    """Return an order for a direction with a place or a column: soonest first, by End date."""
+    up = run.has("SOONEST", "SMALLEST", "ASCENDING")
+    down = run.has("NEWEST", "LARGEST", "DESCENDING")
+    first_to_end = run.has("ENDING") and run.has("FIRSTPLACE") and run.has("first", "soonest")
+    placed = run.has("FIRSTPLACE", "top", "start", "starting", "begin", "beginning", "SORT")
+    directed = run.has("ASCENDING", "DESCENDING") or ((up or down or first_to_end) and placed)
+    column = _order_column(run)
+    by_column = run.has("SORT") and (column is not None or run.has("ENDING"))
+    if not (directed or by_column):
+        return None
+    up = up or (first_to_end and not down)
+    if up and down and not run.has("ASCENDING", "DESCENDING"):
+        return None
+    descending = (
+        (True if run.has("DESCENDING") or (down and not up) else False) if up or down else None
+    )
+    sense = "end" if column is None and (run.has("ENDING", "SOONEST")) else None
+    return Order(column, sense, descending)
+
+
+def _order_column(run: _Run) -> ColumnRef | None:
+    """Return the column to sort by: a date rather than what a row is called."""
+    refs = [
+        edge.value
+        for at in range(run.start, run.end)
+        for edge in run.chart.at(at, "COLREF")
+        if edge.end <= run.end
+        and not _is_part(run.chart, edge)
+        and not (edge.end - edge.start == 1 and run.chart.tokens[at].word in _NO_COLUMN)
+    ]
+    dates = [ref for ref in refs if ref.kind == "date"]
+    rows = {edge.value for edge in run.chart.tagged("ENTITY")}
+    others = [ref for ref in refs if ref.name not in rows or run.has("SORT")]
+    names = {ref.name for ref in dates or others}
+    return (dates or others)[0] if len(names) == 1 else None
+
+
+def _is_part(chart: Chart, edge: Edge) -> bool:
+    """Say whether a longer name of a column holds this one."""
+    return any(
+        other.start <= edge.start and other.end >= edge.end and other.end - other.start > edge.end - edge.start
+        and other.value != edge.value
+        for other in chart.tagged("COLREF")
+    )  # fmt: skip
+
+
+def _unique(run: _Run) -> Unique | None:
+    """Return "no duplicate recipients" for people and a number of mails."""
+    people = run.has("PERSON", "ANYONE", "EVERYONE")
+    if not people or not run.has(*_MANY):
+        return None
+    counted = run.has(
+        "twice", "once", "double", "two", "multiple", "several", "repeatedly", "again"
+    )
+    doubled = run.has(
+        "DUPLICATE", "deduplicate", "deduplicated", "dedupe", "deduped", "unique", "distinct"
+    )
+    one_each = run.has("one", "single") and run.has("MAILNOUN", "copy", "LISTNOUN")
+    return Unique("recipients") if counted or doubled or one_each else None
+
+
+def _today(run: _Run) -> Today | None:
+    words = set(run.words)
+    edges = {run.words[0], run.words[-1]} & {
+        ",",
+        ";",
+        "-",
+        ":",
+        "and",
+        "the",
+        "it",
+        "of",
+        "to",
+        "in",
+    }
+    if edges or ("today" not in words and not {"tomorrow", "starting"} <= words):
+        return None
+    if words & _TODAY_OUT and len(words) > 1:
+        return Today(counts=False)
+    return Today(counts=True) if words & _TODAY_IN and "today" in words else None

@@ -1,0 +1,210 @@
+"""A chart of what the tokens can mean: rules join edges to larger ones, bottom up.
+
+A pattern is a row of elements such as `in|within? DET* NEXT n=NUM u=UNIT`: lower case is a word of
+the goal, upper case an edge that a lexicon entry or an earlier rule has made, `name=` captures.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from pilot.engine.planner.text import Token
+
+MAX_REPEATS = 40
+MAX_TRIES = 50  # readings of one rule at one place
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Tokens `start` to `end` (exclusive) can be a `tag` with this value; score is 0 to 1."""
+
+    tag: str
+    start: int
+    end: int
+    value: Any = None
+    score: float = 1.0
+
+
+@dataclass(frozen=True)
+class Element:
+    """One place of a pattern: alternatives, how often, and the name it is captured under."""
+
+    name: str
+    words: frozenset[str]
+    tags: tuple[str, ...]
+    least: int
+    most: int
+
+
+Captures = dict[str, list[Edge]]
+Build = Callable[["Match"], Any]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Makes a `tag` edge of what a pattern matches; a build that returns None makes none."""
+
+    tag: str
+    elements: tuple[Element, ...]
+    build: Build
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a pattern matched."""
+
+    chart: "Chart"
+    start: int
+    end: int
+    captures: Captures
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.captures
+
+    def value(self, name: str, default: Any = None) -> Any:
+        """Return the value of the first edge captured under this name."""
+        return self.captures[name][0].value if name in self.captures else default
+
+    def values(self, name: str) -> list[Any]:
+        """Return the values of all edges captured under this name."""
+        return [edge.value for edge in self.captures.get(name, [])]
+
+    @property
+    def text(self) -> str:
+        """What was matched, as it was typed."""
+        return self.chart.between(self.start, self.end)
+
+    def typed(self, name: str) -> str:
+        """Return what was captured under this name, as it was typed."""
+        edges = self.captures[name]
+        return self.chart.between(edges[0].start, edges[-1].end)
+
+    @property
+    def score(self) -> float:
+        """The lowest score of what was captured."""
+        return min((edge.score for some in self.captures.values() for edge in some), default=1.0)
+
+
+@dataclass
+class Chart:
+    """Tokens and the edges found over them."""
+
+    text: str
+    tokens: Sequence[Token]
+    edges: dict[tuple[int, str], list[Edge]] = field(default_factory=dict)
+
+    def between(self, start: int, end: int) -> str:
+        """Return the text of the tokens from `start` to `end` (exclusive)."""
+        return self.text[self.tokens[start].start : self.tokens[end - 1].end]
+
+    def add(self, edge: Edge) -> None:
+        """Add an edge, unless the same is there."""
+        known = self.edges.setdefault((edge.start, edge.tag), [])
+        if not any(one.end == edge.end and one.value == edge.value for one in known):
+            known.append(edge)
+            known.sort(key=lambda one: (-one.end, -one.score))
+
+    def at(self, start: int, tag: str) -> list[Edge]:
+        """Return the edges of a tag that begin here, the longest first."""
+        return self.edges.get((start, tag), [])
+
+    def tagged(self, tag: str) -> Iterator[Edge]:
+        """Yield all edges of a tag."""
+        for (_, name), edges in self.edges.items():
+            if name == tag:
+                yield from edges
+
+    def apply(self, rules: Iterable[Rule]) -> None:
+        """Add the edges that these rules make; rules see the edges of those before them."""
+        for rule in rules:
+            for start in range(len(self.tokens)):
+                for end, captures in islice(self._matches(rule.elements, 0, start), MAX_TRIES):
+                    if end == start:
+                        continue
+                    match = Match(self, start, end, captures)
+                    value = rule.build(match)
+                    if value is not None:
+                        self.add(Edge(rule.tag, start, end, value, match.score))
+                        break
+
+    def _matches(
+        self, elements: tuple[Element, ...], place: int, at: int
+    ) -> Iterator[tuple[int, Captures]]:
+        """Yield ends and captures, greedy first."""
+        if place == len(elements):
+            yield at, {}
+            return
+        yield from self._repeated(elements, place, at, 0)
+
+    def _repeated(
+        self, elements: tuple[Element, ...], place: int, at: int, count: int
+    ) -> Iterator[tuple[int, Captures]]:
+        element = elements[place]
+        if count < element.most:
+            for edge in self._options(element, at):
+                for end, captures in self._repeated(elements, place, edge.end, count + 1):
+                    if element.name:
+                        found = [edge, *captures.get(element.name, [])]
+                        captures = {**captures, element.name: found}  # noqa: PLW2901
+                    yield end, captures
+        if count >= element.least:
+            yield from self._matches(elements, place + 1, at)
+
+    def _options(self, element: Element, at: int) -> Iterator[Edge]:
+        if at >= len(self.tokens):
+            return
+        for tag in element.tags:
+            yield from self.at(at, tag)
+        token = self.tokens[at]
+        if token.word in element.words:
+            yield Edge(token.word, at, at + 1, token.word)
+
+
+def rule(tag: str, pattern: str, build: Build | Any = True) -> Rule:
+    """Return a rule; a build that is no function is the value of every edge."""
+    constant = build
+    make: Build = build if callable(build) else lambda _: constant
+    return Rule(tag, tuple(_element(part) for part in pattern.split()), make)
+
+
+def _element(text: str) -> Element:
+    name, mark, rest = text.partition("=")
+    if not mark or not name.isalpha():
+        name, rest = "", text
+    least, most = {"?": (0, 1), "*": (0, MAX_REPEATS), "+": (1, MAX_REPEATS)}.get(rest[-1], (1, 1))
+    if (least, most) != (1, 1) and len(rest) > 1:
+        rest = rest[:-1]
+    else:
+        least, most = 1, 1
+    parts = [part for part in rest.split("|") if part] or ["|"]
+    tags = tuple(part for part in parts if part.isupper())
+    return Element(name, frozenset(part for part in parts if part not in tags), tags, least, most)
+
+
+def best_cover(chart: Chart, costs: dict[str, float], unknown: float) -> list[Edge]:
+    """Return the cheapest row of edges that covers all tokens.
+
+    Args:
+        chart: all edges.
+        costs: what an edge of a tag costs; other tags are not used. A score below 1 adds to it.
+        unknown: what a token costs that no edge covers; it becomes an edge of tag "UNKNOWN".
+    """
+    count = len(chart.tokens)
+    best: list[tuple[float, Edge | None]] = [(0.0, None)] * (count + 1)
+    for start in range(count - 1, -1, -1):
+        alone = Edge("UNKNOWN", start, start + 1)
+        options = [(unknown + best[start + 1][0], alone)]
+        for tag, cost in costs.items():
+            for edge in chart.at(start, tag):
+                total = cost + (1 - edge.score) + best[edge.end][0]
+                options.append((total, edge))
+        best[start] = min(options, key=lambda option: (option[0], -option[1].end))
+    found: list[Edge] = []
+    at = 0
+    while at < count:
+        edge = best[at][1]
+        assert edge is not None  # noqa: S101  every start below the count has one
+        found.append(edge)
+        at = edge.end
+    return found

@@ -1,0 +1,252 @@
+"""Reads a goal over one table: the cheapest way to understand all its words."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pilot.engine.planner import (
+    grammar_dates,
+    grammar_delivery,
+    grammar_filters,
+    grammar_shape,
+    grammar_sources,
+    lexicon,
+    vocabulary,
+)
+from pilot.engine.planner.background import backgrounds
+from pilot.engine.planner.bags import add_bags
+from pilot.engine.planner.chart import Chart, Edge, best_cover
+from pilot.engine.planner.facts import Append, Source
+from pilot.engine.planner.text import Token
+from pilot.engine.planner.vocabulary import Vocabulary
+
+Names = Mapping[tuple[str, ...], set[tuple[str, str]]]
+
+UNKNOWN_COST = 60.0
+WRONG_TABLE_COST = 150.0
+NAMED_TABLE_GAIN = 4.0
+FACTS = (
+    "FILTER", "WINDOW", "DATEWORD", "TODAY", "ORDER", "COLUMNS", "ALLCOLUMNS", "COLCOUNT", "UNIQUE",
+    "SEPARATE", "LIMIT", "MEASURE", "RECIPIENTS", "SUBJECT", "APPROVAL", "EMPTY", "GUARD", "SOURCE",
+    "APPEND", "SKIP", "NOMAIL", "MAILSEARCH", "UNABLE", "BARE",
+)  # fmt: skip
+_PLAIN = (
+    "FILLER", "READ", "SEND", "MAILNOUN", "LISTNOUN", "ROWNOUN", "SHEETNOUN", "ENTITY", "EACHROW",
+    "TABLEWORD", "LEFTOUT", "BACKGROUND", "VAGUE",
+)  # fmt: skip
+# A fact is dearer than one word of filler, cheaper than two; vague ones come last.
+_COSTS: dict[str, float] = (
+    dict.fromkeys(_PLAIN, 1.0)
+    | dict.fromkeys(FACTS, 1.2)
+    | {"PUNCT": 0.05, "DATEWORD": 2.5, "GUARD": 2.5, "LEFTOUT": 0.0, "BACKGROUND": 8.0, "SOURCE": 1.3,
+       "APPROVAL": 1.1, "EMPTY": 1.1, "UNABLE": 1.4,
+       "BARE": 3.0, "VAGUE": 3.0}
+)  # fmt: skip
+_ORDINALS = frozenset(
+    "first firstly second secondly third thirdly fourth next last lastly finally afterwards after"
+    " later one two three four five six".split()
+)
+_NO_NAME = frozenset({"today", "tomorrow", "i"})
+
+
+@dataclass(frozen=True)
+class Parse:
+    """How a goal reads over one table; a smaller cost is a better reading."""
+
+    vocabulary: Vocabulary
+    chart: Chart
+    cover: tuple[Edge, ...]
+    cost: float
+
+    @property
+    def facts(self) -> list[Edge]:
+        """What was understood, in the order of the goal."""
+        return [edge for edge in self.cover if edge.tag in FACTS]
+
+    @property
+    def unknown(self) -> list[tuple[int, int]]:
+        """Start and end of each row of words that nothing explains."""
+        found: list[tuple[int, int]] = []
+        for edge in self.cover:
+            if edge.tag != "UNKNOWN":
+                continue
+            if found and found[-1][1] == edge.start:
+                found[-1] = (found[-1][0], edge.end)
+            else:
+                found.append((edge.start, edge.end))
+        return found
+
+    @property
+    def names_table(self) -> bool:
+        """Whether the goal names this table."""
+        key = (self.vocabulary.sample.table, self.vocabulary.sample.tab)
+        return any(
+            isinstance(edge.value, Source) and key in edge.value.tables for edge in self.facts
+        )
+
+
+def parse(
+    text: str, tokens: list[Token], known: Vocabulary, names: Names, left_out: Iterable[str]
+) -> Parse:
+    """Return the best reading of the tokens over one table.
+
+    Args:
+        text: the normalised goal.
+        tokens: its tokens, corrected.
+        known: the words of the table.
+        names: the names of all tables.
+        left_out: texts that the user said to leave out.
+    """
+    chart = Chart(text, tokens)
+    _add_tokens(chart)
+    _add_lexicon(chart)
+    vocabulary.add_edges(chart, known)
+    _add_names(chart, known, names)
+    is_mailbox = not known.sample.table
+    chart.apply(_rules(is_mailbox=is_mailbox))
+    if any(True for _ in chart.tagged("APPEND")):
+        chart.apply(grammar_sources.SKIPS)
+    add_bags(chart)
+    _leave_out(chart, left_out)
+    for edge in backgrounds(chart):
+        chart.add(edge)
+    cover = best_cover(chart, _COSTS, UNKNOWN_COST)
+    return Parse(known, chart, tuple(cover), _cost(cover, known))
+
+
+def _rules(*, is_mailbox: bool) -> list[grammar_filters.Rule]:
+    rules = [
+        *grammar_filters.LISTS,
+        *grammar_filters.FILTERS,
+        *grammar_dates.SPANS,
+        *grammar_dates.WINDOWS,
+        *grammar_dates.TODAYS,
+        *grammar_shape.COLUMNS,
+        *grammar_shape.ORDERS,
+        *grammar_shape.UNIQUES,
+        *grammar_shape.AMOUNTS,
+        *grammar_delivery.RECIPIENTS,
+        *grammar_delivery.EMPTIES,
+        *grammar_delivery.WORDS,
+        *grammar_delivery.UNABLES,
+        *grammar_sources.TABLES,
+        *grammar_sources.NO_MAIL,
+    ]
+    return [*rules, *grammar_sources.MAILS] if is_mailbox else rules
+
+
+def _add_tokens(chart: Chart) -> None:
+    for at, token in enumerate(chart.tokens):
+        for tag, value in _kinds(token):
+            chart.add(Edge(tag, at, at + 1, value))
+
+
+def _kinds(token: Token) -> list[tuple[str, object]]:
+    if token.kind == "break":
+        return [("BREAK", True), ("PUNCT", True)]
+    if token.kind == "sign":
+        soft = [("SEMI", True)] if token.word == ";" else []
+        punct = (
+            [("PUNCT", True)] if token.word not in {"=", "!=", "<", ">", "<=", ">=", "<>"} else []
+        )
+        return [*soft, *punct]
+    tags = {"quote": "QUOTE", "address": "ADDR", "date": "DATE", "url": "URL"}
+    if token.kind in tags:
+        return [(tags[token.kind], token.text)]
+    number = [("NUM", token.number)] if token.number is not None else []
+    return [*number, ("PLAIN", token.text)]
+
+
+def _add_lexicon(chart: Chart) -> None:
+    known = lexicon.phrases()
+    for start, end, key in vocabulary.spans(chart.tokens):
+        for tag in known.get(key, ()):
+            chart.add(Edge(tag, start, end, chart.between(start, end)))
+    for at, token in enumerate(chart.tokens):  # signs such as > and phrases with signs
+        if token.kind == "sign" and (token.word,) in known:
+            for tag in known[(token.word,)]:
+                chart.add(Edge(tag, at, at + 1, token.word))
+
+
+def _add_names(chart: Chart, known: Vocabulary, names: Names) -> None:
+    """Add the names of tables, words of this table's name, and words that look like names."""
+    own = {word for key, tables in names.items() for word in key
+           if (known.sample.table, known.sample.tab) in tables}  # fmt: skip
+    for start, end, key in vocabulary.spans(chart.tokens):
+        if key in names:
+            chart.add(Edge("SHEET", start, end, frozenset(names[key])))
+    for at, token in enumerate(chart.tokens):
+        if token.kind != "word":
+            continue
+        if token.stem in own and not chart.at(at, "ENTITY"):
+            chart.add(Edge("TABLEWORD", at, at + 1, token.text))
+        if not any(chart.at(at, tag) for tag in ("FILLER", "SEND", "APPEND", "DELETE", "READ")):
+            chart.add(Edge("TERMWORD", at, at + 1, token.text))
+        if token.capital and _is_free(chart, at):
+            chart.add(Edge("NAME", at, at + 1, token.text))
+    for at, token in enumerate(chart.tokens):
+        if token.word in {"each", "every"} and _speaks_of_row(chart, at + 1):
+            chart.add(Edge("EACHROW", at, at + 1))
+        if token.word in _ORDINALS and _begins_clause(chart, at):
+            chart.add(Edge("FILLER", at, at + 1, token.text))
+
+
+def _speaks_of_row(chart: Chart, start: int) -> bool:
+    """Say whether only describing words stand before a word for a row."""
+    for at in range(start, min(start + 7, len(chart.tokens))):
+        if chart.at(at, "ENTITY") or chart.at(at, "ROWNOUN"):
+            return True
+        describing = ("VAL", "COL", "FILLER", "TABLEWORD", "NUM", "SHEET")
+        if chart.tokens[at].word not in {"or", "and", ",", "/"} and not any(
+            chart.at(at, tag) for tag in describing
+        ):
+            return False
+    return False
+
+
+def _begins_clause(chart: Chart, at: int) -> bool:
+    """Say whether a word such as "first" only numbers the steps."""
+    starts = (
+        at == 0 or chart.tokens[at - 1].kind == "break" or chart.tokens[at - 1].word in {";", "and"}
+    )
+    if not starts or at + 1 >= len(chart.tokens):
+        return False
+    if chart.tokens[at + 1].word in {",", ":"}:
+        return True
+    return any(chart.at(at + 1, tag) for tag in ("READ", "SEND", "SORT", "DELETE", "FILLER"))
+
+
+def _is_free(chart: Chart, at: int) -> bool:
+    """Say whether no list of words knows this one."""
+    word = chart.tokens[at].word
+    taken = ("COL", "VAL", "SHEET", "ENTITY", "NUM")
+    if word in _NO_NAME or word in lexicon.words() or any(chart.at(at, tag) for tag in taken):
+        return False
+    return word not in GRAMMAR_WORDS and (chart.tokens[at].stem,) not in lexicon.phrases()
+
+
+def _leave_out(chart: Chart, texts: Iterable[str]) -> None:
+    wanted = {" ".join(text.lower().split()) for text in texts}
+    for start in range(len(chart.tokens) if wanted else 0):
+        for end in range(start + 1, len(chart.tokens) + 1):
+            if " ".join(chart.between(start, end).lower().split()) in wanted:
+                chart.add(Edge("LEFTOUT", start, end))
+
+
+def _cost(cover: list[Edge], known: Vocabulary) -> float:
+    """Return what the cover costs, and more if the goal names another table."""
+    cost = sum(_COSTS.get(edge.tag, UNKNOWN_COST) + 1 - edge.score for edge in cover)
+    key = (known.sample.table, known.sample.tab)
+    for edge in cover:
+        if isinstance(edge.value, Source) and edge.value.tables:
+            cost += -NAMED_TABLE_GAIN if key in edge.value.tables else WRONG_TABLE_COST
+        elif isinstance(edge.value, Append) and key in edge.value.tables:
+            cost += WRONG_TABLE_COST
+    return cost
+
+
+GRAMMAR_WORDS: frozenset[str] = frozenset(
+    word
+    for one in (*_rules(is_mailbox=True), *grammar_sources.SKIPS)
+    for element in one.elements
+    for word in element.words
+)

@@ -1,0 +1,320 @@
+"""What a goal asks for, gathered from its facts; doubts become questions."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pilot.engine.catalogue import TableSample
+from pilot.engine.planner.asking import Asking
+from pilot.engine.planner.facts import (
+    Append,
+    Approval,
+    ColumnCount,
+    ColumnRef,
+    Columns,
+    Empty,
+    Filter,
+    Limit,
+    MailSearch,
+    Measure,
+    Order,
+    Recipients,
+    Separate,
+    SkipKnown,
+    Span,
+    Subject,
+    Unable,
+    Unique,
+    Window,
+)
+from pilot.engine.planner.parsing import Parse
+from pilot.engine.planner.windows import settle_window
+from pilot.engine.planner.vocabulary import MAX_VALUES
+
+T = TypeVar("T")
+
+
+@dataclass
+class Request:
+    """Everything that the document needs, bound to real columns."""
+
+    sample: TableSample
+    row_column: str | None = None
+    filters: list[Filter] = field(default_factory=list)
+    windows: list[tuple[str, Span]] = field(default_factory=list)
+    orders: list[tuple[str, bool]] = field(default_factory=list)
+    columns: list[str] | None = None
+    unique: list[list[str]] = field(default_factory=list)  # [] stands for whole rows
+    unique_recipients: bool = False
+    limit: int | None = None
+    measures: list[Measure] = field(default_factory=list)
+    to: list[str] = field(default_factory=list)
+    cc: list[str] = field(default_factory=list)
+    bcc: list[str] = field(default_factory=list)
+    asked_to: str | None = None  # label of recipients that the form asks for
+    count_to: int | None = None
+    separate: bool = False
+    mails: bool = False
+    subject: str | None = None
+    empty: str | None = ""  # "": the default text; None: nothing is sent
+    empty_to: list[str] = field(default_factory=list)
+    approvers: list[str] = field(default_factory=list)
+    target: TableSample | None = None
+    target_map: dict[str, str] = field(default_factory=dict)
+    skip_known: str | None = None
+    search: MailSearch | None = None
+    shows_table: bool = False
+
+
+def of(parse: Parse, kind: type[T]) -> list[T]:
+    """Return the facts of one kind, in the order of the goal."""
+    return [edge.value for edge in parse.facts if isinstance(edge.value, kind)]
+
+
+def gather(parse: Parse, asking: Asking, samples: Iterable[TableSample], owner: str) -> Request:
+    """Return what the goal asks for; what it leaves open is asked."""
+    vocabulary = parse.vocabulary
+    request = Request(vocabulary.sample, vocabulary.row_column)
+    asking.unable(of(parse, Unable))
+    _gather_filters(parse, request, asking)
+    for window in of(parse, Window):
+        settled = settle_window(parse, window, asking)
+        if settled is not None and settled not in request.windows:
+            request.windows.append(settled)
+    _gather_orders(parse, request, asking)
+    _gather_columns(parse, request, asking)
+    _gather_unique(parse, request, asking)
+    for limit in of(parse, Limit):
+        request.limit = limit.count
+    request.measures = of(parse, Measure)
+    request.shows_table = bool(request.columns) or any(
+        edge.tag == "LISTNOUN" and edge.value.lower() in _TABLES for edge in parse.cover
+    )
+    _gather_search(parse, request)
+    _gather_recipients(parse, request, asking, owner)
+    _gather_words(parse, request, asking)
+    _gather_target(parse, request, asking, list(samples))
+    return request
+
+
+def _gather_filters(parse: Parse, request: Request, asking: Asking) -> None:
+    for found in of(parse, Filter):
+        column = asking.column(found.column, "a condition")
+        if column is None:
+            continue
+        settled = Filter(ColumnRef(column), found.op, found.values, known=True)
+        if found.doubt and not asking.means(found.doubt, column, str(found.values[0])):
+            continue
+        if not found.known:
+            checked = _checked_values(parse, settled, asking)
+            if checked is None:
+                continue
+            settled = checked
+        if (found.op, column) == ("empty", request.row_column):
+            request.row_column = None
+        _merge(request.filters, settled)
+
+
+def _merge(filters: list[Filter], found: Filter) -> None:
+    """Add a filter; two lists of values for one column are one list: no cell has two values."""
+    for at, other in enumerate(filters):
+        if (other.column, other.op) == (found.column, found.op) and found.op in {"in", "not_in"}:
+            values = tuple(dict.fromkeys((*other.values, *found.values)))
+            filters[at] = Filter(other.column, other.op, values)
+            return
+    filters.append(found)
+
+
+def _checked_values(parse: Parse, found: Filter, asking: Asking) -> Filter | None:
+    """Bind values to those of the column, where the sample shows all of them."""
+    column = parse.vocabulary.column(found.column.name)
+    if column.kind == "number" or found.op == "contains" or len(column.examples) >= MAX_VALUES:
+        numbers = column.kind == "number"
+        bad = [one for one in found.values if numbers and not _is_number(one)]
+        if not bad:
+            return found
+    bound: list[Any] = []
+    for value in found.values:
+        same = [one for one in column.examples if one.strip().lower() == str(value).lower()]
+        chosen = same[0] if same else asking.value(column.name, str(value), column.examples)
+        if chosen is None:
+            return None
+        bound.append(chosen)
+    return Filter(found.column, found.op, tuple(bound))
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(str(value))
+    except ValueError:
+        return False
+    return True
+
+
+def _gather_orders(parse: Parse, request: Request, asking: Asking) -> None:
+    found = of(parse, Order)
+    window = request.windows[0][0] if request.windows else None
+    direction = next((one.descending for one in found if one.descending is not None), None)
+    columns: dict[str, bool] = {}
+    for order in found:
+        if order.unclear:
+            column = asking.order_column(order.unclear)
+        elif order.column is not None:
+            column = asking.column(order.column, "the order")
+        elif order.sense is not None:
+            column = window if _fits(parse, window, order.sense) else None
+            column = column or asking.date_column(parse.vocabulary, order.sense, "the order")
+        else:
+            continue
+        if column is not None:
+            own = order.descending if order.descending is not None else direction
+            columns.setdefault(column, bool(own))
+    if found and not columns and not asking.questions:
+        told = direction is not None
+        column = (window if told else None) or asking.order_column("the order")
+        columns = {column: bool(direction)} if column else {}
+    request.orders = list(columns.items())
+
+
+def _fits(parse: Parse, column: str | None, sense: Any) -> bool:
+    if column is None:
+        return False
+    known = parse.vocabulary.sense_columns(sense)
+    return column in known or not known
+
+
+def _gather_columns(parse: Parse, request: Request, asking: Asking) -> None:
+    names: list[str] = []
+    for found in of(parse, Columns):
+        for ref in found.names:
+            name = asking.column(ref, "a column of the table")
+            if name is not None and name not in names:
+                names.append(name)
+    counts = [one.count for one in of(parse, ColumnCount)]
+    available = [one.name for one in parse.vocabulary.sample.columns]
+    if counts and len(names or available) != counts[0]:
+        names = asking.columns(counts[0], available)
+    request.columns = names or None
+
+
+def _gather_unique(parse: Parse, request: Request, asking: Asking) -> None:
+    recipients = [edge.end for edge in parse.facts if isinstance(edge.value, Recipients)]
+    for edge in parse.facts:
+        if not isinstance(edge.value, Unique):
+            continue
+        found = edge.value
+        of_what = found.of or ("recipients" if _is_after(parse, edge.start, recipients) else None)
+        if of_what is None:
+            of_what = asking.unique(bool(of(parse, Recipients)))
+        if of_what == "recipients":
+            request.unique_recipients = True
+        elif of_what == "rows":
+            request.unique.append([])
+        elif of_what == "column" and found.column is not None:
+            name = asking.column(found.column, "a row per value")
+            request.unique += [[name]] if name else []
+
+
+def _is_after(parse: Parse, start: int, ends: list[int]) -> bool:
+    """Say whether no word for rows or a table stands between recipients and here."""
+    passed = {"PUNCT", "FILLER", "MAILNOUN", "SEND"}
+    return any(
+        end <= start
+        and all(edge.tag in passed for edge in parse.cover if end <= edge.start < start)
+        for end in ends
+    )
+
+
+def _gather_search(parse: Parse, request: Request) -> None:
+    found = of(parse, MailSearch)
+    if parse.vocabulary.sample.table:
+        return
+    words = tuple(word for one in found for word in one.words)
+    past = next((-span.low for _, span in request.windows if span.low < 0), None)
+    request.windows = []
+    request.search = MailSearch(
+        words=tuple(dict.fromkeys(words)),
+        days=next((one.days for one in found if one.days is not None), past),
+        sender=next((one.sender for one in found if one.sender), ""),
+        unread=any(one.unread for one in found),
+        count=next((one.count for one in found if one.count), None),
+    )
+
+
+def _gather_recipients(parse: Parse, request: Request, asking: Asking, owner: str) -> None:
+    found = [edge.value for edge in parse.facts if isinstance(edge.value, Recipients)]
+    request.separate = bool(of(parse, Separate)) or any(
+        edge.tag == "SEPARATE" for edge in parse.facts
+    )
+    people: list[str] = []
+    if any(one.addresses or one.people or one.count for one in found):
+        found = [one for one in found if one.together]  # "I want ..." is no address then
+    for one in found:
+        addresses = [*([owner] if one.me else []), *one.addresses]
+        {"to": request.to, "cc": request.cc, "bcc": request.bcc}[one.role].extend(addresses)
+        people += one.people
+        if one.count is not None:
+            request.count_to = one.count
+    named = [one for one in dict.fromkeys(people) if one not in {"me"}]
+    if named and not request.to:
+        request.asked_to = ", ".join(named)
+    for name in named if request.to else ():
+        address = asking.address(name, "a recipient")
+        request.to += [address] if address else []
+    distinct = {one.lower() for one in request.to}
+    if request.count_to is not None and not request.to:
+        request.asked_to = request.asked_to or f"{request.count_to} people"
+    elif request.count_to is not None and len(distinct) != request.count_to:
+        request.to = asking.recipients(request.count_to, request.to)
+    words = {token.stem for token in parse.chart.tokens}
+    if not parse.vocabulary.sample.table:
+        words -= {"mail", "email"}  # there they are what is read
+    request.mails = bool(found) or (not of(parse, Append) and bool(words & _MAIL_WORDS))
+    request.cc = [one for one in request.cc if one.lower() not in distinct]
+
+
+_TABLES = {"table", "list", "overview", "rows", "listing", "report"}
+_MAIL_WORDS = {"mail", "email", "send", "sent", "forward", "notify", "inform", "deliver", "distribut",
+               "circulat", "dispatch"}  # fmt: skip
+
+
+def _gather_words(parse: Parse, request: Request, asking: Asking) -> None:
+    for subject in of(parse, Subject):
+        request.subject = subject.text
+    empties = of(parse, Empty)
+    for empty in empties:
+        request.empty = empty.text
+        if empty.recipients is not None:
+            request.empty_to = list(empty.recipients.addresses)
+    guarded = any(edge.tag == "GUARD" for edge in parse.facts)
+    if guarded and not empties:
+        request.empty = None
+    for approval in of(parse, Approval):
+        if approval.person:
+            address = asking.address(approval.person, "the approval")
+            request.approvers += [f"user:{address}"] if address else []
+        else:
+            request.approvers.append(f"user:{approval.address}" if approval.address else "owner")
+    if any(edge.tag == "NOMAIL" for edge in parse.facts):
+        request.mails = False
+        if request.to:
+            asking.contradiction("a mail and no mail")
+
+
+def _gather_target(
+    parse: Parse, request: Request, asking: Asking, samples: list[TableSample]
+) -> None:
+    appends = of(parse, Append)
+    if not appends:
+        return
+    by_key = {(one.table, one.tab): one for one in samples}
+    chosen = [by_key[key] for key in sorted(appends[0].tables) if key in by_key]
+    request.target = chosen[0] if len(chosen) == 1 else asking.table("target", chosen)
+    if request.target is None:
+        return
+    request.target_map = asking.mapping(parse.vocabulary, request.target, request.columns)
+    skips = of(parse, SkipKnown)
+    if skips:
+        flipped = {source: column for column, source in request.target_map.items()}
+        known = [flipped[name] for skip in skips for name in skip.words if name in flipped]
+        request.skip_known = known[0] if known else asking.key_column(request.target)

@@ -1,0 +1,147 @@
+"""The goal as tokens: words with their stems, numbers, quotes, addresses, signs."""
+
+import re
+import unicodedata
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Kind = Literal["word", "number", "quote", "address", "url", "date", "sign", "break"]
+
+_SIGNS = {
+    "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201b": "'", "\u00b4": "'", "`": "'",
+    "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"',
+    "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": " - ", "\u2014": " - ",
+    "\u2026": ".", "\u2192": " -> ", "\u21d2": " -> ", "\u2265": ">=", "\u2264": "<=",
+    "\u2260": "!=", "\u00a0": " ",
+}  # fmt: skip
+_CONTRACTIONS = {
+    "can't": "can not", "cant": "can not", "won't": "will not", "shan't": "shall not",
+    "i'm": "i am", "let's": "let us", "dont": "do not", "doesnt": "does not", "isnt": "is not",
+    "arent": "are not", "thats": "that is", "theres": "there is", "whats": "what is",
+    "whos": "who is", "wont": "will not", "didnt": "did not", "cannot": "can not",
+}  # fmt: skip
+_UNITS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
+    " sixteen seventeen eighteen nineteen twenty"
+).split()
+NUMBERS = {word: number for number, word in enumerate(_UNITS)} | {
+    "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90, "hundred": 100,
+}  # fmt: skip
+_TOKEN = re.compile(
+    r"""(?P<quote>"[^"\n]{1,300}"|(?<![\w'])'(?=\S)[^'\n]{1,300}'(?!\w))
+    |(?P<url>https?://[^\s<>"')]+)
+    |(?P<address>[\w.+%-]+@[\w-]+(?:\.[\w-]+)*\w)
+    |(?P<date>\d{4}-\d\d-\d\d(?!\d))
+    |(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?(?![\w]))
+    |(?P<file>[^\W\d]\w*(?:[-_]\w+)*\.(?:csv|xlsx)\b)
+    |(?P<word>[^\W_]+(?:_[^\W_]+)*(?:'(?=[^\W\d]))?(?:(?<=')[^\W\d]+)?)
+    |(?P<sign>->|=>|==|!=|<>|>=|<=|[-=<>/|&+,:;()\[\]{}#%$*~])
+    |(?P<break>[.?!]+|\n)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token; `start` and `end` are positions in the normalised goal."""
+
+    text: str
+    kind: Kind
+    start: int
+    end: int
+    word: str = ""  # lower case, corrected
+    stem: str = ""
+    number: float | int | None = None
+    capital: bool = False
+
+
+def normalise(goal: str) -> str:
+    """Return the goal in NFC with plain signs and folded spaces; line breaks stay."""
+    text = unicodedata.normalize("NFC", goal.replace("\r\n", "\n").replace("\r", "\n"))
+    text = "".join(_SIGNS.get(sign, sign) for sign in text)
+    text = re.sub(r"\b(e|to)-(mail|do)", r"\1\2", text, flags=re.IGNORECASE)
+    text = re.sub(
+        r"\b(excl|incl|max|min|approx|prio|asap|resp)\.(?=\s)", r"\1", text, flags=re.IGNORECASE
+    )
+    text = re.sub(r"(^|\n|[.;:,!?]) *\(?\d{1,2}[.)] +(?=[A-Za-z])", r"\1\n", text)
+    lines = (" ".join(line.split()) for line in text.split("\n"))
+    return re.sub(r"\n{2,}", "\n", "\n".join(lines)).strip()
+
+
+def tokenise(text: str) -> list[Token]:
+    """Return the tokens of a normalised goal; bullets and hyphens between words are left out."""
+    tokens: list[Token] = []
+    for found in _TOKEN.finditer(text):
+        kind = str(found.lastgroup)
+        if kind == "sign" and _is_decoration(text, found.start(), found.end(), tokens):
+            continue
+        if kind == "break" and (not tokens or tokens[-1].kind == "break"):
+            continue
+        tokens += _made(found, "word" if kind == "file" else kind)
+    return tokens
+
+
+def with_word(token: Token, word: str) -> Token:
+    """Return the token with a corrected word."""
+    return replace(token, word=word, stem=stem(word), number=NUMBERS.get(word))
+
+
+def stem(word: str) -> str:
+    """Return what the inflections of an English word have in common."""
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 4 and word.endswith(("sses", "shes", "ches", "xes")):
+        word = word[:-2]
+    elif len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        word = word[:-1]
+    for suffix in ("ing", "ed"):
+        base = word.removesuffix(suffix)
+        if base != word and len(base) > 2 and re.search("[aeiouy]", base):
+            word = _undoubled(base)
+            break
+    return word[:-1] if len(word) > 4 and word.endswith("e") else word
+
+
+def _undoubled(base: str) -> str:
+    return base[:-1] if base[-1] == base[-2] and base[-1] not in "lsz" else base
+
+
+def _is_decoration(text: str, start: int, end: int, tokens: list[Token]) -> bool:
+    """A bullet at the start of a line, a hyphen within a word, or emphasis."""
+    sign = text[start:end]
+    if sign in {"*", "~", "#"}:
+        return True
+    if sign != "-":
+        return False
+    inside = 0 < start and text[start - 1].isalnum() and text[end : end + 1].isalnum()
+    both_numbers = inside and text[start - 1].isdigit() and text[end].isdigit()
+    return (inside and not both_numbers) or not tokens or tokens[-1].kind == "break"
+
+
+def _made(found: re.Match[str], kind: str) -> list[Token]:
+    text, start, end = found.group(), found.start(), found.end()
+    if kind == "number":
+        value = float(text.replace(",", ""))
+        number = int(value) if value.is_integer() else value
+        return [Token(text, "number", start, end, text, text, number)]
+    if kind != "word":
+        plain = text[1:-1] if kind == "quote" else text
+        word = "pipe" if plain == "|" else plain.lower()  # "|" divides alternatives in patterns
+        return [Token(plain, kind, start, end, word)]  # type: ignore[arg-type]
+    return [
+        Token(text, "word", start, end, word, stem(word), NUMBERS.get(word), text[:1].isupper())
+        for word in _expanded(text.lower())
+    ]
+
+
+def _expanded(word: str) -> list[str]:
+    """Return "don't" as two words; a possessive loses its ending."""
+    if word in _CONTRACTIONS:
+        return _CONTRACTIONS[word].split()
+    if word.endswith("n't"):
+        return [word[:-3], "not"]
+    head, _, tail = word.partition("'")
+    ending = {"d": "would", "ll": "will", "ve": "have", "re": "are", "m": "am"}.get(tail)
+    if tail == "s" and head in {"it", "that", "there", "what", "who", "here", "nothing", "which"}:
+        ending = "is"
+    return [head, ending] if ending else [head]

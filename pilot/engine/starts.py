@@ -1,0 +1,178 @@
+"""Starting an execution: which document runs, with which inputs, under which settings."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from pilot import db, jobs, progress, settings, strictjson
+from pilot.audit import Actor, Event
+from pilot.engine import agents, document, idempotency, inputs, trail
+from pilot.engine.status import (
+    ExecutionStatus,
+)
+from pilot.errors import ConflictError, InvalidError, Issue
+from pilot.models.agent import Agent, AgentConfiguration
+from pilot.models.execution import Execution
+
+MAX_INPUT_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a person or a program asks for."""
+
+    mode: str = "run"  # run: saved inputs under the given ones; test: the given ones only
+    inputs: dict[str, Any] = field(default_factory=dict)
+    prompt: str | None = None
+    simple: bool = False  # force the one-step document
+    key: str | None = None  # idempotency key of the request
+    trigger: str = "manual"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which document runs, and why."""
+
+    runs: str  # pilot_steps or one_step
+    reason: str  # pilot_steps, no_pilot_steps, override or pilot_disabled
+
+
+def choose(*, enabled: bool, has_pilot_steps: bool, override: bool) -> Choice:
+    """Decide which document runs; of several reasons for one step, the first that holds."""
+    if not has_pilot_steps:
+        return Choice("one_step", "no_pilot_steps")
+    if override:
+        return Choice("one_step", "override")
+    if not enabled:
+        return Choice("one_step", "pilot_disabled")
+    return Choice("pilot_steps", "pilot_steps")
+
+
+def start(agent_id: UUID, asked: Start, *, by: Actor, user_id: UUID) -> UUID:
+    """Queue a new execution of an agent's newest version and ring.
+
+    The same key and body within 24 h return the same execution.
+
+    Raises:
+        NotFoundError: no such agent, or it is not yours.
+        InvalidError: inputs are missing or of the wrong type, each named; or the key was used with
+            another body.
+        ConflictError: the agent is switched off, or has nothing to run.
+    """
+    body = {
+        "agent": str(agent_id),
+        "mode": asked.mode,
+        "inputs": asked.inputs,
+        "prompt": asked.prompt,
+        "simple": asked.simple,
+    }
+    if len(strictjson.dumps(body)) > MAX_INPUT_BYTES:
+        raise InvalidError([Issue("E_LIMIT", "/inputs", "The inputs are larger than 1 MB.")])
+    with db.transaction("execution.start", user_id) as session:
+        kept = idempotency.open_request(session, user_id, asked.key, "execution.start", body)
+        if kept is not None:
+            return UUID(kept["execution_id"])
+        row = _prepare(session, agents.load(session, agent_id), asked, user_id)
+        session.add(row)
+        session.flush()
+        _tell_start(session, row, by)
+        idempotency.keep_answer(session, user_id, asked.key, {"execution_id": str(row.id)})
+    return row.id
+
+
+def _prepare(session: Session, agent: Agent, asked: Start, user_id: UUID) -> Execution:
+    if not agent.active:
+        raise ConflictError(f"The agent {agent.name} is switched off: switch it on to start it.")
+    version = agents.newest(session, agent)
+    snapshot, settings_version = settings.snapshot(session)
+    pilot_steps = version.document if version is not None else None
+    choice = choose(
+        enabled=bool(snapshot["pilot_enabled"]),
+        has_pilot_steps=pilot_steps is not None,
+        override=asked.simple,
+    )
+    prompt = asked.prompt or agent.prompt
+    if choice.runs == "one_step" and not prompt.strip():
+        raise ConflictError(_nothing_to_run(choice.reason))
+    schema = version.inputs_schema if version is not None else None
+    given = _inputs(session, agent, asked, schema, user_id)
+    one_step = agents.one_step(prompt, agent.grants) if choice.runs == "one_step" else None
+    policies = document.parse(one_step or pilot_steps).policies
+    return Execution(
+        owner_id=agent.owner_id,
+        agent_id=agent.id,
+        agent_name=agent.name,
+        version_id=version.id if version is not None else None,
+        version_number=version.number if version is not None else None,
+        document=one_step,
+        runs=choice.runs,
+        runs_reason=choice.reason,
+        mode=asked.mode,
+        trigger=asked.trigger,
+        started_by=user_id,
+        inputs=given,
+        prompt=asked.prompt,
+        settings=snapshot,
+        settings_version=settings_version,
+        zone=_zone(session, agent.owner_id),
+        status=ExecutionStatus.QUEUED,
+        priority=policies.priority,
+        deadline_at=session.scalar(
+            text("SELECT pilot_now() + make_interval(secs => :s)"), {"s": policies.deadline_s}
+        ),
+    )
+
+
+def _nothing_to_run(reason: str) -> str:
+    if reason == "pilot_disabled":
+        return (
+            "Pilot is switched off, so the agent would run as one model step; it has no prompt: "
+            "switch Pilot on (System config), or give the agent a prompt."
+        )
+    return "The agent has neither pilot steps nor a prompt: give it one of them."
+
+
+def _zone(session: Session, owner_id: UUID) -> str:
+    found: str = session.execute(
+        text("SELECT zone FROM app_user WHERE id = :id"), {"id": owner_id}
+    ).scalar_one()
+    return found
+
+
+def _inputs(
+    session: Session, agent: Agent, asked: Start, schema: Any, user_id: UUID
+) -> dict[str, Any]:
+    """Return the checked inputs: in run mode the newest saved ones lie under the given ones."""
+    values = dict(asked.inputs)
+    if asked.mode == "run":
+        saved = session.scalar(
+            select(AgentConfiguration)
+            .where(AgentConfiguration.agent_id == agent.id, AgentConfiguration.user_id == user_id)
+            .order_by(AgentConfiguration.id.desc())
+            .limit(1)
+        )
+        if saved is not None:
+            values = {**saved.inputs, **values}
+            schema = schema or saved.inputs_schema
+    return inputs.accept(schema, values) if schema is not None else values
+
+
+def _tell_start(session: Session, row: Execution, by: Actor) -> None:
+    facts = {
+        "agent": row.agent_name,
+        "version": row.version_number,
+        "mode": row.mode,
+        "runs": row.runs,
+        "reason": row.runs_reason,
+        "session": str(row.session_id),
+        "settings_version": row.settings_version,
+    }
+    trail.record(session, row, Event.PILOT_EXECUTION_STARTED, by, facts)
+    if row.runs_reason == "pilot_disabled":
+        trail.record(session, row, Event.PILOT_DISABLED, by, {"agent": row.agent_name})
+    trail.tell(session, row.id, "execution", None, {"status": "queued"} | facts)
+    jobs.ring(session, row.id)
+    progress.signal(session, row.id)

@@ -1,0 +1,31 @@
+"""What a step type is given, without a worker: scope, catalogue and a folder."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pilot.egress import Egress
+from pilot.engine import catalogue, document
+from pilot.engine.expressions import Scope
+from pilot.engine.history import WaitRow
+from pilot.engine.outcomes import Resources, StepContext
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+OWNER = UUID(int=1)
+
+
+def step(**fields):
+    """Return one parsed step with the id `it`."""
+    return document.parse({"steps": [{"id": "it"} | fields]}).steps[0]
+
+
+def context(folder=None, *, grants=None, **roots):
+    scope = Scope({"inputs": {}, "steps": {}, **roots}, NOW, ZoneInfo("Europe/Berlin"))
+    facts = {"grants": grants, "owner_email": "ann@example.com"}
+    resources = Resources(catalogue.load(), Egress(), folder)
+    return StepContext(scope, "it", OWNER, facts, resources, {}, lambda _step_id: [])
+
+
+def resolved(kind, **resolution):
+    """Return a wait that has ended."""
+    return WaitRow("it", kind, NOW, resolved=True, resolution=resolution)
