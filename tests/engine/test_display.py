@@ -1,7 +1,8 @@
 import pytest
 
 from pilot.engine import catalogue, display, steps, wording
-from tests.engine.documents import GOOD, LEADS, waiting, workflow
+from tests.engine.documents import GOOD, waiting, workflow
+from tests.engine.goal_documents import LEADS
 
 
 @pytest.fixture(scope="module")

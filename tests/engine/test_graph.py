@@ -1,7 +1,8 @@
 import pytest
 
 from pilot.engine import document, graph
-from tests.engine.documents import CONTRACTS, LEADS, waiting, workflow
+from tests.engine.documents import CONTRACTS, waiting, workflow
+from tests.engine.goal_documents import LEADS
 
 
 def needs(*steps):

@@ -2,7 +2,8 @@ import pytest
 
 from pilot.engine.catalogue import Column, TableSample
 from pilot.engine.validation import repair, validate
-from tests.engine.documents import TASKS, workflow
+from tests.engine.documents import workflow
+from tests.engine.goal_documents import TASKS
 
 READ = {"id": "read", "type": "action", "plugin": "tables", "action": "read_range",
         "params": {"table": "gantt.csv"}}  # fmt: skip
