@@ -120,6 +120,7 @@ SPANS: list[Rule] = [
     rule("POINT", "d=LENGTH away|ahead|out|hence|later", lambda match: match.value("d").days),
     rule("POINT", "in d=LENGTH", lambda match: match.value("d").days),
     rule("POINT", "the? n=NUM day|days after|from today|now", lambda match: int(match.value("n"))),
+    rule("POINT", "today|now + d=LENGTH", lambda match: match.value("d").days),
     rule("LATER", ",|and|or|,* the? day|one after that|it|this|tomorrow?", "following"),
     rule("LATER", ",|and|or|,* the? following|next day", "following"),
     rule("LATER", ",|and|or+ q=POINT", lambda match: match.value("q")),

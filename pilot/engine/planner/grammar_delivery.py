@@ -49,8 +49,8 @@ RECIPIENTS: list[Rule] = [
     rule("WHO", "me|i|myself|my", ME),
     rule("WHO", "my own? email|mail|inbox|mailbox|address|account|MAILNOUN address|inbox|account?", ME),
     rule("WHO", "a=ADDR", lambda match: match.value("a")),
-    rule("WHO", "NAME* (|<|[ a=ADDR )|>|]", lambda match: match.value("a")),
-    rule("WHO", "NAME|ROLEWORD+ a=ADDR", lambda match: match.value("a")),
+    rule("WHO", "my|the|our|your? NAME|ROLEWORD* (|<|[ a=ADDR )|>|]", lambda match: match.value("a")),
+    rule("WHO", "my|the|our|your? NAME|ROLEWORD+ ,|at|:? a=ADDR", lambda match: match.value("a")),
     rule("WHO", "a=ADDR ( NAME+ )", lambda match: match.value("a")),
     rule("WHO", "n=NAME+", _text("n")),
     rule("WHO", "my|the|our|your r=ROLEWORD+", _text("r")),
@@ -66,8 +66,8 @@ RECIPIENTS: list[Rule] = [
          "following|namely|given|different|BREAK|,|:|(|-|=|->* r=WHOLIST )|]?", _people("to")),
     rule("RECIPIENTS", "SEND it|out|this|also|a|LISTNOUN|MAILNOUN|the|these|those|following|all|to|exactly|our|my* "
          "n=NUM? PERSON|following|namely|,|:|(|-|of|us* r=WHOLIST )?", _people("to")),
-    rule("RECIPIENTS", "r=WHOLIST should|must|shall|will|would|wants|want|needs|need|are|is|to|all|each|both* get|gets|receive|"
-         "receives|have", _people("to")),
+    rule("RECIPIENTS", "r=WHOLIST should|must|shall|will|would|wants|want|needs|need|are|is|to|all|each|both|of|them|these|those|three|people|PERSON|NUM* get|gets|receive|"
+         "receives|have|wants|want|need|needs|expect|expects|ask|asks", _people("to")),
     rule("RECIPIENTS", "the|these|those|our|my|following? n=NUM? PERSON :|(|-|,|namely|are* r=WHOLIST )|]?", _people("to")),
     rule("RECIPIENTS", "i|we would|want|need|like|to|be|wish|please|also|only* receive|get|told|informed|notified|mailed|"
          "emailed|sent|reminded|alerted|briefed|updated", lambda _: Recipients((), me=True, together=False)),
@@ -138,8 +138,9 @@ EMPTIES: list[Rule] = [
     rule("SILENT", "do|does|then|please|you|just|simply|,|it|should|need|must|shall|MAILNOUN* not|never|NEGATION have|need|has|to|be|"
          "bother|please* SEND|sent|mailed|send|do|write anything|a|any|out|me|us|the|it|MAILNOUN|LISTNOUN|anyone|anybody|at|all|to|be|"
          "message|then|in|that|case*"),
-    rule("SILENT", "then|please|just|simply|,|you|can|SEND|do|there|is|will|be|:|->* nothing needs|need|to|be|is|sent|mailed|shall|should|must|happens|happen|"
-         "do|has|required|needed|at|all|goes|out*"),
+    rule("SILENT", "then|please|just|simply|,|you|can|there|is|will|be|:|->* nothing needs|need|to|be|is|sent|mailed|shall|should|must|happens|happen|"
+         "do|has|required|needed|goes|out+"),
+    rule("SILENT", "then|please|just|simply|,|you|can|will|:|->* SEND|do|send nothing at|all*"),
     rule("SILENT", "then|please|just|simply|,|you|can|SEND|there|is|should|be|needs|:|->* no MAILNOUN|notification is|needed|necessary|required|at|all|"
          "sent|should|shall|be|must|has|to*"),
     rule("SILENT", "then|please|just|simply|,|you|can|may* skip|omit|suppress|stay|be|remain|keep the|it|this|MAILNOUN|LISTNOUN|quiet|silent|"
@@ -155,6 +156,7 @@ EMPTIES: list[Rule] = [
     rule("EMPTY", f"or|and|else|,|with* {_SAYING} t=NONETEXT {_SAYING} IFNONE", _empty),
     rule("EMPTY", f"or|else+ {_SAYING} t=NONETEXT", _empty),
     rule("EMPTY", f"or|else+ {_SAYING} t=QUOTE", lambda match: _none_like(match)),
+    rule("GUARD", "if|when|whenever the|our|my* SHEET|SHEETNOUN|TABLEWORD+ has|have|contains|contain|shows|lists|holds any|some|the|at|least|one* ENTITY|ROWNOUN?"),
     rule("GUARD", "if|when|whenever any|some|the|there|are|is* ENTITY"),
     rule("GUARD", f"{_IF} there|it|we|you|i|do|does|is|are|be|find|have* any|some|something|anything|least|at|one ROWNOUN|ENTITY|such|"
          f"matching|LISTNOUN|match|exist|found|of|them|left|hits*"),

@@ -17,7 +17,7 @@ i, we, you, it, they, them, he, she, me, us, who, which, what, that, whose, whom
 here, please, pls, kindly, also, simply, then, so, now, currently, current, right now,
 at the moment, still, really, actually, basically, finally, well, ok, okay, and, but, plus,
 hello, hi, hey, dear, dear pilot, pilot, good morning, thanks, thank you, many thanks, cheers,
-make sure, make sure that, be able, be possible, possible, be so kind, be nice, step, goal, task,
+make sure, make sure that, be able, be possible, possible, be so kind, be nice, step, goal,
 following, first of all, one, ones, thing, those who, way, kind, in total, overall, altogether,
 right away, directly, straight, automatically, nicely, neatly, neat, nice, clear, clean, short,
 simple, quick, small, little, single, proper, resulting, matching, relevant, corresponding,

@@ -15,7 +15,7 @@ from pilot.engine.planner import (
 from pilot.engine.planner.background import backgrounds
 from pilot.engine.planner.bags import add_bags
 from pilot.engine.planner.chart import Chart, Edge, best_cover
-from pilot.engine.planner.facts import Append, Source
+from pilot.engine.planner.facts import Append, ColumnRef, Columns, Source
 from pilot.engine.planner.text import Token
 from pilot.engine.planner.vocabulary import Vocabulary
 
@@ -24,6 +24,7 @@ Names = Mapping[tuple[str, ...], set[tuple[str, str]]]
 UNKNOWN_COST = 60.0
 WRONG_TABLE_COST = 150.0
 NAMED_TABLE_GAIN = 4.0
+BOUND_GAIN = 0.5
 FACTS = (
     "FILTER", "WINDOW", "DATEWORD", "TODAY", "ORDER", "COLUMNS", "ALLCOLUMNS", "COLCOUNT", "UNIQUE",
     "SEPARATE", "LIMIT", "MEASURE", "RECIPIENTS", "SUBJECT", "APPROVAL", "EMPTY", "GUARD", "SOURCE",
@@ -160,7 +161,8 @@ def _add_lexicon(chart: Chart) -> None:
     known = lexicon.phrases()
     for start, end, key in vocabulary.spans(chart.tokens):
         for tag in known.get(key, ()):
-            chart.add(Edge(tag, start, end, chart.between(start, end)))
+            if chart.tokens[start].kind != "quote":
+                chart.add(Edge(tag, start, end, chart.between(start, end)))
     for at, token in enumerate(chart.tokens):  # signs such as > and phrases with signs
         if token.kind == "sign" and (token.word,) in known:
             for tag in known[(token.word,)]:
@@ -236,12 +238,19 @@ def _cost(cover: list[Edge], known: Vocabulary) -> float:
     """Return what the cover costs, and more if the goal names another table."""
     cost = sum(_COSTS.get(edge.tag, UNKNOWN_COST) + 1 - edge.score for edge in cover)
     key = (known.sample.table, known.sample.tab)
+    cost -= sum(BOUND_GAIN for edge in cover if _binds(edge))
     for edge in cover:
         if isinstance(edge.value, Source) and edge.value.tables:
             cost += -NAMED_TABLE_GAIN if key in edge.value.tables else WRONG_TABLE_COST
         elif isinstance(edge.value, Append) and key in edge.value.tables:
             cost += WRONG_TABLE_COST
     return cost
+
+
+def _binds(edge: Edge) -> bool:
+    """Say whether an edge speaks of a column or of the rows of this table."""
+    column = getattr(edge.value, "column", None)
+    return edge.tag == "ENTITY" or isinstance(edge.value, Columns) or isinstance(column, ColumnRef)
 
 
 GRAMMAR_WORDS: frozenset[str] = frozenset(

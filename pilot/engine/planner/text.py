@@ -127,6 +127,7 @@ def _made(found: re.Match[str], kind: str) -> list[Token]:
     if kind != "word":
         plain = text[1:-1] if kind == "quote" else text
         word = "pipe" if plain == "|" else plain.lower()  # "|" divides alternatives in patterns
+        word = f'"{word}"' if kind == "quote" else word  # what is quoted is no word of the goal
         return [Token(plain, kind, start, end, word)]  # type: ignore[arg-type]
     return [
         Token(text, "word", start, end, word, stem(word), NUMBERS.get(word), text[:1].isupper())

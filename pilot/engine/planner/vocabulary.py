@@ -139,6 +139,8 @@ def spans(tokens: Iterable[Token]) -> Iterable[tuple[int, int, tuple[str, ...]]]
     """Yield start, end and stems of every row of words that may be a name."""
     words = list(tokens)
     for start in range(len(words)):
+        if words[start].kind == "quote":
+            yield start, start + 1, _key(words[start].text)
         for end in range(start + 1, min(start + MAX_WORDS, len(words)) + 1):
             if words[end - 1].kind not in {"word", "number"}:
                 break
