@@ -34,7 +34,7 @@ def test_make_run_starts_pilot_on_a_bare_machine(copy):
         make = subprocess.Popen(
             ["make", "run"],  # noqa: S607
             cwd=copy,
-            env={**os.environ, "PILOT_PORT": port},
+            env={**_shell(), "PILOT_PORT": port},
             stdout=out,
             stderr=out,
             process_group=0,
@@ -60,7 +60,7 @@ def test_make_test_sets_up_and_ends_with_the_summary(copy):
     ended = subprocess.run(
         ["make", "test"],  # noqa: S607
         cwd=copy,
-        env={**os.environ, "PYTEST_ADDOPTS": "tests/test_config.py"},
+        env={**_shell(), "PYTEST_ADDOPTS": "tests/test_config.py"},
         check=False,
         capture_output=True,
         text=True,
@@ -69,3 +69,8 @@ def test_make_test_sets_up_and_ends_with_the_summary(copy):
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stdout.splitlines()[-1].endswith("s")
     assert " passed in " in ended.stdout.splitlines()[-1]
+
+
+def _shell():
+    """Return the environment without what a calling make adds to it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
