@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ _LONG_AGO = "31/01/2024"  # a day above 12 says that days come before months
 
 def make(folder: Path, today: date, known_id: str) -> list[Path]:
     """Make the tables that are not there; `known_id` stands in the log of urgent mails."""
-    contents = {
+    contents: dict[str, Callable[[], bytes]] = {
         "Gantt.xlsx": lambda: _workbook({"Project plan": _plan(today), "Team": _TEAM}),
         "Leads.xlsx": lambda: _workbook({"Leads": _leads(today)}),
         "Support.xlsx": lambda: _workbook({"UrgentEmails": _log(today, known_id)}),
