@@ -17,7 +17,8 @@ MAX_DEPTH = 64
 MAX_MEMBERS = 100_000
 MAX_INTEGER = 2**53
 
-_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+# Possessive, so that a text without its closing quote costs one pass and no memory.
+_STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -97,10 +98,17 @@ def _check_depth(text: str) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for place, key in enumerate(keys) if key in keys[:place])
-        raise BadJsonError(f"The key {twice[:80]!r} occurs twice in one object.")
+        raise BadJsonError(f"The key {_twice(pairs)[:80]!r} occurs twice in one object.")
     return found
+
+
+def _twice(pairs: list[tuple[str, Any]]) -> str:
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            break
+        seen.add(key)
+    return key
 
 
 def _refuse_constant(name: str) -> Any:

@@ -2,8 +2,11 @@
 
 import contextlib
 import json
+import time
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,3 +88,48 @@ def test_the_order_of_keys_is_kept_when_dumped_and_sorted_when_canonical():
     value = {"b": 1.0, "a": [2.5]}
     assert strictjson.dumps(value) == '{"b":1.0,"a":[2.5]}'
     assert strictjson.canonical(value) == '{"a":[2.5],"b":1}'
+
+
+BOMBS = {
+    case["id"]: "".join(text * times for text, times in case["input"])
+    if case["kind"] == "repeat"
+    else case["input"]
+    for case in yaml.safe_load((Path(__file__).parent / "data/attacks.yaml").read_text())["cases"]
+    if case["category"] == "jsonbomb" and case["kind"] != "scenario"
+}
+STAGED = {
+    "ff fe": b"\xff\xfe",
+    "UTF-16": '{"id": 1}'.encode("utf-16"),
+    "byte order mark": b"\xef\xbb\xbf{}",
+    "1e6 keys": ("{" + ",".join(f'"{n}":1' for n in range(1_000_000)) + "}").encode(),
+    "1e7 zeros": b"[" + b"0," * 10_000_000 + b"0]",
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("name", sorted({**BOMBS, **STAGED}))
+def test_a_bomb_ends_in_a_value_or_a_named_error_within_200_ms(name):
+    data = {**BOMBS, **STAGED}[name]
+    started = time.perf_counter()
+    if data in {"null", "true"}:
+        assert strictjson.loads(data) in {None, True}
+    else:
+        with pytest.raises(BadJsonError):
+            strictjson.loads(data)
+    assert time.perf_counter() - started < 0.2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{" + ",".join(f'"{n}":1' for n in range(60_000)) + ',"59999":2}',
+        '"' + '\\"' * 400_000,
+        '"' + "a" * 1_000_000,
+    ],
+    ids=["a key twice at the end", "escapes without an end", "a text without an end"],
+)
+def test_the_longest_way_to_a_fault_is_short(text):
+    started = time.perf_counter()
+    with pytest.raises(BadJsonError):
+        strictjson.loads(text)
+    assert time.perf_counter() - started < 0.5
