@@ -20,11 +20,11 @@ class Asking:
 
     def __init__(self, answers: Answers) -> None:
         self.questions: list[Question] = []
-        self._answers = answers
+        self.answers = answers
 
     def choose(self, name: str, text: str, why: str, options: Sequence[str]) -> str | None:
         """Return the chosen option, or ask."""
-        answer = self._answers.get(name)
+        answer = self.answers.get(name)
         if answer in options:
             return str(answer)
         self._ask(Question(name, text, why, "select", tuple(options)))
@@ -34,7 +34,7 @@ class Asking:
         """Return the texts that the user said to leave out."""
         return [
             name.partition(":")[2]
-            for name, answer in self._answers.items()
+            for name, answer in self.answers.items()
             if name.startswith("unclear:") and answer == LEAVE_OUT
         ]
 
@@ -95,13 +95,20 @@ class Asking:
 
     def columns(self, count: int, available: Sequence[str]) -> list[str]:
         """Ask for `count` columns."""
-        answer = self._answers.get("columns")
+        answer = self.answers.get("columns")
         if isinstance(answer, list) and answer and all(one in available for one in answer):
             return list(dict.fromkeys(map(str, answer)))
         text = f"Which {count} columns shall the table have?"
         why = f"The goal speaks of {count} columns and does not name as many; there are {len(available)}."
         self._ask(Question("columns", text, why, "multiselect", tuple(available)))
         return []
+
+    def only(self, names: list[str]) -> list[str]:
+        """Ask whether columns that conditions speak of are the only ones to show."""
+        options = ("All columns", f"Only {', '.join(names)}")
+        why = "The goal names these columns, but also uses them in conditions."
+        answer = self.choose("shown", "Which columns shall the table have?", why, options)
+        return names if answer == options[1] else []
 
     def unique(self, mailed: bool) -> str | None:  # noqa: FBT001
         """Ask what "without duplicates" is about."""
@@ -114,7 +121,7 @@ class Asking:
     def address(self, person: str, use: str) -> str | None:
         """Return the address of a person, or ask."""
         name = f"address:{person.lower()}"
-        answer = self._answers.get(name)
+        answer = self.answers.get(name)
         if isinstance(answer, str) and _ADDRESS.fullmatch(answer.strip()):
             return answer.strip()
         text = f"What is the e-mail address of {person}?"

@@ -182,13 +182,16 @@ def _element(text: str) -> Element:
     return Element(name, frozenset(part for part in parts if part not in tags), tags, least, most)
 
 
-def best_cover(chart: Chart, costs: dict[str, float], unknown: float) -> list[Edge]:
+def best_cover(
+    chart: Chart, costs: dict[str, float], unknown: float, barred: Edge | None = None
+) -> list[Edge]:
     """Return the cheapest row of edges that covers all tokens.
 
     Args:
         chart: all edges.
         costs: what an edge of a tag costs; other tags are not used. A score below 1 adds to it.
         unknown: what a token costs that no edge covers; it becomes an edge of tag "UNKNOWN".
+        barred: an edge that is not used.
     """
     count = len(chart.tokens)
     best: list[tuple[float, Edge | None]] = [(0.0, None)] * (count + 1)
@@ -197,6 +200,8 @@ def best_cover(chart: Chart, costs: dict[str, float], unknown: float) -> list[Ed
         options = [(unknown + best[start + 1][0], alone)]
         for tag, cost in costs.items():
             for edge in chart.at(start, tag):
+                if edge is barred:
+                    continue
                 total = cost + (1 - edge.score) + best[edge.end][0]
                 options.append((total, edge))
         best[start] = min(options, key=lambda option: (option[0], -option[1].end))

@@ -82,9 +82,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns to show, in order."""
+    """The columns to show, in order; certain where the goal calls them columns."""
 
     names: tuple[ColumnRef, ...]
+    certain: bool = False
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,8 @@ RECIPIENTS: list[Rule] = [
     rule("RECIPIENTS", "SEND it|out|this|also|a|LISTNOUN|MAILNOUN|the|these|those|following|all|to|exactly|our|my* "
          "n=NUM? PERSON|following|namely|,|:|(|-|of|us* r=WHOLIST )?", _people("to")),
     rule("RECIPIENTS", "r=WHOLIST should|must|shall|will|would|wants|want|needs|need|are|is|to|all|each|both|of|them|these|those|three|people|PERSON|NUM* get|gets|receive|"
-         "receives|have|wants|want|need|needs|expect|expects|ask|asks", _people("to")),
+         "receives|have", _people("to")),
+    rule("RECIPIENTS", "r=WHOLIST wants|want|need|needs|expect|expects", lambda match: _addressed(match)),
     rule("RECIPIENTS", "the|these|those|our|my|following? n=NUM? PERSON :|(|-|,|namely|are* r=WHOLIST )|]?", _people("to")),
     rule("RECIPIENTS", "i|we would|want|need|like|to|be|wish|please|also|only* receive|get|told|informed|notified|mailed|"
          "emailed|sent|reminded|alerted|briefed|updated", lambda _: Recipients((), me=True, together=False)),
@@ -79,6 +80,11 @@ RECIPIENTS: list[Rule] = [
          lambda match: _copied(match)),
     rule("RECIPIENTS", "with|in|and* bcc to|:|in|for* r=WHOLIST", _people("bcc")),
 ]  # fmt: skip
+
+
+def _addressed(match: Match) -> Recipients | None:
+    found: tuple[str, ...] = match.value("r")
+    return _people("to")(match) if all("@" in one for one in found) else None
 
 
 def _addresses(match: Match) -> tuple[str, ...] | None:

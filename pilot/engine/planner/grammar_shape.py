@@ -1,5 +1,7 @@
 """Rules for what the result looks like: order, columns, no duplicates, at most, counts."""
 
+from dataclasses import replace
+
 from pilot.engine.planner.chart import Match, Rule, rule
 from pilot.engine.planner.facts import (
     ColumnCount,
@@ -20,12 +22,31 @@ def _columns(match: Match) -> Columns:
     return Columns(tuple(match.values("c")))
 
 
-def _unique_column(match: Match) -> Unique:
-    return Unique("column", match.value("c"))
+def _unique_column(match: Match) -> Unique | None:
+    """Return a column whose values shall differ; "addresses" are those of the mail."""
+    named = match.captures["c"][0]
+    people = any(match.chart.at(at, "PERSON") for at in range(named.start, named.end))
+    return None if people else Unique("column", match.value("c"))
 
 
 def _measure(match: Match) -> Measure:
     return Measure(match.value("m", "count"), match.value("c"), match.value("b"))
+
+
+def _certain(match: Match) -> Columns:
+    return replace(match.value("l"), certain=True)
+
+
+def _counted(match: Match) -> Columns | None:
+    """Return the columns, if there are as many as the goal says."""
+    found: Columns = match.value("l")
+    return replace(found, certain=True) if match.value("n") in {None, len(found.names)} else None
+
+
+def _several(match: Match, least: int = 2) -> Columns | None:
+    """Return the columns, if they are enough to be a list and not a condition."""
+    found: Columns = match.value("l")
+    return found if len(found.names) >= least else None
 
 
 COLUMNS: list[Rule] = [
@@ -41,35 +62,26 @@ COLUMNS: list[Rule] = [
     # with the columns A, B and C; these eight columns: A, B; columns (A, B); eight columns - A, B
     rule("COLUMNS", "COLINTRO n=NUM? COLINTRO? COLWORD :|(|[|-|=|BREAK|are|is|should|be|must|shall|,|of|"
          "here|named|called|namely|in|this|order|following|the|shown|to|show|include|only|needed|wanted* "
-         "n=NUM? l=COLLIST )|]?", lambda match: _counted(match)),
+         "n=NUM? l=COLLIST )|]?", _counted),
     rule("COLUMNS", "n=NUM? COLWORD :|(|[|-|=|BREAK|are|is|should|be|must|shall|,|of|in|this|order|"
-         "namely|the|following|needed|wanted|to|show|LISTNOUN|for* l=COLLIST )|]?", lambda match: _counted(match)),
+         "namely|the|following|needed|wanted|to|show|LISTNOUN|for* l=COLLIST )|]?", _counted),
     # a table with task, owner and end date; (client, phone); the client and phone of each
     rule("COLUMNS", "with|showing|show|containing|contain|including|include|displaying|of|listing|"
          "select|selecting|as|giving|naming|stating|has|have|having|only|just|their|:|-|holding|in|"
-         "contains|shows|lists|includes|namely|-+ the|a|an|its|only|just|their|exactly|:|all* l=COLLIST", lambda match: _several(match)),
-    rule("COLUMNS", "(|[ the? l=COLLIST )|]", lambda match: _several(match)),
+         "contains|shows|lists|includes|namely|-+ the|a|an|its|only|just|their|exactly|:|all* l=COLLIST", _several),
+    rule("COLUMNS", "(|[ the? l=COLLIST )|]", _several),
     rule("COLUMNS", "the|its|their? l=COLLIST of|for|from each|every|all|those|these|them|the|its|any* ROWNOUN|ENTITY?",
-         lambda match: _several(match)),
-    rule("COLUMNS", "l=COLLIST only|alone", lambda match: match.value("l")),
-    rule("COLUMNS", "only|just the? l=COLLIST", lambda match: match.value("l")),
+         _several),
+    rule("COLUMNS", "l=COLLIST only|alone", _certain),
+    rule("COLUMNS", "only|just the? l=COLLIST", _certain),
+    rule("DESCRIPTION", "there is|are|exists|exist the|a|an? COLWORD? COLLIST"),
+    rule("DESCRIPTION", "in|the|our|this|my|tab|it* SHEET|sheet|tab|file|spreadsheet|TABLEWORD|it+ has|contains|holds|with the|a|following|these|among|other|others* COLWORD|: :? COLLIST"),
+    rule("DESCRIPTION", "in|the|our|this|my|tab|it* SHEET|sheet|tab|file|spreadsheet|TABLEWORD|it+ has|contains|holds the|a|following|these|among|other|others* COLLIST"),
     rule("COLUMNS", "l=COLLIST", lambda match: _several(match, least=3)),
     rule("ALLCOLUMNS", "with? all|every the|its|their|of|available|existing* COLWORD"),
     rule("COLCOUNT", "of|with|in|exactly|having|the|has|have|all|its|,* n=NUM COLWORD wide?",
          lambda match: ColumnCount(int(match.value("n")))),
 ]  # fmt: skip
-
-
-def _counted(match: Match) -> Columns | None:
-    """Return the columns, if there are as many as the goal says."""
-    found: Columns = match.value("l")
-    return found if match.value("n") in {None, len(found.names)} else None
-
-
-def _several(match: Match, least: int = 2) -> Columns | None:
-    """Return the columns, if they are enough to be a list and not a condition."""
-    found: Columns = match.value("l")
-    return found if len(found.names) >= least else None
 
 
 ORDERS: list[Rule] = [

@@ -21,6 +21,16 @@ def _append(match: Match) -> Append:
     return Append(_named(match), match.typed("t"))
 
 
+def _appended(match: Match) -> Append | None:
+    """Return the target of a verb that stands before in the same sentence."""
+    at = match.start - 1
+    while at >= 0 and match.chart.tokens[at].kind != "break":
+        if match.chart.at(at, "APPEND"):
+            return _append(match)
+        at -= 1
+    return None
+
+
 def _terms(match: Match) -> tuple[str, ...]:
     return tuple(match.values("t"))
 
@@ -39,7 +49,7 @@ TABLES: list[Rule] = [
     rule("SOURCE", "from|in|of|the|our|my* w=NAME SHEETNOUN", lambda match: Source(frozenset(), match.typed("w"))),
     rule("SOURCE", "tab|sheet|table|file|worksheet|spreadsheet w=NAME", lambda match: Source(frozenset(), match.typed("w"))),
     rule("APPEND", f"APPEND {_OBJECT} {_INTO} the|my|our|end|of|a* SHEETNOUN|called|named* t=SHEET SHEETNOUN*", _append),
-    rule("APPEND", "to|into|onto the|my|our|end|of|a* SHEETNOUN|called|named* t=SHEET SHEETNOUN*", _append),
+    rule("APPEND", "to|into|onto the|my|our|end|of|a* SHEETNOUN|called|named* t=SHEET SHEETNOUN*", _appended),
 ]  # fmt: skip
 
 

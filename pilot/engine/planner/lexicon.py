@@ -206,8 +206,8 @@ do not consider, do not count, do not list, do not want
 BLANK = "empty, blank, missing, unset, not set, not filled, not filled in, absent, null, unknown"
 
 APPEND = """
-append, add, write, save, put, log, record, copy, store, insert, enter, note, file, move, transfer,
-export, be appended, be added, be written, be saved, be stored, be logged, collect, list, document
+append, add, write, save, put, log, record, copy, store, insert, enter, move, transfer, export,
+be appended, be added, be written, be saved, be stored, be logged
 """
 MORE = """
 more than, over, above, greater than, higher than, larger than, bigger than, exceed, exceeding,

@@ -33,6 +33,7 @@ FACTS = (
 _PLAIN = (
     "FILLER", "READ", "SEND", "MAILNOUN", "LISTNOUN", "ROWNOUN", "SHEETNOUN", "ENTITY", "EACHROW",
     "TABLEWORD", "LEFTOUT", "BACKGROUND", "VAGUE",
+    "DESCRIPTION",
 )  # fmt: skip
 # A fact is dearer than one word of filler, cheaper than two; vague ones come last.
 _COSTS: dict[str, float] = (
@@ -104,6 +105,7 @@ def parse(
     _add_names(chart, known, names)
     is_mailbox = not known.sample.table
     chart.apply(_rules(is_mailbox=is_mailbox))
+    _add_search_words(chart)
     if any(True for _ in chart.tagged("APPEND")):
         chart.apply(grammar_sources.SKIPS)
     add_bags(chart)
@@ -112,6 +114,12 @@ def parse(
         chart.add(edge)
     cover = best_cover(chart, _COSTS, UNKNOWN_COST)
     return Parse(known, chart, tuple(cover), _cost(cover, known))
+
+
+def without(reading: Parse, edge: Edge) -> tuple[tuple[Edge, ...], float]:
+    """Return the best cover that does not use an edge, and its cost."""
+    cover = best_cover(reading.chart, _COSTS, UNKNOWN_COST, edge)
+    return tuple(cover), _cost(cover, reading.vocabulary)
 
 
 def _rules(*, is_mailbox: bool) -> list[grammar_filters.Rule]:
@@ -224,6 +232,14 @@ def _is_free(chart: Chart, at: int) -> bool:
     if word in _NO_NAME or word in lexicon.words() or any(chart.at(at, tag) for tag in taken):
         return False
     return word not in GRAMMAR_WORDS and (chart.tokens[at].stem,) not in lexicon.phrases()
+
+
+def _add_search_words(chart: Chart) -> None:
+    """Let "complaint mails" say again that mails are searched for "complaint"."""
+    searched = {word.lower() for edge in chart.tagged("TERMS") for word in edge.value}
+    for at, token in enumerate(chart.tokens):
+        if token.word in searched and chart.at(at + 1, "ENTITY"):
+            chart.add(Edge("FILLER", at, at + 1, token.text))
 
 
 def _leave_out(chart: Chart, texts: Iterable[str]) -> None:

@@ -6,6 +6,7 @@ from pilot.engine.catalogue import Catalogue, Column, TableSample
 from pilot.engine.planner import building, screening, typos, vocabulary
 from pilot.engine.planner.asking import NO_SINK, Asking, label
 from pilot.engine.planner.clauses import clauses, confidence
+from pilot.engine.planner.doubts import difference, other_reading
 from pilot.engine.planner.draft import Draft
 from pilot.engine.planner.facts import Append, Source, Window
 from pilot.engine.planner.parsing import Names, Parse, parse
@@ -20,7 +21,7 @@ TIE = 0.05
 MAIL_ME = "Mail it to me"
 MAILBOX = TableSample(
     "",
-    "inbox",
+    "mails",
     (
         Column("from", "text"),
         Column("to", "text"),
@@ -59,6 +60,7 @@ def plan_goal(
     asking.over(best.vocabulary.sample)
     _ask_unknown(best, samples, asking)
     request = gather(best, asking, samples, owner_email)
+    request = _settle_reading(best, request, asking, samples, owner_email)
     _settle_sink(request, asking, owner_email)
     margin = _margin(parses)
     done = clauses(best, request)
@@ -161,6 +163,20 @@ def _ask_unknown(parse: Parse, samples: list[TableSample], asking: Asking) -> No
     for source in of(parse, Append):
         if not source.tables:
             asking.table("target", samples)
+
+
+def _settle_reading(
+    parse: Parse, request: Request, asking: Asking, samples: list[TableSample], owner: str
+) -> Request:
+    """Ask which of two readings is meant, where the goal has two."""
+    if asking.questions:
+        return request
+    other = other_reading(parse, request, asking.answers, samples, owner)
+    if other is None:
+        return request
+    options = difference(request, other)
+    chosen = asking.choose("reading", "Which do you mean?", "The goal can be read in two ways.", options)
+    return other if chosen == options[1] else request
 
 
 def _settle_sink(request: Request, asking: Asking, owner_email: str) -> None:

@@ -194,6 +194,10 @@ def _gather_columns(parse: Parse, request: Request, asking: Asking) -> None:
     available = [one.name for one in parse.vocabulary.sample.columns]
     if counts and len(names or available) != counts[0]:
         names = asking.columns(counts[0], available)
+    used = {one.column.name for one in request.filters} | {name for name, _ in request.windows}
+    certain = any(one.certain for one in of(parse, Columns))
+    if names and not certain and set(names) <= used:
+        names = asking.only(names)
     request.columns = names or None
 
 

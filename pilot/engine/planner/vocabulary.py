@@ -72,6 +72,9 @@ _VALUE_GROUPS = (
     "medium, normal",
 )
 _GENERIC = {"date", "name", "no", "nr", "number", "of", "the", "address", "id", "column"}
+_MAIL_AS_WAY = frozenset(
+    "by via per through a an in as one single no each every send send out this that mailing".split()
+)  # "by email" is how, not what
 _SENSES: tuple[Sense, ...] = ("end", "start", "created")
 
 
@@ -103,7 +106,8 @@ class Vocabulary:
 
 def is_sense(column: Column, sense: Sense) -> bool:
     """Say whether a column is named like one that holds such dates."""
-    return _key(column.name) in _groups()[sense] or _bare(_key(column.name)) in _groups()[sense]
+    names = _groups()[sense] | (_groups()["date"] if sense == "created" else frozenset())
+    return _key(column.name) in names or _bare(_key(column.name)) in names
 
 
 def build(sample: TableSample) -> Vocabulary:
@@ -164,7 +168,9 @@ def named(tables: Iterable[TableSample]) -> dict[tuple[str, ...], set[tuple[str,
 def _add_column(
     chart: Chart, vocabulary: Vocabulary, start: int, end: int, key: tuple[str, ...]
 ) -> None:
-    if key not in vocabulary.columns:
+    before = chart.tokens[start - 1].word if start else ""
+    is_post = key in {("mail",), ("email",)} and before in _MAIL_AS_WAY
+    if key not in vocabulary.columns or is_post:
         return
     ranked = sorted(vocabulary.columns[key], reverse=True)
     score, name = ranked[0]

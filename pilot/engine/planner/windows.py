@@ -7,6 +7,7 @@ from pilot.engine.planner.facts import DateWord, Sense, Span, Today, Window
 from pilot.engine.planner.grammar_dates import BEFORE_TOO, EXACTLY, WEEK_FROM_NOW, WORKING_DAYS
 from pilot.engine.planner.parsing import Parse
 
+_END_HINTS = {"deadlin", "due", "end", "expir", "finish"}
 _COUNTS = "Today counts"
 _COUNTS_NOT = "Today does not count"
 
@@ -30,7 +31,8 @@ def _nearest_sense(parse: Parse, window: Window) -> Sense | None:
     at = next(edge.start for edge in parse.facts if edge.value is window)
     words = [edge for edge in parse.facts if isinstance(edge.value, DateWord)]
     if not words:
-        return None
+        hints = {token.stem for token in parse.chart.tokens} & _END_HINTS
+        return "end" if hints else None
     found = min(words, key=lambda edge: abs(edge.start - at)).value
     return found.sense if isinstance(found, DateWord) else None
 
