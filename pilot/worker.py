@@ -303,6 +303,7 @@ def _on_signals(stop: threading.Event) -> None:
 
 def _listen(config: Config, stop: threading.Event) -> None:
     """Take doorbell jobs until asked to stop; without the queue server, try again."""
+    rung: SimpleWorker | None = None
     while not stop.is_set():
         try:
             connection = jobs.connect(config.redis_url, timeout_s=30)
@@ -318,5 +319,7 @@ def _listen(config: Config, stop: threading.Event) -> None:
             stop.set()  # RQ returns from SIGTERM and SIGINT only
         except (RedisError, OSError) as error:
             log.warning("queue_away", error=type(error).__name__)
+            if rung is not None and rung._shutdown_requested_date is not None:  # noqa: SLF001
+                return  # RQ took the signal just before its connection broke
             _on_signals(stop)
             stop.wait(1.0)
