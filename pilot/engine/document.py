@@ -1,5 +1,6 @@
 """The workflow document: read, checked for its shape, canonical text, hash."""
 
+import json
 from collections.abc import Iterator, Sequence
 from functools import cache
 from hashlib import sha256
@@ -129,6 +130,11 @@ def read(value: type_json) -> tuple[Workflow | None, list[Issue]]:
         values = {**value, "steps": shape.read_steps(value["steps"], "/steps", issues)}
     workflow = shape.read_part(Workflow, values, "", issues)
     return (workflow if isinstance(workflow, Workflow) else None), issues
+
+
+def text(document: type_json) -> str:
+    """Return a document as the indented JSON that people read and edit."""
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def canonical(document: type_json) -> str:

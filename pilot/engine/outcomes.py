@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from pilot.egress import Egress
+from pilot.engine import folders
 from pilot.engine.catalogue import Catalogue
 from pilot.engine.expressions import Scope
 
@@ -57,7 +58,7 @@ class Resources:
 
     def folder(self, owner_id: UUID) -> Path:
         """Return the private folder of an owner."""
-        return self.data / "users" / str(owner_id)
+        return folders.private(self.data, owner_id)
 
 
 @dataclass(frozen=True)

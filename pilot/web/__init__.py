@@ -100,6 +100,7 @@ def create_app(config: Config) -> Flask:
     app.config.update(
         SECRET_KEY=newest,
         SECRET_KEY_FALLBACKS=older,
+        DATA=config.data,
         SIGN_IN_COOKIE=sign_in,
         SESSION_COOKIE_NAME=page_cookie,
         SESSION_COOKIE_HTTPONLY=True,

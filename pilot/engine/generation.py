@@ -1,0 +1,325 @@
+"""From a goal to a saved agent: draft, questions, edited text, fixes; nothing typed is lost."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pilot import audit, db, settings
+from pilot.audit import Actor, Event
+from pilot.engine import (
+    agents,
+    catalogue,
+    document,
+    folders,
+    idempotency,
+    planner,
+    trail,
+    validation,
+)
+from pilot.engine.catalogue import Catalogue
+from pilot.engine.planner import Draft
+from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
+from pilot.models.generation import Generation
+from pilot.models.user import User
+from pilot.plugins.tables.sampling import sample
+
+log = structlog.get_logger()
+
+MAX_STORED_CHARACTERS = 100_000  # of a goal; the planner reads fewer and says so
+PLANNER, PERSON = "planner", "edited"
+FAILED = (
+    "The planner could not read this goal. It is kept: say it in other words, or write the "
+    "workflow by hand below."
+)
+
+
+def begin(goal: str, *, data: Path, by: Actor, user_id: UUID, key: str | None = None) -> UUID:
+    """Keep a goal, draft its workflow and return the generation's id.
+
+    The same key and goal within 24 h return the same generation. `data` is the data folder, whose
+    tables of the user are sampled.
+
+    Raises:
+        InvalidError: the goal is empty or longer than can be kept.
+    """
+    text = _goal(goal)
+    with db.transaction("generation.begin", user_id) as session:
+        kept = idempotency.open_request(session, user_id, key, "generation.begin", {"goal": text})
+        if kept is not None:
+            return UUID(kept["generation_id"])
+        row = _new_row(text, user_id)
+        session.add(row)
+        session.flush()
+        _record(session, row, Event.AGENT_GENERATION_STARTED, by, {"characters": len(text)})
+        idempotency.keep_answer(session, user_id, key, {"generation_id": str(row.id)})
+    _draft(row.id, data=data, by=by, user_id=user_id)
+    return row.id
+
+
+def restate(generation_id: UUID, goal: str, *, data: Path, by: Actor, user_id: UUID) -> None:
+    """Put other words for a goal and draft again; answers to the old words do not count.
+
+    Raises:
+        NotFoundError: no such generation.
+        ConflictError: its agent was saved.
+        InvalidError: the goal is empty or too long.
+    """
+    text = _goal(goal)
+    with db.transaction("generation.restate", user_id) as session:
+        row = _open(session, generation_id)
+        row.goal, row.goal_hash, row.answers = text, _hash(text), {}
+    _draft(generation_id, data=data, by=by, user_id=user_id)
+
+
+def answer(
+    generation_id: UUID,
+    answers: Mapping[str, Any],
+    *,
+    data: Path,
+    by: Actor,
+    user_id: UUID,
+) -> None:
+    """Answer questions by their ids and draft again; empty answers stay open.
+
+    Raises:
+        NotFoundError: no such generation.
+        ConflictError: its agent was saved.
+    """
+    given = {name: value for name, value in answers.items() if value not in ("", [], None)}
+    with db.transaction("generation.answer", user_id) as session:
+        row = _open(session, generation_id)
+        row.answers = {**row.answers, **given}
+    _draft(generation_id, data=data, by=by, user_id=user_id)
+
+
+def edit(generation_id: UUID, text: str, *, data: Path, user_id: UUID) -> list[Issue]:
+    """Keep a person's text of the draft, right or wrong, and return its issues.
+
+    Raises:
+        NotFoundError: no such generation.
+        ConflictError: its agent was saved.
+        InvalidError: the text is larger than a document may be.
+    """
+    if len(text.encode(errors="replace")) > document.MAX_BYTES:
+        limit = document.MAX_BYTES // 1024
+        raise InvalidError([Issue("E_LIMIT", "/text", f"The text is larger than {limit} KiB.")])
+    clean = text.replace("\r\n", "\n").replace("\0", "\ufffd").encode(errors="replace").decode()
+    known = known_actions(data, user_id)
+    with db.transaction("generation.edit", user_id) as session:
+        row = _open(session, generation_id)
+        issues = validation.validate(clean, known, max_steps=_max_steps(session))
+        _keep_edited(row, clean, issues)
+    return issues
+
+
+def fix(generation_id: UUID, code: str, path: str, *, data: Path, user_id: UUID) -> None:
+    """Apply the fix of one issue of the draft.
+
+    Raises:
+        NotFoundError: no such generation.
+        ConflictError: its agent was saved.
+        InvalidError: the draft has no such issue with a fix.
+    """
+    known = known_actions(data, user_id)
+    with db.transaction("generation.fix", user_id) as session:
+        row = _open(session, generation_id)
+        steps = _max_steps(session)
+        found = validation.validate(row.text, known, max_steps=steps)
+        wanted = [one for one in found if (one.code, one.path) == (code, path) and one.fix]
+        if row.document is None or not wanted:
+            message = "This issue is gone, or has no fix: read the present ones."
+            raise InvalidError([Issue(code, path, message)], message)
+        patched = validation.apply_fix(row.document, wanted[0])
+        row.repairs += 1
+        text = document.text(patched)
+        _keep_edited(row, text, validation.validate(patched, known, max_steps=steps))
+
+
+def accept(generation_id: UUID, name: str, *, data: Path, by: Actor, user_id: UUID) -> agents.Saved:
+    """Save the draft as an agent with version 1; accepted again it is the same agent.
+
+    Raises:
+        NotFoundError: no such generation.
+        InvalidError: no name, or the draft has errors; they are all listed.
+    """
+    known = known_actions(data, user_id)
+    with db.transaction("generation.accept", user_id) as session:
+        row = load(session, generation_id, lock=True)
+        if row.agent_id is not None:
+            agent = agents.load(session, row.agent_id)
+            version = agents.newest(session, agent)
+            if version is None:
+                raise NotFoundError("The agent of this draft has no version.")
+            return agents.Saved(agent.id, version.id, version.number)
+        workflow = _acceptable(row, name, known, _max_steps(session))
+        new = agents.NewAgent(
+            name,
+            goal=row.goal,
+            origin="generated" if row.generator == PLANNER else "edited",
+            generation_id=row.id,
+        )
+        saved = agents.insert(session, new, workflow, owner_id=user_id, by=by)
+        row.outcome, row.agent_id, row.updated_at = "accepted", saved.agent_id, trail.now(session)
+    return saved
+
+
+def load(session: Session, generation_id: UUID, *, lock: bool = False) -> Generation:
+    """Return a generation that the session's user may see.
+
+    Raises:
+        NotFoundError: absent, or somebody else's.
+    """
+    query = select(Generation).where(Generation.id == generation_id)
+    row = session.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        raise NotFoundError("There is no such draft, or it is not yours.")
+    return row
+
+
+def known_actions(data: Path, owner_id: UUID) -> Catalogue:
+    """Return the catalogue with samples of the owner's tables."""
+    return catalogue.load().with_samples(sample(folders.private(data, owner_id)))
+
+
+def _goal(text: str) -> str:
+    clean = text.replace("\r\n", "\n").replace("\0", "\ufffd").encode(errors="replace").decode()
+    if not clean.strip():
+        raise InvalidError([Issue("E_INPUT_MISSING", "/goal", "Say what the agent shall do.")])
+    if len(clean) > MAX_STORED_CHARACTERS:
+        message = f"The goal has more than {MAX_STORED_CHARACTERS:,} characters: shorten it."
+        raise InvalidError([Issue("E_LIMIT", "/goal", message)])
+    return clean.strip()
+
+
+def _hash(goal: str) -> str:
+    return hashlib.sha256(goal.encode()).hexdigest()
+
+
+def _new_row(goal: str, owner_id: UUID) -> Generation:
+    return Generation(
+        owner_id=owner_id,
+        goal=goal,
+        goal_hash=_hash(goal),
+        answers={},
+        text="",
+        issues=[],
+        questions=[],
+        clauses=[],
+        generator=PLANNER,
+        confidence=0,
+        duration_ms=0,
+        outcome="offered",
+    )
+
+
+def _open(session: Session, generation_id: UUID) -> Generation:
+    row = load(session, generation_id, lock=True)
+    if row.agent_id is not None:
+        raise ConflictError("This draft was saved as an agent: change its workflow there.")
+    row.updated_at = trail.now(session)
+    return row
+
+
+def _max_steps(session: Session) -> int:
+    return int(settings.value(session, "pilot_max_steps"))
+
+
+def _draft(generation_id: UUID, *, data: Path, by: Actor, user_id: UUID) -> None:
+    """Plan the goal as it stands and keep what came of it."""
+    started = time.monotonic()
+    with db.reading(user_id) as session:
+        row = load(session, generation_id)
+        owner = session.get_one(User, user_id)
+        max_steps = _max_steps(session)
+    known = known_actions(data, user_id)
+    draft = _plan(row, known, owner)
+    issues: list[Issue] = []
+    if draft.document is not None:
+        issues = validation.validate(draft.document, known, max_steps=max_steps)
+    duration_ms = round((time.monotonic() - started) * 1000)
+    with db.transaction("generation.draft", user_id) as session:
+        row = _open(session, generation_id)
+        _keep_draft(row, draft, issues, duration_ms)
+        _tell(session, row, by)
+
+
+def _plan(row: Generation, known: Catalogue, owner: User) -> Draft:
+    try:
+        return planner.plan(
+            row.goal, known, answers=row.answers, zone=owner.zone or "UTC", owner_email=owner.email
+        )
+    except Exception:  # a fault of the planner must not lose what was typed
+        log.exception("planner_failed", generation=str(row.id))
+        return Draft(refusal=FAILED)
+
+
+def _keep_draft(row: Generation, draft: Draft, issues: list[Issue], duration_ms: int) -> None:
+    row.document = draft.document
+    row.text = document.text(draft.document) if draft.document is not None else ""
+    row.issues = [asdict(issue) for issue in issues]
+    row.questions = [asdict(question) for question in draft.questions]
+    row.clauses = [asdict(clause) for clause in draft.clauses]
+    row.refusal = draft.refusal
+    row.generator, row.confidence = PLANNER, round(draft.confidence * 100)
+    row.cost_usd, row.duration_ms = Decimal(0), duration_ms
+    row.outcome = "failed" if draft.refusal else "offered"
+
+
+def _keep_edited(row: Generation, text: str, issues: list[Issue]) -> None:
+    try:
+        found = document.decode(text)
+    except InvalidError:
+        found = None
+    row.document = found if isinstance(found, dict) else None
+    row.text, row.generator, row.outcome = text, PERSON, "offered"
+    row.issues = [asdict(issue) for issue in issues]
+
+
+def _acceptable(row: Generation, name: str, known: Catalogue, max_steps: int) -> dict[str, Any]:
+    if not name.strip():
+        raise InvalidError([Issue("E_INPUT_MISSING", "/name", "Give the agent a name.")])
+    if row.document is None:
+        message = "There is no workflow yet: answer the questions, or write it by hand."
+        raise InvalidError([Issue("E_JSON", "", message)], message)
+    issues = validation.validate(row.document, known, max_steps=max_steps)
+    if any(one.severity == "error" for one in issues):
+        raise InvalidError(issues)
+    workflow: dict[str, Any] = row.document
+    return workflow
+
+
+def _tell(session: Session, row: Generation, by: Actor) -> None:
+    if row.refusal:
+        _record(session, row, Event.AGENT_GENERATION_FAILED, by, {"reason": row.refusal})
+        return
+    facts = {"questions": len(row.questions), "confidence": row.confidence}
+    _record(session, row, Event.AGENT_GENERATION_COMPLETED, by, facts)
+    if row.document is not None:
+        steps = sum(1 for _ in document.walk(document.parse(row.document).steps))
+        details = {
+            "generator": row.generator,
+            "steps_generated": steps,
+            "tokens_used": row.tokens,
+            "cost_usd": str(row.cost_usd),
+            "generation_time_ms": row.duration_ms,
+            "validation_passed": not any(one["severity"] == "error" for one in row.issues),
+            "repairs": row.repairs,
+            "fallback_reason": None,
+        }
+        _record(session, row, Event.WORKFLOW_GENERATED, by, details)
+
+
+def _record(
+    session: Session, row: Generation, event: Event, by: Actor, details: dict[str, Any]
+) -> None:
+    about = ("generation", row.id)
+    audit.record(session, event, actor=by, about=about, owner_id=row.owner_id, details=details)
