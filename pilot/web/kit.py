@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from pilot import db
 from pilot.views import formats, graph_layout, plain, wants_fragment
+from pilot.web import pictures
 from pilot.web.security import nonce
 from pilot.web.visitors import zone
 
@@ -110,6 +111,7 @@ def install(app: Flask) -> None:
         look=formats.look,
         statuses=formats.STATUSES,
         graph_layout=graph_layout.layout,
+        picture=pictures.picture,
         new_request_id=lambda: str(uuid4()),
         zone_name=lambda: str(zone()),
         wants_fragment=wants_fragment,
