@@ -44,6 +44,7 @@ class Loaded:
     files: list[Path]
     agents: dict[str, UUID]  # name -> id of the ones made now
     switched_on: bool  # whether pilot steps may run since now
+    missing: list[str]  # agents whose goal does not fit the owner's own tables of these names
 
 
 def load(*, data: Path, by: Actor, user_id: UUID) -> Loaded:
@@ -74,7 +75,8 @@ def load(*, data: Path, by: Actor, user_id: UUID) -> Loaded:
             if name not in present
         }
     switched = settings.change("pilot_enabled", True, by=by, reason="The demo was loaded")
-    return Loaded(files, made, bool(switched.changed))
+    missing = sorted(GOALS.keys() - drafts.keys())
+    return Loaded(files, made, bool(switched.changed), missing)
 
 
 def is_loaded(session: Session, user_id: UUID) -> bool:

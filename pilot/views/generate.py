@@ -1,0 +1,235 @@
+"""From a goal to an agent: the goal box, the draft with its questions and issues, save."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, current_app, request
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import StringField, TextAreaField
+from wtforms.validators import InputRequired
+
+from pilot.engine import display, generation
+from pilot.engine.demo import loading
+from pilot.errors import InvalidError, Issue
+from pilot.models.generation import Generation
+from pilot.views import (
+    OPERATE,
+    actor,
+    reading,
+    redirect_to,
+    render,
+    route,
+    show_issues,
+    signed_in,
+    toast,
+)
+
+bp = Blueprint("generate", __name__)
+
+
+class GoalForm(FlaskForm):  # type: ignore[misc]
+    """What the agent shall do."""
+
+    goal = TextAreaField(
+        "Goal", [InputRequired("Say what the agent shall do.")], render_kw={"rows": 5}
+    )
+
+
+class SaveForm(FlaskForm):  # type: ignore[misc]
+    """How the agent is called."""
+
+    name = StringField("Name", [InputRequired("Give the agent a name.")])
+
+
+@route(bp, "/agents/new", allow=OPERATE)
+def new() -> ResponseReturnValue:
+    """The goal box, with examples and what the planner can use."""
+    return _goal_page(GoalForm(formdata=None, goal=request.args.get("goal", "")))
+
+
+@route(bp, "/agents/new", allow=OPERATE, methods=("POST",))
+def begin() -> ResponseReturnValue:
+    """Keep the goal, draft it and lead to the draft."""
+    form = GoalForm()
+    try:
+        made = generation.begin(
+            form.goal.data or "",
+            data=current_app.config["DATA"],
+            by=actor(),
+            user_id=signed_in(),
+            key=request.form.get("request_id"),
+        )
+    except InvalidError as error:
+        show_issues(form, error.issues)
+        return _goal_page(form, status=422)
+    return redirect_to(f"/generations/{made}")
+
+
+def _goal_page(form: GoalForm, *, status: int = 200) -> ResponseReturnValue:
+    known = generation.known_actions(current_app.config["DATA"], signed_in())
+    return render(
+        "generate/new.html",
+        status=status,
+        form=form,
+        examples=list(loading.GOALS.values()),
+        tables=list(known.samples.values()),
+        actions=list(known.actions.values()),
+    )
+
+
+@route(bp, "/generations/<uuid:generation_id>", allow=OPERATE, twin=True)
+def draft(generation_id: UUID) -> ResponseReturnValue:
+    """The draft: questions, issues, graph, steps, text."""
+    return _draft_page(generation_id)
+
+
+@route(bp, "/generations/<uuid:generation_id>/goal", allow=OPERATE, methods=("POST",))
+def restate(generation_id: UUID) -> ResponseReturnValue:
+    """Say the goal in other words."""
+    form = GoalForm()
+    try:
+        generation.restate(
+            generation_id,
+            form.goal.data or "",
+            data=current_app.config["DATA"],
+            by=actor(),
+            user_id=signed_in(),
+        )
+    except InvalidError as error:
+        show_issues(form, error.issues)
+        return _draft_page(generation_id, goal=form, status=422)
+    return redirect_to(f"/generations/{generation_id}")
+
+
+@route(bp, "/generations/<uuid:generation_id>/answers", allow=OPERATE, methods=("POST",))
+def answer(generation_id: UUID) -> ResponseReturnValue:
+    """Answer the draft's questions."""
+    with reading() as session:
+        asked = generation.load(session, generation_id).questions
+    given = {one["id"]: _given(one) for one in asked}
+    generation.answer(
+        generation_id, given, data=current_app.config["DATA"], by=actor(), user_id=signed_in()
+    )
+    return redirect_to(f"/generations/{generation_id}")
+
+
+def _given(question: dict[str, Any]) -> str | list[str]:
+    name = f"answer-{question['id']}"
+    if question["kind"] == "multiselect":
+        return request.form.getlist(name)
+    return request.form.get(name, "").strip()
+
+
+@route(bp, "/generations/<uuid:generation_id>/text", allow=OPERATE, methods=("POST",))
+def edit(generation_id: UUID) -> ResponseReturnValue:
+    """Keep and check the text of the workflow."""
+    text = request.form.get("text", "")
+    try:
+        issues = generation.edit(
+            generation_id, text, data=current_app.config["DATA"], user_id=signed_in()
+        )
+    except InvalidError as error:
+        return _draft_page(generation_id, text=text, problems=error.issues, status=422)
+    wrong = sum(issue.severity == "error" for issue in issues)
+    toast(f"Kept. {wrong} to mend before it can be saved." if wrong else "Kept. It can be saved.")
+    return redirect_to(f"/generations/{generation_id}#text")
+
+
+@route(bp, "/generations/<uuid:generation_id>/fix", allow=OPERATE, methods=("POST",))
+def fix(generation_id: UUID) -> ResponseReturnValue:
+    """Apply the fix of one issue."""
+    code, path = request.form.get("code", ""), request.form.get("path", "")
+    try:
+        generation.fix(
+            generation_id, code, path, data=current_app.config["DATA"], user_id=signed_in()
+        )
+    except InvalidError as error:
+        return _draft_page(generation_id, problems=error.issues, status=422)
+    toast("Fixed.")
+    return redirect_to(f"/generations/{generation_id}")
+
+
+@route(bp, "/generations/<uuid:generation_id>/save", allow=OPERATE, methods=("POST",))
+def save(generation_id: UUID) -> ResponseReturnValue:
+    """Save the draft as an agent with version 1."""
+    form = SaveForm()
+    try:
+        saved = generation.accept(
+            generation_id,
+            form.name.data or "",
+            data=current_app.config["DATA"],
+            by=actor(),
+            user_id=signed_in(),
+        )
+    except InvalidError as error:
+        show_issues(form, [one for one in error.issues if one.path == "/name"])
+        problems = [one for one in error.issues if one.path != "/name"]
+        return _draft_page(generation_id, name=form, problems=problems, status=422)
+    toast(f"Saved as version {saved.number}.")
+    return redirect_to(f"/agents/{saved.agent_id}")
+
+
+def _draft_page(
+    generation_id: UUID,
+    *,
+    goal: GoalForm | None = None,
+    name: SaveForm | None = None,
+    text: str | None = None,
+    problems: list[Issue] | None = None,
+    status: int = 200,
+) -> ResponseReturnValue:
+    with reading() as session:
+        row = generation.load(session, generation_id)
+    issues = [Issue(**one) for one in row.issues]
+    known = generation.known_actions(current_app.config["DATA"], row.owner_id)
+    lines = display.lines(row.document, known)
+    return render(
+        "generate/draft.html",
+        status=status,
+        twin=lambda: _twin(row),
+        row=row,
+        goal_form=goal or GoalForm(formdata=None, goal=row.goal),
+        save_form=name or SaveForm(formdata=None, name=_name(row)),
+        text=row.text if text is None else text,
+        problems=problems or [],
+        issues=issues,
+        wrong=sum(one.severity == "error" for one in issues),
+        links={line.id: f"#step-{line.id}" for line in lines},
+        lines=[(line, [one for one in issues if _at(one, line.path)]) for line in lines],
+        elsewhere=[one for one in issues if not one.path.startswith("/steps/")],
+    )
+
+
+def _at(issue: Issue, path: str) -> bool:
+    """Say whether an issue belongs to the step itself, not to a step inside it."""
+    rest = issue.path.removeprefix(path)
+    inside = any(part.isdecimal() for part in rest.split("/")[2:3])
+    return issue.path.startswith(path) and rest[:1] in {"", "/"} and not inside
+
+
+def _name(row: Generation) -> str:
+    name = row.document.get("name") if isinstance(row.document, dict) else None
+    return name[:120] if isinstance(name, str) and name.strip() else row.goal[:60]
+
+
+def _twin(row: Generation) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "goal": row.goal,
+        "answers": row.answers,
+        "generator": row.generator,
+        "outcome": row.outcome,
+        "refusal": row.refusal,
+        "questions": row.questions,
+        "clauses": row.clauses,
+        "issues": row.issues,
+        "confidence": row.confidence,
+        "tokens": row.tokens,
+        "cost": row.cost_usd,
+        "duration_ms": row.duration_ms,
+        "document": row.document,
+        "text": row.text,
+        "agent_id": row.agent_id,
+        "created_at": row.created_at,
+    }
