@@ -1,9 +1,10 @@
 """For WSGI servers: `gunicorn app:app`."""
 
-from pilot import db, jobs, progress
+from pilot import db, jobs, logs, progress
 from pilot.config import Config
 from pilot.web import create_app
 
+logs.configure()
 config = Config.from_env()
 db.configure(config.database_url)
 jobs.configure(config.redis_url)

@@ -21,7 +21,7 @@ from rq import Queue, SimpleWorker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from pilot import audit, db, jobs, progress
+from pilot import audit, db, jobs, logs, progress
 from pilot.config import Config
 from pilot.egress import Egress
 from pilot.engine import catalogue, runner
@@ -273,6 +273,7 @@ def wake(execution_id: str) -> None:
 
 def main(config: Config) -> int:
     """Run a worker until SIGTERM or SIGINT; returns the exit code."""
+    logs.configure()
     logging.getLogger("rq").setLevel(logging.WARNING)
     db.configure(config.database_url)
     jobs.configure(config.redis_url)

@@ -8,7 +8,7 @@ from argparse import Namespace
 
 from sqlalchemy import select
 
-from pilot import db, jobs, progress
+from pilot import db, jobs, logs, progress
 from pilot.audit import Actor
 from pilot.config import Config
 from pilot.engine import users
@@ -23,6 +23,7 @@ def connect() -> Config:
     Raises:
         ConfigError: its database does not answer.
     """
+    logs.configure()
     config = Config.from_env()
     schema.connect(config.database_url).close()
     db.configure(config.database_url)

@@ -50,6 +50,25 @@ def load(session: Session, agent_id: UUID, *, lock: bool = False) -> Agent:
     return found
 
 
+def find(session: Session, text: str) -> Agent:
+    """Return an agent by its id or its exact name.
+
+    Raises:
+        NotFoundError: none has it.
+        ConflictError: several have the name.
+    """
+    try:
+        return load(session, UUID(text))
+    except ValueError:
+        query = select(Agent).where(Agent.name == text, Agent.deleted_at.is_(None))
+    found = session.scalars(query.limit(2)).all()
+    if not found:
+        raise NotFoundError(f"There is no agent {text!r}, or it is not yours.")
+    if len(found) > 1:
+        raise ConflictError(f"Several agents are called {text!r}: name its id.")
+    return found[0]
+
+
 def newest(session: Session, agent: Agent) -> WorkflowVersion | None:
     """Return the newest version of an agent."""
     return session.scalar(

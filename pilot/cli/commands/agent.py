@@ -1,0 +1,182 @@
+"""Agents: list them, generate one from a goal, start one."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from threading import Event
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from pilot import db
+from pilot.cli import acting
+from pilot.cli.terminal import answer, complain, say, show
+from pilot.engine import agents, display, generation, inputs, starts
+from pilot.engine.status import FINAL, RESUMABLE, ExecutionStatus
+from pilot.engine.users import SessionUser
+from pilot.errors import InvalidError, Issue
+from pilot.models.agent import Agent
+from pilot.models.execution import Execution
+from pilot.models.generation import Generation
+
+POLL_S = 0.2
+INVALID, NOT_COMPLETED = 5, 6
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="list the agents that the person may see")
+    listing.set_defaults(run=_list)
+    generate = actions.add_parser("generate", help="draft a workflow from a goal and save it")
+    generate.add_argument("goal", help="what the agent shall do, in plain words; - reads stdin")
+    generate.add_argument("--name", help="the agent's name (default: the workflow's)")
+    generate.add_argument(
+        "--answer",
+        action="append",
+        default=[],
+        metavar="ID=VALUE",
+        help="answer a question of an earlier try",
+    )
+    generate.add_argument("--draft", action="store_true", help="do not save it as an agent")
+    generate.set_defaults(run=_generate)
+    start = actions.add_parser("start", help="start an execution")
+    start.add_argument("agent", help="the agent's id or its exact name")
+    start.add_argument("--input", action="append", default=[], metavar="NAME=VALUE")
+    start.add_argument("--prompt", help="the prompt of this execution only")
+    start.add_argument("--test", action="store_true", help="take no saved inputs")
+    start.add_argument("--simple", action="store_true", help="run as one model step")
+    start.add_argument("--key", help="the same key within 24 h starts once")
+    start.add_argument("--wait", action="store_true", help="wait until it ends")
+    start.set_defaults(run=_start)
+
+
+def _list(args: Namespace) -> None:
+    acting.connect()
+    with db.reading(acting.person(args).id) as session:
+        rows = session.scalars(
+            select(Agent).where(Agent.deleted_at.is_(None)).order_by(Agent.name, Agent.id)
+        ).all()
+    if args.json:
+        show([{"id": str(row.id), "name": row.name, "active": row.active} for row in rows])
+        return
+    for row in rows:
+        say(f"{row.id}  {row.name}{'' if row.active else '  (switched off)'}")
+
+
+def _generate(args: Namespace) -> int:
+    config = acting.connect()
+    owner = acting.person(args)
+    by: dict[str, Any] = {"by": acting.actor(), "user_id": owner.id}
+    goal = sys.stdin.read() if args.goal == "-" else args.goal
+    made = generation.begin(goal, data=config.data, **by)
+    if args.answer:
+        generation.answer(made, _pairs(args.answer), data=config.data, **by)
+    with db.reading(owner.id) as session:
+        row = generation.load(session, made)
+    if row.document is None:
+        return _open_draft(args, row)
+    name = args.name or row.document.get("name") or row.goal[:60]
+    agent_id = None
+    if not args.draft:
+        agent_id = generation.accept(made, name, data=config.data, **by).agent_id
+    _tell_draft(args, row, agent_id, config.data)
+    return 0
+
+
+def _open_draft(args: Namespace, row: Generation) -> int:
+    """Say why there is no workflow: what is asked, or why the goal was refused."""
+    if args.json:
+        show({"generation": str(row.id), "questions": row.questions, "refusal": row.refusal})
+        return INVALID
+    if row.refusal:
+        complain(row.refusal)
+    for one in row.questions:
+        complain(f"{one['text']} {one['why']}")
+        options = " | ".join(one["options"]) or "..."
+        complain(f"  --answer '{one['id']}={options}'")
+    return INVALID
+
+
+def _tell_draft(args: Namespace, row: Generation, agent_id: UUID | None, data: Path) -> None:
+    known = generation.known_actions(data, row.owner_id)
+    steps = display.workflow_steps(row.document, known)
+    if args.json:
+        show(
+            {
+                "generation": str(row.id),
+                "agent": str(agent_id) if agent_id else None,
+                "generator": row.generator,
+                "cost_usd": str(row.cost_usd),
+                "steps": steps,
+                "document": row.document,
+            }
+        )
+        return
+    for number, step in enumerate(steps, 1):
+        say(f"{number}. {step['name']}: {step['text']}")
+    say(f"Agent {agent_id}" if agent_id else f"Draft {row.id}")
+
+
+def _start(args: Namespace) -> int:
+    acting.connect()
+    owner = acting.person(args)
+    asked = starts.Start(
+        mode="test" if args.test else "run",
+        inputs=_inputs(owner, args),
+        prompt=args.prompt,
+        simple=args.simple,
+        key=args.key,
+        trigger="cli",
+    )
+    with db.reading(owner.id) as session:
+        agent = agents.find(session, args.agent)
+    execution_id = starts.start(agent.id, asked, by=acting.actor(), user_id=owner.id)
+    if not args.wait:
+        answer(args, {"execution": str(execution_id)}, f"Execution {execution_id}")
+        return 0
+    return _wait(args, execution_id, owner)
+
+
+def _inputs(owner: SessionUser, args: Namespace) -> dict[str, Any]:
+    with db.reading(owner.id) as session:
+        version = agents.newest(session, agents.find(session, args.agent))
+    schema = version.inputs_schema if version is not None else None
+    return inputs.from_form(schema, dict(_pairs(args.input)))
+
+
+def _pairs(texts: list[str]) -> dict[str, Any]:
+    """Return NAME=VALUE texts as a mapping; a name given twice becomes a list."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            message = f"{text!r} must be NAME=VALUE."
+            raise InvalidError([Issue("usage", "", message)])
+        if name in found:
+            before = found[name] if isinstance(found[name], list) else [found[name]]
+            found[name] = [*before, value]
+        else:
+            found[name] = value
+    return found
+
+
+def _wait(args: Namespace, execution_id: UUID, owner: SessionUser) -> int:
+    """Wait until the execution ends or needs a person that this command cannot be."""
+    rests = FINAL | RESUMABLE
+    pause = Event()
+    while True:
+        with db.reading(owner.id) as session:
+            row = session.get_one(Execution, execution_id)
+        if row.status in rests:
+            break
+        pause.wait(POLL_S)
+    facts = {"execution": str(row.id), "status": row.status, "output": row.output}
+    if args.json:
+        show(facts | {"error": row.error})
+    else:
+        say(f"Execution {row.id}: {row.status.replace('_', ' ')}")
+        if row.error:
+            complain(str(row.error.get("message", row.error)))
+    return 0 if row.status == ExecutionStatus.COMPLETED else NOT_COMPLETED

@@ -1,0 +1,82 @@
+"""The command line from an empty installation to a finished execution."""
+
+import io
+import json
+
+import pytest
+
+from pilot import cli
+from tests.engine import worker_process as wp
+
+GOAL = "Mail me the leads in stage 4; none found otherwise"
+
+
+@pytest.fixture
+def shell(world, database, redis_url, tmp_path, monkeypatch, capsys):
+    """Give `shell(*arguments)`: the exit code and what was printed."""
+    monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("PILOT_DATA", str(tmp_path))
+
+    def shell(*arguments):
+        code = cli.main(arguments)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return shell
+
+
+@pytest.fixture
+def worker(database, redis_url, tmp_path):
+    with wp.working(wp.config(database, redis_url, tmp_path)) as resident:
+        yield resident
+
+
+def test_a_person_is_added_with_a_typed_password(shell, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("four unrelated words here\n"))
+    add = ("user", "add", "new@pilot.test", "--role", "operator", "--password-stdin")
+    assert shell(*add) == (0, "new@pilot.test may sign in as operator.\n", "")
+    assert "new@pilot.test  operator" in shell("user", "list")[1]
+
+
+def test_without_a_terminal_no_password_is_asked(shell, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    code, _, err = shell("user", "add", "new@pilot.test")
+    assert (code, "--password-stdin" in err) == (5, True)
+
+
+@pytest.mark.capability(116)
+def test_a_goal_becomes_a_finished_execution(shell, worker):
+    code, out, _ = shell("--json", "demo")
+    assert (code, len(json.loads(out)["agents"])) == (0, 3)
+    code, out, _ = shell("--json", "agent", "generate", GOAL, "--name", "Stage 4")
+    agent = json.loads(out)["agent"]
+    assert code == 0
+    assert "Stage 4" in shell("agent", "list")[1]
+    code, out, _ = shell("--json", "agent", "start", "Stage 4", "--wait")
+    assert (code, json.loads(out)["status"]) == (0, "completed")
+    assert shell("agent", "start", agent, "--input", "to=not an address")[0] == 5
+
+
+def test_questions_go_to_the_terminal_and_take_answers(shell):
+    shell("demo")
+    code, out, err = shell("agent", "generate", "Send me the rows")
+    assert (code, out) == (5, "")
+    assert "--answer '" in err
+
+
+def test_an_execution_that_fails_ends_with_6(shell, worker, world):
+    wp.switch_on()
+    step = {
+        "id": "bad",
+        "type": "transform",
+        "operation": "set",
+        "config": {"value": "inputs.no.x"},
+    }
+    wp.make_agent(world.admin.id, [step], inputs={"type": "object", "additionalProperties": True})
+    assert shell("agent", "start", "Test", "--wait")[0] == 6
+
+
+def test_unknown_agents_and_bad_pairs_are_told(shell):
+    assert shell("agent", "start", "Nobody")[0] == 3
+    assert shell("agent", "generate", "x", "--answer", "no-equals")[0] == 5
