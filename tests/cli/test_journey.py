@@ -71,7 +71,8 @@ def test_an_execution_that_fails_ends_with_6(shell, worker, world):
         "id": "bad",
         "type": "transform",
         "operation": "set",
-        "config": {"value": "inputs.no.x"},
+        "config": {"value": 1},
+        "execute_if": "inputs.missing.part",
     }
     wp.make_agent(world.admin.id, [step], inputs={"type": "object", "additionalProperties": True})
     assert shell("agent", "start", "Test", "--wait")[0] == 6
