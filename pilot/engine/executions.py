@@ -1,5 +1,6 @@
 """What people do with executions: pause, resume, retry, cancel, answer. Each owns its
-transaction; the runner only ever sees the rows that these change.
+transaction; the runner only ever sees the rows that these change. The same `key` within 24 h acts
+once.
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from pilot import db, jobs, progress
 from pilot.audit import Actor, Event
-from pilot.engine import trail
+from pilot.engine import idempotency, trail
 from pilot.engine.status import (
     CANCELLABLE,
     FINAL,
@@ -28,7 +29,7 @@ from pilot.models.execution import Execution, StepExecution, Wait
 MAX_INPUT_BYTES = 1024 * 1024
 
 
-def pause(execution_id: UUID, *, by: Actor, user_id: UUID) -> None:
+def pause(execution_id: UUID, *, by: Actor, user_id: UUID, key: str | None = None) -> None:
     """Pause at the next step boundary; at once when no worker holds it.
 
     Raises:
@@ -36,6 +37,8 @@ def pause(execution_id: UUID, *, by: Actor, user_id: UUID) -> None:
         ConflictError: it cannot be paused now.
     """
     with db.transaction("execution.pause", user_id) as session:
+        if _done_before(session, user_id, key, "execution.pause", execution_id):
+            return
         row = _locked(session, execution_id, PAUSABLE, "paused")
         if row.status == ExecutionStatus.RUNNING:
             row.pause_requested_at = trail.now(session)
@@ -47,7 +50,14 @@ def pause(execution_id: UUID, *, by: Actor, user_id: UUID) -> None:
         progress.signal(session, row.id)
 
 
-def resume(execution_id: UUID, *, by: Actor, user_id: UUID, seen_seq: int | None = None) -> None:
+def resume(
+    execution_id: UUID,
+    *,
+    by: Actor,
+    user_id: UUID,
+    seen_seq: int | None = None,
+    key: str | None = None,
+) -> None:
     """Queue a paused execution again; `seen_seq` is the event sequence its receipt was made from.
 
     Raises:
@@ -55,6 +65,8 @@ def resume(execution_id: UUID, *, by: Actor, user_id: UUID, seen_seq: int | None
         ConflictError: it cannot be resumed now, or it changed since the receipt.
     """
     with db.transaction("execution.resume", user_id) as session:
+        if _done_before(session, user_id, key, "execution.resume", execution_id):
+            return
         row = _locked(session, execution_id, RESUMABLE, "resumed")
         _agent_exists(session, row)
         _fresh_receipt(row, seen_seq)
@@ -65,7 +77,7 @@ def resume(execution_id: UUID, *, by: Actor, user_id: UUID, seen_seq: int | None
         trail.record(session, row, Event.PILOT_EXECUTION_RESUMED, by, {})
 
 
-def cancel(execution_id: UUID, *, by: Actor, user_id: UUID) -> None:
+def cancel(execution_id: UUID, *, by: Actor, user_id: UUID, key: str | None = None) -> None:
     """Cancel: at once when no worker holds it, else within seconds.
 
     Raises:
@@ -73,6 +85,8 @@ def cancel(execution_id: UUID, *, by: Actor, user_id: UUID) -> None:
         ConflictError: it is finished or being cancelled already.
     """
     with db.transaction("execution.cancel", user_id) as session:
+        if _done_before(session, user_id, key, "execution.cancel", execution_id):
+            return
         row = _locked(session, execution_id, CANCELLABLE, "cancelled")
         row.cancel_requested_at = trail.now(session)
         if row.status == ExecutionStatus.RUNNING:
@@ -87,7 +101,12 @@ def cancel(execution_id: UUID, *, by: Actor, user_id: UUID) -> None:
 
 
 def retry_failed(
-    execution_id: UUID, *, by: Actor, user_id: UUID, seen_seq: int | None = None
+    execution_id: UUID,
+    *,
+    by: Actor,
+    user_id: UUID,
+    seen_seq: int | None = None,
+    key: str | None = None,
 ) -> None:
     """Run the failed steps again, and what they blocked, with the same keys.
 
@@ -96,6 +115,8 @@ def retry_failed(
         ConflictError: it has no failed steps, or it changed since the receipt.
     """
     with db.transaction("execution.retry", user_id) as session:
+        if _done_before(session, user_id, key, "execution.retry", execution_id):
+            return
         row = _locked(session, execution_id, RETRYABLE, "retried")
         _agent_exists(session, row)
         _fresh_receipt(row, seen_seq)
@@ -115,8 +136,15 @@ def retry_failed(
         trail.record(session, row, Event.PILOT_EXECUTION_RETRIED, by, {"steps": sorted(set(again))})
 
 
-def answer(
-    execution_id: UUID, path: str, said: str, *, result: Any = None, by: Actor, user_id: UUID
+def answer(  # noqa: PLR0913 -- whose answer to which question, and its result
+    execution_id: UUID,
+    path: str,
+    said: str,
+    *,
+    result: Any = None,
+    by: Actor,
+    user_id: UUID,
+    key: str | None = None,
 ) -> None:
     """Say what became of a step whose outcome is unknown: happened, run or skip.
 
@@ -133,7 +161,9 @@ def answer(
     if said not in becomes:
         raise InvalidError([Issue("E_INPUT", "/said", "Answer happened, run or skip.")])
     with db.transaction("execution.answer", user_id) as session:
-        row = _find(session, execution_id, lock=True)
+        if _done_before(session, user_id, key, "execution.answer", execution_id):
+            return
+        row = find(session, execution_id, lock=True)
         values: dict[str, Any] = {"status": becomes[said]}
         if said == "happened":
             values["output"] = result
@@ -155,7 +185,22 @@ def answer(
             _queue(session, row)
 
 
-def _find(session: Session, execution_id: UUID, *, lock: bool = False) -> Execution:
+def _done_before(
+    session: Session, user_id: UUID, key: str | None, route: str, execution_id: UUID
+) -> bool:
+    """Whether this very request was heeded already: a form that was sent twice."""
+    kept = idempotency.open_request(session, user_id, key, route, {"execution": str(execution_id)})
+    if kept is None:
+        idempotency.keep_answer(session, user_id, key, {"done": True})
+    return kept is not None
+
+
+def find(session: Session, execution_id: UUID, *, lock: bool = False) -> Execution:
+    """Return an execution that the session's user may see.
+
+    Raises:
+        NotFoundError: absent, or somebody else's.
+    """
     query = select(Execution).where(Execution.id == execution_id)
     row = session.scalar(query.with_for_update() if lock else query)
     if row is None:
@@ -166,7 +211,7 @@ def _find(session: Session, execution_id: UUID, *, lock: bool = False) -> Execut
 def _locked(
     session: Session, execution_id: UUID, allowed: frozenset[ExecutionStatus], verb: str
 ) -> Execution:
-    row = _find(session, execution_id, lock=True)
+    row = find(session, execution_id, lock=True)
     if row.status not in allowed:
         word = "finished" if row.status in FINAL else "now"
         status = row.status.replace("_", " ")

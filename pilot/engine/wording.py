@@ -29,6 +29,23 @@ _OPERATORS = {
 _SIGNS = {"==": "is", "!=": "is not", ">=": "≥", "<=": "≤", "&&": "and", "||": "or"}
 
 
+KINDS = {
+    "ai_processing": "model",
+    "llm_decision": "model decides",
+    "human_approval": "approval",
+}
+
+
+def kind(step: dict[str, Any]) -> str:
+    """Return what a step is in a word or two: its action, its operation or its type."""
+    if step.get("type") == "action":
+        return f"{step.get('plugin', '')}.{step.get('action', '')}"
+    name = str(step.get("type", ""))
+    if name == "transform" and step.get("operation"):
+        return str(step["operation"]).replace("_", " ")
+    return KINDS.get(name, name.replace("_", " "))
+
+
 def shortened(text: str) -> str:
     """Return the first line, cut at a word."""
     line = text.strip().partition("\n")[0].strip()

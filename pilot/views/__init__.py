@@ -169,10 +169,12 @@ def route(
     allow: Level,
     methods: tuple[str, ...] = ("GET",),
     twin: bool = False,
+    sheet: bool = False,
 ) -> Callable[[View], View]:
     """Register a view with its permission; `twin` adds the same URL with `.json` at its end.
 
-    A view with a twin must call `render(..., twin=...)`.
+    A view with a twin must call `render(..., twin=...)`; with `sheet`, for `.csv`, one of lists,
+    it answers `csv_answer` where `wants_csv`.
     """
 
     def register(view: View) -> View:
@@ -180,6 +182,8 @@ def route(
         endpoints = [(name, rule)]
         if twin:
             endpoints.append((f"{name}_json", "/index.json" if rule == "/" else f"{rule}.json"))
+        if sheet:
+            endpoints.append((f"{name}_csv", f"{rule}.csv"))
         for endpoint, url in endpoints:
             key = f"{bp.name}.{endpoint}"
             if PERMISSIONS.setdefault(key, allow) is not allow:
@@ -222,16 +226,22 @@ def render(
     shadowed = context.keys() & current_app.config["MACROS"]
     if shadowed:
         raise ValueError(f"rename {sorted(shadowed)}: macros have these names")
-    page = current_app.jinja_env.get_template(template)
-    current_app.update_template_context(context)
     if block and wants_fragment():
-        text = "".join(page.blocks[block](page.new_context(context))) + _toasts()
+        text = block_text(template, block, **context) + _toasts()
     else:
-        text = page.render(context)
+        current_app.update_template_context(context)
+        text = current_app.jinja_env.get_template(template).render(context)
     response = Response(text, status=status, mimetype="text/html")
     if twin:
         response.headers["Link"] = f'<{_twin_url()}>; rel="alternate"; type="application/json"'
     return response
+
+
+def block_text(template: str, block: str, **context: Any) -> str:
+    """Return one block of a page as text: what fragments and streams send."""
+    current_app.update_template_context(context)
+    page = current_app.jinja_env.get_template(template)
+    return "".join(page.blocks[block](page.new_context(context)))
 
 
 def _twin_url() -> str:

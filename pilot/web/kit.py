@@ -11,7 +11,7 @@ from flask import Flask, request, url_for
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 
-from pilot import db
+from pilot import db, strictjson
 from pilot.views import formats, graph_layout, plain, wants_fragment
 from pilot.web import pictures
 from pilot.web.security import nonce
@@ -29,6 +29,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "duration": formats.duration,
     "rate": formats.rate,
     "size": formats.size,
+    "size_of": lambda value: len(strictjson.dumps(plain(value)).encode()),
     "short_id": formats.short_id,
     "plural": formats.plural,
 }

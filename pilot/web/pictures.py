@@ -2,15 +2,9 @@
 
 from typing import Any
 
-from pilot.engine import graph
+from pilot.engine import graph, wording
 from pilot.engine.outline import Node, outline
 from pilot.views.graph_layout import Graph, layout
-
-KINDS = {
-    "ai_processing": "model",
-    "llm_decision": "model decides",
-    "human_approval": "approval",
-}
 
 
 def picture(document: Any) -> Graph:
@@ -20,17 +14,7 @@ def picture(document: Any) -> Graph:
     for node in nodes:
         bodies.setdefault(id(node.siblings), []).append(node)
     edges = [edge for body in bodies.values() for edge in _edges(body, nodes)]
-    return layout([(node.id, _label(node), kind(node.step)) for node in nodes], edges)
-
-
-def kind(step: dict[str, Any]) -> str:
-    """Return what a step is in a word or two: its action, its operation or its type."""
-    if step.get("type") == "action":
-        return f"{step.get('plugin', '')}.{step.get('action', '')}"
-    name = str(step.get("type", ""))
-    if name == "transform" and step.get("operation"):
-        return str(step["operation"]).replace("_", " ")
-    return KINDS.get(name, name.replace("_", " "))
+    return layout([(node.id, _label(node), wording.kind(node.step)) for node in nodes], edges)
 
 
 def _label(node: Node) -> str:

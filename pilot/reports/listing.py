@@ -1,0 +1,88 @@
+"""One page of a list: filters and order in SQL over all rows, keyset paging, exact totals."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+MOST_COUNTED = 10_000  # exact up to here, then "10,000+"
+SIZES = (25, 50, 100)
+
+
+@dataclass(frozen=True)
+class Sort:
+    """An order: the SQL expression (never NULL) and its type; ties are broken by the id."""
+
+    expression: str
+    type: str  # of the database: text, int8, timestamptz, uuid
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which page of a list: the sort ("-" in front: descending) and the key to go on after."""
+
+    sort: str
+    after: tuple[str, str] | None = None  # (sort key, id) of the last row that was seen
+    size: int = 50
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A page of rows, the total of all that match, and where the next page begins."""
+
+    rows: Sequence[Mapping[str, Any]]
+    total: int
+    next: tuple[str, str] | None
+
+    @property
+    def total_text(self) -> str:
+        """The total as a person reads it."""
+        return f"{MOST_COUNTED:,}+" if self.total > MOST_COUNTED else f"{self.total:,}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a list is made of: columns and tables in SQL, the id, the orders it offers."""
+
+    columns: str
+    tables: str
+    id: str
+    sorts: Mapping[str, Sort]
+
+
+def fetch(
+    session: Session,
+    source: Source,
+    conditions: Sequence[str],
+    values: Mapping[str, Any],
+    wanted: Wanted,
+) -> Listed:
+    """Return one page of the rows that meet all conditions (SQL with `:name` of `values`)."""
+    name = wanted.sort.removeprefix("-")
+    sort = source.sorts[name]
+    descending = wanted.sort.startswith("-")
+    where = " AND ".join(f"({one})" for one in conditions) or "true"
+    count = f"SELECT count(*) FROM (SELECT 1 FROM {source.tables} WHERE {where} LIMIT :most) c"  # noqa: S608
+    total: int = session.execute(text(count), {**values, "most": MOST_COUNTED + 1}).scalar_one()
+    bound = dict(values) | {"size": wanted.size + 1}
+    if wanted.after is not None:
+        sign = "<" if descending else ">"
+        where += (
+            f" AND ({sort.expression}, {source.id})"
+            f" {sign} (cast(:after_key AS {sort.type}), cast(:after_id AS uuid))"
+        )
+        bound |= {"after_key": wanted.after[0], "after_id": wanted.after[1]}
+    order = "DESC" if descending else "ASC"
+    query = (  # every part but the bound values is a constant of a report
+        f"SELECT {source.columns}, ({sort.expression})::text AS sort_key FROM {source.tables} "  # noqa: S608
+        f"WHERE {where} ORDER BY {sort.expression} {order}, {source.id} {order} LIMIT :size"
+    )
+    found = [dict(row) for row in session.execute(text(query), bound).mappings()]
+    rows = found[: wanted.size]
+    more = len(found) > wanted.size
+    last = (str(rows[-1]["sort_key"]), str(rows[-1]["id"])) if more else None
+    for row in rows:
+        del row["sort_key"]
+    return Listed(rows, total, last)

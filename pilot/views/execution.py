@@ -1,0 +1,362 @@
+"""One execution: head, graph, timeline, step detail, what a person may do now; live over SSE."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, current_app, request, stream_with_context
+from flask.typing import ResponseReturnValue
+
+from pilot import db, progress, strictjson
+from pilot.engine import executions, receipts, users, wording
+from pilot.engine.status import ANSWERABLE, CANCELLABLE, FINAL, PAUSABLE, RESUMABLE, RETRYABLE
+from pilot.errors import BadJsonError, ConflictError, InvalidError, Issue, NotFoundError
+from pilot.reports import execution
+from pilot.reports.execution import Shown, Step
+from pilot.reports.timeline import axis
+from pilot.views import (
+    OPERATE,
+    VIEW,
+    actor,
+    block_text,
+    json_answer,
+    reading,
+    redirect_to,
+    render,
+    route,
+    signed_in,
+    toast,
+    visitor,
+)
+
+bp = Blueprint("execution", __name__)
+
+URL = "/executions/<uuid:execution_id>"
+
+PAGE = "execution/index.html"
+EVENT_STREAM = "text/event-stream"
+TABS = (
+    ("step", "Step"),
+    ("data", "Input and output"),
+    ("events", "Events"),
+    ("audit", "Audit"),
+    ("settings", "Settings"),
+)
+SAYINGS = {"happened": "It happened", "run": "It did not: run it", "skip": "Skip it"}
+
+
+EFFECTS = {
+    None: "none",
+    "pure": "none outside",
+    "keyed": "sent with its key: the receiver takes it once",
+    "probe": "asked first whether it happened",
+    "once": "at most once: never repeated by itself",
+}
+TWIN = (
+    "id session_id agent_id agent_name version_number status status_reason runs runs_reason "
+    "mode trigger inputs output error created_at started_at finished_at deadline_at"
+)
+LOOK_S, PING_S = 1.0, 15.0  # between two looks without a signal; between two signs of life
+SESSION_S = 5.0  # between two looks whether the visitor is still signed in
+MOST_STREAMS = 150  # of a process; the others are told that they see changes late
+OPEN_STREAMS = threading.Semaphore(MOST_STREAMS)
+
+
+@route(bp, URL, allow=VIEW, twin=True)
+def index(execution_id: UUID) -> ResponseReturnValue:
+    """The execution as it stands."""
+    return _page(execution_id)
+
+
+def context(execution_id: UUID) -> dict[str, Any]:
+    """Return what the live part of the page shows; the stream sends the same."""
+    with reading() as session:
+        shown = execution.shown(session, execution_id)
+    drawn = axis(shown, db.now())
+    steps = [
+        {
+            "id": f"row-{number}",
+            "url": f"?step={step.path}#detail",
+            "name": step.name,
+            "depth": step.depth,
+            "action": wording.kind(step.written or {"type": step.type}),
+            "status": step.status,
+            "detail": _waiting(step),
+            "attempts": len(step.attempts),
+            "duration_ms": step.duration_ms,
+            "bars": drawn.bars[step.path],
+            "selected": request.args.get("step") == step.path,
+        }
+        for number, step in enumerate(shown.steps)
+    ]
+    return {
+        "shown": shown,
+        "row": shown.row,
+        "steps": steps,
+        "scale_ms": drawn.scale_ms,
+        "cuts": drawn.cuts,
+        "looks": {step.id: step.status for step in shown.steps},
+        "links": {step.id: f"?step={step.path}#detail" for step in shown.steps},
+        "unknown": [step for step in shown.steps if step.status == "unknown"],
+        "actions": _actions(shown),
+        "sayings": SAYINGS,
+        "effect_words": EFFECTS,
+        "step": next((one for one in shown.steps if one.path == request.args.get("step")), None),
+        "step_id": (request.args.get("step") or "").rpartition("/")[2],
+    }
+
+
+def _actions(shown: Shown) -> dict[str, bool]:
+    """Return which actions this visitor may take now; the engine's sets decide, not the page."""
+    status, may = shown.row.status, visitor().may(OPERATE)
+    open_questions = any(step.status == "unknown" for step in shown.steps)
+    asked = shown.row.cancel_requested_at is not None or shown.row.pause_requested_at is not None
+    return {
+        "pause": may and status in PAUSABLE and not asked,
+        "resume": may and status in RESUMABLE and not open_questions,
+        "retry": may and status in RETRYABLE,
+        "cancel": may and status in CANCELLABLE and shown.row.cancel_requested_at is None,
+        "answer": may and status in ANSWERABLE,
+    }
+
+
+def _waiting(step: Step) -> str:
+    if step.status == "skipped" and step.attempts and step.attempts[-1].notes:
+        return step.attempts[-1].notes[0]
+    return ""
+
+
+def _page(
+    execution_id: UUID, *, problems: list[Issue] | None = None, status: int = 200
+) -> ResponseReturnValue:
+    facts = context(execution_id)
+    shown: Shown = facts["shown"]
+    tab = request.args.get("tab", "step")
+    with reading() as session:
+        events = execution.events(session, execution_id) if tab == "events" else []
+        audit = execution.audit_lines(session, execution_id) if tab == "audit" else []
+    return render(
+        PAGE,
+        "live_part",
+        status=status,
+        twin=lambda: _twin(shown),
+        tab=tab if tab in dict(TABS) else "step",
+        tab_links=[(name, text, f"?tab={name}") for name, text in TABS],
+        events=events,
+        audit=audit,
+        problems=problems or [],
+        **facts,
+    )
+
+
+def _twin(shown: Shown) -> dict[str, Any]:
+    row = shown.row
+    names = TWIN.split()
+    return {name: getattr(row, name) for name in names} | {
+        "started_by": shown.started_by,
+        "duration_ms": shown.duration_ms,
+        "event_seq": shown.seq,
+        "steps": [_step_twin(step) for step in shown.steps],
+    }
+
+
+def _step_twin(step: Step) -> dict[str, Any]:
+    return {
+        "path": step.path,
+        "name": step.name,
+        "type": step.type,
+        "status": step.status,
+        "duration_ms": step.duration_ms,
+        "attempts": step.attempts,
+    }
+
+
+@route(bp, f"{URL}/stream", allow=VIEW)
+def stream(execution_id: UUID) -> ResponseReturnValue:
+    """The page's live parts, again and again, until the execution is final.
+
+    Each message's id is the event number that it shows, so a reconnect goes on from the database.
+    """
+    with reading() as session:
+        executions.find(session, execution_id)
+    last = request.headers.get("Last-Event-ID") or request.args.get("after", "")
+    seen = int(last) if last.isascii() and last.isdigit() and len(last) < 18 else 0
+    return Response(stream_with_context(_messages(execution_id, seen)), mimetype=EVENT_STREAM)
+
+
+def _messages(execution_id: UUID, seen: int) -> Iterator[str]:
+    if not OPEN_STREAMS.acquire(blocking=False):
+        yield "event: delayed\ndata:\n\n"
+        return
+    try:
+        with progress.listening(execution_id) as ear:
+            yield from _changes(execution_id, seen, ear)
+    finally:
+        OPEN_STREAMS.release()
+
+
+def _changes(execution_id: UUID, seen: int, ear: threading.Event) -> Iterator[str]:
+    token = request.cookies[current_app.config["SIGN_IN_COOKIE"]]
+    pinged = checked = time.monotonic()
+    while True:
+        ear.clear()
+        with reading() as session:
+            row = executions.find(session, execution_id)
+        final = row.status in FINAL
+        if row.event_seq > seen or final:
+            seen = row.event_seq
+            yield f"id: {seen}\n{_as_data(_parts(execution_id))}\n"
+        if final:
+            yield "event: done\ndata:\n\n"
+            return
+        now = time.monotonic()
+        if now - pinged > PING_S:
+            pinged = now
+            yield "event: ping\ndata:\n\n"
+        if now - checked > SESSION_S:
+            checked = now
+            if users.session_user(token, touch=False) is None:
+                return
+        ear.wait(LOOK_S)
+
+
+def _parts(execution_id: UUID) -> str:
+    facts = context(execution_id)
+    parts = [("execution", block_text(PAGE, "live_part", **facts))]
+    if facts["step"] is not None:
+        parts.append(("step", block_text(PAGE, "step_part", **facts)))
+    return "".join(
+        f'<hx-partial hx-target="#{name}" hx-swap="outerMorph">{text}</hx-partial>'
+        for name, text in parts
+    )
+
+
+def _as_data(text: str) -> str:
+    return "".join(f"data: {line}\n" for line in text.splitlines())
+
+
+@route(bp, f"{URL}/events", allow=VIEW)
+def events(execution_id: UUID) -> ResponseReturnValue:
+    """The lines of the timeline after `?after=`, as JSON."""
+    after = request.args.get("after", "0")
+    known = int(after) if after.isascii() and after.isdigit() and len(after) < 18 else 0
+    with reading() as session:
+        executions.find(session, execution_id)
+        return json_answer({"items": execution.events(session, execution_id, known)})
+
+
+@route(bp, f"{URL}/output", allow=VIEW)
+def output(execution_id: UUID) -> ResponseReturnValue:
+    """The whole output of one attempt, as a file."""
+    with reading() as session:
+        shown = execution.shown(session, execution_id)
+    path, number = request.args.get("step"), request.args.get("attempt", "")
+    for step in shown.steps:
+        for attempt in step.attempts:
+            if step.path == path and number in {"", str(attempt.number)}:
+                answer = json_answer(attempt.output)
+                answer.headers["Content-Disposition"] = 'attachment; filename="output.json"'
+                return answer
+    raise NotFoundError("There is no such attempt.")
+
+
+def _who() -> dict[str, Any]:
+    """Return who acts, and the form's own key: pressed twice it acts once."""
+    return {"by": actor(), "user_id": signed_in(), "key": request.form.get("request_id")}
+
+
+@route(bp, f"{URL}/pause", allow=OPERATE, methods=("POST",))
+def pause(execution_id: UUID) -> ResponseReturnValue:
+    """Pause at the next step."""
+    executions.pause(execution_id, **_who())
+    toast("Asked to pause: it stops before the next step.")
+    return redirect_to(f"/executions/{execution_id}")
+
+
+@route(bp, f"{URL}/cancel", allow=OPERATE)
+def ask_cancel(execution_id: UUID) -> ResponseReturnValue:
+    """Say what a cancel means, and ask."""
+    return render("execution/cancel.html", **context(execution_id))
+
+
+@route(bp, f"{URL}/cancel", allow=OPERATE, methods=("POST",))
+def cancel(execution_id: UUID) -> ResponseReturnValue:
+    """Cancel; what has happened outside stays."""
+    executions.cancel(execution_id, **_who())
+    toast("Cancelled: nothing new starts.")
+    return redirect_to(f"/executions/{execution_id}")
+
+
+@route(bp, f"{URL}/resume", allow=OPERATE)
+def ask_resume(execution_id: UUID) -> ResponseReturnValue:
+    """What a resume reuses and what it would run, before anything does."""
+    return _receipt(execution_id, "resume")
+
+
+@route(bp, f"{URL}/retry", allow=OPERATE)
+def ask_retry(execution_id: UUID) -> ResponseReturnValue:
+    """What a retry reuses and what it would run, before anything does."""
+    return _receipt(execution_id, "retry")
+
+
+def _receipt(
+    execution_id: UUID, kind: str, *, clash: str = "", status: int = 200
+) -> ResponseReturnValue:
+    with reading() as session:
+        row = executions.find(session, execution_id)
+        made = receipts.receipt(session, execution_id, kind)
+    return render("execution/receipt.html", status=status, row=row, receipt=made, clash=clash)
+
+
+@route(bp, f"{URL}/resume", allow=OPERATE, methods=("POST",))
+def resume(execution_id: UUID) -> ResponseReturnValue:
+    """Resume, if the receipt still holds."""
+    return _go_on(execution_id, "resume", executions.resume, "Resumed.")
+
+
+@route(bp, f"{URL}/retry", allow=OPERATE, methods=("POST",))
+def retry(execution_id: UUID) -> ResponseReturnValue:
+    """Run the failed steps again, if the receipt still holds."""
+    return _go_on(execution_id, "retry", executions.retry_failed, "The failed steps run again.")
+
+
+def _go_on(
+    execution_id: UUID, kind: str, act: Callable[..., None], done: str
+) -> ResponseReturnValue:
+    text = request.form.get("seq", "")
+    seen = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
+    try:
+        act(execution_id, seen_seq=seen, **_who())
+    except ConflictError as error:
+        try:
+            return _receipt(execution_id, kind, clash=error.message, status=409)
+        except ConflictError:
+            raise error from None
+    toast(done)
+    return redirect_to(f"/executions/{execution_id}")
+
+
+@route(bp, f"{URL}/answer", allow=OPERATE, methods=("POST",))
+def answer(execution_id: UUID) -> ResponseReturnValue:
+    """Say what became of a step whose outcome nobody knows."""
+    said, text = request.form.get("said", ""), request.form.get("result", "").strip()
+    try:
+        result = strictjson.loads(text) if text and said == "happened" else None
+        executions.answer(
+            execution_id,
+            request.form.get("path", ""),
+            said,
+            result=result,
+            **_who(),
+        )
+    except BadJsonError as error:
+        issue = Issue(
+            "E_JSON", "/result", f"The result is not JSON: {error.message}", got=text[:80]
+        )
+        return _page(execution_id, problems=[issue], status=422)
+    except InvalidError as error:
+        return _page(execution_id, problems=error.issues, status=422)
+    toast(f"Recorded: {SAYINGS[said].lower()}.")
+    return redirect_to(f"/executions/{execution_id}")

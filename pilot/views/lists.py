@@ -1,0 +1,80 @@
+"""Lists in the URL: the page that it asks for, the link to the next one, the `.csv` twin."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from flask import Response, current_app, request, url_for
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from pilot import strictjson
+from pilot.engine.transforms.markup import guarded
+from pilot.reports.listing import SIZES, Listed, Wanted
+from pilot.views import plain
+
+
+def wants_csv() -> bool:
+    """Return whether the `.csv` twin was asked for."""
+    return request.path.endswith(".csv")
+
+
+def csv_answer(rows: Iterable[Mapping[str, Any]]) -> Response:
+    """Answer with the rows as CSV; texts that a spreadsheet would calculate get a quote."""
+    out = io.StringIO()
+    writer: Any = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(out, list(row))
+            writer.writeheader()
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+    return Response(out.getvalue(), mimetype="text/csv")
+
+
+def _cell(value: Any) -> Any:
+    shown = format(value, "f") if isinstance(value, Decimal) else plain(value)
+    if isinstance(shown, list | dict):
+        shown = strictjson.dumps(shown)
+    return guarded(shown) if isinstance(shown, str) else shown
+
+
+def list_args(
+    sorts: Iterable[str], default: str, filters: Mapping[str, Any]
+) -> tuple[Wanted, list[tuple[str, str]]]:
+    """Return the page of a list that the URL asks for, and the values in it that mean nothing.
+
+    `filters` binds the cursor: one that was made for other filters is ignored.
+    """
+    known = {name for sort in sorts for name in (sort, f"-{sort}")}
+    ignored = []
+    sort = request.args.get("sort", default)
+    if sort not in known:
+        ignored.append(("sort", sort))
+        sort = default
+    size = request.args.get("size", "50")
+    if size not in map(str, SIZES):
+        ignored.append(("size", size))
+        size = "50"
+    after = None
+    if request.args.get("after"):
+        try:
+            key, row_id = _cursors(sort, filters).loads(request.args["after"])
+            after = (str(key), str(row_id))
+        except (BadSignature, ValueError, TypeError):
+            ignored.append(("after", request.args["after"][:40]))
+    return Wanted(sort, after, int(size)), ignored
+
+
+def next_url(listed: Listed, wanted: Wanted, filters: Mapping[str, Any]) -> str | None:
+    """Return the URL of the list's next page, or None on the last."""
+    if listed.next is None:
+        return None
+    cursor = _cursors(wanted.sort, filters).dumps(listed.next)
+    args: dict[str, Any] = request.args.to_dict(flat=False) | {"after": cursor}
+    return url_for(request.endpoint or "", **(request.view_args or {}), **args)
+
+
+def _cursors(sort: str, filters: Mapping[str, Any]) -> URLSafeSerializer:
+    bound = strictjson.canonical([request.blueprint, sort, plain(filters)])
+    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt=f"cursor {bound}")

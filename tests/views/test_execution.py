@@ -1,0 +1,212 @@
+"""The page of an execution: every step, what may be done now, receipts, and it is live."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from pilot.engine import executions
+from tests.engine import worker_process as wp
+
+INPUTS = {"type": "object", "properties": {"amount": {"type": "number"}}}
+STEPS = [
+    {
+        "id": "first",
+        "name": "Begin",
+        "type": "transform",
+        "operation": "set",
+        "config": {"value": 7},
+    },
+    {
+        "id": "large",
+        "type": "conditional",
+        "condition": "inputs.amount > 1000 and steps.first.output > 0",
+        "then": [{"id": "ask", "type": "human_approval", "title": "Pay?", "approvers": ["owner"]}],
+        "else": [{"id": "small", "type": "transform", "operation": "set", "config": {"value": 1}}],
+    },
+    {
+        "id": "end",
+        "type": "transform",
+        "operation": "set",
+        "config": {"value": "<script>alert(1)</script>"},
+        "dependencies": ["large"],
+    },
+]
+
+
+@pytest.fixture
+def worker(database, redis_url, config):
+    with wp.working(wp.config(database, redis_url, config.data)) as resident:
+        yield resident
+
+
+@pytest.fixture
+def agent(world):
+    wp.switch_on()
+    return wp.make_agent(world.operator.id, STEPS, inputs=INPUTS)
+
+
+@pytest.fixture
+def operator(browse, world):
+    return browse(world.operator)
+
+
+def finished(database, agent, world, **inputs):
+    execution = wp.start(agent, world.operator.id, **inputs)
+    wp.wait_for(database, execution)
+    return execution
+
+
+@pytest.mark.capability(22, 35, 36)
+def test_every_step_has_a_row_untaken_branches_too(worker, database, world, agent, operator):
+    execution = finished(database, agent, world, amount=5)
+    page = operator.get(f"/executions/{execution}").text
+    twin = operator.get(f"/executions/{execution}.json").json
+    assert {step["path"]: step["status"] for step in twin["steps"]} == {
+        "first": "completed",
+        "large": "completed",
+        "large/ask": "pending",
+        "large/small": "completed",
+        "end": "completed",
+    }
+    assert twin["steps"][0]["attempts"][0]["output"] == 7
+    assert all(f"?step={step['path']}" in page for step in twin["steps"])
+    assert "4 of 5 steps done" in page
+    assert "/cancel" not in page
+
+
+@pytest.mark.capability(22)
+def test_a_step_shows_input_output_and_how_it_is_written(worker, database, world, agent, operator):
+    execution = finished(database, agent, world, amount=5)
+    page = operator.get(f"/executions/{execution}?step=end").text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script>alert" not in page
+    for tab in ("data", "events", "audit", "settings"):
+        assert operator.get(f"/executions/{execution}?tab={tab}").status_code == 200
+    events = operator.get(f"/executions/{execution}/events").json["items"]
+    assert [one["seq"] for one in events] == list(range(1, len(events) + 1))
+    assert operator.get(f"/executions/{execution}/output?step=first").json == 7
+
+
+@pytest.mark.capability(34)
+def test_only_what_may_be_done_now_is_offered(world, agent, operator, browse):
+    execution = wp.start(agent, world.operator.id, amount=5)
+    url = f"/executions/{execution}"
+    assert f"{url}/pause" in operator.get(url).text
+    assert operator.post(f"{url}/pause", {"request_id": "a"}).status_code == 303
+    page = operator.get(url).text
+    assert f"{url}/resume" in page
+    assert f"{url}/pause" not in page
+    assert f"{url}/retry" not in page
+    viewer = browse(world.viewer)
+    assert viewer.get(url).status_code == 404
+
+
+@pytest.mark.capability(39)
+def test_a_form_that_is_sent_twice_acts_once(world, agent, operator):
+    url = f"/executions/{wp.start(agent, world.operator.id, amount=5)}"
+    for _ in range(2):
+        assert operator.post(f"{url}/pause", {"request_id": "once"}).status_code == 303
+    assert operator.post(f"{url}/pause", {"request_id": "other"}).status_code == 409
+
+
+@pytest.mark.capability(39)
+def test_a_receipt_says_what_is_reused_and_must_be_fresh(worker, database, world, agent, operator):
+    execution = wp.start(agent, world.operator.id, amount=5000)
+    wp.wait_for(database, execution, {"waiting"})
+    executions.pause(execution, by=world.operator.actor, user_id=world.operator.id)
+    url = f"/executions/{execution}/resume"
+    page = operator.get(url).text
+    assert "Reused: 1 step" in page
+    seq = re.search(r'name="seq" value="(\d+)"', page)[1]
+    stale = operator.post(url, {"seq": str(int(seq) - 1), "request_id": "x"})
+    assert stale.status_code == 409
+    assert "It changed since you looked" in stale.text
+    assert f'name="seq" value="{seq}"' in stale.text
+    assert operator.post(url, {"seq": seq, "request_id": "y"}).status_code == 303
+    wp.wait_for(database, execution, {"waiting"})
+
+
+def test_a_cancel_is_asked_for_and_then_final(world, agent, operator):
+    url = f"/executions/{wp.start(agent, world.operator.id, amount=5)}"
+    assert "it cannot be resumed" in operator.get(f"{url}/cancel").text
+    assert operator.post(f"{url}/cancel").status_code == 303
+    page = operator.get(url).text
+    assert "Cancelled" in page
+    assert "data-stream" not in page
+
+
+def test_an_unknown_outcome_takes_one_of_three_answers(world, agent, operator, superuser):
+    execution = wp.start(agent, world.operator.id, amount=5)
+    superuser.execute("UPDATE execution SET status = 'needs_attention' WHERE id = %s", [execution])
+    superuser.execute(
+        "INSERT INTO step_execution (execution_id, path, attempt, owner_id, type, status, fence, "
+        "started_at) VALUES (%s, 'first', 1, %s, 'transform', 'unknown', 1, now())",
+        [execution, world.operator.id],
+    )
+    url = f"/executions/{execution}"
+    assert "Nobody knows whether “Begin” happened" in operator.get(url).text
+    asked = {"path": "first", "said": "happened", "request_id": "1"}
+    wrong = operator.post(f"{url}/answer", asked | {"result": "{not json"})
+    assert wrong.status_code == 422
+    done = operator.post(f"{url}/answer", asked | {"result": '{"id": 5}', "request_id": "2"})
+    assert done.status_code == 303
+    step = operator.get(f"{url}.json").json["steps"][0]
+    assert (step["status"], step["attempts"][0]["output"]) == ("completed", {"id": 5})
+
+
+@pytest.mark.capability(279)
+def test_a_stranger_finds_nothing(world, agent, browse):
+    url = f"/executions/{wp.start(agent, world.operator.id, amount=5)}"
+    stranger = browse(world.stranger)
+    for path in ("", ".json", "/events", "/stream", "/output", "/cancel", "/resume"):
+        assert stranger.get(url + path).status_code == 404
+    for path in ("/pause", "/cancel", "/resume", "/retry", "/answer"):
+        said = {"said": "run", "path": "first"}
+        assert stranger.post(url + path, said).status_code == 404
+
+
+@pytest.mark.browser
+@pytest.mark.capability(37, 38)
+def test_the_page_follows_another_process(redis_url, database, window, world, agent, config):
+    execution = wp.start(agent, world.operator.id, amount=5000)
+    page = window(world.operator)
+    page.goto(f"/executions/{execution}?step=first")
+    page.locator(".badge", has_text="Queued").first.wait_for()
+    with wp.working(wp.config(database, redis_url, config.data)):
+        page.get_by_role("link", name="Decide").wait_for()
+        page.locator("#step .badge", has_text="Completed").first.wait_for()
+        assert page.locator("[data-live=live]").count() == 1
+    executions.cancel(execution, by=world.operator.actor, user_id=world.operator.id)
+    page.locator("#execution .badge", has_text="Cancelled").first.wait_for()
+    page.locator("[data-live=off]").wait_for()
+    assert page.complaints == []
+
+
+@pytest.mark.capability(37)
+def test_a_reconnect_shows_what_happened_meanwhile(worker, database, world, agent, operator):
+    execution = finished(database, agent, world, amount=5)
+    url = f"/executions/{execution}/stream"
+    answer = operator.get(url, headers={"Last-Event-ID": "1"})
+    assert answer.mimetype == "text/event-stream"
+    last = operator.get(f"/executions/{execution}.json").json["event_seq"]
+    assert f"id: {last}\n" in answer.text
+    assert answer.text.endswith("event: done\ndata:\n\n")
+    assert "4 of 5 steps done" in answer.text
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("look", [(375, "light"), (375, "dark"), (1280, "light"), (1280, "dark")])
+def test_the_pages_are_accessible_and_quiet(worker, database, window, world, agent, look):
+    done = finished(database, agent, world, amount=5)
+    waiting = wp.start(agent, world.operator.id, amount=5000)
+    wp.wait_for(database, waiting, {"waiting"})
+    width, scheme = look
+    page = window(world.operator, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    paths = [f"/executions/{done}?step=end", f"/executions/{waiting}", "/executions"]
+    paths += [f"/executions/{done}?tab=events", f"/executions/{waiting}/cancel"]
+    for path in paths:
+        page.goto(path)
+        assert Axe().run(page).violations_count == 0, Axe().run(page).generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    assert page.complaints == []

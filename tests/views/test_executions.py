@@ -1,0 +1,95 @@
+"""The list of executions: filters in the URL over all rows, pages that miss none, twins."""
+
+import csv
+import io
+
+import pytest
+
+from tests.engine import worker_process as wp
+
+STEPS = [{"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}]
+
+
+@pytest.fixture
+def agent(world):
+    wp.switch_on()
+    return wp.make_agent(world.operator.id, STEPS)
+
+
+@pytest.fixture
+def operator(browse, world):
+    return browse(world.operator)
+
+
+@pytest.fixture
+def many(world, agent, superuser):
+    """Give 120 completed executions and one failed one in their middle."""
+    ids = [wp.start(agent, world.operator.id) for _ in range(3)]
+    superuser.execute("UPDATE execution SET status = 'completed'")
+    columns = """owner_id, agent_id, agent_name, version_id, version_number, runs, runs_reason,
+      mode, started_by, inputs, settings, settings_version, zone, deadline_at"""
+    superuser.execute(
+        f"INSERT INTO execution ({columns}, status) "  # noqa: S608 - constants
+        f"SELECT {columns}, 'completed' FROM execution, generate_series(1, 39)"
+    )
+    superuser.execute(
+        'UPDATE execution SET status = \'failed\', error = \'{"step": "one", "message": '
+        '"The mail server is away"}\' WHERE id = %s',
+        [ids[1]],
+    )
+    return ids
+
+
+def test_the_one_failed_row_is_found_among_all(operator, many):
+    twin = operator.get("/executions.json?status=failed").json
+    assert [one["id"] for one in twin["items"]] == [str(many[1])]
+    assert twin["total"] == 1
+    assert operator.get("/executions.json?q=server+is").json["total"] == 1
+    assert operator.get(f"/executions.json?q={many[2]}").json["total"] == 1
+    assert operator.get("/executions.json?q=%25").json["total"] == 0
+
+
+@pytest.mark.parametrize("sort", ["-started", "started", "agent", "-status", "duration"])
+def test_pages_show_each_row_once(operator, many, sort):
+    url, seen = f"/executions.json?sort={sort}&size=25", []
+    while url:
+        twin = operator.get(url).json
+        seen += [one["id"] for one in twin["items"]]
+        url = twin["next"]
+    assert len(seen) == len(set(seen)) == 120
+
+
+def test_a_cursor_of_other_filters_is_ignored_and_said(operator, many):
+    following = operator.get("/executions.json?size=25").json["next"]
+    cursor = following.partition("after=")[2]
+    page = operator.get(f"/executions?status=failed&after={cursor}")
+    assert "Ignored filter" in page.text
+    assert operator.get("/executions?after=rubbish").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query", ["status=odd", "since=yesterday", "agent=7", "sort=cost", "size=7", "mode=x"]
+)
+def test_a_filter_that_means_nothing_is_ignored_and_said(operator, many, query):
+    page = operator.get(f"/executions?{query}").text
+    assert "Ignored filter" in page
+    assert "Nothing matches" not in page
+
+
+def test_no_match_names_the_filters(operator, many):
+    page = operator.get("/executions?status=waiting").text
+    assert "Nothing matches" in page
+    assert "Clear filters" in page
+
+
+def test_the_csv_twin_has_the_same_rows(operator, many):
+    answer = operator.get("/executions.csv?status=failed")
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert row["id"] == str(many[1])
+    assert answer.mimetype == "text/csv"
+
+
+def test_the_list_is_empty_for_a_stranger(browse, world, many):
+    assert browse(world.stranger).get("/executions.json").json["total"] == 0
+    assert "Nothing was started yet" in browse(world.stranger).get("/executions").text
+    assert browse(world.admin).get("/executions.json").json["total"] == 120
