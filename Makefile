@@ -11,6 +11,7 @@ READY := .venv/ready-$(call hash,requirements.lock pyproject.toml)
 READY_DEV := .venv/ready-dev-$(call hash,requirements-dev.lock pyproject.toml)
 COMPILE := $(UV) pip compile -q --universal --generate-hashes --custom-compile-command 'make lock'
 INSTALL := $(UV) pip install -q --python $(BIN)/python
+MEASUREMENTS = $(notdir $(basename $(shell grep -l __main__ benchmarks/*.py)))
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help run test check capabilities bench nightly lock reference
@@ -36,8 +37,9 @@ capabilities: $(READY_DEV) ## rows of docs/capabilities.md that no passing test 
 	@test -f build/capabilities.json || $(PYTEST) -n $(JOBS) --dist worksteal >build/capabilities.log 2>&1 || true
 	@exec $(BIN)/python -m tests.capabilities
 
-bench: $(READY_DEV) ## measure; every file of benchmarks/ prints its figures
-	@for file in benchmarks/*.py; do echo "# $$file" && $(BIN)/python $$file || exit 1; done
+bench: $(READY_DEV) ## measure: one line of JSON per figure; NAME=w1 runs benchmarks/w1.py only
+	@for name in $(or $(NAME),$(MEASUREMENTS)); do \
+		echo "# $$name" && $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 nightly: $(READY_DEV) ## the tests again with many more generated examples, then the benchmarks
 	@$(PYTEST) -n $(JOBS) --dist worksteal --hypothesis-profile=nightly

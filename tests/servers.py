@@ -85,7 +85,7 @@ def short_folder() -> Path:
 
 
 @contextmanager
-def running() -> Iterator[Servers]:
+def running(settings: dict[str, str] = postgres.FOR_TESTS) -> Iterator[Servers]:
     """Start both servers in a folder of their own, with one migrated template database."""
     folder = short_folder()
     signals = processes.Signals()
@@ -93,7 +93,7 @@ def running() -> Iterator[Servers]:
         data=folder / "place" / "data",
         sockets=folder / "run",
         log=folder / "postgres.log",
-        settings=tuple(postgres.FOR_TESTS.items()),
+        settings=tuple(settings.items()),
     )
     try:
         database = postgres.start(cluster, signals)

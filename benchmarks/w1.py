@@ -1,0 +1,128 @@
+"""W1: 10 durable no-op steps of 1 KB: steps a second for 200 executions at once, and one alone.
+
+Audit on, fsync on, one worker process. Baselines: the same rows by a bare loop over one psycopg
+connection, 64 to a commit, and one to a commit.
+"""
+
+from time import perf_counter
+from uuid import uuid4
+
+import psycopg
+
+from benchmarks.figures import commit_probe, figure, percentile, timed_ms
+from benchmarks.installation import ROWS, installed, pause
+from pilot import db, strictjson
+
+STEPS = 10
+AT_ONCE = 200
+ROUNDS = 5
+ALONE = 60
+
+
+def main() -> None:
+    """Print the figures."""
+    with installed() as pilot:
+        commit_probe(pilot.superuser_url)
+        row_by_row, together = bare_loop(pilot.superuser_url)
+        with pilot.worker() as process, pilot.looking() as look:
+            look.wait_for_worker()
+            agent = pilot.noop_agent(STEPS)
+            alone(pilot, look, agent, row_by_row)
+            at_once(pilot, look, process, together)
+        commit_probe(pilot.superuser_url)
+
+
+def bare_loop(url: str) -> tuple[float, float]:
+    """Return milliseconds a step one by one, and steps a second 64 to a commit."""
+    text = strictjson.dumps(ROWS)
+    with psycopg.connect(db.dsn(url), autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS bare")
+        connection.execute("CREATE TABLE bare (execution uuid, step int, output json)")
+
+        def insert(count: int) -> None:
+            connection.execute(
+                "INSERT INTO bare SELECT * FROM unnest(%s::uuid[], %s::int[], %s::json[])",
+                ([uuid4()] * count, list(range(count)), [text] * count),
+                prepare=True,
+            )
+
+        alone_ms = percentile([timed_ms(lambda: insert(1)) for _ in range(200)], 50)
+        batch_ms = percentile([timed_ms(lambda: insert(64)) for _ in range(50)], 50)
+        connection.execute("DROP TABLE bare")
+    return alone_ms, 64 / batch_ms * 1000
+
+
+def alone(pilot, look, agent, baseline: float) -> None:
+    """One execution at a time."""
+    done = []
+    for number in range(ALONE):
+        start = perf_counter()
+        pilot.start(agent, rows=ROWS)
+        look.wait_done(agent, number + 1, every_s=0.0005)
+        done.append((perf_counter() - start) * 1000)
+    rows = look.connection.execute(
+        "SELECT extract(epoch FROM finished_at - started_at) * 1000 FROM execution "
+        "WHERE agent_id = %s ORDER BY id",
+        (agent,),
+    ).fetchall()
+    a_step = [float(one[0]) / STEPS for one in rows[5:]]
+    figure(
+        "one execution of 10 steps, a step, p50",
+        percentile(a_step, 50),
+        "ms",
+        len(a_step),
+        baseline,
+        2.0,
+    )
+    done = done[5:]
+    figure(
+        "one execution of 10 steps, submit to done, p50",
+        percentile(done, 50),
+        "ms",
+        len(done),
+        baseline * STEPS,
+    )
+    figure("one execution of 10 steps, submit to done, p95", percentile(done, 95), "ms", len(done))
+
+
+def at_once(pilot, look, process, baseline: float) -> None:
+    """All executions are queued behind a gate; the time runs from its opening."""
+    rates, busy, commits = [], [], []
+    for _ in range(ROUNDS):
+        agent = pilot.noop_agent(STEPS)
+        look.close_gate()
+        started = [pilot.start(agent, rows=ROWS) for _ in range(AT_ONCE)]
+        pause(1.0)
+        before, cpu = perf_counter(), sum(process.cpu_times()[:2])
+        commit = transactions(look)
+        look.open_gate(started[0])
+        look.wait_done(agent, AT_ONCE)
+        seconds = perf_counter() - before
+        steps = AT_ONCE * STEPS
+        rates.append(steps / seconds)
+        busy.append((sum(process.cpu_times()[:2]) - cpu) * 1000 / steps)
+        pause(1.5)
+        commits.append((transactions(look) - commit) / steps)
+    figure(
+        "200 executions of 10 steps at once, p50",
+        percentile(rates, 50),
+        "steps/s",
+        ROUNDS,
+        baseline,
+        4000,
+        higher_is_better=True,
+    )
+    figure("worker CPU a step", percentile(busy, 50), "ms", ROUNDS)
+    figure("transactions of the database a step", percentile(commits, 50), "", ROUNDS)
+    figure("memory of the worker afterwards", process.memory_info().rss / 2**20, "MB", 1)
+
+
+def transactions(look) -> int:
+    """Return how many transactions the database has committed."""
+    return look.one("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")[
+        0
+    ]
+
+
+if __name__ == "__main__":
+    main()
