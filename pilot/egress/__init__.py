@@ -10,7 +10,7 @@ from functools import cache
 from urllib.parse import urlsplit
 
 import httpcore2
-import httpx2  # noqa: TID251  this is the client that all others use
+import httpx2
 
 from pilot.egress.dialling import BLOCKED, Dialler, refusal
 from pilot.errors import ErrorClass, StepError

@@ -99,7 +99,8 @@ class Asking:
         if isinstance(answer, list) and answer and all(one in available for one in answer):
             return list(dict.fromkeys(map(str, answer)))
         text = f"Which {count} columns shall the table have?"
-        why = f"The goal speaks of {count} columns and does not name as many; there are {len(available)}."
+        there = f"there are {len(available)}"
+        why = f"The goal speaks of {count} columns and does not name as many; {there}."
         self._ask(Question("columns", text, why, "multiselect", tuple(available)))
         return []
 
@@ -110,7 +111,7 @@ class Asking:
         answer = self.choose("shown", "Which columns shall the table have?", why, options)
         return names if answer == options[1] else []
 
-    def unique(self, mailed: bool) -> str | None:  # noqa: FBT001
+    def unique(self, *, mailed: bool) -> str | None:
         """Ask what "without duplicates" is about."""
         options = {"Equal rows are shown once": "rows", "Nobody gets the mail twice": "recipients"}
         shown = list(options) if mailed else list(options)[:1]

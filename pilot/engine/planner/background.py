@@ -6,7 +6,8 @@ from pilot.engine.planner.chart import Chart, Edge
 
 _PURPOSE = {
     ("so", "that"), ("because",), ("in", "order", "to"), ("as", "i"), ("as", "we"), ("since", "i"),
-    ("since", "we"), ("so", "i"), ("so", "we"), ("so", "nobody"), ("so", "nothing"), ("to", "avoid"),
+    ("since", "we"), ("so", "i"), ("so", "we"), ("so", "nobody"), ("so", "nothing"),
+    ("to", "avoid"),
 }  # fmt: skip
 _SUBJECTS = {"i", "we", "our", "my", "it", "this", "there", "deadlines", "things", "nobody"}
 # What such a sentence must not hold: then it may be a wish.

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pilot.engine.planner.chart import Chart, Edge
-from pilot.engine.planner.facts import ColumnRef, Order, Today, Unique
+from pilot.engine.planner.facts import ColumnRef, Order, Sense, Today, Unique
+from pilot.engine.planner.text import set_of
 
 MAX_TOKENS = 16
 
@@ -33,48 +34,60 @@ _ORDER_TAGS = (
     "SORT", "SOONEST", "NEWEST", "LARGEST", "SMALLEST", "FIRSTPLACE", "ASCENDING", "DESCENDING",
     "COLREF", "ENDING", "STARTING",
 )  # fmt: skip
-_ORDER_WORDS = frozenset(
-    "the a an its their these those this that it them so with put place list have having show by on"
-    " in of from to at and be is are should must come comes go goes coming going start starting begin"
-    " beginning one ones task tasks row rows entry entries item items what which whatever order due"
-    " according first top way such where please table result results being appear appears - : ("
-    " ) whose has have based after upon value values column date dates".split()
+_ORDER_WORDS = set_of(
+    """
+    the a an its their these those this that it them so with put place list have having show by
+    on in of from to at and be is are should must come comes go goes coming going start starting
+    begin beginning one ones task tasks row rows entry entries item items what which whatever
+    order due according first top way such where please table result results being appear
+    appears - : ( ) whose has have based after upon value values column date dates
+    """
 )
 _UNIQUE_TAGS = ("PERSON", "ANYONE", "EVERYONE", "DUPLICATE", "MAILNOUN", "LISTNOUN", "DELETE",
                 "SEND", "NEGATION")  # fmt: skip
-_UNIQUE_WORDS = frozenset(
-    "the a an of it this that them these those they to be is are should must shall may can will not"
-    " no never get gets getting got receive receives receiving has have sent mailed see only just"
-    " exactly more than once twice one two single same again double multiple several copy copies"
-    " times time each every all both three even if so and but for per with in among amongst on list"
-    " listed addressed even though please does do there ends up end up without being deduped"
-    " deduplicate deduplicated dedupe unique distinct repeatedly either".split()
+_UNIQUE_WORDS = set_of(
+    """
+    the a an of it this that them these those they to be is are should must shall may can will
+    not no never get gets getting got receive receives receiving has have sent mailed see only
+    just exactly more than once twice one two single same again double multiple several copy
+    copies times time each every all both three even if so and but for per with in among amongst
+    on list listed addressed even though please does do there ends up end up without being
+    deduped deduplicate deduplicated dedupe unique distinct repeatedly either
+    """
 )
 _MANY = ("twice", "once", "two", "double", "multiple", "several", "repeatedly", "again", "one",
          "single", "DUPLICATE", "deduplicate", "deduplicated", "dedupe", "deduped", "unique",
          "distinct")  # fmt: skip
-_UNIQUE_ENDS = frozenset(
-    "twice once two double one single same each again multiple several repeatedly deduplicate copy"
-    " deduplicated dedupe deduped unique distinct copies times time even not no only exactly".split()
+_UNIQUE_ENDS = set_of(
+    """
+    twice once two double one single same each again multiple several repeatedly deduplicate
+    copy deduplicated dedupe deduped unique distinct copies times time even not no only exactly
+    """
 )
-_NO_COLUMN = frozenset("starting start begin beginning first end".split())
-_TODAY_WORDS = frozenset(
-    "today not without excluding exclude excludes excluded except excl minus skip skipping ignore"
-    " ignoring ignored leave leaving left out omit omitting omitted bar barring disregarding"
-    " disregard counting count counts counted including include includes included incl considering"
-    " considered starting start starts from itself be to is are as part the does do should must"
-    " shall will would has itself no never one of them these those so but and it inclusive too also"
-    " taken into account in range window period plus exempt day beginning begin on onwards with"
-    " only after tomorrow counted's which that this ; i e : - don't aside , belong belongs".split()
+_NO_COLUMN = set_of("starting start begin beginning first end")
+_TODAY_WORDS = set_of(
+    """
+    today not without excluding exclude excludes excluded except excl minus skip skipping ignore
+    ignoring ignored leave leaving left out omit omitting omitted bar barring disregarding
+    disregard counting count counts counted including include includes included incl considering
+    considered starting start starts from itself be to is are as part the does do should must
+    shall will would has itself no never one of them these those so but and it inclusive too
+    also taken into account in range window period plus exempt day beginning begin on onwards
+    with only after tomorrow counted's which that this ; i e : - don't aside , belong belongs
+    """
 )
-_TODAY_OUT = frozenset(
-    "not without excluding exclude excludes excluded except excl minus skip skipping ignore ignoring"
-    " ignored omit omitting omitted bar barring disregarding disregard never no exempt aside after"
-    " left leave leaving".split()
+_TODAY_OUT = set_of(
+    """
+    not without excluding exclude excludes excluded except excl minus skip skipping ignore
+    ignoring ignored omit omitting omitted bar barring disregarding disregard never no exempt
+    aside after left leave leaving
+    """
 )
-_TODAY_IN = frozenset(
-    "including include includes included incl inclusive counting counts count plus starting".split()
+_TODAY_IN = set_of(
+    "including include includes included incl inclusive counting counts count plus starting"
 )
+
+_TODAY_NO_ENDS = set_of(", ; - : and the it of to in")
 
 
 def add_bags(chart: Chart) -> None:
@@ -147,10 +160,10 @@ def _order(run: _Run) -> Order | None:
     up = up or (first_to_end and not down)
     if up and down and not run.has("ASCENDING", "DESCENDING"):
         return None
-    descending = (
-        (True if run.has("DESCENDING") or (down and not up) else False) if up or down else None
-    )
-    sense = "end" if column is None and (run.has("ENDING", "SOONEST")) else None
+    descending: bool | None = None
+    if up or down:
+        descending = run.has("DESCENDING") or not up
+    sense: Sense | None = "end" if column is None and run.has("ENDING", "SOONEST") else None
     return Order(column, sense, descending)
 
 
@@ -173,11 +186,14 @@ def _order_column(run: _Run) -> ColumnRef | None:
 
 def _is_part(chart: Chart, edge: Edge) -> bool:
     """Say whether a longer name of a column holds this one."""
+    length = edge.end - edge.start
     return any(
-        other.start <= edge.start and other.end >= edge.end and other.end - other.start > edge.end - edge.start
+        other.start <= edge.start
+        and other.end >= edge.end
+        and other.end - other.start > length
         and other.value != edge.value
         for other in chart.tagged("COLREF")
-    )  # fmt: skip
+    )
 
 
 def _unique(run: _Run) -> Unique | None:
@@ -197,19 +213,8 @@ def _unique(run: _Run) -> Unique | None:
 
 def _today(run: _Run) -> Today | None:
     words = set(run.words)
-    edges = {run.words[0], run.words[-1]} & {
-        ",",
-        ";",
-        "-",
-        ":",
-        "and",
-        "the",
-        "it",
-        "of",
-        "to",
-        "in",
-    }
-    if edges or ("today" not in words and not {"tomorrow", "starting"} <= words):
+    ends = {run.words[0], run.words[-1]} & _TODAY_NO_ENDS
+    if ends or ("today" not in words and not {"tomorrow", "starting"} <= words):
         return None
     if words & _TODAY_OUT and len(words) > 1:
         return Today(counts=False)

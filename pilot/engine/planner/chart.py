@@ -4,6 +4,7 @@ A pattern is a row of elements such as `in|within? DET* NEXT n=NUM u=UNIT`: lowe
 the goal, upper case an edge that a lexicon entry or an earlier rule has made, `name=` captures.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -146,8 +147,9 @@ class Chart:
                 for end, captures in self._repeated(elements, place, edge.end, count + 1):
                     if element.name:
                         found = [edge, *captures.get(element.name, [])]
-                        captures = {**captures, element.name: found}  # noqa: PLW2901
-                    yield end, captures
+                        yield end, {**captures, element.name: found}
+                    else:
+                        yield end, captures
         if count >= element.least:
             yield from self._matches(elements, place + 1, at)
 
@@ -161,11 +163,12 @@ class Chart:
             yield Edge(token.word, at, at + 1, token.word)
 
 
-def rule(tag: str, pattern: str, build: Build | Any = True) -> Rule:
-    """Return a rule; a build that is no function is the value of every edge."""
+def rule(tag: str, pattern: str, build: Build | object = "") -> Rule:
+    """Return a rule; a build that is no function is the value of every edge it makes."""
     constant = build
     make: Build = build if callable(build) else lambda _: constant
-    return Rule(tag, tuple(_element(part) for part in pattern.split()), make)
+    joined = re.sub(r"\|\s+", "|", pattern)  # alternatives may go on in the next line
+    return Rule(tag, tuple(_element(part) for part in joined.split()), make)
 
 
 def _element(text: str) -> Element:
@@ -208,8 +211,8 @@ def best_cover(
     found: list[Edge] = []
     at = 0
     while at < count:
-        edge = best[at][1]
-        assert edge is not None  # noqa: S101  every start below the count has one
-        found.append(edge)
-        at = edge.end
+        chosen = best[at][1]
+        assert chosen is not None, "every start below the count has an edge"
+        found.append(chosen)
+        at = chosen.end
     return found

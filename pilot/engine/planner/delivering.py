@@ -18,7 +18,7 @@ def steps(request: Request, inputs: dict[str, Any], title: str) -> list[Step]:
         return [table]
     totals = _totals(request)
     approval = _approval(request, title)
-    sends = _sends(request, inputs, title, bool(approval))
+    sends = _sends(request, inputs, title, approved=bool(approval))
     return [*([table] if _shows_rows(request) else []), *totals, *approval, *sends]
 
 
@@ -93,7 +93,7 @@ def _approval(request: Request, title: str) -> list[Step]:
     return [{**step, "execute_if": SOME} if request.empty is None else step]
 
 
-def _sends(request: Request, inputs: dict[str, Any], title: str, approved: bool) -> list[Step]:  # noqa: FBT001
+def _sends(request: Request, inputs: dict[str, Any], title: str, *, approved: bool) -> list[Step]:
     recipients = _recipient_lists(request, inputs)
     subject = plain(request.subject) if request.subject else title
     found: list[Step] = []

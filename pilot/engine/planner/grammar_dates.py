@@ -95,13 +95,14 @@ def _word(sense: Sense) -> Any:
     return lambda _: DateWord(sense)
 
 
-_IN = "in|within|during|over|for|throughout|inside|at|on|falls|among|of|the|course|space|span|window|any*"
+_IN = """in|within|during|over|for|throughout|inside|at|on|falls|among|of|the|course|space|
+    span|window|any*"""
 _THE = "the|these|those|one|of|our|any|all*"
 _AWAY = "from|away|ahead|left|to|out|of|hence|remaining|now|today|go|until*"
-_BE = "is|are|be|being|been|was|will|would|falls|fall|fell|lies|lie|has|have|to|must|should|shall|"\
-    "may|can|comes|come|set|due|scheduled|planned|expected|supposed|going|dated|that|which|who|at|"\
-    "on|some|time|sometime|already|either|actually|somewhere|:|=|they|it|by|latest|the|their|its|"\
-    "there|itself|occurs|happens|reached|not|later|than"  # fmt: skip
+_BE = """is|are|be|being|been|was|will|would|falls|fall|fell|lies|lie|has|have|to|must|
+    should|shall|may|can|comes|come|set|due|scheduled|planned|expected|supposed|going|
+    dated|that|which|who|at|on|some|time|sometime|already|either|actually|somewhere|:|=|
+    they|it|by|latest|the|their|its|there|itself|occurs|happens|reached|not|later|than"""
 _GLUE = _BE.replace("|not|later|than", "") + "*"
 
 SPANS: list[Rule] = [
@@ -109,7 +110,9 @@ SPANS: list[Rule] = [
     rule("UNIT", "week|weeks", 7),
     rule("UNIT", "fortnight|fortnights", 14),
     rule("LENGTH", "n=NUM f=FULL? w=WORKING? u=UNIT 's|time?", _length),
-    rule("LENGTH", "couple of f=FULL? w=WORKING? u=UNIT", lambda match: _Length(2 * match.value("u"))),
+    rule(
+        "LENGTH", "couple of f=FULL? w=WORKING? u=UNIT", lambda match: _Length(2 * match.value("u"))
+    ),
     rule("LENGTH", "a|one u=UNIT", lambda match: _Length(int(match.value("u")))),
     rule("LENGTH", "n=NUM f=FULL u=UNIT", _length),
     # single days
@@ -129,42 +132,82 @@ SPANS: list[Rule] = [
     rule("SPAN", "tomorrow", Span(1, 1)),
     rule("SPAN", "p=POINT q=LATER+", _points),
     rule("NEXTNUM", ",|or|and+ n=NUM", lambda match: match.value("n")),
-    rule("SPAN", "in|on|either? n=NUM n=NEXTNUM+ FULL? UNIT from|after|away|ahead|today|now|of+", _listed),
-    rule("SPAN", "from|between|starting|beginning? p=POINT to|until|till|through|and|-|up|thru|up* q=POINT",
-         _between),
+    rule(
+        "SPAN",
+        "in|on|either? n=NUM n=NEXTNUM+ FULL? UNIT from|after|away|ahead|today|now|of+",
+        _listed,
+    ),
+    rule(
+        "SPAN",
+        """from|between|starting|beginning? p=POINT to|until|till|through|and|-|up|thru|up*
+        q=POINT""",
+        _between,
+    ),
     rule("SPAN", f"{_IN} n=NUM to|-|and|or|until|through+ m=NUM FULL? UNIT {_AWAY}", _numbers),
     rule("SPAN", f"between n=NUM and m=NUM UNIT {_AWAY}", _numbers),
     rule("SPAN", f"{_IN} {_THE} NEXT d=LENGTH", _next),
     rule("SPAN", "UPCOMING d=LENGTH", _next),
     rule("SPAN", f"{_IN} {_THE} UPCOMING d=LENGTH ahead?", _next),
     rule("SPAN", f"{_IN} {_THE} d=LENGTH UPCOMING|ahead", _next),
-    rule("SPAN", f"{_IN} {_THE} n=NUM UPCOMING f=FULL? w=WORKING? u=UNIT",
-         lambda match: _next(_with_length(match))),
-    rule("SPAN", f"{_IN} {_THE} d=LENGTH that|which|immediately|directly|right* after|following|from|succeeding|past|follow|follows|come+ after? today",
-         _after_today),
-    rule("SPAN", f"{_IN} {_THE} UPCOMING? d=LENGTH counting|starting|beginning|counted|reckoned|as|of|"
-         "from|on|with|at+ tomorrow on|onwards|onward?", _after_today),
-    rule("SPAN", "tomorrow or|and|,|plus|to* in|within|on|during? the d=LENGTH after|following|"
-         "thereafter|that|follow|it|afterwards|tomorrow|this+", _after_tomorrow),
+    rule(
+        "SPAN",
+        f"{_IN} {_THE} n=NUM UPCOMING f=FULL? w=WORKING? u=UNIT",
+        lambda match: _next(_with_length(match)),
+    ),
+    rule(
+        "SPAN",
+        f"""{_IN} {_THE} d=LENGTH that|which|immediately|directly|right* after|following|from|
+        succeeding|past|follow|follows|come+ after? today""",
+        _after_today,
+    ),
+    rule(
+        "SPAN",
+        f"""{_IN} {_THE} UPCOMING? d=LENGTH counting|starting|beginning|counted|reckoned|as|of|
+        from|on|with|at+ tomorrow on|onwards|onward?""",
+        _after_today,
+    ),
+    rule(
+        "SPAN",
+        """tomorrow or|and|,|plus|to* in|within|on|during? the d=LENGTH after|following|
+        thereafter|that|follow|it|afterwards|tomorrow|this+""",
+        _after_tomorrow,
+    ),
     rule("SPAN", "within|inside|under d=LENGTH of|from|after? today|now?", _within),
     rule("SPAN", "within d=LENGTH", _within),
     rule("SPAN", f"not|no? later|more|longer|further than d=LENGTH {_AWAY}", _within),
     rule("SPAN", f"at most|max|maximum? d=LENGTH {_AWAY}", _within),
     rule("SPAN", f"in? d=LENGTH or less|fewer|sooner|earlier {_AWAY}", _within),
     rule("SPAN", f"in? less|fewer|under than? d=LENGTH {_AWAY}", _fewer),
-    rule("SPAN", f"in d=LENGTH {_AWAY}", lambda match: Span(
-        match.value("d").days, match.value("d").days, ask=EXACTLY)),
-    rule("SPAN", "d=LENGTH from|after now|today", lambda match: Span(
-        match.value("d").days, match.value("d").days, ask=EXACTLY)),
+    rule(
+        "SPAN",
+        f"in d=LENGTH {_AWAY}",
+        lambda match: Span(match.value("d").days, match.value("d").days, ask=EXACTLY),
+    ),
+    rule(
+        "SPAN",
+        "d=LENGTH from|after now|today",
+        lambda match: Span(match.value("d").days, match.value("d").days, ask=EXACTLY),
+    ),
     rule("SPAN", "by|before|until|till tomorrow", Span(0, 1, ask=BEFORE_TOO)),
     rule("SPAN", f"{_IN} {_THE} PAST d=LENGTH", _past),
     rule("SPAN", f"{_IN} {_THE} d=LENGTH past|back|before today?", _past),
-    rule("SPAN", "this|next|the|coming* week|month|weekend|quarter|year", Span(0, 7, ask=WEEK_FROM_NOW)),
-    rule("SPAN", "by|before|until|on|this|next* monday|tuesday|wednesday|thursday|friday|saturday|sunday",
-         Span(0, 7, ask=WEEK_FROM_NOW)),
-    rule("SPAN", "by|before|until|till|at? the? end of the|this|next? week|month|quarter|year",
-         Span(0, 7, ask=WEEK_FROM_NOW)),
-]  # fmt: skip
+    rule(
+        "SPAN",
+        "this|next|the|coming* week|month|weekend|quarter|year",
+        Span(0, 7, ask=WEEK_FROM_NOW),
+    ),
+    rule(
+        "SPAN",
+        """by|before|until|on|this|next* monday|tuesday|wednesday|thursday|friday|saturday|
+        sunday""",
+        Span(0, 7, ask=WEEK_FROM_NOW),
+    ),
+    rule(
+        "SPAN",
+        "by|before|until|till|at? the? end of the|this|next? week|month|quarter|year",
+        Span(0, 7, ask=WEEK_FROM_NOW),
+    ),
+]
 
 
 def _with_length(match: Match) -> Match:
@@ -185,36 +228,78 @@ WINDOWS: list[Rule] = [
     rule("WINDOW", f"{_GLUE} w=ENDSENSE {_GLUE} s=SPAN", _dated),
     rule("WINDOW", f"{_GLUE} w=STARTSENSE {_GLUE} s=SPAN", _dated),
     rule("WINDOW", f"{_GLUE} w=CREATESENSE {_GLUE} s=SPAN", _dated),
-    rule("WINDOW", f"with|have|has|having|where|whose? an|a|the|their|its? c=COLREF {_GLUE} s=SPAN", _dated),
+    rule(
+        "WINDOW",
+        f"with|have|has|having|where|whose? an|a|the|their|its? c=COLREF {_GLUE} s=SPAN",
+        _dated,
+    ),
     rule("WINDOW", "s=SPAN as|for|is|are|in the|a|an|their|its? c=COLREF", _dated),
-    rule("WINDOW", "but|and|only|so|as|long|,* if|provided|where|when+ they|it|the|that|these|those|ENTITY|ROWNOUN|any* w=WINDOW",
-         lambda match: match.value("w")),
-    rule("WINDOW", f"overdue|late|past|delayed {_GLUE} ENDING?", Window(Span(-36_500, -1), None, "end")),
-    rule("WINDOW", f"c=COLREF {_GLUE} overdue|past", lambda match: Window(
-        Span(-36_500, -1), match.value("c"))),
-]  # fmt: skip
+    rule(
+        "WINDOW",
+        """but|and|only|so|as|long|,* if|provided|where|when+ they|it|the|that|these|those|
+        ENTITY|ROWNOUN|any* w=WINDOW""",
+        lambda match: match.value("w"),
+    ),
+    rule(
+        "WINDOW",
+        f"overdue|late|past|delayed {_GLUE} ENDING?",
+        Window(Span(-36_500, -1), None, "end"),
+    ),
+    rule(
+        "WINDOW",
+        f"c=COLREF {_GLUE} overdue|past",
+        lambda match: Window(Span(-36_500, -1), match.value("c")),
+    ),
+]
 
-_LEFT_OUT = "not|without|excluding|exclude|excludes|except|excl|minus|skip|skipping|ignore|ignoring|"\
-    "leaving|leave|besides|disregarding|disregard|omit|omitting|bar|barring"  # fmt: skip
-_COUNTING = "counting|count|counts|counted|including|include|included|incl|considering|starting|"\
-    "start|from|itself|be|to|is|on|for|with|of|beginning|as|part|the"  # fmt: skip
+_LEFT_OUT = """not|without|excluding|exclude|excludes|except|excl|minus|skip|skipping|ignore|
+    ignoring|leaving|leave|besides|disregarding|disregard|omit|omitting|bar|barring"""
+_COUNTING = """counting|count|counts|counted|including|include|included|incl|considering|starting|
+    start|from|itself|be|to|is|on|for|with|of|beginning|as|part|the"""
 
 TODAYS: list[Rule] = [
-    rule("TODAY", f"but|and|so|,? {_LEFT_OUT}+ {_COUNTING}* today itself|out|aside?", Today(counts=False)),
-    rule("TODAY", "so|but|and|where|,? today itself? is|does|should|must|shall|will|has|to|may|be|itself|"
-         "would|can* not|excluded|exempt|out|excepted|omitted|aside|never+ count|counted|included|include|"
-         "to|be|of|considered|part|one|them|these|those|it|meant|taken|into|account|in|the|range|"
-         "window|wanted|relevant|days|three|interesting|does|do*", Today(counts=False)),
+    rule(
+        "TODAY",
+        f"but|and|so|,? {_LEFT_OUT}+ {_COUNTING}* today itself|out|aside?",
+        Today(counts=False),
+    ),
+    rule(
+        "TODAY",
+        """so|but|and|where|,? today itself? is|does|should|must|shall|will|has|to|may|be|
+        itself|would|can* not|excluded|exempt|out|excepted|omitted|aside|never+
+        count|counted|included|include|to|be|of|considered|part|one|them|these|those|it|
+        meant|taken|into|account|in|the|range|window|wanted|relevant|days|three|interesting|
+        does|do*""",
+        Today(counts=False),
+    ),
     rule("TODAY", "today is|not* excluded|out|exempt|omitted", Today(counts=False)),
-    rule("TODAY", "starting|beginning|counting|start|begin|counted|onwards|as|of|so|i|e|count+ from|with|at|on|"
-         "of|as? tomorrow on|onwards|onward?", Today(counts=False)),
+    rule(
+        "TODAY",
+        """starting|beginning|counting|start|begin|counted|onwards|as|of|so|i|e|count+
+        from|with|at|on|of|as? tomorrow on|onwards|onward?""",
+        Today(counts=False),
+    ),
     rule("TODAY", "from tomorrow on|onwards|onward?", Today(counts=False)),
     rule("TODAY", "after today", Today(counts=False)),
-    rule("TODAY", "including|include|incl|counting|with|plus|and|also today itself?", Today(counts=True)),
-    rule("TODAY", "today itself? is|does|should|counts|included|inclusive|too|also|count|be|included+ "
-         "included|inclusive|too|also|counts|counted|as|well*", Today(counts=True)),
-    rule("TODAY", "starting|beginning|from|start|counting with|from|on|as|of* today on|onwards|onward?",
-         Today(counts=True)),
-    rule("UNABLE", "in? DET* few|several|some f=FULL? UNIT", Unable(
-        "a number of days", "Say how many days you mean.")),
-]  # fmt: skip
+    rule(
+        "TODAY",
+        "including|include|incl|counting|with|plus|and|also today itself?",
+        Today(counts=True),
+    ),
+    rule(
+        "TODAY",
+        """today itself? is|does|should|counts|included|inclusive|too|also|count|be|included+
+        included|inclusive|too|also|counts|counted|as|well*""",
+        Today(counts=True),
+    ),
+    rule(
+        "TODAY",
+        "starting|beginning|from|start|counting with|from|on|as|of* today on|onwards|onward?",
+        Today(counts=True),
+    ),
+    rule(
+        "UNABLE",
+        "in? DET* few|several|some f=FULL? UNIT",
+        Unable("a number of days", "Say how many days you mean."),
+    ),
+]

@@ -74,7 +74,8 @@ def _blank(op: FilterOp) -> Any:
 
 def _either(match: Match) -> Filter | None:
     """Join two conditions that name values of the same column."""
-    left, right = match.value("f"), match.value("g")
+    left: Filter = match.value("f")
+    right: Filter = match.value("g")
     if (left.op, left.column.name) != (right.op, right.column.name) or left.op != "in":
         return None
     return replace(left, values=tuple(dict.fromkeys((*left.values, *right.values))))
@@ -86,19 +87,26 @@ _WHICH = "that|which|who|whose|where|with|the|in|having|if|all|any*"
 LISTS: list[Rule] = [
     rule("SEP", ",|or|and|/|pipe|&|+|and/or"),
     rule("SEP", ",|or|and or|and|either|also"),
-    rule("COLREF", "the|a|an|its|their|this|any? column|field? c=COL column|field|level|cell|columns?",
-         lambda match: match.value("c")),
-    rule("NEXTVAL", "SEP+ the|a|an|either|as|with|for|marked? v=VAL", lambda match: match.value("v")),
+    rule(
+        "COLREF",
+        "the|a|an|its|their|this|any? column|field? c=COL column|field|level|cell|columns?",
+        lambda match: match.value("c"),
+    ),
+    rule(
+        "NEXTVAL", "SEP+ the|a|an|either|as|with|for|marked? v=VAL", lambda match: match.value("v")
+    ),
     rule("VALLIST", "either|both|the|a|an|one|as? of? (|[? v=VAL v=NEXTVAL* )|]?", _value_list),
     rule("NEXTKNOWN", "SEP+ v=KNOWN", lambda match: match.value("v")),
     rule("KNOWNLIST", "either|both|(|[? v=KNOWN v=NEXTKNOWN* )|]?", _value_list),
     rule("LITERAL", "n=NUM", lambda match: match.value("n")),
     rule("LITERAL", "q=QUOTE", lambda match: match.value("q")),
     rule("NEXTLIT", "SEP+ v=LITERAL", lambda match: match.value("v")),
-    rule("LITLIST", "either|(|[? v=LITERAL v=NEXTLIT* )|]?", lambda match: tuple(match.values("v"))),
+    rule(
+        "LITLIST", "either|(|[? v=LITERAL v=NEXTLIT* )|]?", lambda match: tuple(match.values("v"))
+    ),
     rule("MONEY", "$|usd|eur|euro|euros|dollars|dollar|\u20ac|\u00a3"),
     rule("AMOUNT", "MONEY? n=NUM MONEY|k? ", lambda match: match.value("n")),
-]  # fmt: skip
+]
 
 FILTERS: list[Rule] = [
     # Priority is Critical or High; Critical or High priority; Critical or High
@@ -109,33 +117,57 @@ FILTERS: list[Rule] = [
     rule("FILTER", "EQUAL* v=VALLIST", _bare("in")),
     # Stage = 4; a 4 in the Stage column; Salesperson is "Kim"
     rule("FILTER", "EQUAL* c=COLREF EQUAL* v=LITLIST", _literal("in")),
-    rule("FILTER", "a|the|value|number|of* v=LITLIST in|as|for|under|of|at|on the|their|its|a? c=COLREF",
-         _literal("in")),
-    rule("FILTER", "c=COLREF EQUAL+ w=NAME+",
-         lambda match: Filter(match.value("c"), "in", (match.typed("w"),), known=False)),
+    rule(
+        "FILTER",
+        "a|the|value|number|of* v=LITLIST in|as|for|under|of|at|on the|their|its|a? c=COLREF",
+        _literal("in"),
+    ),
+    rule(
+        "FILTER",
+        "c=COLREF EQUAL+ w=NAME+",
+        lambda match: Filter(match.value("c"), "in", (match.typed("w"),), known=False),
+    ),
     # not Done; Status is not Done; leave out those that are Done; drop what is not High
     rule("NEG", "NEGATION|!=|<>"),
     rule("FILTER", "c=COLREF EQUAL* NEG+ EQUAL* v=VALLIST", _equal("not_in")),
     rule("FILTER", "c=COLREF EQUAL* NEG+ EQUAL* v=KNOWNLIST", _equal("not_in")),
     rule("FILTER", "c=COLREF EQUAL* NEG+ EQUAL* v=LITLIST", _literal("not_in")),
-    rule("FILTER", "NEG+ already|yet|the|ones|those|that|are|is|any|a|of|with* v=VALLIST c=COLREF",
-         _equal("not_in")),
-    rule("FILTER", "NEG+ already|yet|the|ones|those|that|are|is|any|a|of|with* v=VALLIST ENTITY|ROWNOUN?",
-         _bare("not_in")),
+    rule(
+        "FILTER",
+        "NEG+ already|yet|the|ones|those|that|are|is|any|a|of|with* v=VALLIST c=COLREF",
+        _equal("not_in"),
+    ),
+    rule(
+        "FILTER",
+        "NEG+ already|yet|the|ones|those|that|are|is|any|a|of|with* v=VALLIST ENTITY|ROWNOUN?",
+        _bare("not_in"),
+    ),
     rule("FILTER", f"DELETE {_THOSE} {_WHICH} EQUAL* v=VALLIST ENTITY|ROWNOUN?", _bare("not_in")),
-    rule("FILTER", f"DELETE {_THOSE} {_WHICH} EQUAL* v=VALLIST c=COLREF ENTITY|ROWNOUN?", _equal("not_in")),
+    rule(
+        "FILTER",
+        f"DELETE {_THOSE} {_WHICH} EQUAL* v=VALLIST c=COLREF ENTITY|ROWNOUN?",
+        _equal("not_in"),
+    ),
     rule("FILTER", f"DELETE {_THOSE} {_WHICH} c=COLREF EQUAL* v=VALLIST", _equal("not_in")),
     rule("FILTER", f"DELETE {_THOSE} {_WHICH} EQUAL* NEG+ EQUAL* v=VALLIST", _bare("in")),
     rule("FILTER", f"DELETE {_THOSE} {_WHICH} EQUAL* NEG+ EQUAL* v=VALLIST c=COLREF", _equal("in")),
     rule("FILTER", f"DELETE {_THOSE} {_WHICH} c=COLREF EQUAL* NEG+ EQUAL* v=VALLIST", _equal("in")),
-    rule("FILTER", f"nothing|none|no ROWNOUN|ENTITY? other|but|except than? {_WHICH} v=VALLIST", _bare("in")),
+    rule(
+        "FILTER",
+        f"nothing|none|no ROWNOUN|ENTITY? other|but|except than? {_WHICH} v=VALLIST",
+        _bare("in"),
+    ),
     # Value over 50; at least 3; between 2 and 5
     rule("FILTER", "c=COLREF EQUAL* MORE n=AMOUNT", _compare(">")),
     rule("FILTER", "c=COLREF EQUAL* LESS n=AMOUNT", _compare("<")),
     rule("FILTER", "c=COLREF EQUAL* ATLEAST n=AMOUNT", _compare(">=")),
     rule("FILTER", "c=COLREF EQUAL* ATMOST n=AMOUNT", _compare("<=")),
-    rule("FILTER", "c=COLREF EQUAL* n=AMOUNT or|and more|higher|above|over|later|up", _compare(">=")),
-    rule("FILTER", "c=COLREF EQUAL* n=AMOUNT or|and less|lower|below|under|earlier", _compare("<=")),
+    rule(
+        "FILTER", "c=COLREF EQUAL* n=AMOUNT or|and more|higher|above|over|later|up", _compare(">=")
+    ),
+    rule(
+        "FILTER", "c=COLREF EQUAL* n=AMOUNT or|and less|lower|below|under|earlier", _compare("<=")
+    ),
     rule("FILTER", "c=COLREF EQUAL* between n=AMOUNT and n=AMOUNT", _compare("between")),
     rule("FILTER", "c=COLREF EQUAL* from n=AMOUNT to n=AMOUNT", _compare("between")),
     rule("FILTER", "MORE n=AMOUNT in|of|as|for the|a? c=COLREF", _compare(">")),
@@ -156,9 +188,17 @@ FILTERS: list[Rule] = [
     rule("FILTER", f"DELETE {_THOSE} {_WHICH} c=COLREF EQUAL* BLANK", _blank("not_empty")),
     rule("FILTER", f"DELETE {_THOSE} without a|an|any? c=COLREF", _blank("not_empty")),
     # Priority is High or Priority is Critical; if the priority is High
-    rule("FILTER", "f=FILTER or|,|/|and|or+ g=FILTER", lambda match: _either(match)),
-    rule("FILTER", "but|and|only|so|as|long|,* if|provided|where|only|when+ they|it|the|that|their|ENTITY|ROWNOUN|have|has* f=FILTER",
-         lambda match: match.value("f")),
+    rule("FILTER", "f=FILTER or|,|/|and|or+ g=FILTER", _either),
+    rule(
+        "FILTER",
+        """but|and|only|so|as|long|,* if|provided|where|only|when+ they|it|the|that|their|
+        ENTITY|ROWNOUN|have|has* f=FILTER""",
+        lambda match: match.value("f"),
+    ),
     # Notes contain "start"
-    rule("FILTER", "c=COLREF CONTAIN the|word|words|text|either|one|of|any* v=LITLIST", _literal("contains")),
-]  # fmt: skip
+    rule(
+        "FILTER",
+        "c=COLREF CONTAIN the|word|words|text|either|one|of|any* v=LITLIST",
+        _literal("contains"),
+    ),
+]

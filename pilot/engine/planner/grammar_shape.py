@@ -5,7 +5,6 @@ from dataclasses import replace
 from pilot.engine.planner.chart import Match, Rule, rule
 from pilot.engine.planner.facts import (
     ColumnCount,
-    ColumnRef,
     Columns,
     Limit,
     Measure,
@@ -34,7 +33,8 @@ def _measure(match: Match) -> Measure:
 
 
 def _certain(match: Match) -> Columns:
-    return replace(match.value("l"), certain=True)
+    found: Columns = match.value("l")
+    return replace(found, certain=True)
 
 
 def _counted(match: Match) -> Columns | None:
@@ -50,77 +50,185 @@ def _several(match: Match, least: int = 2) -> Columns | None:
 
 
 COLUMNS: list[Rule] = [
-    rule("COLITEM", "the|a|an|its|their|his|her|as|well|also* c=COLREF", lambda match: match.value("c")),
+    rule(
+        "COLITEM",
+        "the|a|an|its|their|his|her|as|well|also* c=COLREF",
+        lambda match: match.value("c"),
+    ),
     rule("NEXTCOL", "SEP|BREAK|SEMI+ c=COLITEM", lambda match: match.value("c")),
     rule("COLLIST", "c=COLITEM c=NEXTCOL*", _columns),
-    rule("COLWORD", "columns|column|fields|field|headers|header|headings|heading|attributes|properties"),
+    rule(
+        "COLWORD",
+        "columns|column|fields|field|headers|header|headings|heading|attributes|properties",
+    ),
     rule("COLINTRO", "LISTNOUN"),
-    rule("COLINTRO", "with|showing|show|shows|containing|contains|contain|including|include|consisting|"
-         "holding|listing|list|select|selecting|of|display|displaying|has|have|having|using|use|only|just|"
-         "keep|keeping|the|a|an|exactly|following|these|those|its|as|should|must|shall|needs|need|to|want|"
-         "in|this|order|i|we|it|for|where|and|are|is|all|,*"),
+    rule(
+        "COLINTRO",
+        """with|showing|show|shows|containing|contains|contain|including|include|consisting|
+        holding|listing|list|select|selecting|of|display|displaying|has|have|having|using|
+        use|only|just|keep|keeping|the|a|an|exactly|following|these|those|its|as|should|
+        must|shall|needs|need|to|want|in|this|order|i|we|it|for|where|and|are|is|all|,*""",
+    ),
     # with the columns A, B and C; these eight columns: A, B; columns (A, B); eight columns - A, B
-    rule("COLUMNS", "COLINTRO n=NUM? COLINTRO? COLWORD :|(|[|-|=|BREAK|are|is|should|be|must|shall|,|of|"
-         "here|named|called|namely|in|this|order|following|the|shown|to|show|include|only|needed|wanted* "
-         "n=NUM? l=COLLIST )|]?", _counted),
-    rule("COLUMNS", "n=NUM? COLWORD :|(|[|-|=|BREAK|are|is|should|be|must|shall|,|of|in|this|order|"
-         "namely|the|following|needed|wanted|to|show|LISTNOUN|for* l=COLLIST )|]?", _counted),
+    rule(
+        "COLUMNS",
+        """COLINTRO n=NUM? COLINTRO? COLWORD :|(|[|-|=|BREAK|are|is|should|be|must|shall|,|of|
+        here|named|called|namely|in|this|order|following|the|shown|to|show|include|only|
+        needed|wanted* n=NUM? l=COLLIST )|]?""",
+        _counted,
+    ),
+    rule(
+        "COLUMNS",
+        """n=NUM? COLWORD :|(|[|-|=|BREAK|are|is|should|be|must|shall|,|of|in|this|order|
+        namely|the|following|needed|wanted|to|show|LISTNOUN|for* l=COLLIST )|]?""",
+        _counted,
+    ),
     # a table with task, owner and end date; (client, phone); the client and phone of each
-    rule("COLUMNS", "with|showing|show|containing|contain|including|include|displaying|of|listing|"
-         "select|selecting|as|giving|naming|stating|has|have|having|only|just|their|:|-|holding|in|"
-         "contains|shows|lists|includes|namely|-+ the|a|an|its|only|just|their|exactly|:|all* l=COLLIST", _several),
+    rule(
+        "COLUMNS",
+        """with|showing|show|containing|contain|including|include|displaying|of|listing|select|
+        selecting|as|giving|naming|stating|has|have|having|only|just|their|:|-|holding|in|
+        contains|shows|lists|includes|namely|-+ the|a|an|its|only|just|their|exactly|:|all*
+        l=COLLIST""",
+        _several,
+    ),
     rule("COLUMNS", "(|[ the? l=COLLIST )|]", _several),
-    rule("COLUMNS", "the|its|their? l=COLLIST of|for|from each|every|all|those|these|them|the|its|any* ROWNOUN|ENTITY?",
-         _several),
+    rule(
+        "COLUMNS",
+        """the|its|their? l=COLLIST of|for|from each|every|all|those|these|them|the|its|any*
+        ROWNOUN|ENTITY?""",
+        _several,
+    ),
     rule("COLUMNS", "l=COLLIST only|alone", _certain),
     rule("COLUMNS", "only|just the? l=COLLIST", _certain),
     rule("DESCRIPTION", "there is|are|exists|exist the|a|an? COLWORD? COLLIST"),
-    rule("DESCRIPTION", "in|the|our|this|my|tab|it* SHEET|sheet|tab|file|spreadsheet|TABLEWORD|it+ has|contains|holds|with the|a|following|these|among|other|others* COLWORD|: :? COLLIST"),
-    rule("DESCRIPTION", "in|the|our|this|my|tab|it* SHEET|sheet|tab|file|spreadsheet|TABLEWORD|it+ has|contains|holds the|a|following|these|among|other|others* COLLIST"),
+    rule(
+        "DESCRIPTION",
+        """in|the|our|this|my|tab|it* SHEET|sheet|tab|file|spreadsheet|TABLEWORD|it+
+        has|contains|holds|with the|a|following|these|among|other|others* COLWORD|: :?
+        COLLIST""",
+    ),
+    rule(
+        "DESCRIPTION",
+        """in|the|our|this|my|tab|it* SHEET|sheet|tab|file|spreadsheet|TABLEWORD|it+
+        has|contains|holds the|a|following|these|among|other|others* COLLIST""",
+    ),
     rule("COLUMNS", "l=COLLIST", lambda match: _several(match, least=3)),
     rule("ALLCOLUMNS", "with? all|every the|its|their|of|available|existing* COLWORD"),
-    rule("COLCOUNT", "of|with|in|exactly|having|the|has|have|all|its|,* n=NUM COLWORD wide?",
-         lambda match: ColumnCount(int(match.value("n")))),
-]  # fmt: skip
+    rule(
+        "COLCOUNT",
+        "of|with|in|exactly|having|the|has|have|all|its|,* n=NUM COLWORD wide?",
+        lambda match: ColumnCount(int(match.value("n"))),
+    ),
+]
 
 
 ORDERS: list[Rule] = [
     rule("ORDER", "SORT+", Order()),
-    rule("ORDER", "table|list|overview|it|them|ordered by|in the? order? of? the? c=COLREF", _ascending),
-    rule("ORDER", "with|the|put|list|,* most urgent|important|critical ENTITY|ROWNOUN? is|are|should|be|come|comes|go|goes* FIRSTPLACE",
-         Order(unclear="most urgent first")),
+    rule(
+        "ORDER",
+        "table|list|overview|it|them|ordered by|in the? order? of? the? c=COLREF",
+        _ascending,
+    ),
+    rule(
+        "ORDER",
+        """with|the|put|list|,* most urgent|important|critical ENTITY|ROWNOUN? is|are|should|
+        be|come|comes|go|goes* FIRSTPLACE""",
+        Order(unclear="most urgent first"),
+    ),
     rule("ORDER", "by|according to? urgency|importance|date|time", Order(unclear="by what")),
-]  # fmt: skip
+]
 
 
 _WITHOUT = "without|no|not|NEGATION|DELETE|minus|free|avoid|sans|zero+"
 UNIQUES: list[Rule] = [
     rule("UNIQUE", f"{_WITHOUT} any|the|all|of|exact|out|for* DUPLICATE+", Unique(None)),
-    rule("UNIQUE", "deduplicate|dedupe|deduplicated|deduped|unique|distinct|dedup|duplicate-free|"
-         "duplicatefree|deduplication|deduping", Unique(None)),
-    rule("UNIQUE", f"{_WITHOUT}|remove any|the|all|of|exact|out|for* DUPLICATE+ LISTNOUN|ROWNOUN|ENTITY", Unique("rows")),
-    rule("UNIQUE", f"{_WITHOUT} any|the|all* DUPLICATE+ of|by|in|for|on|the|per* c=COLREF", _unique_column),
-    rule("UNIQUE", "deduplicate|deduplicated|dedupe|deduped|unique|distinct it|them|the|LISTNOUN|ROWNOUN|ENTITY* by|on|per|in|for* the? c=COLREF",
-         _unique_column),
-    rule("UNIQUE", "each|every c=COLREF should|must|may|to|appear|appears|be|listed|is|shown|come|comes|only|just|exactly* once", _unique_column),
-    rule("UNIQUE", "only|just|one one|row|ROWNOUN|ENTITY+ per|for each|every|same? c=COLREF", _unique_column),
-    rule("SEPARATE", "separately|individually|separate|individual|own|personal|one|by|in|a|their|an|MAILNOUN|for|to|EVERYONE|each|"
-         "PERSON|every|of|them|with|SEND|the|it+ separately|individually|separate|individual MAILNOUN|copy? for|to|each|EVERYONE|PERSON|of|them|per*"),
-    rule("SEPARATE", "separately|individually|separate|individual MAILNOUN|copy|s? for|to|each|EVERYONE|PERSON|of|them|per*"),
-]  # fmt: skip
+    rule(
+        "UNIQUE",
+        """deduplicate|dedupe|deduplicated|deduped|unique|distinct|dedup|duplicate-free|
+        duplicatefree|deduplication|deduping""",
+        Unique(None),
+    ),
+    rule(
+        "UNIQUE",
+        f"{_WITHOUT}|remove any|the|all|of|exact|out|for* DUPLICATE+ LISTNOUN|ROWNOUN|ENTITY",
+        Unique("rows"),
+    ),
+    rule(
+        "UNIQUE",
+        f"{_WITHOUT} any|the|all* DUPLICATE+ of|by|in|for|on|the|per* c=COLREF",
+        _unique_column,
+    ),
+    rule(
+        "UNIQUE",
+        """deduplicate|deduplicated|dedupe|deduped|unique|distinct it|them|the|LISTNOUN|
+        ROWNOUN|ENTITY* by|on|per|in|for* the? c=COLREF""",
+        _unique_column,
+    ),
+    rule(
+        "UNIQUE",
+        """each|every c=COLREF should|must|may|to|appear|appears|be|listed|is|shown|come|comes|
+        only|just|exactly* once""",
+        _unique_column,
+    ),
+    rule(
+        "UNIQUE",
+        "only|just|one one|row|ROWNOUN|ENTITY+ per|for each|every|same? c=COLREF",
+        _unique_column,
+    ),
+    rule(
+        "SEPARATE",
+        """separately|individually|separate|individual|own|personal|one|by|in|a|their|an|
+        MAILNOUN|for|to|EVERYONE|each|PERSON|every|of|them|with|SEND|the|it+
+        separately|individually|separate|individual MAILNOUN|copy? for|to|each|EVERYONE|
+        PERSON|of|them|per*""",
+    ),
+    rule(
+        "SEPARATE",
+        """separately|individually|separate|individual MAILNOUN|copy|s? for|to|each|EVERYONE|
+        PERSON|of|them|per*""",
+    ),
+]
 
 AMOUNTS: list[Rule] = [
-    rule("LIMIT", "the|only|just|show|list|first* top|first n=NUM ROWNOUN|ENTITY|ones?", lambda match: Limit(int(match.value("n")))),
-    rule("LIMIT", "limit|limited|restrict LISTNOUN|DET|it|them|to|the|first|at|most|ROWNOUN* n=NUM ROWNOUN|ENTITY?", lambda match: Limit(int(match.value("n")))),
-    rule("LIMIT", "at|not|no|maximum|max|up|a|of most|more|to|maximum|max|of than? n=NUM ROWNOUN|ENTITY", lambda match: Limit(int(match.value("n")))),
-    rule("MEASURE", "count|counting|number|how|many|amount|the|a|tell|me|say|with|of|also|state|quantity|and|total|include+ how|of|number|count many? the|such|all|these|of|matching|there|are* ROWNOUN|ENTITY there|are|is|exist|we|have|found*",
-         Measure("count")),
+    rule(
+        "LIMIT",
+        "the|only|just|show|list|first* top|first n=NUM ROWNOUN|ENTITY|ones?",
+        lambda match: Limit(int(match.value("n"))),
+    ),
+    rule(
+        "LIMIT",
+        """limit|limited|restrict LISTNOUN|DET|it|them|to|the|first|at|most|ROWNOUN* n=NUM
+        ROWNOUN|ENTITY?""",
+        lambda match: Limit(int(match.value("n"))),
+    ),
+    rule(
+        "LIMIT",
+        "at|not|no|maximum|max|up|a|of most|more|to|maximum|max|of than? n=NUM ROWNOUN|ENTITY",
+        lambda match: Limit(int(match.value("n"))),
+    ),
+    rule(
+        "MEASURE",
+        """count|counting|number|how|many|amount|the|a|tell|me|say|with|of|also|state|quantity|
+        and|total|include+ how|of|number|count many? the|such|all|these|of|matching|there|
+        are* ROWNOUN|ENTITY there|are|is|exist|we|have|found*""",
+        Measure("count"),
+    ),
     rule("MEASURE", "count the|all|these|those|how|many* ROWNOUN|ENTITY", Measure("count")),
     rule("OP", "total|sum|sum of|the sum of|overall|added", "sum"),
     rule("OP", "average|mean|avg", "avg"),
     rule("OP", "minimum|min", "min"),
     rule("OP", "maximum|max", "max"),
-    rule("MEASURE", "the|a* m=OP of|the|up* c=COLREF per|by|for|of|grouped+ each|every|by|the* b=COLREF", _measure),
+    rule(
+        "MEASURE",
+        "the|a* m=OP of|the|up* c=COLREF per|by|for|of|grouped+ each|every|by|the* b=COLREF",
+        _measure,
+    ),
     rule("MEASURE", "the|a* m=OP of|the* c=COLREF", _measure),
-    rule("MEASURE", "count|number|how the|of|many|all* ROWNOUN|ENTITY there|are|we|have|is|in* per|by|for|of each|every|the* b=COLREF", _measure),
-]  # fmt: skip
+    rule(
+        "MEASURE",
+        """count|number|how the|of|many|all* ROWNOUN|ENTITY there|are|we|have|is|in*
+        per|by|for|of each|every|the* b=COLREF""",
+        _measure,
+    ),
+]

@@ -5,8 +5,9 @@ from typing import Any
 from pilot.engine.planner.chart import Match, Rule, rule
 from pilot.engine.planner.facts import Append, MailSearch, SkipKnown, Source
 
-_AT = "from|in|of|within|inside|out|using|use|read|reading|open|source|table|check|into|at|on|over|via|:|=|with|"\
-    "take|taken|the|a|an|my|our|this|that|data|stored|kept|called|named|to|through|look|looking|are|is|these|based|and*"  # fmt: skip
+_AT = """from|in|of|within|inside|out|using|use|read|reading|open|source|table|check|into|at|
+    on|over|via|:|=|with|take|taken|the|a|an|my|our|this|that|data|stored|kept|called|
+    named|to|through|look|looking|are|is|these|based|and*"""
 _KIND = "SHEETNOUN|called|named|in|of|from|the|xlsx|file|google|excel|csv|:|(|)|,|at|our|my*"
 
 
@@ -41,40 +42,50 @@ def _days(match: Match) -> MailSearch | None:
 
 
 _INTO = "to|into|onto|in|on|at|below"
-_OBJECT = "it|them|these|those|this|the|each|all|a|an|as|new|rows|row|ROWNOUN|ENTITY|LISTNOUN|MAILNOUN|of|end|bottom|with|COLREF|,|and|one|for|every|that|result*"
+_OBJECT = """it|them|these|those|this|the|each|all|a|an|as|new|rows|row|ROWNOUN|ENTITY|LISTNOUN|
+    MAILNOUN|of|end|bottom|with|COLREF|,|and|one|for|every|that|result*"""
 
 TABLES: list[Rule] = [
-    rule("SOURCE", f"{_AT} SHEETNOUN|called|named|:* t=SHEET {_KIND} t=SHEET? SHEETNOUN*",
-         lambda match: Source(_named(match), match.typed("t"))),
-    rule("SOURCE", "from|in|of|the|our|my* w=NAME SHEETNOUN", lambda match: Source(frozenset(), match.typed("w"))),
-    rule("SOURCE", "tab|sheet|table|file|worksheet|spreadsheet w=NAME", lambda match: Source(frozenset(), match.typed("w"))),
-    rule("APPEND", f"APPEND {_OBJECT} {_INTO} the|my|our|end|of|a* SHEETNOUN|called|named* t=SHEET SHEETNOUN*", _append),
-    rule("APPEND", "to|into|onto the|my|our|end|of|a* SHEETNOUN|called|named* t=SHEET SHEETNOUN*", _appended),
-]  # fmt: skip
+    rule(
+        "SOURCE",
+        f"{_AT} SHEETNOUN|called|named|:* t=SHEET {_KIND} t=SHEET? SHEETNOUN*",
+        lambda match: Source(_named(match), match.typed("t")),
+    ),
+    rule(
+        "SOURCE",
+        "from|in|of|the|our|my* w=NAME SHEETNOUN",
+        lambda match: Source(frozenset(), match.typed("w")),
+    ),
+    rule(
+        "SOURCE",
+        "tab|sheet|table|file|worksheet|spreadsheet w=NAME",
+        lambda match: Source(frozenset(), match.typed("w")),
+    ),
+    rule(
+        "APPEND",
+        f"""APPEND {_OBJECT} {_INTO} the|my|our|end|of|a* SHEETNOUN|called|named* t=SHEET
+        SHEETNOUN*""",
+        _append,
+    ),
+    rule(
+        "APPEND",
+        "to|into|onto the|my|our|end|of|a* SHEETNOUN|called|named* t=SHEET SHEETNOUN*",
+        _appended,
+    ),
+]
 
 
-_THERE = "already|there|present|in|it|the|that|this|tab|sheet|known|exists|exist|listed|logged|recorded|been|added|stored|contained|"\
-    "is|are|was|were|have|has|SHEET|SHEETNOUN|table|before|appear|appears|by|its|their|them|COLREF|yet"  # fmt: skip
+_THERE = """already|there|present|in|it|the|that|this|tab|sheet|known|exists|exist|listed|
+    logged|recorded|been|added|stored|contained|is|are|was|were|have|has|SHEET|
+    SHEETNOUN|table|before|appear|appears|by|its|their|them|COLREF|yet"""
 _ALREADY = "already|there|present|known|exists|exist|listed|logged|recorded|yet"
-_ROWS = "ROWNOUN|ENTITY|MAILNOUN|the|ones|those|any|whose|which|that|is|are|was|were|have|been|has|it|their|its|of|with|an|a|from|k=COLREF|"\
-    "where|all|can|be|mails|messages|rows|,|duplicates|for*"  # fmt: skip
+_ROWS = """ROWNOUN|ENTITY|MAILNOUN|the|ones|those|any|whose|which|that|is|are|was|were|have|
+    been|has|it|their|its|of|with|an|a|from|k=COLREF|where|all|can|be|mails|messages|
+    rows|,|duplicates|for*"""
 
 
 def _skip(match: Match) -> SkipKnown:
     return SkipKnown(tuple(ref.name for ref in match.values("k")))
-
-
-SKIPS: list[Rule] = [
-    rule("SKIP", f"but|and|,|please|then|so|only* DELETE|unless|except|not|if|only|avoid|without+ {_ROWS} {_ALREADY}+ {_THERE}* k=COLREF?", _skip),
-    rule("SKIP", f"but|and|,|please|then|so* DELETE|unless|except|avoid+ {_ROWS} {_THERE}+ k=COLREF?", lambda match: _surely(match)),
-    rule("SKIP", "only|just|add|but|and|,|APPEND* new ones|ROWNOUN|ENTITY|MAILNOUN|k=COLREF+ only?", _skip),
-    rule("SKIP", "no|without|avoid|avoiding|do|not|add|never|twice|duplicates|DUPLICATE|the|same|MAILNOUN|ENTITY|ROWNOUN|any+ duplicates|twice|DUPLICATE by|of|per|on|the* k=COLREF?", _skip),
-]  # fmt: skip
-
-NO_MAIL: list[Rule] = [
-    rule("NOMAIL", "please|,|and|but|there|is|do|does* no|without|not|NEGATION a|any|send|SEND|give|out* notification|notifications|notify|inform|mail|"
-         "email|MAILNOUN|anyone|anybody|anything|me|us about|it|is|are|needed|necessary|required|wanted|please|anyone|anybody|anything|of|to|a|this|me*"),
-]  # fmt: skip
 
 
 def _surely(match: Match) -> SkipKnown | None:
@@ -82,21 +93,89 @@ def _surely(match: Match) -> SkipKnown | None:
     return _skip(match) if words & {"already", "there", "known", "present"} else None
 
 
-_MAILS: Any = "mails|emails|messages|mail|email|message|MAILNOUN|ENTITY|ROWNOUN|those|them|ones|all|any|every|new|the|received|complaint"
+SKIPS: list[Rule] = [
+    rule(
+        "SKIP",
+        f"""but|and|,|please|then|so|only* DELETE|unless|except|not|if|only|avoid|without+
+        {_ROWS} {_ALREADY}+ {_THERE}* k=COLREF?""",
+        _skip,
+    ),
+    rule(
+        "SKIP",
+        f"but|and|,|please|then|so* DELETE|unless|except|avoid+ {_ROWS} {_THERE}+ k=COLREF?",
+        _surely,
+    ),
+    rule(
+        "SKIP",
+        "only|just|add|but|and|,|APPEND* new ones|ROWNOUN|ENTITY|MAILNOUN|k=COLREF+ only?",
+        _skip,
+    ),
+    rule(
+        "SKIP",
+        """no|without|avoid|avoiding|do|not|add|never|twice|duplicates|DUPLICATE|the|same|
+        MAILNOUN|ENTITY|ROWNOUN|any+ duplicates|twice|DUPLICATE by|of|per|on|the* k=COLREF?""",
+        _skip,
+    ),
+]
+
+NO_MAIL: list[Rule] = [
+    rule(
+        "NOMAIL",
+        """please|,|and|but|there|is|do|does* no|without|not|NEGATION a|any|send|SEND|give|out*
+        notification|notifications|notify|inform|mail|email|MAILNOUN|anyone|anybody|
+        anything|me|us about|it|is|are|needed|necessary|required|wanted|please|anyone|
+        anybody|anything|of|to|a|this|me*""",
+    ),
+]
+
+
+_MAILS: Any = """mails|emails|messages|mail|email|message|MAILNOUN|ENTITY|ROWNOUN|those|them|ones|
+    all|any|every|new|the|received|complaint"""
 
 MAILS: list[Rule] = [
     rule("TERM", "q=QUOTE", lambda match: match.value("q")),
     rule("TERM", "not|no? w=TERMWORD", lambda match: match.text),
     rule("NEXTTERM", "SEP+ t=TERM", lambda match: match.value("t")),
     rule("TERMS", "(|[? t=TERM t=NEXTTERM* )|]?", _terms),
-    rule("MAILSEARCH", "that|which|who|who's|ones|and|text|whose|subject|body|or|MAILNOUN|they|must|should|where|any|of|it* CONTAIN the|word|words|term|terms|any|one|of|"
-         "either|following|keyword|keywords|:|like|phrase|phrases|these|least|at* t=TERMS in|anywhere|the|subject|or|text|body|their*",
-         lambda match: MailSearch(words=match.value("t"))),
-    rule("MAILSEARCH", "any|one|of|the|these|following|search|for|with|at|least* words|word|keywords|keyword|terms|of :|are|the* t=TERMS",
-         lambda match: MailSearch(words=match.value("t"))),
-    rule("MAILSEARCH", "in|from|of|my|the|our|your|search|through|read|check|look* inbox|mailbox :?", lambda _: MailSearch(inbox=True)),
-    rule("MAILSEARCH", "received|arrived|sent|dated|from|of|in|within|during|over|for|the|that|which|are|came|were|have|been|arrive|and|,|come|i|got|written* PAST d=LENGTH of|in|from|my|the* b=inbox|mailbox?", _days),
-    rule("MAILSEARCH", "the|my|read|of|only* PAST n=NUM mails|emails|messages", lambda match: MailSearch(count=int(match.value("n")))),
-    rule("MAILSEARCH", "that|which|are|only|the* unread|new mails|emails|messages|ones?", lambda _: MailSearch(unread=True)),
-    rule("MAILSEARCH", "sent|from|by|coming+ a=ADDR", lambda match: MailSearch(sender=match.value("a"))),
-]  # fmt: skip
+    rule(
+        "MAILSEARCH",
+        """that|which|who|who's|ones|and|text|whose|subject|body|or|MAILNOUN|they|must|should|
+        where|any|of|it* CONTAIN the|word|words|term|terms|any|one|of|either|following|
+        keyword|keywords|:|like|phrase|phrases|these|least|at* t=TERMS in|anywhere|the|
+        subject|or|text|body|their*""",
+        lambda match: MailSearch(words=match.value("t")),
+    ),
+    rule(
+        "MAILSEARCH",
+        """any|one|of|the|these|following|search|for|with|at|least* words|word|keywords|
+        keyword|terms|of :|are|the* t=TERMS""",
+        lambda match: MailSearch(words=match.value("t")),
+    ),
+    rule(
+        "MAILSEARCH",
+        "in|from|of|my|the|our|your|search|through|read|check|look* inbox|mailbox :?",
+        lambda _: MailSearch(inbox=True),
+    ),
+    rule(
+        "MAILSEARCH",
+        """received|arrived|sent|dated|from|of|in|within|during|over|for|the|that|which|are|
+        came|were|have|been|arrive|and|,|come|i|got|written* PAST d=LENGTH of|in|from|my|
+        the* b=inbox|mailbox?""",
+        _days,
+    ),
+    rule(
+        "MAILSEARCH",
+        "the|my|read|of|only* PAST n=NUM mails|emails|messages",
+        lambda match: MailSearch(count=int(match.value("n"))),
+    ),
+    rule(
+        "MAILSEARCH",
+        "that|which|are|only|the* unread|new mails|emails|messages|ones?",
+        lambda _: MailSearch(unread=True),
+    ),
+    rule(
+        "MAILSEARCH",
+        "sent|from|by|coming+ a=ADDR",
+        lambda match: MailSearch(sender=match.value("a")),
+    ),
+]

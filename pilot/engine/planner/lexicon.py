@@ -11,37 +11,38 @@ from pilot.engine.planner.text import stem
 FILLER = """
 the, a, an, my, our, your, their, its, his, her, this, that, these, those, such, any, some, all,
 both, either, exactly, only, just, of, for, with, in, on, at, as, by, to, from, into, onto, out,
-up, about, via, through, within, is, are, was, were, be, been, being, am, do, does, did, have, has,
-had, having, will, would, shall, should, can, could, may, might, must, want, like, wish, need,
-i, we, you, it, they, them, he, she, me, us, who, which, what, that, whose, whom, where, there,
-here, please, pls, kindly, also, simply, then, so, now, currently, current, right now,
-at the moment, still, really, actually, basically, finally, well, ok, okay, and, but, plus,
-hello, hi, hey, dear, dear pilot, pilot, good morning, thanks, thank you, many thanks, cheers,
-make sure, make sure that, be able, be possible, possible, be so kind, be nice, step, goal,
-following, first of all, one, ones, thing, those who, way, kind, in total, overall, altogether,
-right away, directly, straight, automatically, nicely, neatly, neat, nice, clear, clean, short,
-simple, quick, small, little, single, proper, resulting, matching, relevant, corresponding,
-remaining, given, respective, concerned, in question, own, provided, provided that, namely, i e,
-e g, that is, taken, going, supposed, expected, scheduled, planned, set, due to, has got, have got,
-got, goes, go, comes, come, looks, look, happens, happen, thing is, each of them, all of them,
-word, words, exact, exactly the, as well, too, in fact, of course, input, output, meet, meets, satisfy, satisfies, fulfil, fulfils, fulfill,
-belong, belongs, belong in, will do, will suffice, is enough, suffices, care, hold, holds, carry,
-whenever i start this, when i start this, each time i start this, every time i start this,
-whenever i run this, when i run this, every time it runs, each time it runs, on each run, on demand,
-ahead of time, afterwards, accordingly, once more, immediately, promptly, respectively,
-specifically, particularly, in particular, especially, precisely, solely, merely, fully, carefully,
-briefly, clearly, generally, usually, normally, ideally, preferably, if possible, as always,
-as usual, for me, on my behalf, thx, regards, kind regards, best regards, appreciate, grateful,
-glad, happy, great, fine, help, assist, sure, be sure, ensure, ensure that, remember, remember to,
-do not forget to, do not forget, take care, take care that, see to it that, it is important that,
-the idea is, looking for, searching for, in search of, after that, at the end, in the end, sum up,
-query, search, apply, following conditions, conditions, as follows, consist, consists, bring,
-brings, let me have, to hand, appropriate, necessary, important to me, matters, matter to me,
-running, existing, available, actual, selection, condition, criteria, criterion, requirement, requirements, filter, source, data source,
-window, time window, period, time frame, timeframe, range, regarding, concerning, in it, inside,
-in there, together, whether, that have, whole, entire, complete, full list, among, amongst, amid,
-every one of, no matter, has to, have to, had to, ought, let, currently, at present, presently,
-present, form, html, in the body, inline, layout, properly, job, rule, rules, case, cases
+up, about, via, through, within, is, are, was, were, be, been, being, am, do, does, did, have,
+has, had, having, will, would, shall, should, can, could, may, might, must, want, like, wish,
+need, i, we, you, it, they, them, he, she, me, us, who, which, what, that, whose, whom, where,
+there, here, please, pls, kindly, also, simply, then, so, now, currently, current, right now, at
+the moment, still, really, actually, basically, finally, well, ok, okay, and, but, plus, hello,
+hi, hey, dear, dear pilot, pilot, good morning, thanks, thank you, many thanks, cheers, make sure,
+make sure that, be able, be possible, possible, be so kind, be nice, step, goal, following, first
+of all, one, ones, thing, those who, way, kind, in total, overall, altogether, right away,
+directly, straight, automatically, nicely, neatly, neat, nice, clear, clean, short, simple, quick,
+small, little, single, proper, resulting, matching, relevant, corresponding, remaining, given,
+respective, concerned, in question, own, provided, provided that, namely, i e, e g, that is,
+taken, going, supposed, expected, scheduled, planned, set, due to, has got, have got, got, goes,
+go, comes, come, looks, look, happens, happen, thing is, each of them, all of them, word, words,
+exact, exactly the, as well, too, in fact, of course, input, output, meet, meets, satisfy,
+satisfies, fulfil, fulfils, fulfill, belong, belongs, belong in, will do, will suffice, is enough,
+suffices, care, hold, holds, carry, whenever i start this, when i start this, each time i start
+this, every time i start this, whenever i run this, when i run this, every time it runs, each time
+it runs, on each run, on demand, ahead of time, afterwards, accordingly, once more, immediately,
+promptly, respectively, specifically, particularly, in particular, especially, precisely, solely,
+merely, fully, carefully, briefly, clearly, generally, usually, normally, ideally, preferably, if
+possible, as always, as usual, for me, on my behalf, thx, regards, kind regards, best regards,
+appreciate, grateful, glad, happy, great, fine, help, assist, sure, be sure, ensure, ensure that,
+remember, remember to, do not forget to, do not forget, take care, take care that, see to it that,
+it is important that, the idea is, looking for, searching for, in search of, after that, at the
+end, in the end, sum up, query, search, apply, following conditions, conditions, as follows,
+consist, consists, bring, brings, let me have, to hand, appropriate, necessary, important to me,
+matters, matter to me, running, existing, available, actual, selection, condition, criteria,
+criterion, requirement, requirements, filter, source, data source, window, time window, period,
+time frame, timeframe, range, regarding, concerning, in it, inside, in there, together, whether,
+that have, whole, entire, complete, full list, among, amongst, amid, every one of, no matter, has
+to, have to, had to, ought, let, currently, at present, presently, present, form, html, in the
+body, inline, layout, properly, job, rule, rules, case, cases
 """
 
 # Getting, choosing and showing rows; the rest of the goal says which.
@@ -218,7 +219,9 @@ ATLEAST = """
 at least, from, not less than, no less than, minimum, a minimum of, not below, greater than or equal
 to, >=, starting from, min
 """
-ATMOST = "at most, up to, not more than, no more than, maximum, a maximum of, less than or equal to, <=, max"
+ATMOST = """
+at most, up to, not more than, no more than, maximum, a maximum of, less than or equal to, <=, max
+"""
 EQUAL = """
 is, are, =, ==, equals, equal, equal to, is equal to, :, being, reads, has the value, of, set to, is
 set to, marked, marked as, flagged as, flagged, rated, rated as, labelled, labelled as, tagged,
@@ -232,7 +235,9 @@ are set to, has to equal, must equal, should equal, is equal, reads as, contains
 value of, is number, falls under, belongs to, who are in, that are in, which are in, are currently
 in, is currently in, is currently at, are currently at, are now in, are now at
 """
-NEGATION = "not, no, never, without, except, except for, other than, apart from, besides, but not, excluding"
+NEGATION = """
+not, no, never, without, except, except for, other than, apart from, besides, but not, excluding
+"""
 CONTAIN = """
 contain, include, mention, have, with, containing, mentioning, featuring, that say, saying, use,
 contains the word, contains the words, contain the word, contain the words, contain one of, contain

@@ -5,18 +5,20 @@ from dataclasses import dataclass
 
 from pilot.engine.planner import (
     grammar_dates,
-    grammar_delivery,
+    grammar_empties,
     grammar_filters,
+    grammar_recipients,
     grammar_shape,
     grammar_sources,
+    grammar_wishes,
     lexicon,
     vocabulary,
 )
 from pilot.engine.planner.background import backgrounds
 from pilot.engine.planner.bags import add_bags
-from pilot.engine.planner.chart import Chart, Edge, best_cover
+from pilot.engine.planner.chart import Chart, Edge, Rule, best_cover
 from pilot.engine.planner.facts import Append, ColumnRef, Columns, Source
-from pilot.engine.planner.text import Token
+from pilot.engine.planner.text import Token, set_of
 from pilot.engine.planner.vocabulary import Vocabulary
 
 Names = Mapping[tuple[str, ...], set[tuple[str, str]]]
@@ -32,20 +34,20 @@ FACTS = (
 )  # fmt: skip
 _PLAIN = (
     "FILLER", "READ", "SEND", "MAILNOUN", "LISTNOUN", "ROWNOUN", "SHEETNOUN", "ENTITY", "EACHROW",
-    "TABLEWORD", "LEFTOUT", "BACKGROUND", "VAGUE",
-    "DESCRIPTION",
+    "TABLEWORD", "LEFTOUT", "BACKGROUND", "VAGUE", "DESCRIPTION",
 )  # fmt: skip
 # A fact is dearer than one word of filler, cheaper than two; vague ones come last.
 _COSTS: dict[str, float] = (
     dict.fromkeys(_PLAIN, 1.0)
     | dict.fromkeys(FACTS, 1.2)
-    | {"PUNCT": 0.05, "DATEWORD": 2.5, "GUARD": 2.5, "LEFTOUT": 0.0, "BACKGROUND": 8.0, "SOURCE": 1.3,
-       "APPROVAL": 1.1, "EMPTY": 1.1, "UNABLE": 1.4,
-       "BARE": 3.0, "VAGUE": 3.0}
+    | {"PUNCT": 0.05, "DATEWORD": 2.5, "GUARD": 2.5, "LEFTOUT": 0.0, "BACKGROUND": 8.0,
+       "SOURCE": 1.3, "APPROVAL": 1.1, "EMPTY": 1.1, "UNABLE": 1.4, "BARE": 3.0, "VAGUE": 3.0}
 )  # fmt: skip
-_ORDINALS = frozenset(
-    "first firstly second secondly third thirdly fourth next last lastly finally afterwards after"
-    " later one two three four five six".split()
+_ORDINALS = set_of(
+    """
+    first firstly second secondly third thirdly fourth next last lastly finally afterwards after
+    later one two three four five six
+    """
 )
 _NO_NAME = frozenset({"today", "tomorrow", "i"})
 
@@ -122,7 +124,7 @@ def without(reading: Parse, edge: Edge) -> tuple[tuple[Edge, ...], float]:
     return tuple(cover), _cost(cover, reading.vocabulary)
 
 
-def _rules(*, is_mailbox: bool) -> list[grammar_filters.Rule]:
+def _rules(*, is_mailbox: bool) -> list[Rule]:
     rules = [
         *grammar_filters.LISTS,
         *grammar_filters.FILTERS,
@@ -133,10 +135,10 @@ def _rules(*, is_mailbox: bool) -> list[grammar_filters.Rule]:
         *grammar_shape.ORDERS,
         *grammar_shape.UNIQUES,
         *grammar_shape.AMOUNTS,
-        *grammar_delivery.RECIPIENTS,
-        *grammar_delivery.EMPTIES,
-        *grammar_delivery.WORDS,
-        *grammar_delivery.UNABLES,
+        *grammar_recipients.RECIPIENTS,
+        *grammar_empties.EMPTIES,
+        *grammar_wishes.WORDS,
+        *grammar_wishes.UNABLES,
         *grammar_sources.TABLES,
         *grammar_sources.NO_MAIL,
     ]
@@ -184,6 +186,16 @@ def _add_names(chart: Chart, known: Vocabulary, names: Names) -> None:
     for start, end, key in vocabulary.spans(chart.tokens):
         if key in names:
             chart.add(Edge("SHEET", start, end, frozenset(names[key])))
+    _add_words(chart, own)
+    for at, token in enumerate(chart.tokens):
+        if token.word in {"each", "every"} and _speaks_of_row(chart, at + 1):
+            chart.add(Edge("EACHROW", at, at + 1))
+        if token.word in _ORDINALS and _begins_clause(chart, at):
+            chart.add(Edge("FILLER", at, at + 1, token.text))
+
+
+def _add_words(chart: Chart, own: set[str]) -> None:
+    """Add what single words can be: part of the table's name, a word to search, a person."""
     for at, token in enumerate(chart.tokens):
         if token.kind != "word":
             continue
@@ -193,11 +205,6 @@ def _add_names(chart: Chart, known: Vocabulary, names: Names) -> None:
             chart.add(Edge("TERMWORD", at, at + 1, token.text))
         if token.capital and _is_free(chart, at):
             chart.add(Edge("NAME", at, at + 1, token.text))
-    for at, token in enumerate(chart.tokens):
-        if token.word in {"each", "every"} and _speaks_of_row(chart, at + 1):
-            chart.add(Edge("EACHROW", at, at + 1))
-        if token.word in _ORDINALS and _begins_clause(chart, at):
-            chart.add(Edge("FILLER", at, at + 1, token.text))
 
 
 def _speaks_of_row(chart: Chart, start: int) -> bool:

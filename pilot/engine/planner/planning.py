@@ -175,7 +175,9 @@ def _settle_reading(
     if other is None:
         return request
     options = difference(request, other)
-    chosen = asking.choose("reading", "Which do you mean?", "The goal can be read in two ways.", options)
+    chosen = asking.choose(
+        "reading", "Which do you mean?", "The goal can be read in two ways.", options
+    )
     return other if chosen == options[1] else request
 
 

@@ -28,8 +28,9 @@ from pilot.engine.planner.facts import (
     Window,
 )
 from pilot.engine.planner.parsing import Parse
-from pilot.engine.planner.windows import settle_window
+from pilot.engine.planner.text import set_of
 from pilot.engine.planner.vocabulary import MAX_VALUES
+from pilot.engine.planner.windows import settle_window
 
 T = TypeVar("T")
 
@@ -207,9 +208,11 @@ def _gather_unique(parse: Parse, request: Request, asking: Asking) -> None:
         if not isinstance(edge.value, Unique):
             continue
         found = edge.value
-        of_what = found.of or ("recipients" if _is_after(parse, edge.start, recipients) else None)
+        of_what: str | None = found.of
+        if of_what is None and _is_after(parse, edge.start, recipients):
+            of_what = "recipients"
         if of_what is None:
-            of_what = asking.unique(bool(of(parse, Recipients)))
+            of_what = asking.unique(mailed=bool(recipients))
         if of_what == "recipients":
             request.unique_recipients = True
         elif of_what == "rows":
@@ -259,7 +262,7 @@ def _gather_recipients(parse: Parse, request: Request, asking: Asking, owner: st
         people += one.people
         if one.count is not None:
             request.count_to = one.count
-    named = [one for one in dict.fromkeys(people) if one not in {"me"}]
+    named = [one for one in dict.fromkeys(people) if one != "me"]
     if named and not request.to:
         request.asked_to = ", ".join(named)
     for name in named if request.to else ():
@@ -278,8 +281,9 @@ def _gather_recipients(parse: Parse, request: Request, asking: Asking, owner: st
 
 
 _TABLES = {"table", "list", "overview", "rows", "listing", "report"}
-_MAIL_WORDS = {"mail", "email", "send", "sent", "forward", "notify", "inform", "deliver", "distribut",
-               "circulat", "dispatch"}  # fmt: skip
+_MAIL_WORDS = set_of(
+    "mail email send sent forward notify inform deliver distribut circulat dispatch"
+)
 
 
 def _gather_words(parse: Parse, request: Request, asking: Asking) -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from pilot.engine.planner.text import Token
+from pilot.engine.planner.text import Token, set_of
 
 MAX_CHARACTERS = 8_000
 _OTHER_LANGUAGES = {
@@ -20,10 +20,12 @@ _OTHER_LANGUAGES = {
     "Dutch": "het een van met voor uit die dat niet alle stuur mij als geen zijn de en taken dagen"
     " komende naar tabel",
 }
-_ENGLISH = frozenset(
-    "the a an of to and or in is are that which with for from me my if not please mail send email"
-    " table rows all next days who whose there none each by on be at as it i we you them have has"
-    " only when where this these those within end due stage priority leads tasks sheet tab".split()
+_ENGLISH = set_of(
+    """
+    the a an of to and or in is are that which with for from me my if not please mail send email
+    table rows all next days who whose there none each by on be at as it i we you them have has
+    only when where this these those within end due stage priority leads tasks sheet tab
+    """
 )
 _AGAINST = re.compile(
     r"\b(ignor\w*|disregard\w*|forget\w*|overrid\w*|bypass\w*|circumvent\w*|disobey\w*|violat\w*|"
@@ -33,8 +35,9 @@ _AGAINST = re.compile(
     re.IGNORECASE,
 )
 _IMPERSONATION = re.compile(
-    r"\b(system prompts?|jailbreak\w*|developer mode|you are now|you are no longer|act as (?:an?|the)"
-    r"|pretend (?:to be|that|you)|new instructions?|admin(?:istrator)? mode|sudo|drop table|rm -rf"
+    r"\b(system prompts?|jailbreak\w*|developer mode|you are now|you are no longer"
+    r"|act as (?:an?|the)|pretend (?:to be|that|you)|new instructions?|admin(?:istrator)? mode"
+    r"|sudo|drop table|rm -rf"
     r"|api keys?|secret keys?|credentials|password hash(?:es)?|passwords of|all passwords"
     r"|env(?:ironment)? variables?|(?:whole|entire|complete) database"
     r"|database dump|dump (?:of )?the|exfiltrat\w*)\b",
@@ -67,7 +70,10 @@ def refusal(goal: str, text: str, tokens: Sequence[Token]) -> str | None:
         )
     language = _other_language(text, tokens)
     if language:
-        return f"This looks like {language}. The planner reads English only: please write the goal in English."
+        return (
+            f"This looks like {language}. The planner reads English only: please write the goal in"
+            " English."
+        )
     return None
 
 

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 
 Kind = Literal["word", "number", "quote", "address", "url", "date", "sign", "break"]
 
@@ -20,11 +20,11 @@ _CONTRACTIONS = {
     "arent": "are not", "thats": "that is", "theres": "there is", "whats": "what is",
     "whos": "who is", "wont": "will not", "didnt": "did not", "cannot": "can not",
 }  # fmt: skip
-_UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
-    " sixteen seventeen eighteen nineteen twenty"
-).split()
-NUMBERS = {word: number for number, word in enumerate(_UNITS)} | {
+_UNITS = """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+    sixteen seventeen eighteen nineteen twenty
+    """
+NUMBERS = {word: number for number, word in enumerate(_UNITS.split())} | {
     "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90, "hundred": 100,
 }  # fmt: skip
 _TOKEN = re.compile(
@@ -53,6 +53,11 @@ class Token:
     stem: str = ""
     number: float | int | None = None
     capital: bool = False
+
+
+def set_of(text: str) -> frozenset[str]:
+    """Return the words of a text, which a blank divides."""
+    return frozenset(text.split())
 
 
 def normalise(goal: str) -> str:
@@ -113,7 +118,7 @@ def _is_decoration(text: str, start: int, end: int, tokens: list[Token]) -> bool
         return True
     if sign != "-":
         return False
-    inside = 0 < start and text[start - 1].isalnum() and text[end : end + 1].isalnum()
+    inside = start > 0 and text[start - 1].isalnum() and text[end : end + 1].isalnum()
     both_numbers = inside and text[start - 1].isdigit() and text[end].isdigit()
     return (inside and not both_numbers) or not tokens or tokens[-1].kind == "break"
 
@@ -128,7 +133,7 @@ def _made(found: re.Match[str], kind: str) -> list[Token]:
         plain = text[1:-1] if kind == "quote" else text
         word = "pipe" if plain == "|" else plain.lower()  # "|" divides alternatives in patterns
         word = f'"{word}"' if kind == "quote" else word  # what is quoted is no word of the goal
-        return [Token(plain, kind, start, end, word)]  # type: ignore[arg-type]
+        return [Token(plain, cast("Kind", kind), start, end, word)]
     return [
         Token(text, "word", start, end, word, stem(word), NUMBERS.get(word), text[:1].isupper())
         for word in _expanded(text.lower())

@@ -4,14 +4,16 @@ from collections.abc import Iterable
 
 from pilot.engine.planner import lexicon
 from pilot.engine.planner.parsing import GRAMMAR_WORDS
-from pilot.engine.planner.text import Token, stem, with_word
+from pilot.engine.planner.text import Token, set_of, stem, with_word
 
 # Good English that looks like a mistyped word of the planner.
-_RIGHT = frozenset(
-    "here hear than them then there their were where wear lost last least cost coast past paste"
-    " late later data tale tall call cell sell sail said paid same some sale sales form farm firm"
-    " sage cage page wage stare stale state brand brown team term text test best rest nest"
-    " hight sight tight fight light might night right near fear hear dear year bear".split()
+_RIGHT = set_of(
+    """
+    here hear than them then there their were where wear lost last least cost coast past paste
+    late later data tale tall call cell sell sail said paid same some sale sales form farm firm
+    sage cage page wage stare stale state brand brown team term text test best rest nest hight
+    sight tight fight light might night right near fear hear dear year bear
+    """
 )
 
 

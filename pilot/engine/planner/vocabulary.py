@@ -8,7 +8,7 @@ from functools import cache
 from pilot.engine.catalogue import Column, TableSample
 from pilot.engine.planner.chart import Chart, Edge
 from pilot.engine.planner.facts import ColumnRef, Sense
-from pilot.engine.planner.text import Token, stem
+from pilot.engine.planner.text import Token, set_of, stem
 
 MAX_WORDS = 5
 MAX_VALUES = 12  # a sample shows no more: with fewer, all values are known
@@ -28,9 +28,11 @@ _COLUMN_GROUPS: dict[str, str] = {
     " person in charge, in charge, assigned person",
     "client": "client, customer, client name, customer name, account, contact, contact name, lead"
     " name, name of the client, name of the customer, name",
-    "company": "company, company name, firm, organisation, organization, business, name of the company",
+    "company": "company, company name, firm, organisation, organization, business, name of the"
+    " company",
     "email": "email, email address, mail address, mail, address, emails",
-    "phone": "phone, phone number, telephone, telephone number, tel, mobile, cell, phone no, number",
+    "phone": "phone, phone number, telephone, telephone number, tel, mobile, cell, phone no,"
+    " number",
     "seller": "salesperson, sales person, sales rep, sales representative, seller, rep, account"
     " manager, account executive, salesman, saleswoman, sales owner, salespeople, sales agent",
     "value": "value, amount, deal value, deal size, worth, price, volume, sum, lead value, contract"
@@ -72,8 +74,8 @@ _VALUE_GROUPS = (
     "medium, normal",
 )
 _GENERIC = {"date", "name", "no", "nr", "number", "of", "the", "address", "id", "column"}
-_MAIL_AS_WAY = frozenset(
-    "by via per through a an in as one single no each every send send out this that mailing".split()
+_MAIL_AS_WAY = set_of(
+    "by via per through a an in as one single no each every send send out this that mailing"
 )  # "by email" is how, not what
 _SENSES: tuple[Sense, ...] = ("end", "start", "created")
 

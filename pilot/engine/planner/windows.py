@@ -43,7 +43,7 @@ def _span(parse: Parse, span: Span, asking: Asking) -> Span | None:
         asking.contradiction("days with today and without today")
         return None
     counts = todays[0] if todays else None
-    settled = _asked(span, counts, asking)
+    settled = _asked(span, asking, counts=counts)
     if settled is None or settled.low < 0:
         return settled
     if counts is None and settled.today is None:
@@ -61,7 +61,7 @@ def _today_counts(span: Span, asking: Asking) -> bool | None:
     return None if answer is None else answer == _COUNTS
 
 
-def _asked(span: Span, counts: bool | None, asking: Asking) -> Span | None:  # noqa: FBT001
+def _asked(span: Span, asking: Asking, *, counts: bool | None) -> Span | None:
     """Return the span after the answer to what its words leave open."""
     if not span.ask or (span.ask == EXACTLY and counts is not None):
         low = 0 if span.ask else span.low

@@ -14,6 +14,8 @@ _SHOWN = {
     "until": "until {}", "empty": "empty", "not_empty": "filled in",
 }  # fmt: skip
 
+_BEFORE_LIST = {"not_in": "not ", "contains": "with "}
+
 
 def field_of(column: str) -> str:
     """Return the expression for a column of the row at hand."""
@@ -46,7 +48,7 @@ def condition(found: Filter, column: Column) -> str:
         words = ", ".join(literal(str(value).lower()) for value in found.values)
         return f"contains_any(lower(text({field})), [{words}])"
     if found.op == "between":
-        low, high = sorted(found.values, key=lambda value: float(value))
+        low, high = sorted(found.values, key=float)
         return f"{field} >= {literal(low)} and {field} <= {literal(high)}"
     return f"{field} {_SIGNS.get(found.op, found.op)} {literal(found.values[0])}"
 
@@ -70,7 +72,7 @@ def shown(found: Filter) -> str:
     if found.op in _SHOWN:
         return f"{found.column.name} {_SHOWN[found.op].format(*values)}"
     listed = " or ".join([", ".join(values[:-1]), values[-1]] if len(values) > 1 else values)
-    return f"{found.column.name} {dict(not_in='not ', contains='with ').get(found.op, '')}{listed}"
+    return f"{found.column.name} {_BEFORE_LIST.get(found.op, '')}{listed}"
 
 
 def shown_span(column: str, span: Span, days: str) -> str:

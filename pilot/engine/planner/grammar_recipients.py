@@ -1,0 +1,136 @@
+"""Rules for who gets the mail: me, addresses, names, copies."""
+
+from pilot.engine.planner.chart import Build, Match, Rule, rule
+from pilot.engine.planner.facts import Recipients, Role
+from pilot.engine.planner.text import set_of
+
+ME = "me"
+
+
+def people(role: Role) -> Build:
+    """Return what makes recipients of the people captured as `r`, and of a number `n`."""
+
+    def build(match: Match) -> Recipients | None:
+        items = match.value("r", ())
+        count = match.value("n")
+        addresses = tuple(item for item in items if "@" in item)
+        names = tuple(item for item in items if "@" not in item and item != ME)
+        number = int(count) if count is not None else None
+        return Recipients(addresses, ME in items, names, number, role)
+
+    return build
+
+
+def _flat(match: Match) -> tuple[str, ...]:
+    return tuple(match.values("i"))
+
+
+def _text(name: str) -> Build:
+    """Build from the words captured, as they were typed."""
+    return lambda match: match.typed(name)
+
+
+def _addressed(match: Match) -> Recipients | None:
+    found: tuple[str, ...] = match.value("r")
+    return people("to")(match) if all("@" in one for one in found) else None
+
+
+def _addresses(match: Match) -> tuple[str, ...] | None:
+    """Return the addresses in brackets behind names: Ann and Bob (ann@.., bob@..)."""
+    found: tuple[str, ...] = match.value("r")
+    return found if all("@" in one for one in found) else None
+
+
+_BEFORE_LIST = set_of(": ( ; , - -> => and people recipients persons addresses colleagues")
+
+
+def _unspoken(match: Match) -> Recipients | None:
+    """Return addresses that nothing introduces, where a list of recipients may stand."""
+    found: tuple[str, ...] = match.value("r")
+    before = match.chart.tokens[match.start - 1] if match.start else None
+    free = before is None or before.kind == "break" or before.word in _BEFORE_LIST
+    return people("to")(match) if free and all("@" in one for one in found) else None
+
+
+def _copied(match: Match) -> Recipients | None:
+    words = {token.word for token in match.chart.tokens[match.start : match.end]}
+    found: Recipients = people("cc")(match)
+    return found if words & {"cc", "copy", "cc'd"} else None
+
+
+RECIPIENTS: list[Rule] = [
+    rule("WHO", "me|i|myself|my", ME),
+    rule(
+        "WHO",
+        "my own? email|mail|inbox|mailbox|address|account|MAILNOUN address|inbox|account?",
+        ME,
+    ),
+    rule("WHO", "a=ADDR", lambda match: match.value("a")),
+    rule(
+        "WHO", "my|the|our|your? NAME|ROLEWORD* (|<|[ a=ADDR )|>|]", lambda match: match.value("a")
+    ),
+    rule("WHO", "my|the|our|your? NAME|ROLEWORD+ ,|at|:? a=ADDR", lambda match: match.value("a")),
+    rule("WHO", "a=ADDR ( NAME+ )", lambda match: match.value("a")),
+    rule("WHO", "n=NAME+", _text("n")),
+    rule("WHO", "my|the|our|your r=ROLEWORD+", _text("r")),
+    rule("WHO", "r=ROLEWORD+", _text("r")),
+    rule("NEXTWHO", "SEP|SEMI|BREAK|to|well|as+ i=WHO", lambda match: match.value("i")),
+    rule("NEXTWHO", "a=ADDR", lambda match: match.value("a")),
+    rule("WHOLIST", "both? i=WHO i=NEXTWHO*", _flat),
+    rule("NEXTNAME", "SEP+ NAME+"),
+    rule("WHOLIST", "NAME+ NEXTNAME* (|: r=WHOLIST )?", _addresses),
+    rule(
+        "SENT", "SEND|send|off|out|over|it|LISTNOUN|MAILNOUN|DET|ENTITY|ROWNOUN|please|back|again"
+    ),
+    rule(
+        "RECIPIENTS",
+        """to|for|among|amongst|between|at|recipients|recipient|receivers|receiver|addressees|
+        addressee|send|readers :|=|are|is|the|these|those|my|our|following|all|both|each|
+        exactly|of|goes|go* n=NUM? PERSON|of|us|following|namely|given|different|BREAK|,|:|
+        (|-|=|->* r=WHOLIST )|]?""",
+        people("to"),
+    ),
+    rule(
+        "RECIPIENTS",
+        """SEND it|out|this|also|a|LISTNOUN|MAILNOUN|the|these|those|following|all|to|exactly|
+        our|my* n=NUM? PERSON|following|namely|,|:|(|-|of|us* r=WHOLIST )?""",
+        people("to"),
+    ),
+    rule(
+        "RECIPIENTS",
+        """r=WHOLIST should|must|shall|will|would|wants|want|needs|need|are|is|to|all|each|
+        both|of|them|these|those|three|people|PERSON|NUM* get|gets|receive|receives|have""",
+        people("to"),
+    ),
+    rule(
+        "RECIPIENTS",
+        "r=WHOLIST wants|want|need|needs|expect|expects",
+        _addressed,
+    ),
+    rule(
+        "RECIPIENTS",
+        "the|these|those|our|my|following? n=NUM? PERSON :|(|-|,|namely|are* r=WHOLIST )|]?",
+        people("to"),
+    ),
+    rule(
+        "RECIPIENTS",
+        """i|we would|want|need|like|to|be|wish|please|also|only* receive|get|told|informed|
+        notified|mailed|emailed|sent|reminded|alerted|briefed|updated""",
+        lambda _: Recipients((), me=True, together=False),
+    ),
+    rule("BARE", "r=WHOLIST", _unspoken),
+    rule(
+        "RECIPIENTS",
+        """to|for|SEND the|these|those|our|my|exactly|all|following|a|group|of* n=NUM
+        PERSON|of|us|recipients+""",
+        people("to"),
+    ),
+    rule("RECIPIENTS", "to|SEND the|these|those following PERSON+", people("to")),
+    rule(
+        "RECIPIENTS",
+        """cc|cc:|copy|in|with|a|and|also|cc'd|put|a copy to|in|on|for|:|copy|cc|goes|is*
+        r=WHOLIST in|on|as? cc|copy?""",
+        _copied,
+    ),
+    rule("RECIPIENTS", "with|in|and* bcc to|:|in|for* r=WHOLIST", people("bcc")),
+]
