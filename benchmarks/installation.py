@@ -33,6 +33,11 @@ def pause(seconds: float) -> None:
     Event().wait(seconds)
 
 
+def as_installed(**values: str) -> dict[str, str]:
+    """Return the environment of a process that may keep its compiled code, as Pilot's do."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | values
+
+
 @dataclass(frozen=True)
 class Installation:
     """A migrated database with fsync on, a queue, one owner, Pilot switched on."""
@@ -63,11 +68,11 @@ class Installation:
     @contextmanager
     def worker(self) -> Iterator[psutil.Process]:
         """Run one worker process."""
-        environment = os.environ | {
-            "DATABASE_URL": self.database_url,
-            "REDIS_URL": self.redis_url,
-            "PILOT_DATA": str(self.folder / "data"),
-        }
+        environment = as_installed(
+            DATABASE_URL=self.database_url,
+            REDIS_URL=self.redis_url,
+            PILOT_DATA=str(self.folder / "data"),
+        )
         with (self.folder / "worker.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "pilot.cli", "worker"],
@@ -155,3 +160,11 @@ def installed() -> Iterator[Installation]:
             engine.dispose()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def peak_mb(process: psutil.Process) -> float:
+    """Return the most memory that a process has held."""
+    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise LookupError("VmHWM")
