@@ -156,14 +156,14 @@ def save_version(
     checked(workflow)
     with db.transaction("version.save", user_id) as session:
         agent = load(session, agent_id, lock=True)
+        present = newest(session, agent)
+        if present is not None and present.document_hash == document.content_hash(workflow):
+            return Saved(agent.id, present.id, present.number)
         if agent.version_number != base:
             raise ConflictError(
                 f"Version {agent.version_number} was saved meanwhile; yours is based on {base}.",
                 {"version": agent.version_number},
             )
-        present = newest(session, agent)
-        if present is not None and present.document_hash == document.content_hash(workflow):
-            return Saved(agent.id, present.id, present.number)
         agent.grants = sorted(set(agent.grants) | actions_of(workflow))
         return _add_version(session, agent, workflow, reason=reason, origin="edited", by=by)
 
@@ -183,6 +183,9 @@ def restore(agent_id: UUID, number: int, *, by: Actor, user_id: UUID) -> Saved:
         )
         if old is None:
             raise NotFoundError(f"The agent has no version {number}.")
+        present = newest(session, agent)
+        if present is not None and present.document_hash == old.document_hash:
+            return Saved(agent.id, present.id, present.number)
         saved = _add_version(
             session,
             agent,

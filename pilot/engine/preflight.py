@@ -1,0 +1,103 @@
+"""What would keep an agent from running, found before anything starts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from pilot import settings
+from pilot.engine import catalogue, folders, inputs, starts, validation
+from pilot.engine import document as documents
+from pilot.engine.outline import outline
+from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
+from pilot.plugins.tables.sampling import sample
+
+Where = Literal["agent", "switch", "inputs", "workflow", "worker"]
+LIVE_WORKER = text(
+    "SELECT EXISTS (SELECT 1 FROM worker WHERE stopped_at IS NULL AND NOT draining "
+    "AND lease_until > pilot_now())"
+)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One finding: a blocker keeps the agent from being started, a warning does not."""
+
+    blocks: bool
+    where: Where  # what to change
+    step: str  # id of the step that it concerns, or empty
+    field: str  # JSON Pointer in the workflow or the inputs, or empty
+    problem: str
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """Which document would run, and what stands in the way."""
+
+    choice: starts.Choice
+    items: list[Item]
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a start would be refused or fail for certain."""
+        return any(item.blocks for item in self.items)
+
+
+def examine(
+    session: Session, agent: Agent, version: WorkflowVersion | None, *, data: Path, user_id: UUID
+) -> Preflight:
+    """Look at everything that a start of this agent by this person needs; nothing is started."""
+    document = version.document if version is not None else None
+    enabled = bool(settings.value(session, "pilot_enabled"))
+    choice = starts.choose(enabled=enabled, has_pilot_steps=document is not None, override=False)
+    items: list[Item] = []
+    if not agent.active:
+        items.append(Item(True, "agent", "", "", "The agent is switched off."))
+    if choice.reason == "pilot_disabled":
+        problem = "Pilot steps are switched off: it would run as the simple loop of one model step."
+        items.append(Item(False, "switch", "", "", problem))
+    if choice.runs == "one_step" and not agent.prompt.strip():
+        items.append(Item(True, "agent", "", "", "The simple loop needs a prompt; it has none."))
+    if not session.scalar(LIVE_WORKER):
+        problem = "No worker is running: an execution stays queued until one is (pilot worker)."
+        items.append(Item(False, "worker", "", "", problem))
+    items += _missing_inputs(version, saved_inputs(session, agent.id, user_id))
+    if document is not None and choice.runs == "pilot_steps":
+        items += _document_items(document, agent, data)
+    return Preflight(choice, items)
+
+
+def saved_inputs(session: Session, agent_id: UUID, user_id: UUID) -> dict[str, Any]:
+    """Return the newest inputs that a person saved for an agent."""
+    query = (
+        select(AgentConfiguration.inputs)
+        .where(AgentConfiguration.agent_id == agent_id, AgentConfiguration.user_id == user_id)
+        .order_by(AgentConfiguration.id.desc())
+        .limit(1)
+    )
+    return dict(session.scalar(query) or {})
+
+
+def _missing_inputs(version: WorkflowVersion | None, saved: dict[str, Any]) -> list[Item]:
+    schema = version.inputs_schema if version is not None else None
+    if schema is None:
+        return []
+    found = inputs.check(schema, inputs.fill_defaults(schema, saved))
+    return [Item(False, "inputs", "", issue.path, issue.message) for issue in found]
+
+
+def _document_items(document: dict[str, Any], agent: Agent, data: Path) -> list[Item]:
+    """Check the document again: over the tables as they are now, and what the agent may call."""
+    samples = sample(folders.private(data, agent.owner_id))
+    known = catalogue.load().with_samples(samples).with_grants(agent.grants)
+    nodes = outline(document)
+    items = []
+    for issue in validation.validate(document, known, max_steps=documents.MAX_STEPS_CEILING):
+        inside = [node for node in nodes if issue.path.startswith(node.path)]
+        step = inside[-1].id if inside else ""
+        blocks = issue.severity == "error"
+        items.append(Item(blocks, "workflow", step, issue.path, issue.message))
+    return items

@@ -1,0 +1,64 @@
+"""The list of agents: how each one's executions went lately."""
+
+from dataclasses import asdict
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from pilot.reports import agents
+from pilot.reports.agents import Filters
+from pilot.views import OPERATE, VIEW, reading, render, route, visitor
+from pilot.views.lists import csv_answer, list_args, next_url, wants_csv
+
+bp = Blueprint("agents", __name__)
+
+NAV = ("Work", "Agents", 20, VIEW)
+
+STATES = (("", "Any"), ("on", "On"), ("off", "Off"))
+COLUMNS = (
+    {"label": "Agent", "sort": "name"},
+    {"label": "State"},
+    {"label": "Last executions", "help": "The last ten, the newest on the right."},
+    {
+        "label": "Completed",
+        "number": True,
+        "help": "Executions of the last 30 days that completed, of those that ended.",
+    },
+    {"label": "Median", "number": True, "help": "Half of the last 30 days' executions took less."},
+    {"label": "Last used", "sort": "used"},
+    {"label": "Owner"},
+)
+
+
+@route(bp, "/agents", allow=VIEW, twin=True, sheet=True)
+def index() -> ResponseReturnValue:
+    """All agents that match."""
+    state = request.args.get("state", "")
+    ignored = [] if state in dict(STATES) else [("state", state)]
+    active = {"on": True, "off": False}.get(state)
+    filters = Filters(request.args.get("q", "").replace("\0", "").strip()[:200], active)
+    facts = asdict(filters)
+    wanted, more = list_args(agents.SORTS, "name", facts)
+    with reading() as session:
+        listed = agents.listed(session, filters, wanted)
+    if wants_csv():
+        return csv_answer(listed.rows)
+    following = next_url(listed, wanted, facts)
+    fields = [
+        {"name": "q", "label": "Name or goal", "kind": "search", "value": filters.q},
+        {"name": "state", "label": "State", "kind": "select", "value": state, "options": STATES},
+    ]
+    return render(
+        "agents/index.html",
+        "rows",
+        twin=lambda: {"items": listed.rows, "total": listed.total, "next": following},
+        listed=listed,
+        sort=wanted.sort,
+        following=following,
+        columns=COLUMNS,
+        fields=fields,
+        ignored=ignored + more,
+        chosen=[(name, value) for name, value in (("name", filters.q), ("state", state)) if value],
+        first=wanted.after is None,
+        may_operate=visitor().may(OPERATE),
+    )

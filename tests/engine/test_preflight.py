@@ -1,0 +1,50 @@
+"""Preflight: every obstacle is found before a start, and nothing is started."""
+
+import pytest
+
+from pilot import db
+from pilot.engine import agents, preflight
+from tests.engine import worker_process as wp
+
+READ = {
+    "id": "read",
+    "type": "action",
+    "plugin": "tables",
+    "action": "read_range",
+    "params": {"table": "{{inputs.table}}"},
+}
+SCHEMA = {"type": "object", "required": ["table"], "properties": {"table": {"type": "string"}}}
+
+
+def examine(agent_id, world, tmp_path):
+    with db.reading(world.operator.id) as session:
+        agent = agents.load(session, agent_id)
+        version = agents.newest(session, agent)
+        return preflight.examine(session, agent, version, data=tmp_path, user_id=world.operator.id)
+
+
+@pytest.mark.capability(174)
+def test_a_missing_input_is_named_before_anything_runs(world, tmp_path):
+    wp.switch_on()
+    agent = wp.make_agent(world.operator.id, [READ], inputs=SCHEMA)
+    found = examine(agent, world, tmp_path)
+    assert ("inputs", "/table") in {(one.where, one.field) for one in found.items}
+    agents.save_inputs(agent, {"table": "x.csv"}, user_id=world.operator.id)
+    assert "inputs" not in {one.where for one in examine(agent, world, tmp_path).items}
+
+
+@pytest.mark.capability(174)
+def test_an_action_that_was_taken_away_blocks_and_names_its_step(world, tmp_path, superuser):
+    wp.switch_on()
+    agent = wp.make_agent(world.operator.id, [READ], inputs=SCHEMA)
+    superuser.execute("UPDATE agent SET grants = '{}'")
+    found = examine(agent, world, tmp_path)
+    assert found.blocked
+    assert "read" in {one.step for one in found.items if one.blocks}
+
+
+@pytest.mark.capability(266)
+def test_it_starts_nothing(world, tmp_path, superuser):
+    agent = wp.make_agent(world.operator.id, [READ], inputs=SCHEMA)
+    examine(agent, world, tmp_path)
+    assert superuser.execute("SELECT count(*) FROM execution").fetchone() == (0,)
