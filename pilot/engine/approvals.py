@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from pilot import audit, db, jobs, progress, strictjson
 from pilot.audit import Actor, Event
+from pilot.engine import idempotency
 from pilot.errors import (
     ConflictError,
     ForbiddenError,
@@ -22,7 +23,7 @@ from pilot.models.user import User
 Decision = Literal["approved", "rejected"]
 
 
-def decide(
+def decide(  # noqa: PLR0913 -- who decides what, as it was seen
     approval_id: UUID,
     decision: Decision,
     *,
@@ -30,10 +31,11 @@ def decide(
     seen_hash: str,
     by: Actor,
     user_id: UUID,
+    key: str | None = None,
 ) -> UUID:
     """Record one person's vote and, when it settles the approval, queue the execution.
 
-    Returns the execution's id.
+    Returns the execution's id. The same `key` within 24 h votes once.
 
     Raises:
         NotFoundError: no such approval, or the person may not see it.
@@ -43,7 +45,13 @@ def decide(
         InvalidError: a comment is required.
     """
     with db.transaction("approval.decide", user_id) as session:
+        body = {"approval": str(approval_id), "decision": decision, "comment": comment}
+        kept = idempotency.open_request(session, user_id, key, "approval.decide", body)
+        if kept is not None:
+            return UUID(kept["execution_id"])
         seen = _visible(session, approval_id)
+        answer = {"execution_id": str(seen.execution_id)}
+        idempotency.keep_answer(session, user_id, key, answer)
         # From here on the state changes under its owner's identity: whether this person may
         # decide is checked below, by name, not by row security.
         db.act_as(session, seen.owner_id)

@@ -36,11 +36,29 @@ def of_steps(
         for guarded in _texts(step.get("guards")):
             if guarded in outer:
                 found[outer[guarded]].add(step["id"])
-    return {
+    needs = {
         name: frozenset(outer[one] for one in needed if one in outer and outer[one] != name)
         | ({name} & needed)
         for name, needed in found.items()
     }
+    return _ask_when_all_is_known(body, needs)
+
+
+def _ask_when_all_is_known(
+    body: Sequence[dict[str, Any]], needs: dict[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
+    """Let approvals wait for what the actions behind them read: approvers see what will happen."""
+    for step in body:
+        if step.get("type") != "human_approval":
+            continue
+        asked = step["id"]
+        behind = descendants(needs, asked)
+        guarded = [
+            one["id"] for one in body if one.get("type") == "action" and asked in needs[one["id"]]
+        ]
+        known = {name for one in guarded for name in needs[one]} - behind - {asked}
+        needs[asked] |= known
+    return needs
 
 
 def ready(needs: Dependencies, finished: Iterable[str], started: Iterable[str] = ()) -> list[str]:

@@ -174,6 +174,13 @@ def authenticate(email: str, password: str, origin: Origin) -> str:
         InvalidError: e-mail or password is wrong.
         RateLimitedError: too many failures for this account or from this address.
     """
+    user_id = prove(email, password, origin)
+    with transaction("users.sign_in", user_id) as session:
+        return _begin_session(session, user_id, origin)
+
+
+def prove(email: str, password: str, origin: Origin) -> UUID:
+    """Check a person's password and return their id; raises as `authenticate` does."""
     email = sign_in_limits.account(email)
     with transaction("users.attempt", None) as session:
         sign_in_limits.count_attempt(session, email, origin.address)
@@ -184,9 +191,10 @@ def authenticate(email: str, password: str, origin: Origin) -> str:
     if row is None or not right or not row.active:
         _record_failure(row.id if row else None, origin)
         raise InvalidError([Issue("sign_in", "", "E-mail address or password is wrong.")])
-    with transaction("users.sign_in", row.id) as session:
+    with transaction("users.proved", row.id) as session:
         session.execute(delete(SignInFailure).where(SignInFailure.email == email))
-        return _begin_session(session, row.id, origin)
+    found: UUID = row.id
+    return found
 
 
 def _record_failure(user_id: UUID | None, origin: Origin) -> None:

@@ -50,6 +50,7 @@ class Source:
     tables: str
     id: str
     sorts: Mapping[str, Sort]
+    id_type: str = "uuid"
 
 
 def fetch(
@@ -71,18 +72,19 @@ def fetch(
         sign = "<" if descending else ">"
         where += (
             f" AND ({sort.expression}, {source.id})"
-            f" {sign} (cast(:after_key AS {sort.type}), cast(:after_id AS uuid))"
+            f" {sign} (cast(:after_key AS {sort.type}), cast(:after_id AS {source.id_type}))"
         )
         bound |= {"after_key": wanted.after[0], "after_id": wanted.after[1]}
     order = "DESC" if descending else "ASC"
     query = (  # every part but the bound values is a constant of a report
-        f"SELECT {source.columns}, ({sort.expression})::text AS sort_key FROM {source.tables} "  # noqa: S608
+        f"SELECT {source.columns}, ({source.id})::text AS row_id, "  # noqa: S608
+        f"({sort.expression})::text AS sort_key FROM {source.tables} "
         f"WHERE {where} ORDER BY {sort.expression} {order}, {source.id} {order} LIMIT :size"
     )
     found = [dict(row) for row in session.execute(text(query), bound).mappings()]
     rows = found[: wanted.size]
     more = len(found) > wanted.size
-    last = (str(rows[-1]["sort_key"]), str(rows[-1]["id"])) if more else None
+    last = (str(rows[-1]["sort_key"]), str(rows[-1]["row_id"])) if more else None
     for row in rows:
-        del row["sort_key"]
+        del row["sort_key"], row["row_id"]
     return Listed(rows, total, last)

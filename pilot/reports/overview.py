@@ -57,9 +57,9 @@ class Day:
 
 
 APPROVALS = text("""
-SELECT 'approval' AS kind, a.id, a.title, 'pending' AS status, e.agent_name AS reason,
+SELECT 'approval' AS kind, a.id, a.title, 'pending' AS status, f.agent_name AS reason,
        a.requested_at AS at
-  FROM approval a JOIN execution e ON e.id = a.execution_id
+  FROM approval a CROSS JOIN LATERAL approval_facts(a.id) f
  WHERE a.decided_at IS NULL AND :me = ANY (a.approver_ids)
    AND NOT EXISTS (SELECT 1 FROM vote v WHERE v.approval_id = a.id AND v.user_id = :me)
  ORDER BY a.expires_at LIMIT :most

@@ -1,0 +1,85 @@
+"""Approvals: list what waits, show one, decide it with one's own password."""
+
+import getpass
+import sys
+from argparse import ArgumentParser, Namespace
+from uuid import UUID
+
+from pilot import db
+from pilot.audit import Actor
+from pilot.cli import acting
+from pilot.cli.terminal import answer, say, show
+from pilot.engine import approvals, users
+from pilot.errors import InvalidError, Issue
+from pilot.reports import approvals as rows
+from pilot.reports.listing import Wanted
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="list what waits for the person")
+    listing.add_argument("--all", action="store_true", help="for anybody, as far as visible")
+    listing.set_defaults(run=_list)
+    one = actions.add_parser("show", help="show exactly what would happen")
+    one.add_argument("approval", type=UUID)
+    one.set_defaults(run=_show)
+    decide = actions.add_parser(
+        "decide", help="approve or reject; needs a terminal and the person's password"
+    )
+    decide.add_argument("approval", type=UUID)
+    decide.add_argument("decision", choices=["approve", "reject"])
+    decide.add_argument("--comment", default="")
+    decide.set_defaults(run=_decide)
+
+
+def _list(args: Namespace) -> None:
+    acting.connect()
+    person = acting.person(args)
+    tab = "all" if args.all else "mine"
+    with db.reading(person.id) as session:
+        found = rows.listed(session, tab, Wanted("deadline", size=100), person.id)
+    if args.json:
+        show([{name: str(value) for name, value in row.items()} for row in found.rows])
+        return
+    for row in found.rows:
+        until = f"{row['expires_at']:%Y-%m-%d %H:%M} UTC"
+        say(f"{row['id']}  {row['title']}  ({row['agent_name']}, until {until})")
+
+
+def _show(args: Namespace) -> None:
+    acting.connect()
+    person = acting.person(args)
+    with db.reading(person.id) as session:
+        shown = rows.shown(session, args.approval, person.id)
+    if args.json:
+        show({"status": shown.status, "hash": shown.row.payload_hash, "payload": shown.payload})
+        return
+    say(f"{shown.row.title}  [{shown.status}]")
+    for step in shown.payload["steps"]:
+        say(f"This would happen: {step['action']}")
+        show(step["params"])
+    say(f"SHA-256 {shown.row.payload_hash}")
+
+
+def _decide(args: Namespace) -> None:
+    """Ask for the password at the terminal: no program votes."""
+    acting.connect()
+    person = acting.person(args)
+    if not sys.stdin.isatty():
+        message = "A decision needs a terminal at which the person types their password."
+        raise InvalidError([Issue("usage", "", message)])
+    with db.reading(person.id) as session:
+        shown = rows.shown(session, args.approval, person.id)
+    say(f"{shown.row.title}: {args.decision} as {person.email}?")
+    users.prove(person.email, getpass.getpass("Password: "), users.Origin("terminal", "pilot", ""))
+    said: approvals.Decision = "approved" if args.decision == "approve" else "rejected"
+    approvals.decide(
+        args.approval,
+        said,
+        comment=args.comment,
+        seen_hash=shown.row.payload_hash,
+        by=Actor(f"user:{person.id}"),
+        user_id=person.id,
+    )
+    answer(args, {"decision": said}, f"{said.capitalize()}.")

@@ -1,0 +1,174 @@
+"""Approvals: what waits for a decision, and the page on which it is made."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import HiddenField, TextAreaField
+
+from pilot.engine import approvals
+from pilot.errors import ForbiddenError, InvalidError
+from pilot.reports import approvals as rows
+from pilot.reports.approvals import SORTS, TABS, Shown
+from pilot.views import (
+    DECIDE,
+    OPERATE,
+    VIEW,
+    Visitor,
+    actor,
+    reading,
+    redirect_to,
+    render,
+    route,
+    show_issues,
+    signed_in,
+    toast,
+    visitor,
+)
+from pilot.views.lists import csv_answer, list_args, next_url, wants_csv
+
+bp = Blueprint("approvals", __name__)
+
+NAV = ("Work", "Approvals", 40, VIEW)
+
+WORDS = {"mine": "For me", "all": "All open", "decided": "Decided"}
+COLUMNS = (
+    {"label": "What"},
+    {"label": "Status"},
+    {"label": "Agent"},
+    {"label": "Asked", "sort": "asked"},
+    {"label": "Deadline", "sort": "deadline"},
+    {"label": "Given", "number": True, "help": "Approvals given, of those needed."},
+)
+DECISIONS: dict[str, approvals.Decision] = {"approve": "approved", "reject": "rejected"}
+ON_TIMEOUT = {
+    "reject": "counts as rejected",
+    "approve": "counts as approved",
+    "fail": "the step fails",
+}
+
+
+def nav_count(who: Visitor) -> int:
+    """Return how many approvals wait for the visitor."""
+    if who.id is None:
+        return 0
+    with reading() as session:
+        return rows.waiting(session, who.id)
+
+
+class DecideForm(FlaskForm):  # type: ignore[misc]
+    """The decision, with the hash of what was shown."""
+
+    comment = TextAreaField("Comment", render_kw={"rows": 2})
+    seen = HiddenField()
+
+
+@route(bp, "/approvals", allow=VIEW, twin=True, sheet=True)
+def index() -> ResponseReturnValue:
+    """The approvals of one tab, the next deadline first."""
+    tab = request.args.get("tab", "mine")
+    ignored = [] if tab in TABS else [("tab", tab)]
+    tab = tab if tab in TABS else "mine"
+    default = "-asked" if tab == "decided" else "deadline"
+    wanted, more = list_args(SORTS, default, {"tab": tab})
+    with reading() as session:
+        listed = rows.listed(session, tab, wanted, signed_in())
+    if wants_csv():
+        return csv_answer(listed.rows)
+    following = next_url(listed, wanted, {"tab": tab})
+    return render(
+        "approvals/index.html",
+        twin=lambda: {"items": listed.rows, "total": listed.total, "next": following},
+        listed=listed,
+        tab=tab,
+        tab_links=[(name, WORDS[name], f"/approvals?tab={name}") for name in TABS],
+        sort=wanted.sort,
+        following=following,
+        columns=COLUMNS,
+        ignored=ignored + more,
+        first=wanted.after is None,
+    )
+
+
+@route(bp, "/approvals/<uuid:approval_id>", allow=VIEW, twin=True)
+def approval(approval_id: UUID) -> ResponseReturnValue:
+    """What would happen, and the form that decides it."""
+    return _page(approval_id)
+
+
+@route(bp, "/approvals/<uuid:approval_id>", allow=VIEW, methods=("POST",))
+def decide(approval_id: UUID) -> ResponseReturnValue:
+    """Record the visitor's decision about exactly what was shown.
+
+    Approvers decide, and owners of agents who are named for their own; viewers never do.
+    """
+    with reading() as session:
+        rows.shown(session, approval_id, signed_in())
+    if not _may_decide():
+        raise ForbiddenError("Your role lets you look at approvals, not decide them.")
+    form = DecideForm()
+    said = DECISIONS.get(request.form.get("decision", ""))
+    if said is None:
+        form.form_errors.append("Choose approve or reject.")
+        return _page(approval_id, form, status=422)
+    try:
+        approvals.decide(
+            approval_id,
+            said,
+            comment=(form.comment.data or "").replace("\0", "\ufffd").strip()[:4_000],
+            seen_hash=form.seen.data or "",
+            by=actor(),
+            user_id=signed_in(),
+            key=request.form.get("request_id"),
+        )
+    except InvalidError as error:
+        show_issues(form, error.issues)
+        return _page(approval_id, form, status=422)
+    toast("Approved." if said == "approved" else "Rejected.")
+    return redirect_to(f"/approvals/{approval_id}")
+
+
+def _may_decide() -> bool:
+    return visitor().may(DECIDE) or visitor().may(OPERATE)
+
+
+def _page(
+    approval_id: UUID, form: DecideForm | None = None, *, status: int = 200
+) -> ResponseReturnValue:
+    with reading() as session:
+        shown = rows.shown(session, approval_id, signed_in())
+    form = form or DecideForm(formdata=None)
+    form.seen.data = shown.row.payload_hash
+    return render(
+        "approvals/approval.html",
+        status=status,
+        twin=lambda: _twin(shown),
+        shown=shown,
+        row=shown.row,
+        form=form,
+        on_timeout=ON_TIMEOUT[shown.row.on_timeout],
+        may_decide=shown.may_decide and _may_decide(),
+        owns=shown.row.owner_id == signed_in() or visitor().sees_all,
+    )
+
+
+def _twin(shown: Shown) -> dict[str, Any]:
+    row = shown.row
+    return {
+        "id": row.id,
+        "execution_id": row.execution_id,
+        "agent_name": shown.facts["agent_name"],
+        "step": row.path,
+        "status": shown.status,
+        "payload": shown.payload,
+        "payload_hash": row.payload_hash,
+        "rule": row.rule,
+        "needed": row.needed,
+        "approved": shown.approved,
+        "votes": shown.votes,
+        "requested_at": row.requested_at,
+        "expires_at": row.expires_at,
+        "decided_at": row.decided_at,
+    }

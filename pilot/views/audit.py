@@ -1,0 +1,94 @@
+"""The audit trail: filters over all records, and whether the chains are whole."""
+
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from pilot import audit as trail
+from pilot.audit import Event
+from pilot.reports import audit
+from pilot.reports.audit import SORTS, Filters
+from pilot.views import ADMIN, reading, render, route
+from pilot.views.lists import csv_answer, list_args, next_url, wants_csv
+
+bp = Blueprint("audit", __name__)
+
+NAV = ("Insight", "Audit", 40, ADMIN)
+
+EVENTS = (("", "Any"), *((event.name, event.name) for event in Event))
+SEVERITIES = (("", "Any"), ("info", "Info"), ("warning", "Warning"), ("critical", "Critical"))
+COLUMNS = (
+    {"label": "At", "sort": "at"},
+    {"label": "Event"},
+    {"label": "Severity"},
+    {"label": "Who"},
+    {"label": "About"},
+    {"label": "Details"},
+)
+TONES = {"info": "idle", "warning": "attention", "critical": "bad"}
+
+
+@route(bp, "/audit", allow=ADMIN, twin=True, sheet=True)
+def index() -> ResponseReturnValue:
+    """All records that match, the newest first."""
+    filters, ignored = _filters()
+    facts = vars(filters)
+    wanted, more = list_args(SORTS, "-at", facts)
+    with reading() as session:
+        listed = audit.listed(session, filters, wanted)
+        verified = trail.verify(session) if request.args.get("verify") else None
+    if wants_csv():
+        return csv_answer(listed.rows)
+    following = next_url(listed, wanted, facts)
+    return render(
+        "audit/index.html",
+        "rows",
+        twin=lambda: {"items": listed.rows, "total": listed.total, "next": following},
+        listed=listed,
+        sort=wanted.sort,
+        following=following,
+        columns=COLUMNS,
+        tones=TONES,
+        fields=_fields(filters),
+        ignored=ignored + more,
+        chosen=[(name, value) for name, value in facts.items() if value],
+        first=wanted.after is None,
+        verified=verified,
+    )
+
+
+def _filters() -> tuple[Filters, list[tuple[str, str]]]:
+    ignored: list[tuple[str, str]] = []
+
+    def parsed(name: str, kind: Any) -> Any:
+        value = request.args.get(name, "")
+        try:
+            return kind(value) if value else None
+        except (ValueError, KeyError):
+            ignored.append((name, value))
+            return None
+
+    filters = Filters(
+        event=parsed("event", lambda value: Event[value].name),
+        severity=parsed("severity", lambda value: {one: one for one in TONES}[value]),
+        q=request.args.get("q", "").replace("\0", "").strip()[:200],
+        since=parsed("since", date.fromisoformat),
+        until=parsed("until", date.fromisoformat),
+    )
+    return filters, ignored
+
+
+def _fields(filters: Filters) -> list[dict[str, Any]]:
+    def field(name: str, label: str, kind: str, **more: Any) -> dict[str, Any]:
+        value = getattr(filters, name)
+        return {"name": name, "label": label, "kind": kind, "value": value or "", **more}
+
+    return [
+        field("q", "Id or text", "search"),
+        field("event", "Event", "select", options=EVENTS),
+        field("severity", "Severity", "select", options=SEVERITIES),
+        field("since", "From (UTC day)", "date"),
+        field("until", "To (UTC day)", "date"),
+    ]

@@ -1,0 +1,177 @@
+"""Approvals: approvers see exactly what would happen and decide it once; GET never decides."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from pilot.engine import executions
+from tests.engine import worker_process as wp
+
+MAIL = {
+    "to": ["ann@example.com", "bob@example.com"],
+    "subject": "Report <script>alert(1)</script>",
+    "html": "<table><tr><td>Row</td></tr></table><script>alert(2)</script>",
+}
+
+
+def steps(**ask):
+    asked = {"id": "ask", "type": "human_approval", "title": "Send it?"}
+    return [
+        {"id": "text", "type": "transform", "operation": "set", "config": {"value": "Total 7"}},
+        asked | {"approvers": ["role:approver"]} | ask,
+        {
+            "id": "send",
+            "type": "action",
+            "plugin": "mail",
+            "action": "send",
+            "params": MAIL | {"text": "{{steps.text.output}}"},
+            "dependencies": ["ask"],
+        },
+    ]
+
+
+@pytest.fixture
+def worker(database, redis_url, config):
+    with wp.working(wp.config(database, redis_url, config.data)) as resident:
+        yield resident
+
+
+@pytest.fixture
+def ask(worker, database, world, superuser):
+    """Give `ask(**fields)`: the ids of an approval that waits, and of its execution."""
+    wp.switch_on()
+
+    def ask(**fields):
+        agent = wp.make_agent(world.operator.id, steps(**fields))
+        execution = wp.start(agent, world.operator.id)
+        wp.wait_for(database, execution, {"waiting"})
+        query = "SELECT id FROM approval WHERE execution_id = %s"
+        return superuser.execute(query, [execution]).fetchone()[0], execution
+
+    return ask
+
+
+@pytest.fixture
+def approver(browse, world):
+    return browse(world.approver)
+
+
+def decide(browser, url, decision, **more):
+    seen = re.search(r'name="seen"[^>]*value="(\w+)"', browser.get(url).text)
+    data = {"decision": decision, "seen": seen[1] if seen else ""} | more
+    return browser.post(url, data)
+
+
+def test_the_page_shows_exactly_what_would_happen(ask, approver):
+    approval, _ = ask()
+    page = approver.get(f"/approvals/{approval}").text
+    assert "ann@example.com, bob@example.com" in page
+    assert "Total 7" in page, "the approval waits for what the mail needs"
+    assert "<td>Row</td>" in page
+    assert "<script>alert" not in page
+    twin = approver.get(f"/approvals/{approval}.json").json
+    assert twin["payload"]["steps"][0]["params"]["subject"] == MAIL["subject"]
+
+
+@pytest.mark.capability(41)
+def test_approved_it_goes_on_and_the_decision_stays(ask, approver, database):
+    approval, execution = ask()
+    answer = decide(approver, f"/approvals/{approval}", "approve", comment="Fine")
+    assert answer.status_code == 303
+    assert wp.wait_for(database, execution)[0] == "completed"
+    page = approver.get(f"/approvals/{approval}").text
+    assert "Fine" in page
+    assert 'name="decision"' not in page
+    assert approver.get("/approvals.json?tab=decided").json["total"] == 1
+
+
+@pytest.mark.capability(41)
+def test_rejected_with_a_reason_it_fails_and_says_why(ask, approver, database):
+    approval, execution = ask(require_comment="reject")
+    url = f"/approvals/{approval}"
+    refused = decide(approver, url, "reject", comment=" ")
+    assert refused.status_code == 422
+    assert "a comment is required" in refused.text
+    assert decide(approver, url, "reject", comment="Wrong month").status_code == 303
+    status, _, error, _ = wp.wait_for(database, execution)
+    assert (status, error["class"]) == ("failed", "rejected")
+    assert "Wrong month" in error["message"]
+
+
+def test_pressed_twice_it_is_one_vote_and_the_same_answer(ask, approver, superuser):
+    approval, _ = ask()
+    url = f"/approvals/{approval}"
+    seen = approver.get(f"{url}.json").json["payload_hash"]
+    form = {"decision": "approve", "seen": seen, "request_id": "one"}
+    assert [approver.post(url, form).status_code for _ in range(2)] == [303, 303]
+    assert superuser.execute("SELECT count(*) FROM vote").fetchone() == (1,)
+    again = approver.post(url, form | {"request_id": "two"})
+    assert again.status_code == 409
+    assert "It was approved already, by Approver" in again.text
+
+
+def test_another_payload_than_the_one_seen_is_refused(ask, approver):
+    approval, _ = ask()
+    url = f"/approvals/{approval}"
+    answer = approver.post(url, {"decision": "approve", "seen": "0" * 64})
+    assert answer.status_code == 409
+    assert "is not what you saw" in answer.text
+
+
+def test_a_cancelled_one_is_gone(ask, approver, world):
+
+    approval, execution = ask()
+    url = f"/approvals/{approval}"
+    seen = approver.get(f"{url}.json").json["payload_hash"]
+    executions.cancel(execution, by=world.operator.actor, user_id=world.operator.id)
+    assert approver.post(url, {"decision": "approve", "seen": seen}).status_code == 410
+
+
+def test_the_owner_sees_but_does_not_decide_and_a_stranger_sees_nothing(ask, browse, world):
+    approval, _ = ask()
+    url = f"/approvals/{approval}"
+    owner = browse(world.operator)
+    assert "Others decide this" in owner.get(url).text
+    assert owner.post(url, {"decision": "approve"}).status_code == 403
+    for person in (world.stranger, world.viewer):
+        assert browse(person).get(url).status_code == 404
+        assert browse(person).post(url, {"decision": "approve"}).status_code == 404
+
+
+def test_a_viewer_who_is_named_still_decides_nothing(ask, browse, world):
+    approval, _ = ask(approvers=[f"user:{world.viewer.email}"])
+    viewer = browse(world.viewer)
+    assert 'name="decision"' not in viewer.get(f"/approvals/{approval}").text
+    assert viewer.post(f"/approvals/{approval}", {"decision": "approve"}).status_code == 403
+
+
+def test_it_waits_in_the_list_the_header_and_the_overview(ask, approver, browse, world):
+    ask()
+    assert approver.get("/approvals.json").json["total"] == 1
+    assert browse(world.operator).get("/approvals.json").json["total"] == 0
+    assert browse(world.operator).get("/approvals.json?tab=all").json["total"] == 1
+    page = approver.get("/").text
+    assert 'class="top-count"' in page
+    assert "Send it?" in page
+
+
+@pytest.mark.capability(24)
+def test_without_a_channel_the_page_warns_and_the_execution_waits(ask, approver, superuser):
+    approval, _ = ask()
+    assert "Nobody was told outside Pilot" in approver.get(f"/approvals/{approval}").text
+    query = "SELECT kind, key FROM outbox"
+    assert superuser.execute(query).fetchone() == ("approval_requested", str(approval))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("look", [(375, "light"), (375, "dark"), (1280, "light"), (1280, "dark")])
+def test_the_pages_are_accessible_and_quiet(ask, window, world, look):
+    approval, _ = ask()
+    width, scheme = look
+    page = window(world.approver, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    for path in ("/approvals", f"/approvals/{approval}", "/approvals?tab=decided"):
+        page.goto(path)
+        assert Axe().run(page).violations_count == 0, Axe().run(page).generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    assert page.complaints == []
