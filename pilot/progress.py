@@ -64,7 +64,8 @@ def listening(execution_id: UUID) -> Iterator[threading.Event]:
     ear, name = threading.Event(), str(execution_id)
     with _Process.lock:
         _Process.ears[name].add(ear)
-        if _Process.listener is None or not _Process.listener.is_alive():
+        gone = _Process.listener is None or not _Process.listener.is_alive()
+        if _Process.url and gone:
             _Process.listener = threading.Thread(target=_listen, name="progress", daemon=True)
             _Process.listener.start()
     try:
