@@ -26,6 +26,7 @@ GDPR = ("GDPR",)
 BOTH = ("SOC2", "GDPR")
 NONE: tuple[str, ...] = ()
 
+_COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str)
 _NUL = re.compile(r"((?<!\\)(?:\\\\)*)\\u0000")  # not after an escaped backslash
 
 
@@ -106,23 +107,18 @@ class Actor:
 def entry(
     event: Event, *, actor: str, about: tuple[str, Any], details: dict[str, Any] | None = None
 ) -> str:
-    """Return the text of one record (JSON object, redacted); the database adds the time.
+    """Return the text of one record (JSON object, details redacted); the database adds the time.
 
     `about` is what it happened to: a kind and its id, such as ("agent", agent_id).
     """
-    line = json.dumps(
-        redact(
-            {
-                "actor": actor,
-                "event": event.name,
-                "severity": event.severity,
-                "object": {"type": about[0], "id": str(about[1])},
-                "details": details or {},
-            }
-        ),
-        separators=(",", ":"),
-        ensure_ascii=False,
-        default=str,
+    line = _COMPACT.encode(
+        {
+            "actor": actor,
+            "event": event.name,
+            "severity": event.severity,
+            "object": {"type": about[0], "id": str(about[1])},
+            "details": redact(details or {}),
+        }
     )
     # PostgreSQL takes neither NUL nor lone surrogates; a strange text must not stop a checkpoint.
     return _NUL.sub(r"\1\\ufffd", line).encode(errors="replace").decode()
