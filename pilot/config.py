@@ -33,6 +33,7 @@ class Config:
     public_url: str | None  # where people reach Pilot, for links; None: http://host:port
     allow_http: bool
     egress_allow: tuple[str, ...]  # host:port entries that actions may reach besides the public net
+    script: Path | None  # recorded answers that take the place of models
     given_database_url: str | None = field(repr=False)  # None: `pilot up` runs its own server
     given_redis_url: str | None = field(repr=False)
     admin_password: str | None = field(repr=False)
@@ -61,6 +62,7 @@ class Config:
             public_url=public_url,
             allow_http=allow_http,
             egress_allow=_egress_allow(env.get("PILOT_EGRESS_ALLOW", "")),
+            script=Path(env["PILOT_SCRIPT"]).absolute() if env.get("PILOT_SCRIPT") else None,
             given_database_url=_url(env, "DATABASE_URL", DATABASE_SCHEMES),
             given_redis_url=_url(env, "REDIS_URL", ("redis", "rediss", "unix")),
             admin_password=env.get("PILOT_ADMIN_PASSWORD") or None,
@@ -110,7 +112,7 @@ def local_address(host: str) -> str:
 def child_environment(values: Mapping[str, str]) -> dict[str, str]:
     """Return this process' environment for one it starts in any folder, with `values` put in."""
     environment = {**os.environ, **values}
-    for name in ("PILOT_DATA", "PILOT_SECRET_KEYS_FILE"):
+    for name in ("PILOT_DATA", "PILOT_SCRIPT", "PILOT_SECRET_KEYS_FILE"):
         if environment.get(name):
             environment[name] = str(Path(environment[name]).absolute())
     return environment

@@ -60,7 +60,8 @@ class Resident:
         self._signals: set[UUID] = set()
         self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="step")
         self._reader: psycopg.AsyncConnection[Any] | None = None
-        resources = Resources(catalogue.load(), Egress(allow=config.egress_allow), config.data)
+        egress = Egress(allow=config.egress_allow)
+        resources = Resources(catalogue.load(), egress, config.data, config.script)
         self._ports = Ports(
             Writer(config.database_url, worker_id, self._signal), self._pool, resources
         )

@@ -50,13 +50,23 @@ def resolve(
         "params",
         lambda: compile_template(params, formats=formats, html_steps=context.html_steps),
     )
-    given: dict[str, Any] = template.evaluate(context.scope)
+    return accept(name, template.evaluate(context.scope), context)
+
+
+def accept(name: str, given: Any, context: StepContext) -> dict[str, Any]:
+    """Return parameters as they are, checked by the action's schema and rules.
+
+    Raises:
+        StepError: unknown or not granted (class config), or what is wrong (class input).
+    """
+    action = find(name, context)
     issues = action.check(given)
     if issues:
         text = "; ".join(f"{one.path.lstrip('/')}: {one.message}" for one in issues[:5])
         raise StepError(ErrorClass.INPUT, f"{name} cannot be called: {text}")
     _keep_rules(action, given, context)
-    return given
+    checked: dict[str, Any] = given
+    return checked
 
 
 def _formats(action: Action) -> dict[tuple[str, ...], str]:

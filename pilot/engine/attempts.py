@@ -114,7 +114,7 @@ def _is_short(wait: Wait) -> bool:
 async def decide(
     run: Run, step: StepFields, path: str, scope: Scope, stored: dict[str, Any] | None
 ) -> Enter | Result:
-    """Let a container decide which body runs, and store that before it starts."""
+    """Let a step decide what runs inside it, and store that before it starts."""
     scope = Scope(scope.roots, run.now(), scope.zone)
     started = run.now()
     try:
@@ -127,6 +127,8 @@ async def decide(
         )
     except (ExpressionError, StepError) as error:
         return await records.fail(run, step, path, scope, error, started)
+    if not isinstance(outcome, Enter):
+        return await records.write_outcome(run, step, path, outcome, started)
     row = records.attempt_row(
         run, step, path, StepStatus.RUNNING, started, input=records.as_json(outcome.decided)
     )

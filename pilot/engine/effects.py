@@ -7,7 +7,7 @@ retries take both from that row, so the key and the effect agree.
 import asyncio
 import hashlib
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import uuid5
 
 import structlog
@@ -18,11 +18,11 @@ from pilot.engine import guards, records, steps
 from pilot.engine.checkpoints import AttemptRow
 from pilot.engine.expressions import Scope
 from pilot.engine.history import Attempt
-from pilot.engine.outcomes import Done
+from pilot.engine.outcomes import Done, Work
 from pilot.engine.run import Result, Run
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import StepFields
-from pilot.errors import ErrorClass, ExpressionError, StepError
+from pilot.errors import ErrorClass, ExpressionError, FencedError, StepError
 from pilot.failpoints import failpoint
 
 log = structlog.get_logger()
@@ -30,21 +30,26 @@ log = structlog.get_logger()
 AMBIGUOUS = frozenset({ErrorClass.TIMEOUT, ErrorClass.NETWORK, ErrorClass.SERVER})
 
 
-async def perform(run: Run, step: StepFields, path: str, scope: Scope) -> Result:
-    """Make attempts at a step with I/O until it is finished, waits longer or has to stop."""
-    while (result := await _attempt_once(run, step, path, scope)) is records.AGAIN:
+async def perform(
+    run: Run, step: StepFields, path: str, scope: Scope, work: Work | None = None
+) -> Result:
+    """Make attempts at a step with I/O until it is finished, waits longer or has to stop.
+
+    `work` is what an attempt does, if it is not what the step's type does.
+    """
+    doing = work or cast("Work", steps.load(step.type))
+    while (result := await _attempt_once(run, step, path, scope, doing)) is records.AGAIN:
         continue
     return result
 
 
-async def _attempt_once(run: Run, step: StepFields, path: str, scope: Scope) -> Result:
+async def _attempt_once(run: Run, step: StepFields, path: str, scope: Scope, work: Work) -> Result:
     started = run.now()
-    module = steps.load(step.type)
     around = guards.context(run, path, scope)
     begun = _begun(run.history.latest(path))
     try:
-        given = begun.input if begun else module.resolve(step, around)
-        effect = (begun.effect if begun else None) or module.effect(step, around, given)
+        given = begun.input if begun else work.resolve(step, around)
+        effect = (begun.effect if begun else None) or work.effect(step, around, given)
     except (ExpressionError, StepError) as error:
         return await records.fail(run, step, path, scope, error, started)
     if isinstance(given, Done):  # nothing to do: an empty input, for example
@@ -55,7 +60,7 @@ async def _attempt_once(run: Run, step: StepFields, path: str, scope: Scope) -> 
     attempt = _attempt(run, path, begun, given, effect)
     if not await _intend(run, step, attempt, started):
         return Result(StepStatus.PENDING)
-    return await _effect_and_result(run, step, attempt, started, scope)
+    return await _effect_and_result(run, step, attempt, started, scope, work)
 
 
 def _begun(latest: Attempt | None) -> Attempt | None:
@@ -91,6 +96,7 @@ async def _intend(run: Run, step: StepFields, attempt: Attempt, started: datetim
 async def _interrupt(run: Run, step: StepFields, attempt: Attempt, started: datetime) -> None:
     checkpoint = run.checkpoint("interrupt")
     checkpoint.attempts.append(_row(step, attempt, started, StepStatus.INTERRUPTED))
+    checkpoint.calls += run.calls_of(attempt.path)
     facts = {"status": "interrupted", "attempt": attempt.attempt}
     checkpoint.events.append(("step", attempt.path, facts))
     await run.write(checkpoint)
@@ -98,24 +104,25 @@ async def _interrupt(run: Run, step: StepFields, attempt: Attempt, started: date
 
 
 async def _effect_and_result(
-    run: Run, step: StepFields, attempt: Attempt, started: datetime, scope: Scope
+    run: Run, step: StepFields, attempt: Attempt, started: datetime, scope: Scope, work: Work
 ) -> Result:
-    module = steps.load(step.type)
     around = guards.context(run, attempt.path, scope)
-    timeout_s = step.timeout_s or run.plan.workflow.defaults.timeout_s or module.TIMEOUT_S
+    timeout_s = step.timeout_s or run.plan.workflow.defaults.timeout_s or work.TIMEOUT_S
     again = _was_interrupted(run, attempt)
 
-    def work() -> Any:
+    def act() -> Any:
         failpoint("effect.before")
-        output = module.perform(step, around, attempt, timeout_s, again)
+        output = work.perform(step, around, attempt, timeout_s, again)
         failpoint("effect.after")
         return output
 
-    future = asyncio.get_running_loop().run_in_executor(run.ports.pool, work)
+    future = asyncio.get_running_loop().run_in_executor(run.ports.pool, act)
     try:
         output = await _await(run, future, timeout_s, attempt)
     except (StepError, ExpressionError) as error:
         return await _failed(run, step, attempt, started, scope, error)
+    except FencedError:
+        raise
     except Exception as error:  # one of the three seams: a bug in a plugin fails that step only
         log.exception("step_crashed", execution=str(run.held.id), path=attempt.path)
         text = f"The action failed inside ({type(error).__name__}); see the worker's log."
@@ -124,10 +131,14 @@ async def _effect_and_result(
     if output is _ABANDONED:
         await _interrupt(run, step, attempt, started)
         return Result(StepStatus.PENDING)
-    return await records.write_outcome(run, step, attempt.path, Done(output), started)
+    return await records.write_outcome(run, step, attempt.path, _done(output), started)
 
 
 _ABANDONED = object()
+
+
+def _done(output: Any) -> Done:
+    return output if isinstance(output, Done) else Done(output)
 
 
 async def _await(run: Run, future: asyncio.Future[Any], timeout_s: float, attempt: Attempt) -> Any:

@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from pilot.egress import Egress
 from pilot.engine import folders
 from pilot.engine.catalogue import Catalogue
 from pilot.engine.expressions import Scope
+from pilot.engine.history import Attempt
+from pilot.llm.calls import Gate
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Resources:
     catalogue: Catalogue
     egress: Egress
     data: Path  # below it, each owner's private folder
+    script: Path | None = None  # recorded answers that take the place of models
 
     def folder(self, owner_id: UUID) -> Path:
         """Return the private folder of an owner."""
@@ -72,6 +75,7 @@ class StepContext:
     resources: Resources
     cache: dict[tuple[str, str], Any]  # compiled expressions of the document
     render_guarded: Callable[[str], list[dict[str, Any]]]
+    gate: Callable[[], Gate]  # through which this attempt's calls to models are booked
     html_steps: frozenset[str] = frozenset()  # whose rendered text is HTML already
 
     def compiled(self, step_id: str, name: str, make: Callable[[], Any]) -> Any:
@@ -80,3 +84,25 @@ class StepContext:
         if key not in self.cache:
             self.cache[key] = make()
         return self.cache[key]
+
+
+class Work(Protocol):
+    """What an attempt with I/O does: the module of a step type, or a part of such a step."""
+
+    TIMEOUT_S: float
+
+    def resolve(self, step: Any, context: StepContext) -> Any:
+        """Return what will be sent, or `Done` if there is nothing to do."""
+
+    def effect(self, step: Any, context: StepContext, given: Any) -> str:
+        """Return the effect class."""
+
+    def perform(
+        self,
+        step: Any,
+        context: StepContext,
+        attempt: Attempt,
+        timeout_s: float,
+        again: bool,  # noqa: FBT001
+    ) -> Any:
+        """Let it happen, in a thread; returns the output, or `Done` with remarks."""

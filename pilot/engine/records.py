@@ -96,6 +96,7 @@ async def fail(
     delay_s = retries.delay_s(rule, failures, fault.retry_after_s) if again else None
     checkpoint = run.checkpoint("result")
     checkpoint.attempts.append(row)
+    checkpoint.calls += run.calls_of(path)
     if path in run.history.waits:
         checkpoint.waits.append({"path": path, "consumed": True})
         del run.history.waits[path]
@@ -252,6 +253,7 @@ async def record(  # noqa: PLR0913 -- a row and what is told about it
     """Commit one attempt's row with its timeline line, its audit record and its consumed wait."""
     checkpoint: Checkpoint = run.checkpoint(name)
     checkpoint.attempts.append(row)
+    checkpoint.calls += run.calls_of(row.path)
     if consumed:
         checkpoint.waits.append({"path": row.path, "consumed": True})
     status = {"status": str(row.status), "attempt": row.attempt}

@@ -14,11 +14,13 @@ from pilot.engine.checkpoints import Checkpoint, Flags, Writer
 from pilot.engine.document import Workflow, walk
 from pilot.engine.expressions import Scope
 from pilot.engine.history import Held
+from pilot.engine.ledger import Booking
 from pilot.engine.outcomes import Resources
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import StepFields
 from pilot.engine.transforms import compile_operations
 
+BOOK_WITHIN_S = 90
 DONE = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED})
 
 
@@ -95,6 +97,8 @@ class Run:
         self.steps_root: dict[str, dict[str, Any]] = {}
         self.stop: str | None = None  # cancel, pause, late, pilot_disabled or drain
         self.stopped = asyncio.Event()
+        self.bookings: dict[str, Booking] = {}  # calls to models of the attempt at a path
+        self.loop = asyncio.get_running_loop()
         self.failed = False  # an untolerated failure, under the policy stop
         settings = held.facts["settings"]
         limit = plan.workflow.policies.max_parallel or settings["pilot_max_parallel_steps"]
@@ -147,6 +151,24 @@ class Run:
         elif flags.pause:
             self.ask_to_stop("pause")
         return flags
+
+    def booking(self, path: str) -> Booking:
+        """Return where the attempt at a path books its calls to models."""
+        if path not in self.bookings:
+            latest = self.history.latest(path)
+            self.bookings[path] = Booking(path, latest.attempt if latest else 1, self._book)
+        return self.bookings[path]
+
+    def _book(self, calls: list[dict[str, Any]]) -> None:
+        """Commit rows of the ledger; called from the thread that asks the model."""
+        checkpoint = self.checkpoint("call")
+        checkpoint.calls += calls
+        asyncio.run_coroutine_threadsafe(self.write(checkpoint), self.loop).result(BOOK_WITHIN_S)
+
+    def calls_of(self, path: str) -> list[dict[str, Any]]:
+        """Return the rows of the ledger that belong into the commit which ends an attempt."""
+        booking = self.bookings.pop(path, None)
+        return booking.end() if booking is not None else []
 
     def checkpoint(self, name: str) -> Checkpoint:
         """Start a checkpoint of this execution; `name` names its crash points."""

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pilot.engine import attempts, finish, records, steps
+from pilot.engine import attempts, decisions, finish, records, steps
 from pilot.engine.expressions import Scope
 from pilot.engine.run import Result, Run
 from pilot.engine.status import StepStatus
@@ -92,11 +92,14 @@ async def _step(run: Run, step: StepFields, prefix: str, scope: Scope, gone: boo
 async def _fresh(run: Run, step: StepFields, path: str, scope: Scope, *, gone: bool) -> Result:
     if gone:
         return await records.skip(run, step, path, ["Everything it depends on was skipped."])
-    if hasattr(steps.load(step.type), "BODIES"):
+    module = steps.load(step.type)
+    if hasattr(module, "BODIES"):
         return await _container(run, step, path, scope)
     async with run.slots:
         if run.stop or run.failed:
             return Result(StepStatus.PENDING)
+        if hasattr(module, "TURNS"):
+            return await decisions.perform(run, step, path, scope)
         return await attempts.perform(run, step, path, scope)
 
 

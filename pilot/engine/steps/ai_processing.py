@@ -46,7 +46,7 @@ def title(step: Params) -> str:
 
 def resolve(step: Params, context: StepContext) -> dict[str, Any] | Done:
     """Return the prompt and the input as they will be sent."""
-    return ai.resolve(step.id, step.prompt, step.input, step.on_empty, context)
+    return ai.resolve(step, context)
 
 
 def effect(_step: Params, _context: StepContext, _given: dict[str, Any]) -> str:
@@ -55,11 +55,11 @@ def effect(_step: Params, _context: StepContext, _given: dict[str, Any]) -> str:
 
 
 def perform(
-    _step: Params,
-    _context: StepContext,
+    step: Params,
+    context: StepContext,
     attempt: Attempt,
     timeout_s: float,
-    again: bool,  # noqa: FBT001
-) -> Any:
+    again: bool,  # noqa: ARG001, FBT001
+) -> Done:
     """Ask the model."""
-    return ai.perform(attempt.input, timeout_s, again=again)
+    return ai.perform(step, context, attempt, timeout_s)

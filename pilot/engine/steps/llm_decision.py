@@ -11,12 +11,12 @@ from pydantic import Field, StrictInt, StrictStr
 
 from pilot.engine import ai, wording
 from pilot.engine.catalogue import Catalogue
-from pilot.engine.history import Attempt
-from pilot.engine.outcomes import Done, StepContext
+from pilot.engine.outcomes import Done, Enter, StepContext
 from pilot.engine.step_fields import Expression, Intent, Schema, StepFields, TemplateText
 
 IO = True
-TIMEOUT_S = 120
+TURNS = True  # what runs it is the loop of engine/decisions.py
+TIMEOUT_S = 120.0
 MAX_TOKENS_PER_TURN = 50_000
 MAX_TOKENS = 200_000
 MAX_EQUAL_CALLS = 3
@@ -55,22 +55,23 @@ def title(step: Params) -> str:
     return f"ask a model ({step.id})"
 
 
-def resolve(step: Params, context: StepContext) -> dict[str, Any] | Done:
-    """Return the prompt and the input as they will be sent."""
-    return ai.resolve(step.id, step.prompt, step.input, step.on_empty, context)
+def run(step: Params, context: StepContext) -> Enter | Done:
+    """Return what the model is asked; the turns follow."""
+    asked = ai.resolve(step, context)
+    return asked if isinstance(asked, Done) else Enter(asked)
 
 
-def effect(_step: Params, _context: StepContext, _given: dict[str, Any]) -> str:
-    """A model call changes nothing outside."""
-    return "pure"
-
-
-def perform(
-    _step: Params,
-    _context: StepContext,
-    attempt: Attempt,
-    timeout_s: float,
-    again: bool,  # noqa: FBT001
-) -> Any:
-    """Ask the model."""
-    return ai.perform(attempt.input, timeout_s, again=again)
+def answer_schema(step: Params) -> dict[str, Any] | None:
+    """Return the schema of the final answer; None: a text."""
+    if step.choices is None:
+        return step.output_schema
+    return {
+        "type": "object",
+        "properties": {
+            "decision": {"enum": step.choices},
+            "reasoning": {"type": "string"},
+            "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+        },
+        "required": ["decision", "reasoning", "confidence"],
+        "additionalProperties": False,
+    }

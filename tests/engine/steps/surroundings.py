@@ -19,11 +19,26 @@ def step(**fields):
     return document.parse({"steps": [{"id": "it"} | fields]}).steps[0]
 
 
-def context(folder=None, *, grants=None, **roots):
+class Booked:
+    """A gate that keeps what it is told."""
+
+    def __init__(self):
+        self.ended = []
+
+    def open(self, attempt):
+        assert not attempt.ended
+
+    def close(self, attempt):
+        self.ended.append(attempt)
+
+
+def context(folder=None, *, grants=None, script=None, gate=None, **roots):
     scope = Scope({"inputs": {}, "steps": {}, **roots}, NOW, ZoneInfo("Europe/Berlin"))
     facts = {"grants": grants, "owner_email": "ann@example.com"}
-    resources = Resources(catalogue.load(), Egress(), folder)
-    return StepContext(scope, "it", OWNER, facts, resources, {}, lambda _step_id: [])
+    resources = Resources(catalogue.load(), Egress(), folder, script)
+    return StepContext(
+        scope, "it", OWNER, facts, resources, {}, lambda _step_id: [], lambda: gate or Booked()
+    )
 
 
 def resolved(kind, **resolution):

@@ -1,0 +1,260 @@
+"""Asks models: a chain of them, with repair, repetition and fallback by the kind of failure.
+
+Every attempt passes the gate before it is sent and is told to the gate when it ended.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+from pilot.errors import ErrorClass, ModelError
+from pilot.llm import providers, tokens
+from pilot.llm.messages import Message, Model, Reply, Request, Role, ToolCall, Usage
+from pilot.llm.reasons import CLASSES, NEVER_ON, FailureReason, ModelFaultError
+
+MAX_ATTEMPTS = 6
+MAX_RETRY_AFTER_S = 8.0
+PAUSE_S = (0.2, 0.5)
+NO_TOKENS = Usage()
+STOPS = {"truncated": FailureReason.TRUNCATED, "refusal": FailureReason.REFUSAL}
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at a model: planned, then ended."""
+
+    id: UUID
+    number: int
+    role: Role
+    intent: str | None
+    provider: str
+    model_asked: str
+    key: str
+    reserved: Decimal | None  # USD at worst; None: unpriced
+    ended: bool = False
+    model_billed: str | None = None
+    usage: Usage = NO_TOKENS
+    flags: tuple[str, ...] = ()
+    cost: Decimal | None = None  # USD; None: unpriced
+    latency_ms: int | None = None
+    reason: FailureReason | None = None  # None: it gave an answer that could be used
+    message: str = ""
+    http_status: int | None = None
+    issues: tuple[str, ...] = ()
+    stop: str | None = None
+    request_id: str | None = None
+
+
+class Gate(Protocol):
+    """Who has to know of each attempt, and may refuse it."""
+
+    def open(self, attempt: Attempt) -> None:
+        """Book an attempt before it is sent.
+
+        Raises:
+            StepError: it must not be sent.
+        """
+
+    def close(self, attempt: Attempt) -> None:
+        """Take note of how it ended."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """The answer that was taken, and every attempt that led to it."""
+
+    value: Any
+    text: str
+    calls: tuple[ToolCall, ...]
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def taken(self) -> Attempt:
+        """The attempt whose answer it is."""
+        return self.attempts[-1]
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens of all attempts."""
+        return sum(one.usage.total for one in self.attempts)
+
+    @property
+    def cost(self) -> Decimal | None:
+        """USD of all attempts; None if the price of one is unknown."""
+        costs = [one.cost for one in self.attempts]
+        return None if None in costs else sum(filter(None, costs), Decimal(0))
+
+
+# Turns a reply into a value, and says what is wrong with it.
+Read = Callable[[Reply], tuple[Any, list[str]]]
+
+
+def complete(request: Request, chain: Sequence[Model], gate: Gate, read: Read) -> Response:
+    """Ask the models of a chain in turn until one gives an answer that `read` takes.
+
+    Raises:
+        ModelError: none did; the class is that of the last failure, the message names all.
+        StepError: the gate refused.
+    """
+    course = _Course(request, gate, read)
+    for place, model in enumerate(chain):
+        response = course.ask(model, "fallback" if place else request.role)
+        if response is not None:
+            return response
+        if course.attempts[-1].reason in NEVER_ON:
+            break
+    raise course.error()
+
+
+@dataclass
+class _Course:
+    """One way through a chain."""
+
+    request: Request
+    gate: Gate
+    read: Read
+    attempts: list[Attempt] = field(default_factory=list)
+    retry_after_s: float | None = None
+
+    def ask(self, model: Model, role: Role) -> Response | None:
+        """Ask one model, again where its failure allows that; None: on to the next model."""
+        request, done = self.request, set[FailureReason]()
+        while len(self.attempts) < MAX_ATTEMPTS:
+            attempt, reply, value = self._attempt(request, model, role)
+            self.attempts.append(attempt)
+            reason = attempt.reason
+            if reason is None and reply is not None:
+                return Response(value, reply.text, reply.calls, tuple(self.attempts))
+            again = None if reason is None or reason in done else self._again(request, reply)
+            if reason is None or again is None:
+                return None
+            done |= {reason}
+            if reason in {FailureReason.SCHEMA, FailureReason.SEMANTIC}:
+                done |= {FailureReason.SCHEMA, FailureReason.SEMANTIC}
+                role = "repair"
+            request = again
+        return None
+
+    def _again(self, request: Request, reply: Reply | None) -> Request | None:
+        """Return what the same model is sent once more, or None."""
+        attempt = self.attempts[-1]
+        match attempt.reason:
+            case FailureReason.SCHEMA | FailureReason.SEMANTIC if reply is not None:
+                return _repair(request, reply, attempt.issues)
+            case FailureReason.TRUNCATED if reply is not None:
+                return replace(request, max_output=request.max_output * 2)
+            case FailureReason.RATE_LIMIT:
+                wait_s = self.retry_after_s
+                if wait_s is None or wait_s > MAX_RETRY_AFTER_S:
+                    return None
+                threading.Event().wait(wait_s)
+                return request
+            case FailureReason.API:
+                threading.Event().wait(random.uniform(*PAUSE_S))  # noqa: S311 -- no secret
+                return request
+        return None
+
+    def _attempt(
+        self, request: Request, model: Model, role: Role
+    ) -> tuple[Attempt, Reply | None, Any]:
+        attempt = Attempt(
+            uuid4(),
+            len(self.attempts) + 1,
+            role,
+            request.intent,
+            model.provider,
+            model.id,
+            request.key,
+            _worst(request, model),
+        )
+        self.gate.open(attempt)
+        started = time.monotonic()
+        try:
+            reply = providers.load(model.provider).send(request, model)
+        except ModelFaultError as fault:
+            self.retry_after_s = fault.retry_after_s
+            attempt = replace(
+                attempt,
+                reason=fault.reason,
+                message=fault.message,
+                http_status=fault.http_status,
+                cost=attempt.reserved if fault.reason is FailureReason.TIMEOUT else Decimal(0),
+                flags=("cost_estimated",) if fault.reason is FailureReason.TIMEOUT else (),
+            )
+            reply, value = None, None
+        else:
+            attempt, value = self._judge(attempt, request, model, reply)
+        latency_ms = round((time.monotonic() - started) * 1000)
+        attempt = replace(attempt, ended=True, latency_ms=latency_ms)
+        self.gate.close(attempt)
+        return attempt, reply, value
+
+    def _judge(
+        self, attempt: Attempt, request: Request, model: Model, reply: Reply
+    ) -> tuple[Attempt, Any]:
+        value, issues = None, list[str]()
+        reason = STOPS.get(reply.stop)
+        if reason is None:
+            value, issues = self.read(reply)
+            reason = FailureReason.SCHEMA if issues else None
+        usage = reply.usage or _estimated(request, reply)
+        flags = reply.flags if reply.usage else (*reply.flags, "usage_estimated")
+        message = "; ".join(issues[:5]) or SAID.get(reply.stop, "")
+        ended = replace(
+            attempt,
+            model_billed=reply.billed,
+            usage=usage,
+            flags=flags,
+            cost=None if model.price is None else model.price.cost(usage),
+            reason=reason,
+            message=message,
+            issues=tuple(issues),
+            stop=reply.stop,
+            request_id=reply.request_id,
+        )
+        return ended, value
+
+    def error(self) -> ModelError:
+        """Return the error that names every failure."""
+        if not self.attempts:
+            return ModelError(ErrorClass.CONFIG, "No model is set up.", sent=False)
+        last = self.attempts[-1]
+        told = [f"{one.model_asked}: {one.message or one.reason}" for one in self.attempts]
+        text = "; ".join(dict.fromkeys(told))
+        reason = last.reason or FailureReason.API
+        return ModelError(
+            CLASSES[reason],
+            text if len(self.attempts) == 1 else f"{len(self.attempts)} attempts failed. {text}",
+            code=str(reason),
+            retry_after_s=self.retry_after_s if reason is FailureReason.RATE_LIMIT else None,
+        )
+
+
+SAID = {
+    "truncated": "The answer was cut at the output limit.",
+    "refusal": "The model refused to answer.",
+}
+
+
+def _worst(request: Request, model: Model) -> Decimal | None:
+    """Return what an attempt costs at most."""
+    if model.price is None:
+        return None
+    return model.price.cost(Usage(input=tokens.at_most(request), output=request.max_output))
+
+
+def _estimated(request: Request, reply: Reply) -> Usage:
+    return Usage(input=tokens.of_request(request), output=tokens.estimate(reply.text))
+
+
+def _repair(request: Request, reply: Reply, issues: Sequence[str]) -> Request:
+    """Return the same question once more, with the answer and what is wrong with it."""
+    wrong = "\n".join(f"- {issue}" for issue in issues[:20])
+    text = f"That answer cannot be used:\n{wrong}\nGive the whole answer again, corrected."
+    said = Message("assistant", reply.text or "(empty)")
+    return replace(request, messages=(*request.messages, said, Message("user", text)))

@@ -1,0 +1,140 @@
+"""What is sent to a model and what comes back, alike for all providers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+Role = Literal["draft", "repair", "fallback", "step", "summary", "test"]
+Stop = Literal["end", "calls", "truncated", "refusal"]
+PER = Decimal(1_000_000)
+
+
+@dataclass(frozen=True)
+class ToolSpec:
+    """An action that the model may ask for."""
+
+    name: str  # mail.send
+    summary: str
+    params_schema: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """An action that the model asks for; `params` is what it wrote, not checked yet."""
+
+    id: str
+    name: str
+    params: Any
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What became of an action that the model asked for."""
+
+    id: str
+    name: str
+    text: str
+    ok: bool
+
+
+@dataclass(frozen=True)
+class Message:
+    """One line of the conversation."""
+
+    role: Literal["user", "assistant", "results"]
+    text: str = ""
+    calls: tuple[ToolCall, ...] = ()  # of the assistant
+    results: tuple[ToolResult, ...] = ()
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a model, whichever it is."""
+
+    system: str
+    messages: tuple[Message, ...]
+    name: str = ""  # the step that asks
+    role: Role = "step"
+    intent: str | None = None
+    schema: dict[str, Any] | None = None
+    tools: tuple[ToolSpec, ...] = ()
+    max_output: int = 2_000  # tokens
+    temperature: float = 0.0
+    timeout_s: float = 60  # of one attempt
+    key: str = ""  # idempotency key
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one request, in buckets that never overlap: their sum is the provider's total."""
+
+    input: int = 0  # neither read from nor written to a cache
+    cache_read: int = 0
+    cache_write: int = 0
+    cache_write_long: int = 0  # kept for an hour or longer
+    output: int = 0  # without reasoning
+    reasoning: int = 0
+
+    @property
+    def total(self) -> int:
+        """All tokens."""
+        return self.prompt + self.output + self.reasoning
+
+    @property
+    def prompt(self) -> int:
+        """All tokens that were sent."""
+        return self.input + self.cache_read + self.cache_write + self.cache_write_long
+
+
+@dataclass(frozen=True)
+class Price:
+    """USD per million tokens."""
+
+    input: Decimal
+    output: Decimal
+    cache_read: Decimal
+    cache_write: Decimal
+    cache_write_long: Decimal
+
+    @classmethod
+    def flat(cls, given: Decimal, output: Decimal) -> "Price":
+        """Return a price without special prices of caches."""
+        return cls(given, output, given, given, given)
+
+    def cost(self, usage: Usage) -> Decimal:
+        """Return what these tokens cost, in USD, exactly."""
+        return (
+            usage.input * self.input
+            + usage.cache_read * self.cache_read
+            + usage.cache_write * self.cache_write
+            + usage.cache_write_long * self.cache_write_long
+            + (usage.output + usage.reasoning) * self.output
+        ) / PER
+
+
+FREE = Price.flat(Decimal(0), Decimal(0))
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that can be asked."""
+
+    id: str  # as people choose it
+    provider: str  # the name of a file in providers/
+    name: str  # as the provider calls it
+    price: Price | None = None  # None: unpriced, which is not free
+    connection: Mapping[str, str] = field(default_factory=dict, repr=False)  # key, address ...
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a provider answered to one request."""
+
+    text: str
+    calls: tuple[ToolCall, ...]
+    stop: Stop
+    billed: str  # the model that the reply names
+    usage: Usage | None  # None: the provider did not say
+    request_id: str | None = None
+    flags: tuple[str, ...] = ()

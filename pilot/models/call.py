@@ -1,0 +1,57 @@
+"""The ledger: what every attempt at a model took and cost."""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import DateTime, ForeignKey, Index, Numeric, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from pilot.db import Base
+from pilot.models.columns import CreatedAt, Id, Json
+
+USD = Numeric(20, 12)
+
+
+class Call(Base):
+    """One attempt at a model; reserved, then settled or lost, and never changed after that."""
+
+    __tablename__ = "call"
+    __table_args__ = (
+        Index("call_by_execution", "execution_id", "path"),
+        Index("call_by_owner", "owner_id", "at"),
+    )
+
+    id: Mapped[Id]
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"))
+    agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id"))
+    execution_id: Mapped[UUID | None] = mapped_column(ForeignKey("execution.id"))
+    path: Mapped[str | None] = mapped_column(Text)
+    attempt: Mapped[int | None]  # at the step
+    number: Mapped[int]  # of the attempt at a model within that
+    role: Mapped[str] = mapped_column(Text)  # draft, repair, fallback, step, summary, test
+    intent: Mapped[str | None] = mapped_column(Text)
+    key: Mapped[str | None] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)  # reserved, settled, lost
+    provider: Mapped[str] = mapped_column(Text)
+    model_asked: Mapped[str] = mapped_column(Text)
+    model_billed: Mapped[str | None] = mapped_column(Text)  # as the reply names it
+    input_tokens: Mapped[int]
+    cache_read_tokens: Mapped[int]
+    cache_write_tokens: Mapped[int]
+    cache_write_long_tokens: Mapped[int]
+    output_tokens: Mapped[int]
+    reasoning_tokens: Mapped[int]
+    flags: Mapped[Json]
+    reserved: Mapped[Decimal | None] = mapped_column(USD)
+    cost: Mapped[Decimal | None] = mapped_column(USD)  # NULL: unpriced, which is not free
+    latency_ms: Mapped[int | None]
+    outcome: Mapped[str | None] = mapped_column(Text)  # ok, failed
+    reason: Mapped[str | None] = mapped_column(Text)
+    http_status: Mapped[int | None]
+    issues: Mapped[Json]
+    wasted: Mapped[bool]
+    stop: Mapped[str | None] = mapped_column(Text)
+    request_id: Mapped[str | None] = mapped_column(Text)
+    at: Mapped[CreatedAt]
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
