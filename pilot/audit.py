@@ -6,15 +6,19 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain as chain_of
+from itertools import groupby
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot.models.audit import AuditEntry, AuditHead
+from pilot import strictjson
+from pilot.errors import BadJsonError
 from pilot.redaction import redact
 
+MAX_LINE_BYTES = 32 * 1024 * 1024
 SYSTEM = "system"  # the chain of everything that belongs to no execution
 
 SOC2 = ("SOC2",)
@@ -22,6 +26,7 @@ GDPR = ("GDPR",)
 BOTH = ("SOC2", "GDPR")
 NONE: tuple[str, ...] = ()
 
+_COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str)
 _NUL = re.compile(r"((?<!\\)(?:\\\\)*)\\u0000")  # not after an escaped backslash
 
 
@@ -102,23 +107,18 @@ class Actor:
 def entry(
     event: Event, *, actor: str, about: tuple[str, Any], details: dict[str, Any] | None = None
 ) -> str:
-    """Return the text of one record (JSON object, redacted); the database adds the time.
+    """Return the text of one record (JSON object, details redacted); the database adds the time.
 
     `about` is what it happened to: a kind and its id, such as ("agent", agent_id).
     """
-    line = json.dumps(
-        redact(
-            {
-                "actor": actor,
-                "event": event.name,
-                "severity": event.severity,
-                "object": {"type": about[0], "id": str(about[1])},
-                "details": details or {},
-            }
-        ),
-        separators=(",", ":"),
-        ensure_ascii=False,
-        default=str,
+    line = _COMPACT.encode(
+        {
+            "actor": actor,
+            "event": event.name,
+            "severity": event.severity,
+            "object": {"type": about[0], "id": str(about[1])},
+            "details": redact(details or {}),
+        }
     )
     # PostgreSQL takes neither NUL nor lone surrogates; a strange text must not stop a checkpoint.
     return _NUL.sub(r"\1\\ufffd", line).encode(errors="replace").decode()
@@ -163,59 +163,109 @@ class Fault:
     reason: str
 
 
+Link = tuple[int, str, bytes, bytes]  # seq, record, prev, hash
+Head = tuple[int, bytes]  # seq and hash of the newest link
+
+# One statement, so one moment: records that are appended meanwhile look like no tampering.
+LINKS = """
+SELECT coalesce(a.chain, h.chain) AS chain, a.seq, a.record, a.prev, a.hash,
+       h.seq AS head_seq, h.hash AS head_hash
+  FROM audit a FULL JOIN audit_head h ON h.chain = a.chain
+ {where} ORDER BY coalesce(a.chain, h.chain), a.seq
+"""
+
+
 def verify(session: Session, chains: Iterable[str] | None = None) -> tuple[int, list[Fault]]:
     """Check every link against its predecessor and every chain against its head.
 
     Returns the number of records read and the first fault of each bad chain. The session must see
     all rows (an administrator's).
     """
-    query = select(AuditHead.chain, AuditHead.seq, AuditHead.hash)
-    if chains is not None:
-        query = query.where(AuditHead.chain.in_(list(chains)))
-    heads = {row.chain: (row.seq, row.hash) for row in session.execute(query)}
-    count, faults, seen = 0, [], set[str]()
-    for chain, links in _by_chain(session, chains):
-        seen.add(chain)
-        read, fault = verify_chain(chain, links, heads.get(chain))
+    count, faults = 0, []
+    for chain, rows in groupby(_links(session, chains), key=lambda row: str(row.chain)):
+        read, fault = _verify_rows(chain, rows)
         count += read
         faults += [fault] if fault else []
-    faults += [Fault(chain, 1, "the chain is missing") for chain in sorted(heads.keys() - seen)]
     return count, faults
 
 
-def _by_chain(
-    session: Session, chains: Iterable[str] | None
-) -> Iterator[tuple[str, list[tuple[int, str, bytes, bytes]]]]:
-    query = select(
-        AuditEntry.chain, AuditEntry.seq, AuditEntry.record, AuditEntry.prev, AuditEntry.hash
-    ).order_by(AuditEntry.chain, AuditEntry.seq)
-    if chains is not None:
-        query = query.where(AuditEntry.chain.in_(list(chains)))
-    current: str | None = None
-    links: list[tuple[int, str, bytes, bytes]] = []
-    for row in session.execute(query.execution_options(yield_per=2000)):
-        if row.chain != current:
-            if current is not None:
-                yield current, links
-            current, links = row.chain, []
-        links.append((row.seq, row.record, bytes(row.prev), bytes(row.hash)))
-    if current is not None:
-        yield current, links
+def _links(session: Session, chains: Iterable[str] | None) -> Iterator[Any]:
+    where = "" if chains is None else "WHERE coalesce(a.chain, h.chain) = ANY (:chains)"
+    query = text(LINKS.format(where=where)).execution_options(yield_per=2000)
+    return iter(session.execute(query, {} if chains is None else {"chains": list(chains)}))
 
 
-def verify_chain(
-    chain: str,
-    links: Sequence[tuple[int, str, bytes, bytes]],
-    head: tuple[int, bytes] | None,
-) -> tuple[int, Fault | None]:
-    """Check the links (seq, record, prev, hash) of one chain; works offline."""
-    previous = b""
+def _verify_rows(chain: str, rows: Iterator[Any]) -> tuple[int, Fault | None]:
+    first = next(rows)
+    if first.seq is None:
+        missing = Fault(chain, 1, "the chain is missing")
+        return 0, missing if first.head_seq else None
+    head = None if first.head_seq is None else (first.head_seq, bytes(first.head_hash))
+    links = ((row.seq, row.record, bytes(row.prev), bytes(row.hash)) for row in rows)
+    one = (first.seq, first.record, bytes(first.prev), bytes(first.hash))
+    return verify_chain(chain, chain_of((one,), links), head)
+
+
+def verify_chain(chain: str, links: Iterable[Link], head: Head | None) -> tuple[int, Fault | None]:
+    """Check the links (seq, record, prev, hash) of one chain, in order; works offline."""
+    previous, place = b"", 0
     for place, (seq, line, prev, link) in enumerate(links, start=1):
         if seq != place:
             return place, Fault(chain, place, "a record is missing")
         if prev != previous or hashlib.sha256(prev + line.encode()).digest() != link:
             return place, Fault(chain, seq, "the record was changed")
         previous = link
-    if head is None or head != (len(links), previous):
-        return len(links), Fault(chain, len(links) + 1, "the end of the chain was cut off")
-    return len(links), None
+    if head is None or head != (place, previous):
+        return place, Fault(chain, place + 1, "the end of the chain was cut off")
+    return place, None
+
+
+def bundle(session: Session) -> Iterator[str]:
+    """Yield the whole trail as JSON lines that `verify_bundle` checks without a database.
+
+    Each chain is its records in order, then its head.
+    """
+    for chain, rows in groupby(_links(session, None), key=lambda row: str(row.chain)):
+        head: dict[str, Any] | None = None
+        for row in rows:
+            if row.head_seq is not None:
+                head = {"chain": chain, "head": row.head_seq, "hash": row.head_hash.hex()}
+            if row.seq is not None:
+                yield line_of(chain, row.seq, row.record, row.prev, row.hash)
+        if head is not None:
+            yield strictjson.dumps(head)
+
+
+def line_of(chain: str, seq: int, record_text: str, prev: bytes, link: bytes) -> str:
+    """Return one record as a JSON line with all that its check needs."""
+    facts = {"chain": chain, "seq": seq, "prev": prev.hex(), "hash": link.hex()}
+    return strictjson.dumps(facts | {"record": record_text})
+
+
+def verify_bundle(lines: Iterable[str]) -> tuple[int, list[Fault]]:
+    """Check an exported trail; returns what `verify` returns.
+
+    Raises:
+        BadJsonError: a line is no JSON object, or lacks a member.
+    """
+    chains: dict[str, list[Link]] = {}
+    heads: dict[str, Head] = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            facts = strictjson.loads(line, max_bytes=MAX_LINE_BYTES)
+            chain, link = str(facts["chain"]), bytes.fromhex(facts["hash"])
+            if "head" in facts:
+                heads[chain] = (int(facts["head"]), link)
+            else:
+                entry_ = (int(facts["seq"]), str(facts["record"]), bytes.fromhex(facts["prev"]))
+                chains.setdefault(chain, []).append((*entry_, link))
+        except (BadJsonError, KeyError, TypeError, ValueError) as error:
+            raise BadJsonError(f"Line {number} is not of an exported audit trail.") from error
+    count, faults = 0, []
+    for chain in sorted(chains.keys() | heads.keys()):
+        read, fault = verify_chain(chain, chains.get(chain, []), heads.get(chain))
+        if chain not in chains and fault is not None:
+            fault = Fault(chain, 1, "the chain is missing")
+        count += read
+        faults += [fault] if fault else []
+    return count, faults

@@ -48,10 +48,15 @@ def ring(session: Session, execution_id: UUID) -> None:
 
 
 def ring_now(execution_id: UUID) -> None:
-    """Ring for an execution; a dead queue is only logged."""
+    """Ring for an execution; a dead queue is only logged.
+
+    A ring that no worker has heard yet stands for this one too: it is heard after this commit.
+    """
     if _Process.queue is None:
         return
     try:
+        if _Process.queue.count:
+            return
         _Process.queue.enqueue(
             WAKE,
             kwargs={"execution_id": str(execution_id)},

@@ -1,6 +1,7 @@
 """Takes secrets out of values before they are written anywhere: by name of key, by form of text."""
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import re2
@@ -24,6 +25,8 @@ _FORMS = re2.compile(
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
     r"|(?P<origin>\b[a-z][a-z0-9+.-]{1,15}://[^\s/:@\[\]]*:)[^\s/@\[\]]+@"
 )
+SHORTEST_SECRET = 8  # of those that a form finds: an address with a name and a password
+KEPT_CHARACTERS = 80
 _DONE = re.compile(r"\[redacted:[a-z_]+\]")
 
 
@@ -39,7 +42,8 @@ def redact(value: JsonValue) -> JsonValue:
         case list() | tuple():
             return [redact(member) for member in value]
         case str():  # RE2 takes whole UTF-8 only, and no members of enums
-            return _FORMS.sub(_mask, value.encode("utf-8", "replace").decode())
+            text = value.encode("utf-8", "replace").decode()
+            return _FORMS.sub(_mask, text) if len(text) >= SHORTEST_SECRET else text
     return value
 
 
@@ -60,11 +64,18 @@ def _hide(name: str, value: JsonValue) -> JsonValue:
 
 
 def _secret_name(key: str) -> str | None:
+    return _known_name(key) if len(key) <= KEPT_CHARACTERS else _name(key)
+
+
+def _name(key: str) -> str | None:
     words: list[str] = [word.lower() for word in _WORD.findall(key)]
     if words and words[-1].removesuffix("s") in _ENDINGS:
         return words[-1]
     joined = "".join(words)
     return "api_key" if joined.endswith(_JOINED) else None
+
+
+_known_name = lru_cache(2048)(_name)  # the keys of events and records come again and again
 
 
 def _mask(found: Any) -> str:

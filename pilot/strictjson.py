@@ -20,6 +20,7 @@ MAX_INTEGER = 2**53
 # Possessive, so that a text without its closing quote costs one pass and no memory.
 _STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
+_COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def loads(data: bytes | str, *, max_bytes: int = MAX_BYTES) -> Any:
@@ -49,7 +50,7 @@ def loads(data: bytes | str, *, max_bytes: int = MAX_BYTES) -> Any:
 
 def dumps(value: Any) -> str:
     """Return a value as compact JSON; keys keep their order, non-ASCII text stays readable."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _COMPACT.encode(value)
 
 
 def canonical(value: Any) -> str:

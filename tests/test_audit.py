@@ -1,6 +1,7 @@
 """The audit trail: only appended to, only known names, every change of it found."""
 
 import json
+import threading
 from uuid import uuid4
 
 import pytest
@@ -9,8 +10,10 @@ from sqlalchemy.exc import DBAPIError
 
 from pilot import audit, db
 from pilot.audit import Actor, Event, Fault
+from pilot.errors import BadJsonError
 from pilot.models.audit import AuditEntry, AuditEvent
 
+CHANGED, CUT = "the record was changed", "the end of the chain was cut off"
 INSERT = (
     "INSERT INTO audit (chain, seq, at, record, prev, hash) SELECT chain, 6, at, record, hash,"
     " sha256(hash || convert_to(record, 'UTF8')) FROM audit WHERE chain = 'one' AND seq = 5"
@@ -257,3 +260,54 @@ def test_what_a_command_line_did_has_no_user():
     assert Actor(f"user:{user_id}").user_id == user_id
     assert Actor("cli:root").user_id is None
     assert Actor("system").user_id is None
+
+
+@pytest.fixture
+def exported(trail):
+    """Give the lines of the exported trail."""
+    with db.reading(None, sees_all=True) as session:
+        return list(audit.bundle(session))
+
+
+@pytest.mark.capability(259)
+def test_an_exported_trail_verifies_without_a_database(exported):
+    assert len(exported) == 15 + 3
+    assert audit.verify_bundle(exported) == (15, [])
+
+
+@pytest.mark.capability(259)
+def test_each_tampering_with_an_exported_trail_is_named(exported):
+    first = next(place for place, line in enumerate(exported) if '"chain":"one"' in line)
+    rows, head = exported[first : first + 5], exported[first + 5]
+    others = [line for line in exported if '"chain":"one"' not in line]
+    for lines, fault in (
+        ([rows[0].replace("worker", "workes"), *rows[1:], head], Fault("one", 1, CHANGED)),
+        ([rows[0], *rows[2:], head], Fault("one", 2, "a record is missing")),
+        ([rows[1], rows[0], *rows[2:], head], Fault("one", 1, "a record is missing")),
+        ([*rows[:4], head], Fault("one", 5, CUT)),
+        (rows, Fault("one", 6, CUT)),
+        ([head], Fault("one", 1, "the chain is missing")),
+    ):
+        assert audit.verify_bundle([*others, *lines])[1] == [fault]
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "7", "{}", '{"chain":"a","seq":1,"hash":"zz"}'])
+def test_what_is_no_exported_trail_is_refused_with_its_line(line):
+    with pytest.raises(BadJsonError, match="Line 1"):
+        audit.verify_bundle([line])
+
+
+def test_records_that_come_while_it_is_verified_are_no_tampering(trail):
+    stop = threading.Event()
+
+    def write():
+        while not stop.is_set():
+            with db.transaction("test.trail", None) as session:
+                audit.record(session, Event.USER_LOGIN, actor="system", about=("user", 1))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    found = [verify()[1] for _ in range(20)]
+    stop.set()
+    writer.join()
+    assert found == [[]] * 20

@@ -129,24 +129,39 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 #variable_conflict use_column
 DECLARE
   t timestamptz := pilot_now();
-  ns int[]; ids uuid[]; owners uuid[]; bases bigint[]; fences int[];
+  ns int[]; ids uuid[]; owners uuid[];
+  seqs bigint[]; cancels boolean[]; pauses boolean[]; lates boolean[];
   a_chains text[]; a_owners uuid[]; a_records text[];
 BEGIN
+  -- Locked in order, so that no two batches wait for each other; and before the next statement
+  -- takes its snapshot: one that parks has to see a wait that was resolved until now.
   PERFORM 1 FROM execution e
     WHERE e.id IN (SELECT x.id FROM json_to_recordset(p_members) AS x(id uuid))
     ORDER BY e.id FOR UPDATE;
   WITH m AS (
     SELECT * FROM json_to_recordset(p_members)
-      AS x(n int, id uuid, fence int, events int, result boolean, status text)
+      AS x(n int, id uuid, fence int, events int, result boolean, status text, reason text,
+           output json, error json, final boolean)
   ), held AS (
     UPDATE execution e SET event_seq = e.event_seq + m.events,
-           recovery_attempts = CASE WHEN m.result THEN 0 ELSE e.recovery_attempts END
+           recovery_attempts = CASE WHEN m.result THEN 0 ELSE e.recovery_attempts END,
+           status = coalesce(m.status, e.status),
+           status_reason = CASE WHEN m.status IS NULL THEN e.status_reason ELSE m.reason END,
+           worker_id = CASE WHEN m.status IS NULL THEN e.worker_id END,
+           output = CASE WHEN m.status IS NULL THEN e.output ELSE m.output END,
+           error = CASE WHEN m.status IS NULL THEN e.error ELSE m.error END,
+           wake_at = CASE WHEN m.status IS NULL THEN e.wake_at ELSE t END,
+           pause_requested_at = CASE WHEN m.status = 'paused' THEN NULL
+                                     ELSE e.pause_requested_at END,
+           finished_at = CASE WHEN m.status IS NULL THEN e.finished_at WHEN m.final THEN t END
       FROM m
      WHERE e.id = m.id AND e.fence = m.fence AND e.worker_id = p_worker
        AND e.status IN ('running', 'cancelling')
        AND (m.status IS DISTINCT FROM 'waiting' OR NOT EXISTS (SELECT 1 FROM wait w
             WHERE w.execution_id = e.id AND w.resolved_at IS NOT NULL AND w.consumed_at IS NULL))
-    RETURNING m.n, e.id, e.owner_id, e.event_seq - m.events AS base, e.fence
+    RETURNING m.n, e.id, e.owner_id, e.event_seq, e.event_seq - m.events AS base, e.fence,
+              e.cancel_requested_at IS NOT NULL AS cancel,
+              e.pause_requested_at IS NOT NULL AS pause, e.deadline_at <= t AS late
   ), wrote AS (
     INSERT INTO step_execution (execution_id, path, attempt, owner_id, type, status, effect, key,
         rerun, input, output, error, notes, fence, worker_id, started_at, finished_at, duration_ms)
@@ -169,9 +184,9 @@ BEGIN
       FROM json_to_recordset(p_events)
         AS v(n int, place int, kind text, path text, data json)
       JOIN held h ON h.n = v.n)
-  SELECT array_agg(h.n), array_agg(h.id), array_agg(h.owner_id), array_agg(h.base),
-         array_agg(h.fence)
-    INTO ns, ids, owners, bases, fences FROM held h;
+  SELECT array_agg(h.n), array_agg(h.id), array_agg(h.owner_id), array_agg(h.event_seq),
+         array_agg(h.cancel), array_agg(h.pause), array_agg(h.late)
+    INTO ns, ids, owners, seqs, cancels, pauses, lates FROM held h;
   IF ns IS NULL THEN RETURN; END IF;
 
   IF p_waits IS NOT NULL THEN
@@ -187,18 +202,7 @@ BEGIN
     PERFORM audit_append(a_chains, a_owners, a_records);
   END IF;
 
-  UPDATE execution e SET status = m.status, status_reason = m.reason, worker_id = NULL,
-         output = m.output, error = m.error, wake_at = t,
-         pause_requested_at = CASE WHEN m.status = 'paused' THEN NULL ELSE e.pause_requested_at END,
-         finished_at = CASE WHEN m.final THEN t END
-    FROM json_to_recordset(p_members)
-      AS m(n int, status text, reason text, output json, error json, final boolean)
-    JOIN unnest(ns, ids) AS h(n, id) ON h.n = m.n
-   WHERE e.id = h.id AND m.status IS NOT NULL;
-
-  RETURN QUERY SELECT h.n, e.event_seq, e.cancel_requested_at IS NOT NULL,
-      e.pause_requested_at IS NOT NULL, e.deadline_at <= t
-    FROM unnest(ns, ids) AS h(n, id) JOIN execution e ON e.id = h.id;
+  RETURN QUERY SELECT * FROM unnest(ns, seqs, cancels, pauses, lates);
 END $$;
 
 -- Whether a checkpoint whose answer was lost is in the database, and whether the fence still holds.

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -27,6 +27,9 @@ WRITE = "SELECT n, cancel, pause, late FROM checkpoint(%s, %s, %s, %s, %s, %s)"
 WRITE_AND_BOOK = "SELECT n, cancel, pause, late FROM book(%s, %s, %s, %s, %s, %s, %s)"
 NO_RESULTS = frozenset({"intent", "call"})  # checkpoints that show no progress by themselves
 GIVE_UP_S = 60.0
+# The plans of the function's statements are made once: made for each call they cost as much as the
+# work itself. They must not be those of small tables.
+PLANS = " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,9 @@ class AttemptRow:
     notes: str | None = None
     duration_ms: int | None = None
 
-    def text(self, member: int) -> str:
+    def text(self) -> str:
         """Return the row as JSON; input and output are JSON already and only placed."""
         facts = {
-            "n": member,
             "path": self.path,
             "attempt": self.attempt,
             "type": self.type,
@@ -95,10 +97,22 @@ class Checkpoint:
     output: str | None = None
     error: str | None = None
 
-    def member(self, n: int) -> str:
-        """Return the member's own row as JSON."""
+    def rows(self) -> "Rows":
+        """Return what is written, as JSON."""
+        return Rows(
+            self._member(),
+            [one.text() for one in self.attempts],
+            [
+                strictjson.dumps({"place": place, "kind": kind, "path": path, "data": data})
+                for place, (kind, path, data) in enumerate(self.events, start=1)
+            ],
+            list(self._audit_rows()),
+            [strictjson.dumps(one) for one in self.waits],
+            [strictjson.dumps(one) for one in self.calls],
+        )
+
+    def _member(self) -> str:
         facts: dict[str, Any] = {
-            "n": n,
             "id": str(self.execution_id),
             "fence": self.fence,
             "events": len(self.events),
@@ -111,32 +125,47 @@ class Checkpoint:
         text += f',"error":{self.error}' if self.error is not None else ""
         return text + "}"
 
-    def event_rows(self, n: int) -> Iterable[str]:
-        """Yield the timeline lines as JSON."""
-        for place, (kind, path, data) in enumerate(self.events, start=1):
-            yield strictjson.dumps(
-                {"n": n, "place": place, "kind": kind, "path": path, "data": data}
-            )
-
-    def audit_rows(self, n: int) -> Iterable[str]:
-        """Yield the audit records as JSON."""
+    def _audit_rows(self) -> Iterable[str]:
         about = ("execution", self.execution_id)
         for place, (event, details) in enumerate(self.audits, start=1):
             record = audit.entry(event, actor="worker", about=about, details=details)
-            yield strictjson.dumps({"n": n, "place": place, "record": record})
+            yield strictjson.dumps({"place": place, "record": record})
 
 
-def parameters(worker_id: UUID, batch: Sequence[Checkpoint]) -> tuple[Any, ...]:
+class Rows(NamedTuple):
+    """A checkpoint as the database function takes it: JSON objects, without the batch's number."""
+
+    member: str
+    attempts: list[str]
+    events: list[str]
+    audits: list[str]
+    waits: list[str]
+    calls: list[str]
+
+
+class Waiting(NamedTuple):
+    """A checkpoint on its way. Its rows are made before its turn, while another flush is out."""
+
+    checkpoint: Checkpoint
+    rows: Rows
+    future: asyncio.Future[Flags | None]
+
+
+def parameters(worker_id: UUID, batch: Sequence[Rows]) -> tuple[Any, ...]:
     """Return the arguments of the database function for a batch."""
-    waits = [strictjson.dumps({"n": n} | wait) for n, c in enumerate(batch) for wait in c.waits]
     return (
         worker_id,
-        _array(c.member(n) for n, c in enumerate(batch)),
-        _array(a.text(n) for n, c in enumerate(batch) for a in c.attempts),
-        _array(row for n, c in enumerate(batch) for row in c.event_rows(n)),
-        _array(row for n, c in enumerate(batch) for row in c.audit_rows(n)),
-        _array(waits) if waits else None,
+        _numbered([rows.member] for rows in batch),
+        _numbered(rows.attempts for rows in batch),
+        _numbered(rows.events for rows in batch),
+        _numbered(rows.audits for rows in batch),
+        _numbered(rows.waits for rows in batch) if any(rows.waits for rows in batch) else None,
     )
+
+
+def _numbered(rows: Iterable[Sequence[str]]) -> str:
+    """Return all rows as one JSON array; each gets the number `n` of its member."""
+    return _array(f'{{"n":{n},{row[1:]}' for n, of_one in enumerate(rows) for row in of_one)
 
 
 def _array(rows: Iterable[str]) -> str:
@@ -151,7 +180,7 @@ class Writer:
         self._url = url
         self._worker_id = worker_id
         self._told = told
-        self._waiting: list[tuple[Checkpoint, asyncio.Future[Flags | None]]] = []
+        self._waiting: list[Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
         self._connection: psycopg.AsyncConnection[Any] | None = None
 
@@ -164,7 +193,7 @@ class Writer:
         """
         future: asyncio.Future[Flags | None] = asyncio.get_running_loop().create_future()
         failpoint(f"{checkpoint.name}.before_commit")
-        self._waiting.append((checkpoint, future))
+        self._waiting.append(Waiting(checkpoint, checkpoint.rows(), future))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush_all())
         flags = await future
@@ -201,71 +230,66 @@ class Writer:
         finally:
             self._flushing = None
 
-    def _next_batch(self) -> list[tuple[Checkpoint, asyncio.Future[Flags | None]]]:
+    def _next_batch(self) -> list[Waiting]:
         """Take up to MAX_BATCH checkpoints, one per execution; a second one waits its turn."""
-        batch: list[tuple[Checkpoint, asyncio.Future[Flags | None]]] = []
-        left: list[tuple[Checkpoint, asyncio.Future[Flags | None]]] = []
-        seen: set[UUID] = set()
-        for item in self._waiting:
-            if item[0].execution_id in seen or len(batch) == MAX_BATCH:
-                left.append(item)
+        batch: dict[UUID, Waiting] = {}
+        left: list[Waiting] = []
+        for one in self._waiting:
+            if one.checkpoint.execution_id in batch or len(batch) == MAX_BATCH:
+                left.append(one)
             else:
-                seen.add(item[0].execution_id)
-                batch.append(item)
+                batch[one.checkpoint.execution_id] = one
         self._waiting = left
-        return batch
+        return list(batch.values())
 
-    async def _flush(self, batch: list[tuple[Checkpoint, asyncio.Future[Flags | None]]]) -> None:
+    async def _flush(self, batch: list[Waiting]) -> None:
         try:
-            answers = await self._commit([checkpoint for checkpoint, _ in batch])
-        except psycopg.Error as error:
+            answers = await self._commit([one.rows for one in batch])
+        except (psycopg.Error, UnicodeError) as error:
             await self._flush_alone(batch, error)
             return
-        for n, (_, future) in enumerate(batch):
-            if not future.done():
-                future.set_result(answers.get(n))
-        self._told([batch[n][0].execution_id for n in answers])
+        for n, one in enumerate(batch):
+            if not one.future.done():
+                one.future.set_result(answers.get(n))
+        self._told([batch[n].checkpoint.execution_id for n in answers])
 
-    async def _flush_alone(
-        self, batch: list[tuple[Checkpoint, asyncio.Future[Flags | None]]], error: psycopg.Error
-    ) -> None:
+    async def _flush_alone(self, batch: list[Waiting], error: Exception) -> None:
         """Repeat each member by itself, so that a bad one fails alone."""
         log.warning("batch_failed", members=len(batch), error=type(error).__name__)
-        for checkpoint, future in batch:
+        for one in batch:
             try:
-                answer = await self._commit_surely(checkpoint)
-            except (psycopg.Error, UnavailableError) as fault:
-                if not future.done():
-                    future.set_exception(fault)
+                answer = await self._commit_surely(one)
+            except (psycopg.Error, UnicodeError, UnavailableError) as fault:
+                if not one.future.done():
+                    one.future.set_exception(fault)
                 continue
-            if not future.done():
-                future.set_result(answer)
-            self._told([checkpoint.execution_id])
+            if not one.future.done():
+                one.future.set_result(answer)
+            self._told([one.checkpoint.execution_id])
 
-    async def _commit_surely(self, checkpoint: Checkpoint) -> Flags | None:
+    async def _commit_surely(self, waiting: Waiting) -> Flags | None:
         """Commit one checkpoint over lost connections; a lost answer is looked up, not guessed."""
         loop = asyncio.get_running_loop()
         end = loop.time() + GIVE_UP_S
         delay_s = 0.05
         while True:
             try:
-                applied = await self._applied(checkpoint)
+                applied = await self._applied(waiting.checkpoint)
                 if applied is not None:
                     return applied
-                return (await self._commit([checkpoint])).get(0)
+                return (await self._commit([waiting.rows])).get(0)
             except psycopg.OperationalError as error:
                 if loop.time() > end:
                     raise UnavailableError("The database does not answer.") from error
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, 2.0)
 
-    async def _commit(self, batch: Sequence[Checkpoint]) -> dict[int, Flags]:
+    async def _commit(self, batch: Sequence[Rows]) -> dict[int, Flags]:
         connection = await self._connected()
-        given = parameters(self._worker_id, batch)
-        calls = [strictjson.dumps({"n": n} | call) for n, c in enumerate(batch) for call in c.calls]
-        if calls:
-            given = (*given, _array(calls))
-        statement = WRITE_AND_BOOK if calls else WRITE
+        given, statement = parameters(self._worker_id, batch), WRITE
+        if any(rows.calls for rows in batch):
+            given = (*given, _numbered(rows.calls for rows in batch))
+            statement = WRITE_AND_BOOK
         cursor = await connection.execute(statement, given, prepare=True)
         return {n: Flags(cancel, pause, late) async for n, cancel, pause, late in cursor}
 
@@ -277,7 +301,7 @@ class Writer:
             (
                 checkpoint.execution_id,
                 checkpoint.fence,
-                _array(a.text(0) for a in checkpoint.attempts),
+                _array(one.text() for one in checkpoint.attempts),
                 checkpoint.status,
             ),
         )
@@ -298,7 +322,7 @@ class Writer:
             self._connection = await psycopg.AsyncConnection.connect(
                 db.dsn(self._url),
                 autocommit=True,
-                options=db.SESSION_LIMITS,
+                options=db.SESSION_LIMITS + PLANS,
                 connect_timeout=5,
                 **db.KEEPALIVE,
             )

@@ -94,21 +94,7 @@ async def fail(
     again = bool(effect) and retries.may_retry(run, step, fault, failures, effect)
     rule = retries.policy(run, step)
     delay_s = retries.delay_s(rule, failures, fault.retry_after_s) if again else None
-    checkpoint = run.checkpoint("result")
-    checkpoint.attempts.append(row)
-    checkpoint.calls += run.calls_of(path)
-    if path in run.history.waits:
-        checkpoint.waits.append({"path": path, "consumed": True})
-        del run.history.waits[path]
-    status = "retrying" if again else "failed"
-    checkpoint.events.append(
-        ("step", path, {"status": status, "attempt": row.attempt, "message": fault.message})
-    )
-    name = Event.PILOT_STEP_RETRIED if again else Event.PILOT_STEP_FAILED
-    checkpoint.audits.append((name, {"path": path, "attempt": row.attempt} | facts))
-    if delay_s is not None and delay_s >= SHORT_WAIT_S:
-        checkpoint.waits.append({"path": path, "kind": "retry", "delay_s": delay_s})
-    await run.write(checkpoint)
+    await _write_failure(run, row, facts, delay_s=delay_s, again=again)
     run.history.add(
         Attempt(
             path,
@@ -129,6 +115,27 @@ async def fail(
     if run.stop:
         return Result(StepStatus.PENDING)
     return AGAIN
+
+
+async def _write_failure(
+    run: Run, row: AttemptRow, facts: dict[str, Any], *, delay_s: float | None, again: bool
+) -> None:
+    path = row.path
+    checkpoint = run.checkpoint("result")
+    checkpoint.attempts.append(row)
+    checkpoint.calls += run.calls_of(path)
+    if path in run.history.waits:
+        checkpoint.waits.append({"path": path, "consumed": True})
+        del run.history.waits[path]
+    status = "retrying" if again else "failed"
+    checkpoint.events.append(
+        ("step", path, {"status": status, "attempt": row.attempt, "message": facts["message"]})
+    )
+    name = Event.PILOT_STEP_RETRIED if again else Event.PILOT_STEP_FAILED
+    checkpoint.audits.append((name, {"path": path, "attempt": row.attempt} | facts))
+    if delay_s is not None and delay_s >= SHORT_WAIT_S:
+        checkpoint.waits.append({"path": path, "kind": "retry", "delay_s": delay_s})
+    await run.write(checkpoint)
 
 
 def open_attempt(run: Run, path: str) -> Attempt | None:

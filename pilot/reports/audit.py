@@ -1,22 +1,41 @@
 """The audit trail as a list: who did what to which object, found over all records."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pilot import strictjson
+from pilot.audit import SYSTEM, line_of
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
 
 SORTS = {"at": Sort("a.at", "timestamptz")}
 SOURCE = Source(
-    columns="a.chain, a.seq, a.at, a.event, a.record, encode(a.hash, 'hex') AS hash",
+    columns="""a.chain, a.seq, a.at, a.event, a.record, encode(a.hash, 'hex') AS hash,
+      (SELECT u.email FROM app_user u
+        WHERE 'user:' || u.id = a.record::json ->> 'actor') AS person""",
     tables="audit a",
     id="(a.chain || '/' || lpad(a.seq::text, 12, '0'))",
     sorts=SORTS,
     id_type="text",
 )
+
+
+CONDITIONS = {
+    "event": "a.event = :event",
+    "severity": "a.event IN (SELECT name FROM audit_event e WHERE e.severity = :severity)",
+    "actor": "a.record::json ->> 'actor' IN "
+    "(:actor, (SELECT 'user:' || u.id FROM app_user u WHERE u.email = lower(:actor)))",
+    # An execution's records are its chain; all others stand on the system's.
+    "object": f"a.chain = :object OR a.chain = '{SYSTEM}' "
+    "AND a.record::json #>> '{object,id}' = :object",
+    "q": "strpos(lower(a.record), lower(:q)) > 0",
+    "since": "a.at >= cast(:since AS date)",
+    "until": "a.at < cast(:until AS date) + 1",
+}
 
 
 @dataclass(frozen=True)
@@ -25,30 +44,41 @@ class Filters:
 
     event: str | None = None
     severity: str | None = None
-    q: str = ""  # an object's id, or part of the record
+    actor: str = ""  # an e-mail address, or as it is recorded: worker, system, cli:root
+    object: str = ""  # the id of what it happened to
+    q: str = ""  # part of the record
     since: date | None = None
     until: date | None = None
 
 
 def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
     """Return one page of records, each with its members apart."""
+    conditions, values = _conditions(filters)
+    found = fetch(session, SOURCE, conditions, values, wanted)
+    return Listed([_apart(row) for row in found.rows], found.total, found.next)
+
+
+def exported(session: Session, filters: Filters) -> Generator[str, None, None]:
+    """Yield every matching record as a JSON line, the oldest first."""
+    conditions, values = _conditions(filters)
+    where = " AND ".join(f"({one})" for one in conditions) or "true"
+    query = text(
+        f"SELECT a.chain, a.seq, a.record, a.prev, a.hash FROM audit a WHERE {where} "  # noqa: S608
+        "ORDER BY a.at, a.chain, a.seq"
+    )
+    with session.execute(query.execution_options(yield_per=1000), values) as rows:
+        for row in rows:
+            yield line_of(row.chain, row.seq, row.record, row.prev, row.hash)
+
+
+def _conditions(filters: Filters) -> tuple[list[str], dict[str, Any]]:
     conditions: list[str] = []
     values: dict[str, Any] = {}
-    for name, condition in (
-        ("event", "a.event = :event"),
-        (
-            "severity",
-            "a.event IN (SELECT name FROM audit_event WHERE audit_event.severity = :severity)",
-        ),
-        ("q", "strpos(lower(a.record), lower(:q)) > 0"),
-        ("since", "a.at >= cast(:since AS date)"),
-        ("until", "a.at < cast(:until AS date) + 1"),
-    ):
+    for name, condition in CONDITIONS.items():
         if getattr(filters, name):
             conditions.append(condition)
             values[name] = getattr(filters, name)
-    found = fetch(session, SOURCE, conditions, values, wanted)
-    return Listed([_apart(row) for row in found.rows], found.total, found.next)
+    return conditions, values
 
 
 def _apart(row: Any) -> dict[str, Any]:
@@ -60,6 +90,7 @@ def _apart(row: Any) -> dict[str, Any]:
         "event": row["event"],
         "severity": members.get("severity", ""),
         "actor": members.get("actor", ""),
+        "person": row["person"],
         "object_type": about.get("type", ""),
         "object_id": about.get("id", ""),
         "details": members.get("details", {}),

@@ -1,9 +1,11 @@
 """The audit trail: filters over all records, and whether the chains are whole."""
 
+from collections.abc import Generator
+from contextlib import closing
 from datetime import date
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint, Response, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
 from pilot import audit as trail
@@ -30,6 +32,20 @@ COLUMNS = (
 TONES = {"info": "idle", "warning": "attention", "critical": "bad"}
 
 
+@route(bp, "/audit.jsonl", allow=ADMIN)
+def lines() -> ResponseReturnValue:
+    """All records that match, as JSON lines with their links, the oldest first."""
+    filters, _ = _filters()
+
+    def stream() -> Generator[str, None, None]:
+        with reading() as session, closing(audit.exported(session, filters)) as found:
+            yield from (f"{line}\n" for line in found)
+
+    answer = Response(stream_with_context(stream()), mimetype="application/jsonl")
+    answer.headers["Content-Disposition"] = 'attachment; filename="audit.jsonl"'
+    return answer
+
+
 @route(bp, "/audit", allow=ADMIN, twin=True, sheet=True)
 def index() -> ResponseReturnValue:
     """All records that match, the newest first."""
@@ -53,6 +69,7 @@ def index() -> ResponseReturnValue:
         tones=TONES,
         fields=_fields(filters),
         ignored=ignored + more,
+        query=request.query_string.decode(),
         chosen=[(name, value) for name, value in facts.items() if value],
         first=wanted.after is None,
         verified=verified,
@@ -70,10 +87,15 @@ def _filters() -> tuple[Filters, list[tuple[str, str]]]:
             ignored.append((name, value))
             return None
 
+    def typed(name: str) -> str:
+        return request.args.get(name, "").strip()[:200]
+
     filters = Filters(
         event=parsed("event", lambda value: Event[value].name),
         severity=parsed("severity", lambda value: {one: one for one in TONES}[value]),
-        q=request.args.get("q", "").replace("\0", "").strip()[:200],
+        actor=typed("actor"),
+        object=typed("object"),
+        q=typed("q"),
         since=parsed("since", date.fromisoformat),
         until=parsed("until", date.fromisoformat),
     )
@@ -86,9 +108,11 @@ def _fields(filters: Filters) -> list[dict[str, Any]]:
         return {"name": name, "label": label, "kind": kind, "value": value or "", **more}
 
     return [
-        field("q", "Id or text", "search"),
+        field("q", "Text", "search"),
         field("event", "Event", "select", options=EVENTS),
         field("severity", "Severity", "select", options=SEVERITIES),
+        field("actor", "Who (e-mail, worker)", "text"),
+        field("object", "About (id)", "text"),
         field("since", "From (UTC day)", "date"),
         field("until", "To (UTC day)", "date"),
     ]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -15,6 +16,7 @@ def admin(browse, world):
     return browse(world.admin)
 
 
+@pytest.mark.capability(225, 299)
 def test_records_are_found_by_event_severity_text_and_day(admin, world):
     for query, found in (
         ("event=PILOT_CONFIG_UPDATED", 1),
@@ -22,6 +24,11 @@ def test_records_are_found_by_event_severity_text_and_day(admin, world):
         ("q=pilot_enabled", 1),
         ("q=%25", 0),
         ("until=2020-01-01", 0),
+        ("actor=ADMIN%40pilot.test", 2),
+        ("actor=system", 5),
+        ("actor=nobody", 0),
+        ("object=pilot_enabled", 1),
+        (f"object={world.viewer.id}", 1),
     ):
         assert admin.get(f"/audit.json?{query}").json["total"] == found, query
     assert "Ignored filter" in admin.get("/audit?event=ODD&since=never").text
@@ -38,6 +45,7 @@ def test_pages_show_each_record_once(admin, world):
     assert len(seen) == len(set(seen)) > 30
 
 
+@pytest.mark.capability(259, 299)
 def test_the_page_tells_whole_chains_from_broken_ones(admin, superuser):
     assert "The chains are whole" in admin.get("/audit?verify=1").text
     superuser.execute("ALTER TABLE audit DISABLE TRIGGER ALL")
@@ -46,21 +54,34 @@ def test_the_page_tells_whole_chains_from_broken_ones(admin, superuser):
     assert "the record was changed" in page
 
 
+@pytest.mark.capability(299)
+def test_all_that_match_are_exported_as_lines_with_their_links(admin):
+    answer = admin.get("/audit.jsonl?event=USER_CREATED")
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert [line["seq"] for line in lines] == [1, 2, 3, 4, 5]
+    assert lines[1]["prev"] == lines[0]["hash"]
+    assert json.loads(lines[0]["record"])["event"] == "USER_CREATED"
+
+
 def test_only_administrators_read_it(browse, world):
     assert browse(world.operator).get("/audit").status_code == 403
 
 
-def test_the_csv_twin_has_the_rows(admin):
+def test_the_csv_twin_has_all_rows_not_one_page(admin, world):
+    for number in range(60):
+        settings.change("pilot_max_steps", 60 + number, by=world.admin.actor)
     rows = list(csv.DictReader(io.StringIO(admin.get("/audit.csv").text)))
     assert {row["event"] for row in rows} >= {"USER_CREATED", "PILOT_CONFIG_UPDATED"}
+    assert len(rows) > 60
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("look", [(375, "light"), (1280, "dark")])
+@pytest.mark.parametrize("look", [(375, "light"), (375, "dark"), (1280, "light"), (1280, "dark")])
 def test_the_page_is_accessible_and_quiet(admin, window, world, look):
     width, scheme = look
     page = window(world.admin, viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page.goto("/audit")
+    page.goto("/audit?verify=1")
+    page.locator("summary", has_text="detail").first.click()
     assert Axe().run(page).violations_count == 0, Axe().run(page).generate_report()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.complaints == []

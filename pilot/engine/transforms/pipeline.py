@@ -1,6 +1,7 @@
 """Compiles operations once, checks them against what is known, and runs them on data."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
@@ -32,7 +33,7 @@ class Stage:
     operation: Operation
     config: Config
 
-    @property
+    @cached_property
     def need(self) -> Need:
         """What it takes; where its expressions read fields of rows, objects."""
         need = self.operation.need(self.config)

@@ -1,0 +1,72 @@
+"""The audit trail: verify its chains, here or offline, and export it."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TextIO
+
+from pilot import audit, db
+from pilot.cli import acting
+from pilot.cli.terminal import answer, complain
+from pilot.errors import NotFoundError
+
+FAILED = 1
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    verify = actions.add_parser("verify", help="check every record; 1 if one was tampered with")
+    verify.add_argument(
+        "--bundle",
+        metavar="FILE",
+        help="check an exported trail instead; - reads stdin",
+    )
+    verify.set_defaults(run=_verify)
+    export = actions.add_parser("export", help="write the whole trail as JSON lines")
+    export.add_argument("file", help="where to; - writes to standard output")
+    export.set_defaults(run=_export)
+
+
+def _verify(args: Namespace) -> int:
+    if args.bundle is None:
+        acting.connect()
+        with db.reading(None, sees_all=True) as session:
+            count, faults = audit.verify(session)
+    elif args.bundle == "-":
+        count, faults = audit.verify_bundle(_full(sys.stdin))
+    else:
+        with _opened(args.bundle) as file:
+            count, faults = audit.verify_bundle(_full(file))
+    facts = {"records": count, "faults": [vars(fault) for fault in faults]}
+    if not faults:
+        answer(args, facts, f"The chains are whole: {count:,} records.")
+        return 0
+    if args.json:
+        answer(args, facts, "")
+    for fault in faults:
+        complain(f"Chain {fault.chain}, record {fault.seq}: {fault.reason}.")
+    return FAILED
+
+
+def _full(lines: Iterable[str]) -> Iterable[str]:
+    return (line for line in lines if line.strip())
+
+
+def _opened(name: str) -> TextIO:
+    try:
+        return Path(name).open(encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise NotFoundError(f"{name} cannot be read: {error.strerror}.") from error
+
+
+def _export(args: Namespace) -> None:
+    acting.connect()
+    with db.reading(None, sees_all=True) as session:
+        lines = (f"{line}\n" for line in audit.bundle(session))
+        if args.file == "-":
+            sys.stdout.writelines(lines)
+            return
+        with Path(args.file).open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(lines)

@@ -1,0 +1,112 @@
+"""The writer: what many executions write shares a commit, and a bad one fails alone."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from pilot import db
+from pilot.engine.checkpoints import AttemptRow, Checkpoint, Writer
+from pilot.engine.status import ExecutionStatus, StepStatus
+from pilot.errors import FencedError
+from tests.engine.worker_process import make_agent, start, switch_on
+
+NOOP = {"id": "s", "type": "transform", "input": [], "operation": "limit", "config": {"count": 1}}
+
+
+@pytest.fixture
+def held(world, superuser):
+    """Give three executions that the returned worker holds."""
+    switch_on()
+    agent = make_agent(world.operator.id, [NOOP])
+    ids = [start(agent, world.operator.id) for _ in range(3)]
+    (worker,) = superuser.execute(
+        "INSERT INTO worker (host, pid, version, lease_until) "
+        "VALUES ('test', 1, 'test', pilot_now() + interval '1 h') RETURNING id"
+    ).fetchone()
+    superuser.execute(
+        "UPDATE execution SET status = 'running', worker_id = %s, fence = 1", [worker]
+    )
+    return worker, ids
+
+
+def result(execution_id, output, fence=1):
+    checkpoint = Checkpoint(execution_id, fence, "result")
+    checkpoint.attempts.append(
+        AttemptRow("s", 1, "transform", StepStatus.COMPLETED, db.now(), output=output)
+    )
+    checkpoint.events.append(("step", "s", {"status": "completed"}))
+    return checkpoint
+
+
+def write(database, worker, checkpoints):
+    """Write all of them at once; returns what each was told."""
+
+    async def work():
+        writer = Writer(database, worker, lambda _: None)
+        told = await asyncio.gather(*map(writer.put, checkpoints), return_exceptions=True)
+        await writer.close()
+        return told
+
+    return asyncio.run(work())
+
+
+def written(superuser):
+    rows = superuser.execute("SELECT execution_id, output FROM step_execution").fetchall()
+    return dict(rows)
+
+
+def test_checkpoints_of_many_executions_share_a_commit(database, superuser, held):
+    worker, ids = held
+    told = write(database, worker, [result(one, "[1]") for one in ids])
+    assert [one.cancel for one in told] == [False] * 3
+    assert written(superuser) == {one: [1] for one in ids}
+    commits = superuser.execute("SELECT count(DISTINCT xmin::text) FROM step_execution").fetchone()
+    assert commits[0] < 3
+
+
+def test_a_text_that_the_database_does_not_take_fails_alone(database, superuser, held):
+    worker, ids = held
+    told = write(database, worker, [result(ids[0], "1"), result(ids[1], '"\ud800"')])
+    assert told[0].pause is False
+    assert isinstance(told[1], UnicodeError)
+    assert written(superuser) == {ids[0]: 1}
+
+
+def test_a_member_without_its_fence_writes_nothing(database, superuser, held):
+    worker, ids = held
+    told = write(database, worker, [result(ids[0], "1", fence=0), result(ids[1], "2")])
+    assert isinstance(told[0], FencedError)
+    assert written(superuser) == {ids[1]: 2}
+
+
+def test_another_worker_writes_nothing(database, superuser, held):
+    _, ids = held
+    told = write(database, uuid4(), [result(ids[0], "1")])
+    assert isinstance(told[0], FencedError)
+    assert written(superuser) == {}
+
+
+def test_an_end_is_written_with_the_last_checkpoint(database, superuser, held):
+    worker, ids = held
+    checkpoint = result(ids[0], "[1]")
+    checkpoint.status, checkpoint.output = ExecutionStatus.COMPLETED, '{"n":1}'
+    write(database, worker, [checkpoint])
+    row = superuser.execute(
+        "SELECT status, output, worker_id, finished_at IS NOT NULL, event_seq "
+        "FROM execution WHERE id = %s",
+        [ids[0]],
+    ).fetchone()
+    assert row[:4] == ("completed", {"n": 1}, None, True)
+    after = write(database, worker, [result(ids[0], "[2]")])
+    assert isinstance(after[0], FencedError)
+
+
+def test_flags_say_what_people_asked_meanwhile(database, superuser, held):
+    worker, ids = held
+    superuser.execute(
+        "UPDATE execution SET pause_requested_at = pilot_now() WHERE id = %s", [ids[0]]
+    )
+    superuser.execute("UPDATE execution SET deadline_at = pilot_now() WHERE id = %s", [ids[1]])
+    told = write(database, worker, [result(one, "1") for one in ids])
+    assert [(one.pause, one.late) for one in told] == [(True, False), (False, True), (False, False)]
