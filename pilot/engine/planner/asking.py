@@ -93,6 +93,13 @@ class Asking:
         why = f"The date columns are: {', '.join(dates)}."
         return self.choose("date", f"Which date column {wanted}?", why, fitting or dates)
 
+    def future_of(self, column: str, words: str) -> str | None:
+        """Ask what days to come mean, where the only dates are those of a creation."""
+        why = f"The only date is {column}, which lies in the past."
+        text = f'What does "{words}" say?'
+        answer = self.choose("date", text, why, [f"It is about {column}", LEAVE_OUT])
+        return None if answer in {None, LEAVE_OUT} else column
+
     def columns(self, count: int, available: Sequence[str]) -> list[str]:
         """Ask for `count` columns."""
         answer = self.answers.get("columns")
@@ -161,6 +168,10 @@ class Asking:
             match = next((name for _, name in source.match(column.name) if name in available), None)
             if match is not None:
                 found[column.name] = match
+        if 2 * len(found) < len(target.columns):
+            text = f"Which columns of {source.sample.tab} shall go to {target.tab}?"
+            why = f"Only {', '.join(found) or 'none'} of {len(target.columns)} columns fit."
+            self._ask(Question("contradiction:columns", text, why, "text"))
         left = [name for name in wanted or () if name not in found.values()]
         for name in left:
             options = [one.name for one in target.columns if one.name not in found]

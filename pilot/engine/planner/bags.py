@@ -28,6 +28,7 @@ class _Run:
         return any(name in self.tags if name.isupper() else name in self.words for name in names)
 
 
+_DATES = frozenset({"date", "empty"})
 Check = Callable[[_Run], object]
 
 _ORDER_TAGS = (
@@ -40,7 +41,7 @@ _ORDER_WORDS = set_of(
     on in of from to at and be is are should must come comes go goes coming going start starting
     begin beginning one ones task tasks row rows entry entries item items what which whatever
     order due according first top way such where please table result results being appear
-    appears - : ( ) whose has have based after upon value values column date dates
+    appears - : ( ) whose has have based after upon when they leading value values column date dates
     """
 )
 _UNIQUE_TAGS = ("PERSON", "ANYONE", "EVERYONE", "DUPLICATE", "MAILNOUN", "LISTNOUN", "DELETE",
@@ -108,6 +109,14 @@ def _tags_of(chart: Chart) -> list[frozenset[str]]:
     return [frozenset(one) for one in found]
 
 
+def _ends_of(chart: Chart) -> list[set[tuple[str, int]]]:
+    """Return for each token the tags, with their ends, of the edges that begin at it."""
+    found: list[set[tuple[str, int]]] = [set() for _ in chart.tokens]
+    for (at, tag), edges in chart.edges.items():
+        found[at] |= {(tag, edge.end) for edge in edges}
+    return found
+
+
 def _add(
     chart: Chart,
     tags: list[frozenset[str]],
@@ -116,17 +125,14 @@ def _add(
     ends: tuple[tuple[str, ...], frozenset[str]],
     check: Check,
 ) -> None:
+    from_here = _ends_of(chart)
     for start, end in _runs(chart, tags, allowed):
         if not all(tags[at] & set(ends[0]) or chart.tokens[at].word in ends[1]
                    for at in (start, end - 1)):  # fmt: skip
             continue
         words = tuple(token.word for token in chart.tokens[start:end])
         inside = frozenset(
-            edge.tag
-            for (at, _), edges in chart.edges.items()
-            if start <= at < end
-            for edge in edges
-            if edge.end <= end
+            tag for at in range(start, end) for tag, last in from_here[at] if last <= end
         )
         value = check(_Run(chart, start, end, words, inside))
         if value is not None:
@@ -151,9 +157,13 @@ def _order(run: _Run) -> Order | None:
     up = run.has("SOONEST", "SMALLEST", "ASCENDING")
     down = run.has("NEWEST", "LARGEST", "DESCENDING")
     first_to_end = run.has("ENDING") and run.has("FIRSTPLACE") and run.has("first", "soonest")
-    placed = run.has("FIRSTPLACE", "top", "start", "starting", "begin", "beginning", "SORT")
+    placed = run.has(
+        "FIRSTPLACE", "leading", "top", "start", "starting", "begin", "beginning", "SORT"
+    )
     directed = run.has("ASCENDING", "DESCENDING") or ((up or down or first_to_end) and placed)
     column = _order_column(run)
+    if column is not None and run.has("NEWEST", "SOONEST") and column.kind not in _DATES:
+        return None  # the newest contact is no order by names
     by_column = run.has("SORT") and (column is not None or run.has("ENDING"))
     if not (directed or by_column):
         return None
@@ -164,7 +174,8 @@ def _order(run: _Run) -> Order | None:
     if up or down:
         descending = run.has("DESCENDING") or not up
     sense: Sense | None = "end" if column is None and run.has("ENDING", "SOONEST") else None
-    return Order(column, sense, descending)
+    sized = column is not None and run.has("LARGEST", "SMALLEST")
+    return Order(column, sense, descending, sized=sized)
 
 
 def _order_column(run: _Run) -> ColumnRef | None:

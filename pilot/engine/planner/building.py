@@ -4,12 +4,14 @@ from typing import Any
 
 from pilot.engine.planner import delivering
 from pilot.engine.planner.facts import Filter, Span
+from pilot.engine.planner.ordering import scale
 from pilot.engine.planner.request import Request
 from pilot.engine.planner.wordings import (
     condition,
     field_of,
     file_stem,
     plain,
+    rank,
     shown,
     shown_span,
 )
@@ -88,15 +90,29 @@ def _operations(request: Request, inputs: dict[str, Any]) -> list[dict[str, Any]
         found += _window(column, span, number, inputs, list(columns))
     for names in request.unique:
         found.append({"operation": "deduplicate", "config": {"by": names} if names else {}})
-    if request.orders:
-        by = [
-            {"field": name, **({"direction": "desc"} if down else {})}
-            for name, down in request.orders
-        ]
-        found.append({"operation": "sort", "config": {"by": by}})
+    found += _sorted(request, columns)
     if request.limit is not None:
         found.append({"operation": "limit", "config": {"count": request.limit}})
     return found + _groups(request)
+
+
+def _sorted(request: Request, columns: dict[str, Column]) -> list[dict[str, Any]]:
+    """Return the operations that sort; values of a scale are sorted by their rank."""
+    if not request.orders:
+        return []
+    ranks: dict[str, str] = {}
+    by: list[dict[str, str]] = []
+    for name, down in request.orders:
+        values = scale(columns[name].examples) if columns[name].kind == "text" else ()
+        field = f"rank_{len(ranks) + 1}" if values else name
+        if values:
+            ranks[field] = rank(name, values)
+            field_down = not down  # the first of a scale is its highest
+        else:
+            field_down = down
+        by.append({"field": field, **({"direction": "desc"} if field_down else {})})
+    fields = [{"operation": "with_fields", "config": {"fields": ranks}}] if ranks else []
+    return [*fields, {"operation": "sort", "config": {"by": by}}]
 
 
 def _filter(text: str) -> dict[str, Any]:

@@ -120,7 +120,8 @@ class Chart:
         """Add the edges that these rules make; rules see the edges of those before them."""
         for rule in rules:
             for start in range(len(self.tokens)):
-                for end, captures in islice(self._matches(rule.elements, 0, start), MAX_TRIES):
+                tries = _Search(self, rule.elements).matches(0, start)
+                for end, captures in islice(tries, MAX_TRIES):
                     if end == start:
                         continue
                     match = Match(self, start, end, captures)
@@ -129,36 +130,53 @@ class Chart:
                         self.add(Edge(rule.tag, start, end, value, match.score))
                         break
 
-    def _matches(
-        self, elements: tuple[Element, ...], place: int, at: int
-    ) -> Iterator[tuple[int, Captures]]:
-        """Yield ends and captures, greedy first."""
-        if place == len(elements):
-            yield at, {}
-            return
-        yield from self._repeated(elements, place, at, 0)
 
-    def _repeated(
-        self, elements: tuple[Element, ...], place: int, at: int, count: int
-    ) -> Iterator[tuple[int, Captures]]:
-        element = elements[place]
+@dataclass
+class _Search:
+    """Finds how elements can match from one place on; what failed is not tried again.
+
+    Without this memory, a row of equal words takes a time that grows with every repeated element.
+    """
+
+    chart: Chart
+    elements: tuple[Element, ...]
+    failed: set[tuple[int, int, int]] = field(default_factory=set)
+
+    def matches(self, place: int, at: int) -> Iterator[tuple[int, Captures]]:
+        """Yield ends and captures, greedy first."""
+        if place == len(self.elements):
+            yield at, {}
+        else:
+            yield from self._repeated(place, at, 0)
+
+    def _repeated(self, place: int, at: int, count: int) -> Iterator[tuple[int, Captures]]:
+        element = self.elements[place]
+        known = (place, at, min(count, element.least))
+        if known in self.failed:
+            return
+        succeeded = False
         if count < element.most:
             for edge in self._options(element, at):
-                for end, captures in self._repeated(elements, place, edge.end, count + 1):
+                for end, captures in self._repeated(place, edge.end, count + 1):
+                    succeeded = True
                     if element.name:
                         found = [edge, *captures.get(element.name, [])]
                         yield end, {**captures, element.name: found}
                     else:
                         yield end, captures
         if count >= element.least:
-            yield from self._matches(elements, place + 1, at)
+            for end, captures in self.matches(place + 1, at):
+                succeeded = True
+                yield end, captures
+        if not succeeded and count < element.most:
+            self.failed.add(known)
 
     def _options(self, element: Element, at: int) -> Iterator[Edge]:
-        if at >= len(self.tokens):
+        if at >= len(self.chart.tokens):
             return
         for tag in element.tags:
-            yield from self.at(at, tag)
-        token = self.tokens[at]
+            yield from self.chart.at(at, tag)
+        token = self.chart.tokens[at]
         if token.word in element.words:
             yield Edge(token.word, at, at + 1, token.word)
 

@@ -7,7 +7,8 @@ from pilot.engine.planner.request import Request
 _STEPS = {
     "SOURCE": ("read",), "FILTER": ("rows",), "WINDOW": ("rows",), "TODAY": ("rows",),
     "DATEWORD": ("rows",), "ORDER": ("rows",), "LIMIT": ("rows",), "UNIQUE": ("rows",),
-    "MEASURE": ("rows",), "COLUMNS": ("table",), "ALLCOLUMNS": ("table",), "COLCOUNT": ("table",),
+    "MEASURE": ("rows",), "COLUMNS": ("table",), "COLSLEFT": ("table",),
+    "ALLCOLUMNS": ("table",), "COLCOUNT": ("table",),
     "EMPTY": ("table",), "GUARD": ("send",), "RECIPIENTS": ("inputs.to", "send"),
     "SEPARATE": ("send",), "SUBJECT": ("send",), "APPROVAL": ("approve",), "APPEND": ("append",),
     "SKIP": ("fresh",), "MAILSEARCH": ("search",), "NOMAIL": ("append",), "ENTITY": ("rows",),

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pilot.engine.catalogue import TableSample
 from pilot.engine.planner.asking import Asking
+from pilot.engine.planner.delivering import measure_name
 from pilot.engine.planner.draft import Answers
 from pilot.engine.planner.parsing import Parse, without
 from pilot.engine.planner.request import Request, gather
@@ -55,12 +56,19 @@ def summary(request: Request) -> dict[str, str]:
     """Return what a request does, in words, by part."""
     parts = {
         "rows": sorted(shown(one) for one in request.filters),
-        "days": [shown_span(name, span, str(span.high)) for name, span in request.windows],
+        "days": [
+            shown_span(name, span, str(abs(span.high or span.low)))
+            for name, span in request.windows
+        ],
         "order": [f"{name}{' (last first)' if down else ''}" for name, down in request.orders],
         "columns": request.columns or ["all"],
         "no duplicates of": [" and ".join(names) or "rows" for names in request.unique],
         "at most": [str(request.limit)] if request.limit is not None else [],
-        "numbers": [str(one) for one in request.measures],
+        "numbers": [
+            measure_name(one.op, one.column.name if one.column else None)
+            + (f" per {one.by.name}" if one.by else "")
+            for one in request.measures
+        ],
         "to": [*request.to, *filter(None, [request.asked_to])],
         "copies": [*request.cc, *request.bcc],
         "subject": [request.subject or "chosen for you"],

@@ -72,12 +72,19 @@ class Today:
 
 @dataclass(frozen=True)
 class Order:
-    """How rows are sorted; None: another fact, or the window, says it."""
+    """How rows are sorted; None: another fact, or the window, says it.
+
+    `best` are the words of "the highest value", which may also mean a single row; `later` orders
+    come behind another one; `sized` ones speak of what is largest or smallest.
+    """
 
     column: ColumnRef | None = None
     sense: Sense | None = None
     descending: bool | None = None
     unclear: str = ""
+    best: str = ""
+    later: bool = False
+    sized: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,13 @@ class Columns:
 
     names: tuple[ColumnRef, ...]
     certain: bool = False
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """The columns not to show."""
+
+    names: tuple[ColumnRef, ...]
 
 
 @dataclass(frozen=True)

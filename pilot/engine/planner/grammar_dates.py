@@ -1,16 +1,17 @@
 """Rules for days counted from today: the next three full days, overdue, from tomorrow on."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from pilot.engine.planner.chart import Match, Rule, rule
+from pilot.engine.planner.chart import Build, Match, Rule, rule
 from pilot.engine.planner.facts import DateWord, Sense, Span, Today, Unable, Window
+from pilot.engine.planner.text import OBJECTS
 
 _DAYS = {"day": 1, "week": 7, "fortnight": 14}
 WORKING_DAYS = "working days"
 EXACTLY = "exactly"
 WEEK_FROM_NOW = "week"
 BEFORE_TOO = "before"
+FAR = 36_500  # days; whatever ends later than any plan
 
 
 @dataclass(frozen=True)
@@ -82,17 +83,41 @@ def _past(match: Match) -> Span:
     return Span(-length.days, 0, ask=length.ask)
 
 
+def _beyond(match: Match) -> Span | None:
+    """In more than N days; "not more than" is another rule's."""
+    before = match.chart.tokens[match.start - 1].word if match.start else ""
+    length: _Length = match.value("d")
+    return None if before in {"not", "no"} else Span(length.days + 1, FAR, ask=length.ask)
+
+
 def _fewer(match: Match) -> Span:
     length: _Length = match.value("d")
     return Span(0, length.days - 1, ask=length.ask)
 
 
-def _dated(match: Match) -> Window:
-    return Window(match.value("s"), match.value("c"), match.value("w"))
+def _dated(match: Match) -> Window | None:
+    """Return a window; a column that holds no dates ("tasks are due ...") has none."""
+    column = match.value("c")
+    if column is not None and column.kind not in {"date", "empty"}:
+        return None
+    return Window(match.value("s"), column, match.value("w"))
 
 
-def _word(sense: Sense) -> Any:
-    return lambda _: DateWord(sense)
+def _overdue(match: Match) -> Window | None:
+    column = match.value("c")
+    return Window(Span(-FAR, -1), column) if column.kind in {"date", "empty"} else None
+
+
+def _word(sense: Sense) -> Build:
+    """Build a date word; "start the mail with ..." is none."""
+
+    def build(match: Match) -> DateWord | None:
+        tokens = match.chart.tokens
+        begins = match.start == 0 or tokens[match.start - 1].kind == "break"
+        is_verb = begins and match.end < len(tokens) and tokens[match.end].word in OBJECTS
+        return None if is_verb else DateWord(sense)
+
+    return build
 
 
 _IN = """in|within|during|over|for|throughout|inside|at|on|falls|among|of|the|course|space|
@@ -174,7 +199,8 @@ SPANS: list[Rule] = [
     ),
     rule("SPAN", "within|inside|under d=LENGTH of|from|after? today|now?", _within),
     rule("SPAN", "within d=LENGTH", _within),
-    rule("SPAN", f"not|no? later|more|longer|further than d=LENGTH {_AWAY}", _within),
+    rule("SPAN", f"not|no later|more|longer|further than d=LENGTH {_AWAY}", _within),
+    rule("SPAN", f"in|after? more|later|further than d=LENGTH {_AWAY}", _beyond),
     rule("SPAN", f"at most|max|maximum? d=LENGTH {_AWAY}", _within),
     rule("SPAN", f"in? d=LENGTH or less|fewer|sooner|earlier {_AWAY}", _within),
     rule("SPAN", f"in? less|fewer|under than? d=LENGTH {_AWAY}", _fewer),
@@ -243,12 +269,12 @@ WINDOWS: list[Rule] = [
     rule(
         "WINDOW",
         f"overdue|late|past|delayed {_GLUE} ENDING?",
-        Window(Span(-36_500, -1), None, "end"),
+        Window(Span(-FAR, -1), None, "end"),
     ),
     rule(
         "WINDOW",
         f"c=COLREF {_GLUE} overdue|past",
-        lambda match: Window(Span(-36_500, -1), match.value("c")),
+        _overdue,
     ),
 ]
 
@@ -281,6 +307,12 @@ TODAYS: list[Rule] = [
     ),
     rule("TODAY", "from tomorrow on|onwards|onward?", Today(counts=False)),
     rule("TODAY", "after today", Today(counts=False)),
+    rule(
+        "TODAY",
+        f"""but|and|,? {_LEFT_OUT}+ those|the|any|ones|what|ENTITY|ROWNOUN|that|which|are* ENDING
+        today""",
+        Today(counts=False),
+    ),
     rule(
         "TODAY",
         "including|include|incl|counting|with|plus|and|also today itself?",

@@ -17,7 +17,9 @@ _IF = """if|when|whenever|should|in|case|where|event|the|that|for|with|on|upon|b
     ,|of|provided|as|long|unless+"""
 
 
-def _empty(match: Match) -> Empty:
+def _empty(match: Match) -> Empty | None:
+    if match.value("t").lower() in {"nobody", "no one"} and "else" in match.text.lower():
+        return None  # nobody else is no text
     return Empty(str(match.value("t")), people("to")(match) if "r" in match else None)
 
 

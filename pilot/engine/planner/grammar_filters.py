@@ -5,6 +5,7 @@ from typing import Any
 
 from pilot.engine.planner.chart import Match, Rule, rule
 from pilot.engine.planner.facts import ColumnRef, Filter, FilterOp, Value
+from pilot.engine.planner.text import OBJECTS
 
 
 def _value_list(match: Match) -> tuple[tuple[str, ...], tuple[dict[str, str], ...]] | None:
@@ -21,7 +22,7 @@ def _equal(op: FilterOp) -> Any:
         column: ColumnRef = match.value("c")
         columns, values = match.value("v")
         name = next((one for one in (column.name, *column.rivals) if one in columns), None)
-        if name is None:
+        if name is None or _counts(match, "c"):
             return None
         chosen = tuple(dict.fromkeys(one[name] for one in values))
         return Filter(replace(column, name=name, rivals=()), op, chosen)
@@ -29,11 +30,26 @@ def _equal(op: FilterOp) -> Any:
     return build
 
 
+def _is_order(match: Match) -> bool:
+    """Say whether a sentence begins with the word, as a verb: "Start the mail with ..."."""
+    tokens = match.chart.tokens
+    begins = match.start == 0 or tokens[match.start - 1].kind == "break"
+    return begins and match.end < len(tokens) and tokens[match.end].word in OBJECTS
+
+
+def _counts(match: Match, name: str) -> bool:
+    """Say whether "the number of" stands before the condition: it counts rows then."""
+    before = range(match.start, match.captures[name][0].start)
+    return any(match.chart.tokens[at].word in {"number", "count"} for at in before)
+
+
 def _bare(op: FilterOp) -> Any:
     """Build a filter of values alone, which tell the column."""
 
     def build(match: Match) -> Filter | None:
         columns, values = match.value("v")
+        if _counts(match, "v") or _is_order(match):
+            return None
         chosen = tuple(dict.fromkeys(one[columns[0]] for one in values))
         doubt = match.text
         doubtful = match.end == match.start + 1 and (
@@ -51,15 +67,27 @@ def _literal(op: FilterOp) -> Any:
     def build(match: Match) -> Filter | None:
         values: tuple[Value, ...] = match.value("v")
         column: ColumnRef = match.value("c")
-        if column.kind == "date":
+        if column.kind == "date" or _counts(match, "c"):
             return None  # "End date: 3 days ..." is no condition on the number 3
         return Filter(column, op, tuple(dict.fromkeys(values)), known=False)
 
     return build
 
 
+def _named(match: Match) -> Filter | None:
+    """Build a filter of a column and a name; a date such as November is none."""
+    column: ColumnRef = match.value("c")
+    if column.kind != "text":
+        return None
+    return Filter(column, "in", (match.typed("w"),), known=False)
+
+
 def _compare(op: FilterOp) -> Any:
-    def build(match: Match) -> Filter:
+    """Build a comparison; days to a date are no number to compare a date with."""
+
+    def build(match: Match) -> Filter | None:
+        if match.value("c").kind == "date" and not all("-" in str(n) for n in match.values("n")):
+            return None
         return Filter(match.value("c"), op, tuple(match.values("n")))
 
     return build
@@ -81,7 +109,16 @@ def _either(match: Match) -> Filter | None:
     return replace(left, values=tuple(dict.fromkeys((*left.values, *right.values))))
 
 
+def _explained(match: Match) -> Filter | None:
+    """Return the condition that says what "urgent" means, right behind it in brackets."""
+    marks = {"(", "[", "namely", "meaning", "i"}
+    words = {token.word for token in match.chart.tokens[match.start : match.end]}
+    found: Filter = match.value("f")
+    return found if words & marks else None
+
+
 _THOSE = "ROWNOUN|ENTITY|EACHROW|DET|READ|ROWREF*"
+_UNLESS = "unless|except if|when|where|those|for*"
 _WHICH = "that|which|who|whose|where|with|the|in|having|if|all|any*"
 
 LISTS: list[Rule] = [
@@ -125,7 +162,7 @@ FILTERS: list[Rule] = [
     rule(
         "FILTER",
         "c=COLREF EQUAL+ w=NAME+",
-        lambda match: Filter(match.value("c"), "in", (match.typed("w"),), known=False),
+        _named,
     ),
     # not Done; Status is not Done; leave out those that are Done; drop what is not High
     rule("NEG", "NEGATION|!=|<>"),
@@ -139,9 +176,20 @@ FILTERS: list[Rule] = [
     ),
     rule(
         "FILTER",
-        "NEG+ already|yet|the|ones|those|that|are|is|any|a|of|with* v=VALLIST ENTITY|ROWNOUN?",
+        """NEG+ already|yet|the|ones|those|that|are|is|any|a|of|with|from|in|by|under|marked|as*
+        v=VALLIST ENTITY|ROWNOUN|yet|already?""",
         _bare("not_in"),
     ),
+    rule("FILTER", "EQUAL* NEG+ EQUAL* c=COLREF EQUAL* v=LITLIST", _literal("not_in")),
+    rule("FILTER", "EQUAL* NEG+ EQUAL* c=COLREF EQUAL* v=VALLIST", _equal("not_in")),
+    rule(
+        "FILTER",
+        """unless|except if|when|where|those|for* they|it|its|the|their|already|ENTITY* EQUAL*
+        v=VALLIST ENTITY|ROWNOUN?""",
+        _bare("not_in"),
+    ),
+    rule("FILTER", f"{_UNLESS} c=COLREF EQUAL* v=VALLIST", _equal("not_in")),
+    rule("FILTER", f"{_UNLESS} c=COLREF EQUAL* v=LITLIST", _literal("not_in")),
     rule("FILTER", f"DELETE {_THOSE} {_WHICH} EQUAL* v=VALLIST ENTITY|ROWNOUN?", _bare("not_in")),
     rule(
         "FILTER",
@@ -170,6 +218,11 @@ FILTERS: list[Rule] = [
     ),
     rule("FILTER", "c=COLREF EQUAL* between n=AMOUNT and n=AMOUNT", _compare("between")),
     rule("FILTER", "c=COLREF EQUAL* from n=AMOUNT to n=AMOUNT", _compare("between")),
+    rule("FILTER", "c=COLREF EQUAL* n=AMOUNT to|-|through|till n=AMOUNT", _compare("between")),
+    rule("FILTER", "MORE c=COLREF n=AMOUNT", _compare(">")),
+    rule("FILTER", "LESS c=COLREF n=AMOUNT", _compare("<")),
+    rule("FILTER", "at least c=COLREF n=AMOUNT", _compare(">=")),
+    rule("FILTER", "ATMOST c=COLREF n=AMOUNT", _compare("<=")),
     rule("FILTER", "MORE n=AMOUNT in|of|as|for the|a? c=COLREF", _compare(">")),
     rule("FILTER", "LESS n=AMOUNT in|of|as|for the|a? c=COLREF", _compare("<")),
     # End date before 2026-12-01
@@ -189,6 +242,13 @@ FILTERS: list[Rule] = [
     rule("FILTER", f"DELETE {_THOSE} without a|an|any? c=COLREF", _blank("not_empty")),
     # Priority is High or Priority is Critical; if the priority is High
     rule("FILTER", "f=FILTER or|,|/|and|or+ g=FILTER", _either),
+    # the urgent tasks (priority High or Critical); important leads, i.e. stage 4
+    rule("URGENT", "most? urgent|important|pressing|crucial|relevant|hot|key|top"),
+    rule(
+        "FILTER",
+        "URGENT ENTITY|ROWNOUN (|[|namely|meaning|:|,* i? e? f=FILTER )|]?",
+        _explained,
+    ),
     rule(
         "FILTER",
         """but|and|only|so|as|long|,* if|provided|where|only|when+ they|it|the|that|their|

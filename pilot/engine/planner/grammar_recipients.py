@@ -15,6 +15,9 @@ def people(role: Role) -> Build:
         count = match.value("n")
         addresses = tuple(item for item in items if "@" in item)
         names = tuple(item for item in items if "@" not in item and item != ME)
+        words = [token.word for token in match.chart.tokens[match.start : match.end]]
+        if names and {"each", "every"} & set(words):
+            return None  # each salesperson is not one person called so
         number = int(count) if count is not None else None
         return Recipients(addresses, ME in items, names, number, role)
 
@@ -56,6 +59,12 @@ def _copied(match: Match) -> Recipients | None:
     words = {token.word for token in match.chart.tokens[match.start : match.end]}
     found: Recipients = people("cc")(match)
     return found if words & {"cc", "copy", "cc'd"} else None
+
+
+def _of_others(match: Match) -> str | None:
+    """Return "nobody else should get it", which says nothing new."""
+    words = {token.word for token in match.chart.tokens[match.start : match.end]}
+    return match.text if words & {"get", "gets", "receive", "receives", "see", "sees"} else None
 
 
 RECIPIENTS: list[Rule] = [
@@ -126,11 +135,24 @@ RECIPIENTS: list[Rule] = [
         people("to"),
     ),
     rule("RECIPIENTS", "to|SEND the|these|those following PERSON+", people("to")),
+    # to Sam Poole and Kim Ortiz, who are also values of a column
+    rule("NEXTKNOWNWHO", "SEP+ p=PERSONVAL", lambda match: match.typed("p")),
+    rule("KNOWNWHO", "p=PERSONVAL", lambda match: match.typed("p")),
+    rule("KNOWNWHOS", "both? i=KNOWNWHO i=NEXTKNOWNWHO*", _flat),
+    rule("RECIPIENTS", "to|SEND r=KNOWNWHOS", people("to")),
     rule(
         "RECIPIENTS",
-        """cc|cc:|copy|in|with|a|and|also|cc'd|put|a copy to|in|on|for|:|copy|cc|goes|is*
-        r=WHOLIST in|on|as? cc|copy?""",
+        """with|a|and|also|put|in|,* cc|copy|cc'd|carbon+ copy|to|in|on|for|:|goes|is* r=WHOLIST""",
         _copied,
+    ),
+    rule("RECIPIENTS", "and|also|put|,* r=WHOLIST in|on|as cc|copy", _copied),
+    rule("RECIPIENTS", "with|in|and|a|as* blind copy to|:|in|for* r=WHOLIST", people("bcc")),
+    # the mail goes to nobody else anyway
+    rule(
+        "FILLER",
+        """nobody|no one? else|other should|must|may|shall|can|is|to|has|needs|will* get|gets|
+        receive|receives|see|sees|be|have|sent* it|this|the|MAILNOUN|LISTNOUN*""",
+        _of_others,
     ),
     rule("RECIPIENTS", "with|in|and* bcc to|:|in|for* r=WHOLIST", people("bcc")),
 ]

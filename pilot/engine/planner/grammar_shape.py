@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from pilot.engine.planner.chart import Match, Rule, rule
+from pilot.engine.planner.chart import Build, Match, Rule, rule
 from pilot.engine.planner.facts import (
     ColumnCount,
     Columns,
+    LeftOut,
     Limit,
     Measure,
     Order,
@@ -13,8 +14,30 @@ from pilot.engine.planner.facts import (
 )
 
 
-def _ascending(match: Match) -> Order:
-    return Order(match.value("c"), None, descending=False)
+def _by_column(match: Match) -> Order:
+    return Order(match.value("c"))
+
+
+def _best(*, descending: bool) -> Build:
+    """Build the order of "the leads with the highest value", for a column of numbers."""
+
+    def build(match: Match) -> Order | None:
+        column = match.value("c")
+        fits = column.kind == "number"
+        return Order(column, None, descending, best=match.text) if fits else None
+
+    return build
+
+
+def _next_order(match: Match) -> Order | None:
+    """Return a second column to sort by, right behind the first one."""
+    at = match.start
+    first = [edge for edge in match.chart.tagged("ORDER") if edge.end == at]
+    named = any(edge.value.column is not None or edge.value.sense for edge in first)
+    if not named:
+        return None
+    descending = True if "d" in match else False if "a" in match else None
+    return Order(match.value("c"), None, descending, later=True)
 
 
 def _columns(match: Match) -> Columns:
@@ -30,6 +53,11 @@ def _unique_column(match: Match) -> Unique | None:
 
 def _measure(match: Match) -> Measure:
     return Measure(match.value("m", "count"), match.value("c"), match.value("b"))
+
+
+def _left_out(match: Match) -> LeftOut:
+    found: Columns = match.value("l")
+    return LeftOut(found.names)
 
 
 def _certain(match: Match) -> Columns:
@@ -65,6 +93,7 @@ COLUMNS: list[Rule] = [
     rule(
         "COLINTRO",
         """with|showing|show|shows|containing|contains|contain|including|include|consisting|
+        comprising|comprises|comprise|featuring|
         holding|listing|list|select|selecting|of|display|displaying|has|have|having|using|
         use|only|just|keep|keeping|the|a|an|exactly|following|these|those|its|as|should|
         must|shall|needs|need|to|want|in|this|order|i|we|it|for|where|and|are|is|all|,*""",
@@ -87,7 +116,7 @@ COLUMNS: list[Rule] = [
     rule(
         "COLUMNS",
         """with|showing|show|containing|contain|including|include|displaying|of|listing|select|
-        selecting|as|giving|naming|stating|has|have|having|only|just|their|:|-|holding|in|
+        comprising|comprises|comprise|featuring|selecting|as|giving|naming|stating|has|have|having|only|just|their|:|-|holding|in|
         contains|shows|lists|includes|namely|-+ the|a|an|its|only|just|their|exactly|:|all*
         l=COLLIST""",
         _several,
@@ -115,6 +144,15 @@ COLUMNS: list[Rule] = [
     ),
     rule("COLUMNS", "l=COLLIST", lambda match: _several(match, least=3)),
     rule("ALLCOLUMNS", "with? all|every the|its|their|of|available|existing* COLWORD"),
+    # all columns except Notes and Created; without the columns Notes and Created
+    rule("EXCEPT", "except|but|without|minus|excluding|save|bar|barring|excepting|besides"),
+    rule("EXCEPT", "except|apart|aside for|from"),
+    rule("EXCEPT", "other than"),
+    rule("COLSLEFT", "ALLCOLUMNS ,|(? EXCEPT for? COLWORD? :? l=COLLIST )|]?", _left_out),
+    rule("COLSLEFT", "every|each COLWORD EXCEPT for? l=COLLIST", _left_out),
+    rule("COLSLEFT", "all|everything EXCEPT the? COLWORD :? l=COLLIST", _left_out),
+    rule("COLSLEFT", "EXCEPT|DELETE|no|not the? COLWORD :? l=COLLIST", _left_out),
+    rule("COLSLEFT", "EXCEPT|DELETE|no|not the? l=COLLIST COLWORD", _left_out),
     rule(
         "COLCOUNT",
         "of|with|in|exactly|having|the|has|have|all|its|,* n=NUM COLWORD wide?",
@@ -128,8 +166,11 @@ ORDERS: list[Rule] = [
     rule(
         "ORDER",
         "table|list|overview|it|them|ordered by|in the? order? of? the? c=COLREF",
-        _ascending,
+        _by_column,
     ),
+    # the three leads with the highest value
+    rule("ORDER", "with|by|having|in|of the|their? LARGEST c=COLREF", _best(descending=True)),
+    rule("ORDER", "with|by|having|in|of the|their? SMALLEST c=COLREF", _best(descending=False)),
     rule(
         "ORDER",
         """with|the|put|list|,* most urgent|important|critical ENTITY|ROWNOUN? is|are|should|
@@ -139,6 +180,17 @@ ORDERS: list[Rule] = [
     rule("ORDER", "by|according to? urgency|importance|date|time", Order(unclear="by what")),
 ]
 
+
+# They need the orders that come in any order of words: sorted by owner, then end date descending.
+NEXT_ORDERS: list[Rule] = [
+    rule(
+        "ORDER",
+        """,|and|then|by|second|secondly|thereafter|afterwards|finally|within|that|followed|next|
+        on|for|the+ c=COLREF (|,|in? a=ASCENDING? d=DESCENDING? )?""",
+        _next_order,
+    ),
+    rule("ORDER", ",|and|/|+ c=COLREF (|,|in? a=ASCENDING? d=DESCENDING? )?", _next_order),
+]
 
 _WITHOUT = "without|no|not|NEGATION|DELETE|minus|free|avoid|sans|zero+"
 UNIQUES: list[Rule] = [
@@ -191,6 +243,8 @@ UNIQUES: list[Rule] = [
 ]
 
 AMOUNTS: list[Rule] = [
+    rule("MEASURE", "only|just|the|a* number|count of the|all|such|these*", Measure("count")),
+    rule("MEASURE", "how many of? the|these|those?", Measure("count")),
     rule(
         "LIMIT",
         "the|only|just|show|list|first* top|first n=NUM ROWNOUN|ENTITY|ones?",

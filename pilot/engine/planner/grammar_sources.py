@@ -12,10 +12,14 @@ _KIND = "SHEETNOUN|called|named|in|of|from|the|xlsx|file|google|excel|csv|:|(|)|
 
 
 def _named(match: Match) -> frozenset[tuple[str, str]]:
-    """Return the tables that all the names together can mean, or any of them."""
-    found = [frozenset(one) for one in match.values("t")]
-    common = frozenset.intersection(*found)
-    return common or frozenset().union(*found)
+    """Return the tables that all the names together can mean."""
+    return frozenset.intersection(*[frozenset(one) for one in match.values("t")])
+
+
+def _source(match: Match) -> Source | None:
+    """Return the table; two names of different tables are no single one."""
+    tables = _named(match)
+    return Source(tables, match.typed("t")) if tables else None
 
 
 def _append(match: Match) -> Append:
@@ -41,15 +45,18 @@ def _days(match: Match) -> MailSearch | None:
     return MailSearch(days=length.days, inbox="b" in match) if not length.ask else None
 
 
+_LABEL = """content|contents|body|source|data|filter|filters|condition|conditions|criteria|output|
+    format|what|who|where|when|goal|task|job|result|input|need|request|action|delivery|rows"""
 _INTO = "to|into|onto|in|on|at|below"
 _OBJECT = """it|them|these|those|this|the|each|all|a|an|as|new|rows|row|ROWNOUN|ENTITY|LISTNOUN|
     MAILNOUN|of|end|bottom|with|COLREF|,|and|one|for|every|that|result*"""
 
 TABLES: list[Rule] = [
+    rule("LABEL", f"{_LABEL} :|=|-|->"),
     rule(
         "SOURCE",
         f"{_AT} SHEETNOUN|called|named|:* t=SHEET {_KIND} t=SHEET? SHEETNOUN*",
-        lambda match: Source(_named(match), match.typed("t")),
+        _source,
     ),
     rule(
         "SOURCE",

@@ -126,7 +126,14 @@ WORDS: list[Rule] = [
 _WHEN = "The workflow itself has no time table: you start it, or give the agent a schedule later."
 _MODEL = "That needs a model; the planner only reads, filters, sorts, counts and sends."
 
+_ONE_TABLE = "The planner sends one mail to all recipients, not different ones."
+
 UNABLES: list[Rule] = [
+    rule(
+        "UNABLE",
+        "to|mail|email|send|inform|notify each|every|its|their of|the? COLREF|ROLEWORD",
+        Unable("a mail for each of them", _ONE_TABLE),
+    ),
     rule(
         "UNABLE",
         """on|at|in? every|each other|second|working|single? day|morning|evening|week|monday|
@@ -160,7 +167,7 @@ UNABLES: list[Rule] = [
         should|with|about* their|his|her|the|own|only+ own|ones?""",
         Unable(
             "a mail for each of them",
-            "The planner sends one mail to all recipients, not different ones.",
+            _ONE_TABLE,
         ),
     ),
 ]

@@ -119,7 +119,7 @@ SMALLEST = "smallest, lowest, least, cheapest, the smallest, the lowest"
 
 FIRSTPLACE = """
 first, at the top, on top, at top, on the top, up top, at the beginning, at the start, to the top,
-leading, at the head, in first place, come first, comes first, go first, goes first, going first,
+at the head, in first place, come first, comes first, go first, goes first, going first,
 coming first, appear first, be first, is first, are first, listed first, on first place, up front,
 be at the top, is at the top, are at the top, go on top, goes on top, come on top, comes on top,
 first in line, first in the list, before the others, before the rest, first of all

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pilot.engine.planner import (
     grammar_dates,
@@ -21,6 +22,7 @@ from pilot.engine.planner.facts import Append, ColumnRef, Columns, Source
 from pilot.engine.planner.text import Token, set_of
 from pilot.engine.planner.vocabulary import Vocabulary
 
+T = TypeVar("T")
 Names = Mapping[tuple[str, ...], set[tuple[str, str]]]
 
 UNKNOWN_COST = 60.0
@@ -28,13 +30,14 @@ WRONG_TABLE_COST = 150.0
 NAMED_TABLE_GAIN = 4.0
 BOUND_GAIN = 0.5
 FACTS = (
-    "FILTER", "WINDOW", "DATEWORD", "TODAY", "ORDER", "COLUMNS", "ALLCOLUMNS", "COLCOUNT", "UNIQUE",
-    "SEPARATE", "LIMIT", "MEASURE", "RECIPIENTS", "SUBJECT", "APPROVAL", "EMPTY", "GUARD", "SOURCE",
-    "APPEND", "SKIP", "NOMAIL", "MAILSEARCH", "UNABLE", "BARE",
+    "FILTER", "WINDOW", "DATEWORD", "TODAY", "ORDER", "COLUMNS", "ALLCOLUMNS", "COLSLEFT",
+    "COLCOUNT", "UNIQUE", "SEPARATE", "LIMIT", "MEASURE", "RECIPIENTS", "SUBJECT", "APPROVAL",
+    "EMPTY", "GUARD", "SOURCE", "APPEND", "SKIP", "NOMAIL", "MAILSEARCH", "UNABLE", "BARE",
 )  # fmt: skip
 _PLAIN = (
     "FILLER", "READ", "SEND", "MAILNOUN", "LISTNOUN", "ROWNOUN", "SHEETNOUN", "ENTITY", "EACHROW",
     "TABLEWORD", "LEFTOUT", "BACKGROUND", "VAGUE", "DESCRIPTION",
+    "LABEL",
 )  # fmt: skip
 # A fact is dearer than one word of filler, cheaper than two; vague ones come last.
 _COSTS: dict[str, float] = (
@@ -49,6 +52,9 @@ _ORDINALS = set_of(
     later one two three four five six
     """
 )
+_STATES = set_of(
+    "open running complete current live closed"
+)  # of rows, where they stand before one
 _NO_NAME = frozenset({"today", "tomorrow", "i"})
 
 
@@ -88,6 +94,11 @@ class Parse:
         )
 
 
+def of(parse: Parse, kind: type[T]) -> list[T]:
+    """Return the facts of one kind, in the order of the goal."""
+    return [edge.value for edge in parse.facts if isinstance(edge.value, kind)]
+
+
 def parse(
     text: str, tokens: list[Token], known: Vocabulary, names: Names, left_out: Iterable[str]
 ) -> Parse:
@@ -102,7 +113,7 @@ def parse(
     """
     chart = Chart(text, tokens)
     _add_tokens(chart)
-    _add_lexicon(chart)
+    _add_lexicon(chart, known.rows)
     vocabulary.add_edges(chart, known)
     _add_names(chart, known, names)
     is_mailbox = not known.sample.table
@@ -111,6 +122,7 @@ def parse(
     if any(True for _ in chart.tagged("APPEND")):
         chart.apply(grammar_sources.SKIPS)
     add_bags(chart)
+    chart.apply(grammar_shape.NEXT_ORDERS)
     _leave_out(chart, left_out)
     for edge in backgrounds(chart):
         chart.add(edge)
@@ -167,11 +179,21 @@ def _kinds(token: Token) -> list[tuple[str, object]]:
     return [*number, ("PLAIN", token.text)]
 
 
-def _add_lexicon(chart: Chart) -> None:
+def _is_state(chart: Chart, start: int, end: int, rows: frozenset[tuple[str, ...]]) -> bool:
+    """Say whether a word such as "open" tells which rows ("open tasks") and is no empty word."""
+    tokens = chart.tokens
+    if end - start > 1 or tokens[start].word not in _STATES or end >= len(tokens):
+        return False
+    starts = start == 0 or tokens[start - 1].kind == "break"
+    return not starts and (tokens[end].stem,) in rows
+
+
+def _add_lexicon(chart: Chart, rows: frozenset[tuple[str, ...]]) -> None:
     known = lexicon.phrases()
     for start, end, key in vocabulary.spans(chart.tokens):
         for tag in known.get(key, ()):
-            if chart.tokens[start].kind != "quote":
+            is_state = tag in {"FILLER", "READ"} and _is_state(chart, start, end, rows)
+            if chart.tokens[start].kind != "quote" and not is_state:
                 chart.add(Edge(tag, start, end, chart.between(start, end)))
     for at, token in enumerate(chart.tokens):  # signs such as > and phrases with signs
         if token.kind == "sign" and (token.word,) in known:
@@ -278,7 +300,7 @@ def _binds(edge: Edge) -> bool:
 
 GRAMMAR_WORDS: frozenset[str] = frozenset(
     word
-    for one in (*_rules(is_mailbox=True), *grammar_sources.SKIPS)
+    for one in (*_rules(is_mailbox=True), *grammar_sources.SKIPS, *grammar_shape.NEXT_ORDERS)
     for element in one.elements
     for word in element.words
 )

@@ -9,8 +9,8 @@ from pilot.engine.planner.clauses import clauses, confidence
 from pilot.engine.planner.doubts import difference, other_reading
 from pilot.engine.planner.draft import Draft
 from pilot.engine.planner.facts import Append, Source, Window
-from pilot.engine.planner.parsing import Names, Parse, parse
-from pilot.engine.planner.request import Request, gather, of
+from pilot.engine.planner.parsing import Names, Parse, of, parse
+from pilot.engine.planner.request import Request, gather
 from pilot.engine.planner.text import Token, normalise, tokenise
 from pilot.engine.planner.vocabulary import Vocabulary
 from pilot.errors import type_json

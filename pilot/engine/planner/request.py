@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from pilot.engine.catalogue import TableSample
 from pilot.engine.planner.asking import Asking
+from pilot.engine.planner.conflicts import ask_people, ask_periods, ask_tables, whose_rows
 from pilot.engine.planner.facts import (
     Append,
     Approval,
@@ -14,10 +15,10 @@ from pilot.engine.planner.facts import (
     Columns,
     Empty,
     Filter,
+    LeftOut,
     Limit,
     MailSearch,
     Measure,
-    Order,
     Recipients,
     Separate,
     SkipKnown,
@@ -27,12 +28,11 @@ from pilot.engine.planner.facts import (
     Unique,
     Window,
 )
-from pilot.engine.planner.parsing import Parse
+from pilot.engine.planner.ordering import settle_orders, single_best
+from pilot.engine.planner.parsing import Parse, of
 from pilot.engine.planner.text import set_of
 from pilot.engine.planner.vocabulary import MAX_VALUES
 from pilot.engine.planner.windows import settle_window
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -67,11 +67,6 @@ class Request:
     shows_table: bool = False
 
 
-def of(parse: Parse, kind: type[T]) -> list[T]:
-    """Return the facts of one kind, in the order of the goal."""
-    return [edge.value for edge in parse.facts if isinstance(edge.value, kind)]
-
-
 def gather(parse: Parse, asking: Asking, samples: Iterable[TableSample], owner: str) -> Request:
     """Return what the goal asks for; what it leaves open is asked."""
     vocabulary = parse.vocabulary
@@ -82,11 +77,14 @@ def gather(parse: Parse, asking: Asking, samples: Iterable[TableSample], owner: 
         settled = settle_window(parse, window, asking)
         if settled is not None and settled not in request.windows:
             request.windows.append(settled)
-    _gather_orders(parse, request, asking)
+    date = request.windows[0][0] if request.windows else None
+    request.orders = settle_orders(parse, date, request.filters, asking)
     _gather_columns(parse, request, asking)
     _gather_unique(parse, request, asking)
     for limit in of(parse, Limit):
         request.limit = limit.count
+    if single_best(parse, asking):
+        request.limit = 1
     request.measures = of(parse, Measure)
     request.shows_table = bool(request.columns) or any(
         edge.tag == "LISTNOUN" and edge.value.lower() in _TABLES for edge in parse.cover
@@ -95,6 +93,9 @@ def gather(parse: Parse, asking: Asking, samples: Iterable[TableSample], owner: 
     _gather_recipients(parse, request, asking, owner)
     _gather_words(parse, request, asking)
     _gather_target(parse, request, asking, list(samples))
+    ask_tables(parse, asking)
+    ask_periods(request.windows, asking)
+    ask_people(parse, asking)
     return request
 
 
@@ -114,6 +115,8 @@ def _gather_filters(parse: Parse, request: Request, asking: Asking) -> None:
         if (found.op, column) == ("empty", request.row_column):
             request.row_column = None
         _merge(request.filters, settled)
+    whose = whose_rows(parse, asking)
+    request.filters += [whose] if whose else []
 
 
 def _merge(filters: list[Filter], found: Filter) -> None:
@@ -152,38 +155,6 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def _gather_orders(parse: Parse, request: Request, asking: Asking) -> None:
-    found = of(parse, Order)
-    window = request.windows[0][0] if request.windows else None
-    direction = next((one.descending for one in found if one.descending is not None), None)
-    columns: dict[str, bool] = {}
-    for order in found:
-        if order.unclear:
-            column = asking.order_column(order.unclear)
-        elif order.column is not None:
-            column = asking.column(order.column, "the order")
-        elif order.sense is not None:
-            column = window if _fits(parse, window, order.sense) else None
-            column = column or asking.date_column(parse.vocabulary, order.sense, "the order")
-        else:
-            continue
-        if column is not None:
-            own = order.descending if order.descending is not None else direction
-            columns.setdefault(column, bool(own))
-    if found and not columns and not asking.questions:
-        told = direction is not None
-        column = (window if told else None) or asking.order_column("the order")
-        columns = {column: bool(direction)} if column else {}
-    request.orders = list(columns.items())
-
-
-def _fits(parse: Parse, column: str | None, sense: Any) -> bool:
-    if column is None:
-        return False
-    known = parse.vocabulary.sense_columns(sense)
-    return column in known or not known
-
-
 def _gather_columns(parse: Parse, request: Request, asking: Asking) -> None:
     names: list[str] = []
     for found in of(parse, Columns):
@@ -196,7 +167,14 @@ def _gather_columns(parse: Parse, request: Request, asking: Asking) -> None:
     if counts and len(names or available) != counts[0]:
         names = asking.columns(counts[0], available)
     used = {one.column.name for one in request.filters} | {name for name, _ in request.windows}
-    certain = any(one.certain for one in of(parse, Columns))
+    left_out = [
+        asking.column(ref, "a column to leave out")
+        for one in of(parse, LeftOut)
+        for ref in one.names
+    ]
+    if left_out:
+        names = [name for name in names or available if name not in left_out]
+    certain = any(one.certain for one in of(parse, Columns)) or bool(left_out)
     if names and not certain and set(names) <= used:
         names = asking.only(names)
     request.columns = names or None

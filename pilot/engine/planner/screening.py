@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pilot.engine.planner.text import Token, set_of
 
 MAX_CHARACTERS = 8_000
+MAX_TOKENS = 400
 _OTHER_LANGUAGES = {
     "German": "und der die das mit von ist nicht für aus bitte alle auf den dem sende schicke wenn"
     " keine zum zur eine einen mir oder tage aufgaben sind ein ich im in bis nach tabelle nächsten",
@@ -59,6 +60,11 @@ def refusal(goal: str, text: str, tokens: Sequence[Token]) -> str | None:
         return (
             f"The goal has {len(goal):,} characters; {MAX_CHARACTERS:,} is the limit. Say in a few"
             " sentences what the workflow shall do, and keep data in tables."
+        )
+    if len(tokens) > MAX_TOKENS:
+        return (
+            f"The goal has {len(tokens)} words and signs; the planner reads {MAX_TOKENS}. Say in a"
+            " few sentences what the workflow shall do, and keep data in tables."
         )
     found = _AGAINST.search(text) or _IMPERSONATION.search(text)
     if found:

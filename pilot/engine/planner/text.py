@@ -20,6 +20,17 @@ _CONTRACTIONS = {
     "arent": "are not", "thats": "that is", "theres": "there is", "whats": "what is",
     "whos": "who is", "wont": "will not", "didnt": "did not", "cannot": "can not",
 }  # fmt: skip
+# What people type in a hurry, and slips that look like another word.
+_SHORTHAND = {
+    "teh": "the", "hte": "the", "wich": "which", "whith": "with", "w/": "with", "w/o": "without",
+    "plz": "please", "plse": "please", "shud": "should", "shld": "should", "wud": "would",
+    "cud": "could", "u": "you", "ur": "your", "n": "and", "nxt": "next", "tmrw": "tomorrow",
+    "tmr": "tomorrow", "thru": "through", "b4": "before", "msg": "message", "addr": "address",
+    "2x": "twice", "1x": "once", "gimme": "give me", "lemme": "let me", "wanna": "want to",
+    "gonna": "going to", "em": "them", "cols": "columns", "col": "column", "tbl": "table",
+    "ppl": "people", "thier": "their", "recip": "recipient",
+    "recips": "recipients", "dup": "duplicate", "dups": "duplicates",
+}  # fmt: skip
 _UNITS = """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
     sixteen seventeen eighteen nineteen twenty
@@ -34,7 +45,7 @@ _TOKEN = re.compile(
     |(?P<date>\d{4}-\d\d-\d\d(?!\d))
     |(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?(?![\w]))
     |(?P<file>[^\W\d]\w*(?:[-_]\w+)*\.(?:csv|xlsx)\b)
-    |(?P<word>[^\W_]+(?:_[^\W_]+)*(?:'(?=[^\W\d]))?(?:(?<=')[^\W\d]+)?)
+    |(?P<word>\bw/(?:o(?!\w))?|[^\W_]+(?:_[^\W_]+)*(?:'(?=[^\W\d]))?(?:(?<=')[^\W\d]+)?)
     |(?P<sign>->|=>|==|!=|<>|>=|<=|[-=<>/|&+,:;()\[\]{}#%$*~])
     |(?P<break>[.?!]+|\n)""",
     re.VERBOSE | re.IGNORECASE,
@@ -58,6 +69,10 @@ class Token:
 def set_of(text: str) -> frozenset[str]:
     """Return the words of a text, which a blank divides."""
     return frozenset(text.split())
+
+
+# What stands behind a verb that begins a sentence: "start the mail with ...".
+OBJECTS = set_of("the a an it this my your with each every")
 
 
 def normalise(goal: str) -> str:
@@ -142,8 +157,8 @@ def _made(found: re.Match[str], kind: str) -> list[Token]:
 
 def _expanded(word: str) -> list[str]:
     """Return "don't" as two words; a possessive loses its ending."""
-    if word in _CONTRACTIONS:
-        return _CONTRACTIONS[word].split()
+    if word in _CONTRACTIONS or word in _SHORTHAND:
+        return (_CONTRACTIONS.get(word) or _SHORTHAND[word]).split()
     if word.endswith("n't"):
         return [word[:-3], "not"]
     head, _, tail = word.partition("'")

@@ -1,6 +1,8 @@
 """Corrects mistyped words that can mean only one known word."""
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from pilot.engine.planner import lexicon
 from pilot.engine.planner.parsing import GRAMMAR_WORDS
@@ -33,7 +35,7 @@ def correct(tokens: list[Token], names: Iterable[str]) -> tuple[list[Token], dic
     known |= {f"{word}s" for word in known if len(word) > 3 and not word.endswith("s")}
     corrections: dict[str, str] = {}
     corrected: list[Token] = []
-    for token in tokens:
+    for token in (part for one in tokens for part in _parted(one, known, stems)):
         meant = None
         if _is_strange(token, known, stems):
             meant = _meant(token.word, known, name=token.capital)
@@ -41,6 +43,19 @@ def correct(tokens: list[Token], names: Iterable[str]) -> tuple[list[Token], dic
             corrections[token.text] = meant
         corrected.append(token if meant is None else with_word(token, meant))
     return corrected, corrections
+
+
+def _parted(token: Token, known: set[str], stems: set[str]) -> list[Token]:
+    """Return "stage4" as a word and a number, where the word is known and the whole is not."""
+    found = re.fullmatch(r"([a-z]{3,})(\d{1,6})", token.word)
+    if token.kind != "word" or found is None or token.word in known:
+        return [token]
+    head, number = found.groups()
+    if head not in known and stem(head) not in stems:
+        return [token]
+    middle = token.start + len(head)
+    word = replace(with_word(token, head), text=token.text[: len(head)], end=middle)
+    return [word, Token(number, "number", middle, token.end, number, number, int(number))]
 
 
 def _is_strange(token: Token, known: set[str], stems: set[str]) -> bool:
@@ -63,6 +78,8 @@ def _meant(word: str, known: set[str], *, name: bool) -> str | None:
     near = [one for one in known if one[0] == word[0] and abs(len(one) - len(word)) <= 2]
     for bound in (1, 2) if len(word) > 7 else (1,):
         found = {one for one in near if len(one) > 3 and distance(one, word) <= bound}
+        if len(word) == 4:  # another letter makes another word of it: link, line
+            found = {one for one in found if len(one) != 4}
         if found:
             return (
                 min(found, key=lambda one: (abs(len(one) - len(word)), one))

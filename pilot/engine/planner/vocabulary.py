@@ -112,6 +112,12 @@ def is_sense(column: Column, sense: Sense) -> bool:
     return _key(column.name) in names or _bare(_key(column.name)) in names
 
 
+def is_person(column: Column) -> bool:
+    """Say whether a column holds people whom the row belongs to."""
+    names = _groups()["owner"] | _groups()["seller"]
+    return column.kind == "text" and _key(column.name) in names
+
+
 def build(sample: TableSample) -> Vocabulary:
     """Return the vocabulary of a table."""
     columns: dict[tuple[str, ...], list[tuple[float, str]]] = {}
@@ -137,6 +143,8 @@ def add_edges(chart: Chart, vocabulary: Vocabulary) -> None:
         for tag, source in (("VAL", vocabulary.values), ("KNOWN", vocabulary.known)):
             if key in source:
                 chart.add(Edge(tag, start, end, source[key]))
+        if any(is_person(vocabulary.column(name)) for name in vocabulary.known.get(key, ())):
+            chart.add(Edge("PERSONVAL", start, end))
         if key in vocabulary.rows:
             chart.add(Edge("ENTITY", start, end, vocabulary.row_column))
 
@@ -171,8 +179,10 @@ def _add_column(
     chart: Chart, vocabulary: Vocabulary, start: int, end: int, key: tuple[str, ...]
 ) -> None:
     before = chart.tokens[start - 1].word if start else ""
+    after = chart.tokens[end].word if end < len(chart.tokens) else ""
+    is_count = key == ("number",) and after == "of"
     is_post = key in {("mail",), ("email",)} and before in _MAIL_AS_WAY
-    if key not in vocabulary.columns or is_post:
+    if key not in vocabulary.columns or is_post or is_count:
         return
     ranked = sorted(vocabulary.columns[key], reverse=True)
     score, name = ranked[0]

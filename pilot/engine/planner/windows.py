@@ -23,7 +23,16 @@ def _column(parse: Parse, window: Window, asking: Asking) -> str | None:
     if window.column is not None:
         return asking.column(window.column, "the days")
     sense = window.sense or _nearest_sense(parse, window)
+    created = parse.vocabulary.sense_columns("created")
+    if sense is None and window.span.high > 0 and len(created) == 1:
+        return asking.future_of(created[0], _typed(parse, window))
     return asking.date_column(parse.vocabulary, sense, "the days")
+
+
+def _typed(parse: Parse, window: Window) -> str:
+    """Return the words of a window."""
+    edge = next(edge for edge in parse.facts if edge.value is window)
+    return parse.chart.between(edge.start, edge.end)
 
 
 def _nearest_sense(parse: Parse, window: Window) -> Sense | None:

@@ -1,8 +1,10 @@
 """Expressions, templates and sentences that a drafted document is made of."""
 
 import re
+from collections.abc import Sequence
 
 from pilot.engine.planner.facts import Filter, Span, Value
+from pilot.engine.planner.grammar_dates import FAR
 from pilot.plugins.tables.sampling import Column
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -53,6 +55,15 @@ def condition(found: Filter, column: Column) -> str:
     return f"{field} {_SIGNS.get(found.op, found.op)} {literal(found.values[0])}"
 
 
+def rank(column: str, values: Sequence[str]) -> str:
+    """Return the place of a cell in a scale, 1 for its first value; others come last."""
+    field = f"lower(trim(text({field_of(column)})))"
+    text = str(len(values) + 1)
+    for place, value in reversed(list(enumerate(values, 1))):
+        text = f"if_else({field} == {literal(value)}, {place}, {text})"
+    return text
+
+
 def _one_of(found: Filter, column: Column) -> str:
     field = field_of(column.name)
     numbers = column.kind == "number"
@@ -80,10 +91,10 @@ def shown_span(column: str, span: Span, days: str) -> str:
     if span.low == span.high:
         named = {0: "today", 1: "tomorrow"}.get(span.low, f"in exactly {span.low} days")
         return f"{column} {named}"
-    if span.high < 0:
-        return f"{column} before today"
-    if span.high == 0:
-        return f"{column} in the last {days} days"
+    if span.high <= 0:
+        return f"{column} {'before today' if span.high < 0 else f'in the last {days} days'}"
+    if span.high >= FAR:
+        return f"{column} in more than {span.low - 1} days"
     if span.low == 0:
         return f"{column} in the next {days} days, today included"
     if span.low == 1:
