@@ -38,6 +38,13 @@ def _unfinished(run: Run) -> bool:
     return bool(wanted - settled)
 
 
+def _is_open(run: Run) -> bool:
+    """Whether a step waits or has no outcome yet: then the output cannot be told."""
+    return any(
+        not one.terminal and one.status is not StepStatus.FAILED for one in run.results.values()
+    )
+
+
 async def _pause(run: Run) -> bool:
     checkpoint = run.checkpoint("pause")
     checkpoint.status, checkpoint.reason = ExecutionStatus.PAUSED, run.stop
@@ -58,7 +65,8 @@ async def _leave(run: Run, status: ExecutionStatus, reason: str) -> bool:
 
 async def _settle_by_steps(run: Run) -> bool:
     views = [StepView(one.status, one.tolerated) for one in run.results.values()]
-    output, fault = _output(run) if run.stop is None and not run.failed else (None, None)
+    is_whole = run.stop is None and not run.failed and not _is_open(run)
+    output, fault = _output(run) if is_whole else (None, None)
     policy = run.plan.workflow.policies.output
     status = execution_status(
         views,

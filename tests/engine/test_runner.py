@@ -147,6 +147,18 @@ def test_a_short_delay_ends(worker, database, world):
     assert wp.wait_for(database, execution)[0] == "completed"
 
 
+def test_a_wait_does_not_need_the_outputs_of_what_follows_it(worker, database, world):
+    owner = world.operator.id
+    rest = {"id": "rest", "type": "delay", "for_s": 1.0}
+    agent = wp.make_agent(
+        owner,
+        [rest, _set("after", 7, dependencies=["rest"])],
+        output={"value": "{{steps.after.output}}"},
+    )
+    execution = wp.start(agent, owner)
+    assert wp.wait_for(database, execution)[:3] == ("completed", {"value": 7}, None)
+
+
 @pytest.mark.capability(215)
 def test_a_waiting_execution_is_cancelled_at_once(worker, database, world):
     owner = world.operator.id

@@ -1,0 +1,192 @@
+"""Judges a trial: rows, timeline, audit chain and the receiver's own account must agree."""
+
+from collections import Counter
+from itertools import pairwise
+
+from pilot import audit, db, strictjson
+from pilot.engine.status import TRANSITIONS
+
+TIMED = {"delay", "human_approval"}  # their outputs hold moments
+ENDS = ("COMPLETED", "FAILED", "CANCELLED")
+
+
+def control(slot, run):
+    """Return what uninterrupted executions gave: by workflow, output, steps and effects."""
+    found = {}
+    for execution, name in run.names.items():
+        known = run.ids[execution]
+        found[name] = {
+            "output": output(slot, execution, known),
+            "steps": outputs(slot, execution, known),
+            "effects": {(one["mode"], one["step"]) for one in slot.seen(known)},
+        }
+    return found
+
+
+def output(slot, execution, known):
+    row = slot.ask("SELECT status, output FROM execution WHERE id = %s", execution)[0]
+    return row[0], _plain(row[1], known)
+
+
+def outputs(slot, execution, known):
+    rows = slot.ask(
+        "SELECT path, output FROM step_execution WHERE execution_id = %s "
+        "AND status = 'completed' AND NOT type = ANY (%s)",
+        execution,
+        list(TIMED),
+    )
+    return {path: _plain(value, known) for path, value in rows}
+
+
+def _plain(value, known):
+    if isinstance(value, dict):
+        value.pop("first_row", None)  # where others left the table
+    return strictjson.canonical(value).replace(known, "ID")
+
+
+def finished(slot, run):
+    """Return what must never change again: the finished attempts."""
+    rows = slot.ask(
+        "SELECT execution_id, path, attempt, output::text, finished_at FROM step_execution "
+        "WHERE execution_id = ANY (%s) AND status = 'completed'",
+        list(run.names),
+    )
+    return {row[:3]: row[3:] for row in rows}
+
+
+def faults(slot, run, controls, before):
+    """Return everything that is wrong with the executions of a trial."""
+    found = [
+        f"{name} does not complete undisturbed: {one['output']}"
+        for name, one in controls.items()
+        if one["output"][0] != "completed"
+    ]
+    found += run.faults
+    after = finished(slot, run)
+    for key, value in before.items():
+        void = run.names[key[0]] == "voided" and key[1] == "ask"
+        if after.get(key) != value and not void:
+            found.append(f"the finished step {key[1:]} changed: {value} to {after.get(key)}")
+    for execution, name in run.names.items():
+        here = [
+            *_result(slot, run, execution, controls[name]),
+            *_effects(slot, run, execution, controls[name]),
+            *_attempts(slot, execution),
+            *_timeline(slot, execution),
+            *_trail(slot, execution),
+        ]
+        found += [f"{name} {run.ids[execution]} {execution}: {one}" for one in here]
+    return found
+
+
+def _result(slot, run, execution, expected):
+    known = run.ids[execution]
+    is_cut = run.answers.get(execution) == "skip" or run.cancelled
+    if is_cut:
+        wanted = "cancelled" if run.cancelled else "completed"
+        status = output(slot, execution, known)[0]
+        if status != wanted:
+            yield f"status {status} instead of {wanted}"
+        return
+    got = output(slot, execution, known)
+    if got != expected["output"]:
+        error = slot.ask("SELECT error FROM execution WHERE id = %s", execution)
+        yield f"ended as {got} instead of {expected['output']} {error}"
+    steps = outputs(slot, execution, known)
+    answered = "pay" if execution in run.answers else None
+    for path, value in expected["steps"].items():
+        if steps.get(path) != value and path != answered:
+            yield f"step {path} gave {steps.get(path)} instead of {value}"
+
+
+def _effects(slot, run, execution, expected):
+    seen = slot.seen(run.ids[execution])
+    keys, applied, asked = {}, Counter(), Counter()
+    for one in seen:
+        effect = (one["mode"], one["step"])
+        keys.setdefault(effect, set()).add(one["key"])
+        applied[effect] += one["applied"]
+        asked[effect] += 1
+    for effect, count in applied.items():
+        if count > 1 or (effect[0] == "once" and asked[effect] > 1):
+            yield f"{effect} was applied {count} times"
+        if len(keys[effect]) > 1:
+            yield f"{effect} had {len(keys[effect])} keys"
+    is_whole = not run.cancelled and run.answers.get(execution) != "skip"
+    if is_whole and {one for one, count in applied.items() if count} != expected["effects"]:
+        yield f"effects {sorted(applied)} instead of {sorted(expected['effects'])}"
+    rows = slot.table_rows(run.ids[execution])
+    if rows > 1 or (is_whole and rows != (run.names[execution] == "chain")):
+        yield f"the table has {rows} rows of it"
+
+
+def _attempts(slot, execution):
+    last, ended = {}, {}
+    for path, attempt, status in slot.ask(
+        "SELECT path, attempt, status FROM step_execution WHERE execution_id = %s "
+        "ORDER BY path, attempt",
+        execution,
+    ):
+        if attempt != last.get(path, 0) + 1:
+            yield f"{path} has no attempt {last.get(path, 0) + 1}"
+        if path in ended:
+            yield f"{path} ran again after it was completed"
+        if status in {"running", "waiting"}:
+            yield f"{path} is still {status}"
+        last[path] = attempt
+        if status == "completed":
+            ended[path] = attempt
+
+
+def _timeline(slot, execution):
+    status, head = slot.ask("SELECT status, event_seq FROM execution WHERE id = %s", execution)[0]
+    rows = slot.ask(
+        "SELECT seq, kind, data ->> 'status' FROM event WHERE execution_id = %s ORDER BY seq",
+        execution,
+    )
+    if [seq for seq, _, _ in rows] != list(range(1, head + 1)):
+        yield f"the timeline has gaps: {[row[0] for row in rows]} of {head}"
+    states = [state for _, kind, state in rows if kind == "execution" and state]
+    for before, after in pairwise(states):
+        if after not in TRANSITIONS[before]:
+            yield f"the timeline goes from {before} to {after}"
+    if states[-1] != status:
+        yield f"the timeline ends with {states[-1]}, the row says {status}"
+
+
+def _trail(slot, execution):
+    """Every change of state has exactly one audit record."""
+    with db.reading(None, sees_all=True) as session:
+        broken = audit.verify(session, [str(execution)])[1]
+    yield from (f"audit: {one}" for one in broken)
+    said = Counter(dict(_counted(slot, "audit", "event", "chain = %s::text", execution)))
+    tried = Counter(
+        dict(_counted(slot, "step_execution", "status", "execution_id = %s", execution))
+    )
+    told = Counter(
+        slot.ask(
+            "SELECT data ->> 'status', coalesce(data ->> 'reason', data ->> 'answer') FROM event "
+            "WHERE execution_id = %s",
+            execution,
+        )
+    )
+    resolved = sum(n for (_, why), n in told.items() if why in {"happened", "skip"})
+    done = tried["completed"] + tried["skipped"] - resolved + said["APPROVAL_VOIDED"]
+    pairs = {
+        "PILOT_STEP_EXECUTED": done,
+        "PILOT_EXECUTION_STARTED": 1,
+        "PILOT_EXECUTION_RECOVERED": told["queued", "worker_died"] + told["queued", "crashed"],
+        "PILOT_OUTCOME_RESOLVED": said["PILOT_OUTCOME_UNKNOWN"],
+    }
+    for event, count in pairs.items():
+        if said[event] != count:
+            yield f"audit has {said[event]} {event} instead of {count}"
+    if said["PILOT_STEP_FAILED"] + said["PILOT_STEP_RETRIED"] != tried["failed"]:
+        yield f"audit and attempts disagree on failures: {said} {tried}"
+    if sum(said[f"PILOT_EXECUTION_{end}"] for end in ENDS) != 1:
+        yield f"audit has not one end: {said}"
+
+
+def _counted(slot, table, column, where, execution):
+    query = f"SELECT {column}, count(*) FROM {table} WHERE {where} GROUP BY 1"  # noqa: S608
+    return slot.ask(query, execution)

@@ -1,0 +1,51 @@
+"""An outside system that can be asked whether a key was applied; only the crash tests load it."""
+
+from pydantic import Field
+
+from pilot import strictjson
+from pilot.plugins import Call, Category, Effect, Model, Plugin
+
+plugin = Plugin(
+    name="receiver",
+    version="1.0",
+    title="Receiver",
+    category=Category.OTHER,
+    summary="The receiver of the crash tests.",
+)
+
+
+class Apply(Model):
+    """What to apply."""
+
+    url: str = Field(description="The address.", json_schema_extra={"format": "uri"})
+
+
+class Applied(Model):
+    """What was applied."""
+
+    id: str = Field(description="Of the execution.")
+    step: str = Field(description="Of the step.")
+
+
+def _was_applied(call: Call, params: Apply) -> Applied | None:
+    headers = {"idempotency-key": call.key}
+    reply = call.http.request("GET", params.url, headers=headers, deadline=call.deadline)
+    return _read(reply.body) if reply.status == 200 else None
+
+
+@plugin.action(
+    effect=Effect.PROBE,
+    was_applied=_was_applied,
+    success="Applied {step}",
+    guidance="Use it in crash tests only.",
+)
+def apply(call: Call, params: Apply) -> Applied:
+    """Apply something, once a key if asked first."""
+    headers = {"idempotency-key": call.key}
+    reply = call.http.request("POST", params.url, headers=headers, deadline=call.deadline)
+    return _read(reply.body)
+
+
+def _read(body: bytes) -> Applied:
+    found = strictjson.loads(body)
+    return Applied(id=found["id"], step=found["step"])

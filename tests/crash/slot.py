@@ -1,0 +1,248 @@
+"""A place for trials: one database, one worker that survives, and forked ones that are killed.
+
+Everything is imported once, before the forks: a worker is there in milliseconds and runs the code
+of `pilot worker`.
+"""
+
+import csv
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+
+from pilot import cli, db, failpoints, jobs, progress, strictjson
+from pilot.audit import Actor
+from pilot.engine import approvals, executions, folders, starts
+from pilot.errors import PilotError
+from pilot.services import processes
+from tests import world
+from tests.crash import workflows
+from tests.engine.worker_process import make_agent, switch_on
+
+FINAL = {"completed", "completed_with_errors", "failed", "cancelled"}
+TRIAL_S = 40.0
+LOOK_EVERY_S = 0.01
+_KEPT = []  # what a child inherits and must not close: its parent goes on with it
+
+
+@dataclass
+class Place:
+    """Where a slot works."""
+
+    database: str
+    redis: str
+    folder: str
+    base: str  # the receiver's address
+    journal: str
+
+
+@dataclass
+class Running:
+    """The executions of one trial."""
+
+    names: dict[UUID, str]  # execution -> workflow
+    ids: dict[UUID, str]  # execution -> what the receiver calls it
+    answers: dict[UUID, str] = field(default_factory=dict)
+    answer: str = "truth"
+    cancelled: bool = False
+    faults: list[str] = field(default_factory=list)
+
+
+class Slot:
+    """Starts executions, kills their workers, does what people do, and looks."""
+
+    def __init__(self, place, number):
+        self.place, self.number, self.count = place, number, 0
+        db.configure(place.database)
+        jobs.configure(place.redis)
+        progress.configure(place.redis)
+        switch_on()
+        self.owner = world.person("owner", "operator").id
+        self.by = Actor(f"user:{self.owner}")
+        self.agents = {
+            name: make_agent(self.owner, **_aimed(one, place.base))
+            for name, one in workflows.ALL.items()
+        }
+        self.table = folders.private(Path(place.folder), self.owner) / "tables" / "log.csv"
+        self.table.parent.mkdir(parents=True, mode=0o700)
+        self.table.write_text("id\n")
+        self.rows = psycopg.connect(
+            db.dsn(place.database), autocommit=True, options="-c role=pilot_app"
+        )
+        self.rows.execute("SELECT set_config('app.sees_all', 'on', false)")
+        self.survivor = self.fork()
+        self.survivor_id = self.registered(self.survivor)
+
+    def close(self):
+        self.end(self.survivor, signal.SIGTERM)
+        self.rows.close()
+
+    def ask(self, statement, *values):
+        return self.rows.execute(statement, values).fetchall()
+
+    # processes
+
+    def fork(self, failpoint="", work=None, **environment):
+        """Start a worker, or `work`, in a process of its own; returns its pid."""
+        prepare = processes._die_with_parent(signal.SIGKILL)
+        pid = os.fork()
+        if pid:
+            return pid
+        code = 99
+        try:
+            prepare()
+            self._become(failpoint, environment)
+            code = work() if work else cli.main(["worker"])
+        finally:
+            os._exit(code or 0)
+
+    def _become(self, failpoint, environment):
+        log = os.open(f"{self.place.folder}/workers.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        _KEPT.extend((db._Process.engine, jobs._Process.queue, progress._Process.redis))
+        db._Process.engine = None
+        failpoints._armed.cache_clear()
+        os.environ |= {
+            "DATABASE_URL": self.place.database,
+            "REDIS_URL": self.place.redis,
+            "PILOT_DATA": self.place.folder,
+            "PILOT_EGRESS_ALLOW": self.place.base.removeprefix("http://"),
+            "PILOT_THREADS": "16",
+            "PILOT_DRAIN_S": "2",
+            "PILOT_FAILPOINT": failpoint,
+        }
+        os.environ |= environment
+        db.configure(self.place.database)
+        jobs.configure(self.place.redis)
+        progress.configure(self.place.redis)
+
+    def registered(self, pid):
+        """Return a worker's id once it has one."""
+        return self.until(
+            lambda: self.ask("SELECT id FROM worker WHERE pid = %s AND stopped_at IS NULL", pid)
+        )[0][0]
+
+    def end(self, pid, number=signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        with suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+
+    def ended(self, pid):
+        """Return how a child ended: its exit code or -signal; None while it lives."""
+        found, status = os.waitpid(pid, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if found else None
+
+    def until(self, question, seconds=TRIAL_S):
+        """Ask again until the answer is true."""
+        end = time.monotonic() + seconds
+        while not (answer := question()):
+            if time.monotonic() > end:
+                raise TimeoutError("still not so")
+            time.sleep(LOOK_EVERY_S)
+        return answer
+
+    def gate(self, *, closed):
+        """Let the survivor claim nothing, or everything."""
+        self.rows.execute(
+            "UPDATE worker SET draining = %s WHERE id = %s", (closed, self.survivor_id)
+        )
+        if not closed:
+            with suppress(Exception):
+                jobs.ring_now(self.survivor_id)
+
+    # what people do
+
+    def start(self, names, key=None):
+        """Start one execution of each workflow."""
+        run = Running({}, {})
+        for name in names:
+            self.count += 1
+            known = f"{self.number:02}-{self.count:05}"
+            inputs = {"id": known}
+            asked = starts.Start(inputs=inputs, key=key)
+            execution = starts.start(self.agents[name], asked, by=self.by, user_id=self.owner)
+            run.names[execution], run.ids[execution] = name, known
+        return run
+
+    def statuses(self, run):
+        found = self.ask(
+            "SELECT id, status, status_reason FROM execution WHERE id = ANY(%s)", list(run.names)
+        )
+        return {one: (status, reason) for one, status, reason in found}
+
+    def attend(self, run):
+        """Do what people have to do now; True when all executions are at their end."""
+        found = self.statuses(run)
+        for execution, (status, reason) in found.items():
+            if status == "waiting":
+                self.approve(run, execution)
+            elif status == "needs_attention" and reason == "unknown_outcome":
+                self.say(run, execution)
+            elif status in {"needs_attention", "paused"}:
+                self.twice(run, executions.resume, execution)
+        return all(status in FINAL for status, _ in found.values())
+
+    def approve(self, run, execution):
+        open_ones = self.ask(
+            "SELECT id, payload_hash FROM approval WHERE execution_id = %s AND decided_at IS NULL",
+            execution,
+        )
+        for approval, seen in open_ones:
+            self.twice(run, approvals.decide, approval, "approved", seen_hash=seen)
+
+    def say(self, run, execution):
+        """Answer what became of an unknown step: the truth, as the receiver knows it."""
+        for (path,) in self.ask(
+            "SELECT path FROM step_execution WHERE execution_id = %s AND status = 'unknown'",
+            execution,
+        ):
+            seen = [one for one in self.seen(run.ids[execution]) if one["step"] == path]
+            answer = run.answer if run.answer != "truth" else ("happened" if seen else "run")
+            run.answers[execution] = answer
+            result = {
+                "status": 200,
+                "json": {"id": run.ids[execution], "step": path, "mode": "once"},
+                "headers": {},
+                "text": None,
+                "size_bytes": 1,
+            }
+            self.twice(run, executions.answer, execution, path, answer, result=result)
+
+    def twice(self, run, operation, *arguments, **named):
+        """Press twice: the second press changes nothing and is told so."""
+        for press in (1, 2):
+            try:
+                operation(*arguments, **named, by=self.by, user_id=self.owner)
+            except PilotError:
+                if press == 1:
+                    return  # the state moved on between look and press
+            else:
+                if press == 2:
+                    run.faults.append(f"{operation.__name__} was accepted twice")
+
+    # the receiver's own account
+
+    def seen(self, known):
+        return [one for one in journal(self.place.journal) if one["id"] == known]
+
+    def table_rows(self, known):
+        with self.table.open(newline="") as table:
+            return sum(row[:1] == [known] for row in csv.reader(table))
+
+
+def _aimed(document, base):
+    """Return a document with the receiver's address in it."""
+    return strictjson.loads(strictjson.dumps(document).replace(workflows.BASE, base))
+
+
+def journal(path):
+    """Return what the receiver wrote down."""
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return [strictjson.loads(line) for line in lines]

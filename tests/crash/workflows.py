@@ -1,0 +1,144 @@
+"""The workflows that are killed: every effect class, branches, waits, retries and approvals.
+
+Each takes a unique `id`, and its output depends on all steps.
+"""
+
+BASE = "http://receiver.invalid"  # stands for the receiver's address
+
+INPUTS = {
+    "type": "object",
+    "properties": {"id": {"type": "string"}},
+    "required": ["id"],
+}
+
+
+def _set(name, value, *after, **fields):
+    config = {"value": value}
+    step = {"id": name, "type": "transform", "operation": "set", "config": config}
+    return step | {"dependencies": list(after)} | fields
+
+
+def _call(mode, name, *after, ask="wait_ms=15", **fields):
+    """A request of one effect class to the receiver, after other steps."""
+    url = f"{BASE}/{mode}/{{{{inputs.id}}}}/{name}?{ask}"
+    step = {"id": name, "type": "action", "dependencies": list(after)} | fields
+    if mode == "probe":
+        return step | {"plugin": "receiver", "action": "apply", "params": {"url": url}}
+    params = {"method": "GET" if mode == "read" else "POST", "url": url}
+    if mode != "read":
+        params["json"] = {"id": "{{inputs.id}}"}
+    if mode == "keyed":
+        params["idempotency"] = "receiver_honours_key"
+    return step | {"plugin": "http", "action": "request", "params": params}
+
+
+def _document(name, *steps, output):
+    return {"format": 1, "name": name, "inputs": INPUTS, "steps": list(steps), "output": output}
+
+
+CHAIN = _document(
+    "chain",
+    _call("read", "look"),
+    _set("shape", "{{steps.look.output.json.value + 1}}"),
+    {
+        "id": "check",
+        "type": "conditional",
+        "condition": "steps.shape.output > 1",
+        "then": [_set("inner", "{{steps.shape.output * 2}}"), _call("keyed", "send", "inner")],
+        "else": [_call("once", "never")],
+    },
+    _call("probe", "file", "check"),
+    {
+        "id": "row",
+        "type": "action",
+        "plugin": "tables",
+        "action": "append_rows",
+        "dependencies": ["file"],
+        "params": {"table": "log", "rows": [{"id": "{{inputs.id}}"}]},
+    },
+    _set(
+        "total",
+        {
+            "inner": "{{steps.check.output.value.json.step}}",
+            "file": "{{steps.file.output.step}}",
+            "rows": "{{steps.row.output.appended}}",
+            "shape": "{{steps.shape.output}}",
+        },
+    ),
+    output="{{steps.total.output}}",
+)
+
+WIDE = _document(
+    "wide",
+    _call("keyed", "left", ask="wait_ms=30&flaky=1", retry={"max_attempts": 5, "base_s": 0.05}),
+    _call("probe", "right", ask="wait_ms=20"),
+    _call("read", "far", ask="wait_ms=25"),
+    {"id": "rest", "type": "delay", "for_s": 0.03},
+    _set("bad", "{{steps.far.output.json.missing}}", on_error={"branch": [_set("mend", "mended")]}),
+    _set(
+        "all",
+        [
+            "{{steps.left.output.json.step}}",
+            "{{steps.right.output.step}}",
+            "{{steps.far.output.json.value}}",
+            "{{steps.bad.output}}",
+        ],
+        "rest",
+    ),
+    output="{{steps.all.output}}",
+)
+
+ONCE = _document(
+    "once",
+    _set("first", "{{inputs.id}}"),
+    _call("once", "pay", "first", ask="wait_ms=40"),
+    _call("keyed", "book", "pay"),
+    _set("last", ["{{steps.pay.output.json.step}}", "{{steps.book.output.json.step}}"]),
+    output="{{steps.last.output}}",
+)
+
+ASKED = _document(
+    "asked",
+    _call("keyed", "before"),
+    {
+        "id": "ask",
+        "type": "human_approval",
+        "title": "Go on with {{inputs.id}}?",
+        "approvers": ["owner"],
+        "dependencies": ["before"],
+    },
+    _call("keyed", "after", "ask"),
+    output=["{{steps.before.output.json.step}}", "{{steps.after.output.json.step}}"],
+)
+
+VOIDED = _document(
+    "voided",
+    {
+        "id": "ask",
+        "type": "human_approval",
+        "title": "Go on with {{inputs.id}}?",
+        "approvers": ["owner"],
+        "guards": ["after"],
+    },
+    _call("read", "late", "ask"),
+    _call("keyed", "after", "ask", "late", ask="wait_ms={{steps.late.output.json.value}}"),
+    output="{{steps.after.output.json.step}}",
+)
+
+LATER = _document(
+    "later",
+    _call("keyed", "before"),
+    {"id": "rest", "type": "delay", "for_s": 1.0, "dependencies": ["before"]},
+    _call("probe", "after", "rest"),
+    output=["{{steps.before.output.json.step}}", "{{steps.after.output.step}}"],
+)
+
+SLOW = _document(
+    "slow",
+    _call("keyed", "one", ask="wait_ms=250"),
+    _call("probe", "two", "one", ask="wait_ms=250"),
+    _call("keyed", "three", "two", ask="wait_ms=250"),
+    output=["{{steps.one.output.json.step}}", "{{steps.three.output.json.step}}"],
+)
+
+ALL = {one["name"]: one for one in (CHAIN, WIDE, ONCE, ASKED, VOIDED, LATER, SLOW)}
