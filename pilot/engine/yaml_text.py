@@ -1,6 +1,6 @@
-"""Reads YAML that says no more than JSON can: no aliases, tags, merges or doubled keys.
+"""YAML that says no more than JSON can: no aliases, tags, merges or doubled keys.
 
-Built on the parser's events, which neither construct objects nor recurse.
+It is read from the parser's events, which neither construct objects nor recurse.
 """
 
 import re
@@ -13,9 +13,11 @@ from pilot import strictjson
 from pilot.errors import BadJsonError, type_json
 
 MAX_DEPTH = 64
+MAX_WIDTH = 1_000_000  # texts stay on their line, so that a difference shows what changed
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BREAKS = re.compile("[\x85\u2028\u2029]")  # line ends for YAML, not for JSON
+Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass
@@ -45,12 +47,47 @@ def loads(text: str | bytes) -> type_json:
         BadJsonError: the text is no YAML, or it uses what JSON has not.
     """
     try:
-        value = _build(yaml.parse(text, Loader=_Loader))
+        value = _build(yaml.parse(text, Loader=Loader))
     except (yaml.YAMLError, UnicodeError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f" (line {mark.line + 1})" if mark else ""
-        raise BadJsonError(f"{getattr(error, 'problem', None) or 'wrong text'}{place}") from error
+        problem = getattr(error, "problem", None) or "wrong text"
+        raise BadJsonError(f"{problem}{place}", mark.index if mark else None) from error
     return strictjson.loads(strictjson.dumps(value))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what `loads` reads as the same value: without aliases, on long lines."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write every value out."""
+        del data
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None
+    if text in _WORDS or _NUMBER.fullmatch(text) or _BREAKS.search(text):
+        style = '"'
+    elif "\n" in text:
+        style = "|"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def dumps(value: type_json) -> str:
+    """Return a JSON value as YAML; keys keep their order."""
+    text: str = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=False,
+        width=MAX_WIDTH,
+    )
+    return text
 
 
 def _build(events: Any) -> type_json:
