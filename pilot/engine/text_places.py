@@ -4,7 +4,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -93,6 +93,7 @@ def _in_yaml(text: str) -> Iterator[tuple[str, Place]]:
             around[-1].key = event.value
         elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
             path = around[-1].take() if len(around) > 1 else ""
-            yield path, Place(event.start_mark.line + 1, event.start_mark.column + 1)
+            mark: Any = event.start_mark
+            yield path, Place(mark.line + 1, mark.column + 1)
             if isinstance(event, yaml.CollectionStartEvent):
                 around.append(_Open(path, isinstance(event, yaml.MappingStartEvent)))
