@@ -120,7 +120,7 @@ class Looking:
             "SELECT count(*) > 0 FROM worker WHERE stopped_at IS NULL AND heartbeat_at > started_at"
         )
 
-    def wait_done(self, agent_id: UUID, count: int, every_s: float = 0.005) -> None:
+    def wait_done(self, agent_id: UUID, count: int, every_s: float = 0.01) -> None:
         """Wait until `count` executions of an agent are completed; others are an error."""
         self.wait_until(
             "SELECT count(*) >= %s FROM execution WHERE agent_id = %s AND finished_at IS NOT NULL",

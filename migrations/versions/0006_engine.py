@@ -15,9 +15,13 @@ def downgrade() -> None:
 
 
 UP = r"""
+-- The statements of functions that run for every step keep one plan each (planning them for each
+-- call costs as much as their work), and never the sequential scans that fit small tables.
+
 -- Adds one line to an execution's timeline; takes its row lock, so sequence numbers have no gaps.
 CREATE FUNCTION add_event(p_execution uuid, p_kind text, p_path text, p_data json) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, public
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE number bigint; owner uuid;
 BEGIN
   UPDATE execution SET event_seq = event_seq + 1 WHERE id = p_execution
@@ -125,7 +129,8 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 CREATE FUNCTION checkpoint(p_worker uuid, p_members json, p_attempts json, p_events json,
                            p_audit json, p_waits json)
 RETURNS TABLE (n int, seq bigint, cancel boolean, pause boolean, late boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
   t timestamptz := pilot_now();

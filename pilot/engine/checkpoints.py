@@ -27,9 +27,6 @@ WRITE = "SELECT n, cancel, pause, late FROM checkpoint(%s, %s, %s, %s, %s, %s)"
 WRITE_AND_BOOK = "SELECT n, cancel, pause, late FROM book(%s, %s, %s, %s, %s, %s, %s)"
 NO_RESULTS = frozenset({"intent", "call"})  # checkpoints that show no progress by themselves
 GIVE_UP_S = 60.0
-# The plans of the function's statements are made once: made for each call they cost as much as the
-# work itself. They must not be those of small tables.
-PLANS = " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
 
 
 @dataclass(frozen=True)
@@ -322,7 +319,7 @@ class Writer:
             self._connection = await psycopg.AsyncConnection.connect(
                 db.dsn(self._url),
                 autocommit=True,
-                options=db.SESSION_LIMITS + PLANS,
+                options=db.SESSION_LIMITS,
                 connect_timeout=5,
                 **db.KEEPALIVE,
             )
