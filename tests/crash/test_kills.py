@@ -3,18 +3,48 @@
 import pytest
 
 pytestmark = pytest.mark.crash
+SIDES = ("before_commit", "after_commit")
+MIXED = ("chain", "wide", "once")
 
 
-def at(point, *names, hits=(1,), **fields):
+def at(points, *names, hits=(1,), **fields):
+    """Trials at both sides of commits, one for each pass."""
     return [
-        {"kind": "kill", "point": point, "hit": hit, "workflows": names} | fields for hit in hits
+        {"kind": "kill", "point": f"{name}.{side}", "hit": hit, "workflows": names} | fields
+        for name in points
+        for side in (("before", "after") if name == "effect" else SIDES)
+        for hit in hits
     ]
 
 
+@pytest.mark.capability(29, 31, 32)
 def test_a_worker_killed_around_an_effect_loses_and_doubles_nothing(laboratory):
-    names = ("chain", "wide", "once")
-    trials = [
-        *at("effect.before", *names, hits=(1, 2, 4, 6)),
-        *at("effect.after", *names, hits=(1, 2, 4, 6)),
-    ]
+    laboratory(at(["effect", "intent"], *MIXED, hits=(1, 2, 3, 5, 6, 7)))
+
+
+@pytest.mark.capability(29, 30, 31, 32)
+def test_a_worker_killed_around_a_result_loses_no_output(laboratory):
+    trials = at(["result"], *MIXED, hits=(1, 2, 3, 5, 7, 8, 10, 12, 14, 16))
+    trials += at(["decide"], *MIXED) + at(["finish"], *MIXED, hits=(1, 2, 3))
     laboratory(trials)
+
+
+@pytest.mark.capability(29, 32, 41)
+def test_a_worker_killed_around_a_wait_goes_on_waiting(laboratory):
+    trials = at(["wait", "park"], "asked", "later", "voided", hits=(1, 2, 3))
+    trials += at(["void"], "voided", "asked") + at(["intent", "result"], "voided", hits=(1, 2))
+    laboratory(trials)
+
+
+def test_a_worker_killed_while_it_stops_leaves_the_rest_to_others(laboratory):
+    trials = at(["pause"], "slow", "slow", press="pause", hits=(1, 2))
+    trials += at(["interrupt"], "slow", "slow", press="cancel", hits=(1, 2))
+    trials += at(["finish"], "slow", "slow", press="cancel", hits=(1, 2))
+    trials += at(["release"], "slow", "slow", press="drain")
+    laboratory(trials)
+
+
+@pytest.mark.capability(32, 54)
+def test_a_worker_killed_at_any_moment_loses_and_doubles_nothing(laboratory):
+    names = (*MIXED, "asked", "later", "slow", "voided", "chain", "wide")
+    laboratory([{"kind": "chance", "seed": seed, "workflows": names} for seed in range(40)])
