@@ -171,7 +171,7 @@ def test_functions_with_other_rights_pin_their_search_path(owner):
     assert len(rows) >= 8
     for name, owned_by, config, anybody in rows:
         assert owned_by in {"pilot_claim", "pilot_audit"}, name
-        assert config == ["search_path=pg_catalog, public"], name
+        assert config[0] == "search_path=pg_catalog, public", name
         assert not anybody, name
 
 
