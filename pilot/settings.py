@@ -44,6 +44,7 @@ class Definition:
 
 SWITCHES = "Switches"
 LIMITS = "Engine limits"
+NOTIFICATIONS = "Notifications"
 
 SETTINGS: Mapping[str, Definition] = {
     definition.key: definition
@@ -89,6 +90,15 @@ SETTINGS: Mapping[str, Definition] = {
             "executions",
             1,
             10_000,
+        ),
+        Definition(
+            "notify_by_local_mail",
+            bool,
+            False,
+            NOTIFICATIONS,
+            "Tell approvers by mail on this machine",
+            "On: who is asked for an approval gets a mail in the local mailbox of that address, "
+            "below the agent's owner. Off: they see it in the console only.",
         ),
     )
 }

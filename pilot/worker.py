@@ -20,11 +20,12 @@ from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from sqlalchemy.exc import SQLAlchemyError
 
 from pilot import audit, db, jobs, logs, progress
 from pilot.config import Config
 from pilot.egress import Egress
-from pilot.engine import catalogue, runner
+from pilot.engine import catalogue, outbox, runner
 from pilot.engine.checkpoints import Writer
 from pilot.engine.document import parse
 from pilot.engine.history import Held, held
@@ -38,6 +39,7 @@ log = structlog.get_logger()
 STATE_SCHEMA = 1
 CLAIM_BATCH = 64
 LOOK_EVERY_S = 1.0
+RELAY_EVERY_S = 1.0
 PLANS_KEPT = 500
 RESTART_ME = 75
 
@@ -96,7 +98,8 @@ class Resident:
 
     def _main(self) -> None:
         asyncio.set_event_loop(self._loop)
-        resident = [self._loop.create_task(self._look()), self._loop.create_task(self._tell())]
+        chores = (self._look(), self._tell(), self._relay())
+        resident = [self._loop.create_task(chore) for chore in chores]
         self._loop.run_forever()
         left = [*resident, *self._tasks]
         for task in left:
@@ -219,6 +222,17 @@ class Resident:
             if self._signals:
                 told, self._signals = list(self._signals), set()
                 self._loop.run_in_executor(self._pool, progress.publish, told)
+
+    async def _relay(self) -> None:
+        """Send what the outbox holds; the time of one look is never spent on the loop."""
+        while not self._draining:
+            await asyncio.sleep(RELAY_EVERY_S)
+            try:
+                await self._loop.run_in_executor(
+                    self._pool, outbox.relay, self._config.data, self._config.url
+                )
+            except (PilotError, SQLAlchemyError) as error:
+                log.warning("relay_failed", error=type(error).__name__)
 
     def seconds_since_turn(self) -> float:
         """Return how long the loop has not turned."""

@@ -1,5 +1,6 @@
 """Approvals: people decide about exactly what they were shown, once."""
 
+from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
@@ -23,6 +24,22 @@ from pilot.models.user import User
 Decision = Literal["approved", "rejected"]
 
 
+DECIDERS = frozenset({"approver", "operator", "admin"})  # roles; viewers never decide
+
+
+@dataclass(frozen=True)
+class _Ballot:
+    """One person's decision about what they saw."""
+
+    approval_id: UUID
+    decision: Decision
+    comment: str
+    seen_hash: str
+    by: Actor
+    user_id: UUID
+    key: str | None
+
+
 def decide(  # noqa: PLR0913 -- who decides what, as it was seen
     approval_id: UUID,
     decision: Decision,
@@ -35,7 +52,8 @@ def decide(  # noqa: PLR0913 -- who decides what, as it was seen
 ) -> UUID:
     """Record one person's vote and, when it settles the approval, queue the execution.
 
-    Returns the execution's id. The same `key` within 24 h votes once.
+    Returns the execution's id. The same `key` within 24 h votes once. Who comes too late, or may
+    not, is audited too.
 
     Raises:
         NotFoundError: no such approval, or the person may not see it.
@@ -44,14 +62,28 @@ def decide(  # noqa: PLR0913 -- who decides what, as it was seen
         GoneError: its deadline has passed, or its execution was cancelled.
         InvalidError: a comment is required.
     """
+    ballot = _Ballot(approval_id, decision, comment, seen_hash, by, user_id, key)
+    try:
+        return _decide(ballot)
+    except (ForbiddenError, ConflictError, GoneError) as error:
+        _record_refusal(ballot, error.message)
+        raise
+
+
+def _decide(ballot: _Ballot) -> UUID:
+    user_id = ballot.user_id
     with db.transaction("approval.decide", user_id) as session:
-        body = {"approval": str(approval_id), "decision": decision, "comment": comment}
-        kept = idempotency.open_request(session, user_id, key, "approval.decide", body)
+        body = {
+            "approval": str(ballot.approval_id),
+            "decision": ballot.decision,
+            "comment": ballot.comment,
+        }
+        kept = idempotency.open_request(session, user_id, ballot.key, "approval.decide", body)
         if kept is not None:
             return UUID(kept["execution_id"])
-        seen = _visible(session, approval_id)
+        seen = _visible(session, ballot.approval_id)
         answer = {"execution_id": str(seen.execution_id)}
-        idempotency.keep_answer(session, user_id, key, answer)
+        idempotency.keep_answer(session, user_id, ballot.key, answer)
         # From here on the state changes under its owner's identity: whether this person may
         # decide is checked below, by name, not by row security.
         db.act_as(session, seen.owner_id)
@@ -60,50 +92,63 @@ def decide(  # noqa: PLR0913 -- who decides what, as it was seen
         )
         approval = session.scalar(
             select(Approval)
-            .where(Approval.id == approval_id)
+            .where(Approval.id == ballot.approval_id)
             .with_for_update()
             .execution_options(populate_existing=True)
         )
         if approval is None:
             raise NotFoundError("There is no such approval.")
-        _may_decide(session, approval, seen_hash, user_id)
-        _check_comment(approval, decision, comment)
-        _vote(session, approval, decision, comment, by=by, user_id=user_id)
-        _settle(session, approval, comment, user_id)
+        _may_decide(session, approval, ballot.seen_hash, user_id)
+        _check_comment(approval, ballot.decision, ballot.comment)
+        _vote(session, approval, ballot)
+        _settle(session, approval, ballot.comment, user_id)
     return seen.execution_id
 
 
-def _vote(
-    session: Session,
-    approval: Approval,
-    decision: Decision,
-    comment: str,
-    *,
-    by: Actor,
-    user_id: UUID,
-) -> None:
+def _record_refusal(ballot: _Ballot, reason: str) -> None:
+    with db.transaction("approval.refuse", ballot.user_id) as session:
+        seen = _visible(session, ballot.approval_id)
+        audit.record(
+            session,
+            Event.APPROVAL_DECISION_REFUSED,
+            actor=ballot.by,
+            about=("execution", seen.execution_id),
+            owner_id=seen.owner_id,
+            details={
+                "approval": str(seen.id),
+                "path": seen.path,
+                "decision": ballot.decision,
+                "seen_hash": ballot.seen_hash[:64],
+                "payload_hash": seen.payload_hash,
+                "reason": reason,
+            },
+        )
+
+
+def _vote(session: Session, approval: Approval, ballot: _Ballot) -> None:
     """Store a vote, once a person, with its audit record."""
     vote = Vote(
         approval_id=approval.id,
-        user_id=user_id,
+        user_id=ballot.user_id,
         owner_id=approval.owner_id,
-        decision=decision,
-        comment=comment,
+        decision=ballot.decision,
+        comment=ballot.comment,
         payload_hash=approval.payload_hash,
     )
     session.add(vote)
     session.flush()
-    name = Event.APPROVAL_APPROVED if decision == "approved" else Event.APPROVAL_REJECTED
+    approved = ballot.decision == "approved"
+    name = Event.APPROVAL_APPROVED if approved else Event.APPROVAL_REJECTED
     facts = {
         "approval": str(approval.id),
         "path": approval.path,
-        "comment": comment,
+        "comment": ballot.comment,
         "payload_hash": approval.payload_hash,
     }
     audit.record(
         session,
         name,
-        actor=by,
+        actor=ballot.by,
         about=("execution", approval.execution_id),
         owner_id=approval.owner_id,
         details=facts,
@@ -122,6 +167,8 @@ def _may_decide(session: Session, approval: Approval, seen_hash: str, user_id: U
     person = session.get(User, user_id)
     if person is None or not person.active or user_id not in approval.approver_ids:
         raise ForbiddenError("You see this approval, but others decide it.")
+    if not DECIDERS & set(person.roles):
+        raise ForbiddenError("Your role lets you look at approvals, not decide them.")
     if approval.decision in {"expired", "cancelled"}:
         raise GoneError(f"It is too late: this approval is {approval.decision}.")
     if approval.decision is not None:

@@ -46,6 +46,8 @@ async def perform(
 async def _attempt_once(run: Run, step: StepFields, path: str, scope: Scope, work: Work) -> Result:
     started = run.now()
     around = guards.context(run, path, scope)
+    if guards.refused(run, step):
+        return await records.skip(run, step, path, ["Its approval was refused."])
     begun = _begun(run.history.latest(path))
     try:
         given = begun.input if begun else work.resolve(step, around)

@@ -9,6 +9,7 @@ from pilot.engine.checkpoints import AttemptRow
 from pilot.engine.expressions import Scope
 from pilot.engine.history import Attempt
 from pilot.engine.outcomes import StepContext
+from pilot.engine.references import compile_template
 from pilot.engine.run import Result, Run
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import StepFields
@@ -55,7 +56,10 @@ def _render_guarded(run: Run, step_id: str, scope: Scope) -> list[dict[str, Any]
 
 
 def _guarded(run: Run, step_id: str) -> list[Any]:
-    """Return the steps that an approval guards: named ones, or its direct dependents with I/O."""
+    """Return the actions that an approval guards: named ones, or its direct dependents.
+
+    Those that read its output react to the decision; they are not what was decided about.
+    """
     approval = run.plan.step(step_id)
     named = getattr(approval, "guards", None)
     if named is not None:
@@ -64,7 +68,32 @@ def _guarded(run: Run, step_id: str) -> list[Any]:
         needs = run.plan.dependencies(run.plan.workflow.steps)
         dependents = [name for name, needed in needs.items() if step_id in needed]
         found = [run.plan.step(name) for name in dependents]
+        found = [one for one in found if one is not None and not _reads(one, step_id)]
     return [step for step in found if step is not None and step.type == "action"]
+
+
+def _reads(step: StepFields, step_id: str) -> bool:
+    params = getattr(step, "params", None)
+    return params is not None and any(
+        path[:2] == ("steps", step_id) for path in compile_template(params).reads
+    )
+
+
+def refused(run: Run, step: StepFields) -> bool:
+    """Whether an approval that guards a step was asked for and not given.
+
+    A failure policy lets the execution go on after a refusal, but never with what was refused.
+    """
+    for path, rows in run.history.attempts.items():
+        approval = run.plan.step(path.rsplit("/", 1)[-1])
+        if approval is None or approval.type != "human_approval":
+            continue
+        latest = rows[-1]
+        given = latest.status is StepStatus.COMPLETED and latest.input is not None
+        ended = latest.status in {StepStatus.COMPLETED, StepStatus.FAILED}
+        if ended and not given and step in _guarded(run, approval.id):
+            return True
+    return False
 
 
 async def void_if_changed(run: Run, step: StepFields, given: Any) -> Result | None:

@@ -49,6 +49,14 @@ def outline(document: Any) -> list[Node]:
     return found
 
 
+def recorded_path(node: Node) -> str:
+    """Return the path under which the engine records a step."""
+    if node.parent is None:
+        return node.id
+    branch = f"{ON_ERROR}/" if node.segment == ON_ERROR else ""
+    return f"{recorded_path(node.parent)}/{branch}{node.id}"
+
+
 def bodies(step: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """Yield segment, JSON Pointer within the step, and value of each list of inner steps."""
     kind = step.get("type")

@@ -9,13 +9,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 from pilot.db import Base
 from pilot.models.columns import CreatedAt, Id, Json
 
+OPEN = "sent_at IS NULL AND dead_at IS NULL AND dropped_at IS NULL"
+
 
 class Outbox(Base):
     """One message written with the change that causes it; relayed at least once."""
 
     __tablename__ = "outbox"
     __table_args__ = (
-        Index("outbox_due", "due_at", postgresql_where=text("sent_at IS NULL AND dead_at IS NULL")),
+        Index("outbox_due", "due_at", postgresql_where=text(OPEN)),
+        Index("outbox_by_about", "about"),
     )
 
     id: Mapped[Id]
@@ -28,6 +31,9 @@ class Outbox(Base):
     sent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     dead_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     error: Mapped[str | None] = mapped_column(Text)
+    about: Mapped[UUID | None]  # such as the approval that it asks for
+    dropped_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # not needed now
+    created_at: Mapped[CreatedAt]
 
 
 class RequestKey(Base):

@@ -4,14 +4,17 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from pilot import strictjson
 from pilot.engine import display, graph
+from pilot.engine.approvals import DECIDERS
 from pilot.engine.catalogue import load
+from pilot.engine.outline import outline, recorded_path
 from pilot.errors import NotFoundError
 from pilot.models.approval import Approval
+from pilot.models.user import User
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
 
 TABS = ("mine", "all", "decided")
@@ -23,12 +26,16 @@ STATUS = (
     "coalesce(a.decision, CASE WHEN a.expires_at <= pilot_now() THEN 'expired' ELSE 'pending' END)"
 )
 VOTED = "EXISTS (SELECT 1 FROM vote v WHERE v.approval_id = a.id AND v.user_id = :me)"
+# The facts are asked for the rows of one page only, never for all that are counted.
 SOURCE = Source(
     columns=f"""a.id, a.title, a.path, {STATUS} AS status, a.requested_at, a.expires_at,
-      a.decided_at, a.needed, f.agent_name, f.started_by, f.decided_by_name, a.execution_id,
+      a.decided_at, a.needed, cardinality(a.approver_ids) AS people, a.execution_id,
+      (SELECT f.agent_name FROM approval_facts(a.id) f) AS agent_name,
+      (SELECT f.started_by FROM approval_facts(a.id) f) AS started_by,
+      (SELECT u.name FROM app_user u WHERE u.id = a.decided_by) AS decided_by_name,
       (SELECT count(*) FROM vote v WHERE v.approval_id = a.id AND v.decision = 'approved')
         AS approved""",  # noqa: S608 - constants of this module
-    tables="approval a CROSS JOIN LATERAL approval_facts(a.id) f",
+    tables="approval a",
     id="a.id",
     sorts=SORTS,
 )
@@ -38,15 +45,35 @@ SELECT v.decision, v.comment, v.at, u.name AS person, v.user_id
 """)
 FACTS = text("SELECT * FROM approval_facts(:id)")
 NOTICES = text("""
-SELECT kind, due_at, attempts, sent_at, dead_at, error FROM outbox
- WHERE kind = 'approval_requested' AND key = :id ORDER BY id
+SELECT u.name AS person, u.email, o.attempts, o.sent_at, o.error,
+       CASE WHEN o.sent_at IS NULL AND o.dead_at IS NULL AND o.dropped_at IS NULL
+            THEN o.due_at END AS next_at,
+       CASE WHEN o.sent_at IS NOT NULL THEN 'delivered' WHEN o.dead_at IS NOT NULL THEN 'dead'
+            WHEN o.dropped_at IS NOT NULL THEN 'dropped' WHEN o.attempts = 0 THEN 'queued'
+            ELSE 'failed' END AS status
+  FROM outbox o JOIN app_user u ON u.id = (o.payload ->> 'user_id')::uuid
+ WHERE o.kind = 'approval_requested' AND o.about = :id ORDER BY u.name, u.id
 """)
-PEOPLE = text("SELECT name FROM app_user WHERE id = ANY (:ids) ORDER BY name")
+PEOPLE = text("SELECT name, roles FROM app_user WHERE id = ANY (:ids) ORDER BY name, id")
+OTHERS = text(f"""
+SELECT a.id, {STATUS} AS status, a.requested_at, a.decided_at, a.payload_hash, u.name AS person
+  FROM approval a LEFT JOIN app_user u ON u.id = a.decided_by
+ WHERE a.execution_id = :execution AND a.path = :path AND a.id <> :id ORDER BY a.requested_at
+""")  # noqa: S608 - constants of this module
 WAITING = text("""
 SELECT count(*) FROM approval a
  WHERE a.decided_at IS NULL AND :me = ANY (a.approver_ids) AND a.expires_at > pilot_now()
    AND NOT EXISTS (SELECT 1 FROM vote v WHERE v.approval_id = a.id AND v.user_id = :me)
 """)
+
+
+FAILS = {  # by the step's failure policy
+    "fail": "Nothing of the above happens. The step fails, and with it the execution; finished "
+    "steps stay as they are.",
+    "continue": "Nothing of the above happens. The execution goes on with what it did not guard.",
+    "branch": "Nothing of the above happens. These steps run instead:",
+}
+MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -60,7 +87,11 @@ class Shown:
     votes: list[dict[str, Any]]
     people: list[str]  # who may decide
     follows: list[str]  # sentences of what runs after an approval
-    notices: list[dict[str, Any]]  # how approvers were told
+    refused: str  # what a rejection does
+    instead: list[str]  # sentences of what runs after a rejection
+    notices: list[dict[str, Any]]  # how each approver was told
+    earlier: list[dict[str, Any]]  # the same step, asked before with something else
+    later: list[dict[str, Any]]  # ... and asked again since
     may_decide: bool  # this person, now
 
     @property
@@ -75,14 +106,21 @@ def waiting(session: Session, user_id: UUID) -> int:
     return found
 
 
-def listed(session: Session, tab: str, wanted: Wanted, user_id: UUID) -> Listed:
-    """Return one page: `mine` waits for this person, `all` waits for anybody, `decided`."""
+def listed(session: Session, tab: str, wanted: Wanted, user_id: UUID, q: str = "") -> Listed:
+    """Return one page: `mine` waits for this person, `all` waits for anybody, `decided`.
+
+    `q` is part of the title or of what would happen.
+    """
     conditions = {
         "mine": ["a.decided_at IS NULL", ":me = ANY (a.approver_ids)", f"NOT {VOTED}"],
         "all": ["a.decided_at IS NULL"],
         "decided": ["a.decided_at IS NOT NULL"],
     }[tab]
-    return fetch(session, SOURCE, conditions, {"me": user_id}, wanted)
+    values: dict[str, Any] = {"me": user_id}
+    if q:
+        conditions.append("strpos(lower(a.title || ' ' || a.payload), lower(:q)) > 0")
+        values["q"] = q
+    return fetch(session, SOURCE, conditions, values, wanted)
 
 
 def shown(session: Session, approval_id: UUID, user_id: UUID) -> Shown:
@@ -95,28 +133,58 @@ def shown(session: Session, approval_id: UUID, user_id: UUID) -> Shown:
     facts = session.execute(FACTS, {"id": approval_id}).mappings().one_or_none()
     if row is None or facts is None:
         raise NotFoundError("There is no such approval, or it is not for you.")
-    votes = [dict(vote) for vote in session.execute(VOTES, {"id": approval_id}).mappings()]
+    votes = _dicts(session, VOTES, id=approval_id)
     late = bool(session.scalar(text("SELECT pilot_now() >= :x"), {"x": row.expires_at}))
     status = row.decision or ("expired" if late else "pending")
     voted = any(vote["user_id"] == user_id for vote in votes)
-    named = user_id in row.approver_ids
+    people = _dicts(session, PEOPLE, ids=row.approver_ids)
+    person = session.get(User, user_id)
+    decides = person is not None and bool(DECIDERS & set(person.roles))
+    others = _dicts(session, OTHERS, execution=row.execution_id, path=row.path, id=row.id)
+    follows = _follows(facts["document"] or {}, row.path)
     return Shown(
         row=row,
-        payload=strictjson.loads(row.payload, max_bytes=16 * 1024 * 1024),
+        payload=strictjson.loads(row.payload, max_bytes=MAX_PAYLOAD_BYTES),
         status=status,
         facts=dict(facts),
         votes=votes,
-        people=list(session.scalars(PEOPLE, {"ids": row.approver_ids})),
-        follows=_follows(facts["document"], row.path),
-        notices=[dict(one) for one in session.execute(NOTICES, {"id": str(row.id)}).mappings()],
-        may_decide=status == "pending" and named and not voted,
+        people=[one["name"] for one in people],
+        follows=follows.approved,
+        refused=follows.refused,
+        instead=follows.instead,
+        notices=_dicts(session, NOTICES, id=row.id),
+        earlier=[one for one in others if one["requested_at"] <= row.requested_at],
+        later=[one for one in others if one["requested_at"] > row.requested_at],
+        may_decide=status == "pending" and user_id in row.approver_ids and not voted and decides,
     )
 
 
-def _follows(document: Any, path: str) -> list[str]:
-    """Return in words what waits for the approval, directly or through other steps."""
-    steps = (document or {}).get("steps", [])
-    needs = graph.dependencies(steps)
-    asked = path.partition("/")[0]
-    after = graph.descendants(needs, asked) if asked in needs else frozenset()
-    return [line.text for line in display.lines(document, load()) if line.id in after]
+def _dicts(session: Session, query: TextClause, **values: Any) -> list[dict[str, Any]]:
+    return [dict(row) for row in session.execute(query, values).mappings()]
+
+
+@dataclass(frozen=True)
+class _Follows:
+    """What runs after each decision, in words."""
+
+    approved: list[str]
+    refused: str
+    instead: list[str]
+
+
+def _follows(document: dict[str, Any], path: str) -> _Follows:
+    """Return what waits for the approval, directly or through other steps, and what fails."""
+    nodes = {recorded_path(node): node for node in outline(document)}
+    node = nodes.get(path)
+    if node is None:
+        return _Follows([], FAILS["fail"], [])
+    needs = graph.dependencies([sibling.step for sibling in node.siblings])
+    after = graph.descendants(needs, node.id) if node.id in needs else frozenset()
+    lines = display.lines(document, load())
+    policy = node.step.get("on_error") or document.get("defaults", {}).get("on_error") or "fail"
+    branch = f"{node.path}/on_error/"
+    return _Follows(
+        approved=[line.text for line in lines if line.id in after],
+        refused=FAILS[policy if isinstance(policy, str) else next(iter(policy))],
+        instead=[line.text for line in lines if line.path.startswith(branch)],
+    )

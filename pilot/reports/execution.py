@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pilot.engine import executions
-from pilot.engine.outline import ON_ERROR, Node, outline
+from pilot.engine.outline import ON_ERROR, Node, outline, recorded_path
 from pilot.engine.status import FINAL
 from pilot.models.agent import WorkflowVersion
 from pilot.models.execution import Execution
@@ -262,7 +262,7 @@ def _attempt(row: Any) -> Attempt:
 
 def _rows(document: dict[str, Any], recorded: _Recorded) -> Iterator[Step]:
     """Yield a row for each step of the document, below it what ran inside and is not written."""
-    known = {_path(node): node for node in outline(document)}
+    known = {recorded_path(node): node for node in outline(document)}
     unwritten: dict[str, list[str]] = defaultdict(list)
     for path in sorted(recorded.attempts):
         if path not in known:
@@ -279,11 +279,3 @@ def _owner(path: str, known: dict[str, Node]) -> str:
     while path and path not in known:
         path = path.rpartition("/")[0]
     return path
-
-
-def _path(node: Node) -> str:
-    """Return the path under which the engine records a step."""
-    if node.parent is None:
-        return node.id
-    branch = f"{ON_ERROR}/" if node.segment == ON_ERROR else ""
-    return f"{_path(node.parent)}/{branch}{node.id}"

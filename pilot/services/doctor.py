@@ -109,8 +109,8 @@ def _audit(_config: Config) -> str:
 
 def _outbox(_config: Config) -> str:
     late = _count(
-        "SELECT count(*) FROM outbox WHERE sent_at IS NULL AND (dead_at IS NOT NULL "
-        "OR due_at < pilot_now() - interval '5 minutes')"
+        "SELECT count(*) FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL "
+        "AND (dead_at IS NOT NULL OR due_at < pilot_now() - interval '5 minutes')"
     )
     if late:
         raise ConfigError(f"Messages late or given up: {late}.")

@@ -9,12 +9,11 @@ from flask_wtf import FlaskForm
 from wtforms import HiddenField, TextAreaField
 
 from pilot.engine import approvals
-from pilot.errors import ForbiddenError, InvalidError
+from pilot.errors import InvalidError
 from pilot.reports import approvals as rows
 from pilot.reports.approvals import SORTS, TABS, Shown
 from pilot.views import (
-    DECIDE,
-    OPERATE,
+    ADMIN,
     VIEW,
     Visitor,
     actor,
@@ -41,13 +40,22 @@ COLUMNS = (
     {"label": "Asked", "sort": "asked"},
     {"label": "Deadline", "sort": "deadline"},
     {"label": "Given", "number": True, "help": "Approvals given, of those needed."},
+    {"label": "Decided"},
 )
 DECISIONS: dict[str, approvals.Decision] = {"approve": "approved", "reject": "rejected"}
 ON_TIMEOUT = {
-    "reject": "counts as rejected",
-    "approve": "counts as approved",
-    "fail": "the step fails",
+    "reject": "It counts as rejected.",
+    "approve": "It counts as approved: the above happens.",
+    "fail": "The step fails; the above does not happen.",
 }
+RULES = {
+    "any": "one of them is enough",
+    "all": "all of them have to approve",
+    "majority": "more than half of them",
+    "quorum": "so many have to approve",
+}
+MOST_COLUMNS = 30
+MOST_ROWS = 50  # of a table within the payload; all are in the JSON below
 
 
 def nav_count(who: Visitor) -> int:
@@ -72,14 +80,17 @@ def index() -> ResponseReturnValue:
     ignored = [] if tab in TABS else [("tab", tab)]
     tab = tab if tab in TABS else "mine"
     default = "-asked" if tab == "decided" else "deadline"
-    wanted, more = list_args(SORTS, default, {"tab": tab})
+    q = request.args.get("q", "").strip()[:200]
+    facts = {"tab": tab, "q": q}
+    wanted, more = list_args(SORTS, default, facts)
     with reading() as session:
-        listed = rows.listed(session, tab, wanted, signed_in())
+        listed = rows.listed(session, tab, wanted, signed_in(), q)
     if wants_csv():
         return csv_answer(listed.rows)
-    following = next_url(listed, wanted, {"tab": tab})
+    following = next_url(listed, wanted, facts)
     return render(
         "approvals/index.html",
+        "rows",
         twin=lambda: {"items": listed.rows, "total": listed.total, "next": following},
         listed=listed,
         tab=tab,
@@ -88,6 +99,8 @@ def index() -> ResponseReturnValue:
         following=following,
         columns=COLUMNS,
         ignored=ignored + more,
+        q=q,
+        fields=[{"name": "q", "label": "Title or what would happen", "kind": "search", "value": q}],
         first=wanted.after is None,
     )
 
@@ -102,12 +115,8 @@ def approval(approval_id: UUID) -> ResponseReturnValue:
 def decide(approval_id: UUID) -> ResponseReturnValue:
     """Record the visitor's decision about exactly what was shown.
 
-    Approvers decide, and owners of agents who are named for their own; viewers never do.
+    Who is named decides, but never a viewer: the engine checks that again, by name.
     """
-    with reading() as session:
-        rows.shown(session, approval_id, signed_in())
-    if not _may_decide():
-        raise ForbiddenError("Your role lets you look at approvals, not decide them.")
     form = DecideForm()
     said = DECISIONS.get(request.form.get("decision", ""))
     if said is None:
@@ -130,10 +139,6 @@ def decide(approval_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/approvals/{approval_id}")
 
 
-def _may_decide() -> bool:
-    return visitor().may(DECIDE) or visitor().may(OPERATE)
-
-
 def _page(
     approval_id: UUID, form: DecideForm | None = None, *, status: int = 200
 ) -> ResponseReturnValue:
@@ -149,9 +154,22 @@ def _page(
         row=shown.row,
         form=form,
         on_timeout=ON_TIMEOUT[shown.row.on_timeout],
-        may_decide=shown.may_decide and _may_decide(),
+        rule=RULES[shown.row.rule],
+        tables=_tables,
+        labels=lambda names: [{"label": name} for name in names],
+        most_rows=MOST_ROWS,
+        may_decide=shown.may_decide,
         owns=shown.row.owner_id == signed_in() or visitor().sees_all,
+        may_configure=visitor().may(ADMIN),
     )
+
+
+def _tables(value: Any) -> list[str] | None:
+    """Return the columns of a list of rows, or None for a value that is no table."""
+    if not isinstance(value, list) or not all(isinstance(row, dict) and row for row in value):
+        return None
+    columns = list(dict.fromkeys(name for row in value for name in row))
+    return columns if columns and len(columns) <= MOST_COLUMNS else None
 
 
 def _twin(shown: Shown) -> dict[str, Any]:
@@ -168,6 +186,8 @@ def _twin(shown: Shown) -> dict[str, Any]:
         "needed": row.needed,
         "approved": shown.approved,
         "votes": shown.votes,
+        "notices": shown.notices,
+        "on_timeout": row.on_timeout,
         "requested_at": row.requested_at,
         "expires_at": row.expires_at,
         "decided_at": row.decided_at,

@@ -76,6 +76,7 @@ STATUSES: dict[str, dict[str, Look]] = {
         **_looks(*GOOD, "delivered"),
         "partly_delivered": Look("attention", "split", "Partly delivered"),
         **_looks(*BAD, "dead", "failed"),
+        **_looks(*OFF, "dropped"),
     },
     "agent": {
         **_looks(*IDLE, "draft"),

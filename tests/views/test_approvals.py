@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from pilot.engine import executions
 from tests.engine import worker_process as wp
 
+TOTAL = "{{steps.text.output}}"
 MAIL = {
     "to": ["ann@example.com", "bob@example.com"],
     "subject": "Report <script>alert(1)</script>",
@@ -15,7 +16,11 @@ MAIL = {
 }
 
 
-def steps(**ask):
+def steps(rows=None, **ask):
+    guarded = {"plugin": "mail", "action": "send", "params": MAIL | {"text": TOTAL}}
+    if rows is not None:
+        table = {"table": "log", "rows": rows}
+        guarded = {"plugin": "tables", "action": "append_rows", "params": table}
     asked = {"id": "ask", "type": "human_approval", "title": "Send it?"}
     return [
         {"id": "text", "type": "transform", "operation": "set", "config": {"value": "Total 7"}},
@@ -23,11 +28,9 @@ def steps(**ask):
         {
             "id": "send",
             "type": "action",
-            "plugin": "mail",
-            "action": "send",
-            "params": MAIL | {"text": "{{steps.text.output}}"},
             "dependencies": ["ask"],
-        },
+        }
+        | guarded,
     ]
 
 
@@ -139,11 +142,68 @@ def test_the_owner_sees_but_does_not_decide_and_a_stranger_sees_nothing(ask, bro
         assert browse(person).post(url, {"decision": "approve"}).status_code == 404
 
 
-def test_a_viewer_who_is_named_still_decides_nothing(ask, browse, world):
-    approval, _ = ask(approvers=[f"user:{world.viewer.email}"])
+def test_a_viewer_who_is_named_is_not_even_asked(ask, browse, world):
+    approval, _ = ask(approvers=[f"user:{world.viewer.email}", "role:approver"])
     viewer = browse(world.viewer)
-    assert 'name="decision"' not in viewer.get(f"/approvals/{approval}").text
-    assert viewer.post(f"/approvals/{approval}", {"decision": "approve"}).status_code == 403
+    assert viewer.get(f"/approvals/{approval}").status_code == 404
+    assert viewer.post(f"/approvals/{approval}", {"decision": "approve"}).status_code == 404
+
+
+def test_who_lost_the_right_sees_it_without_a_form(ask, approver, world, superuser):
+    approval, _ = ask()
+    superuser.execute("UPDATE app_user SET roles = '{viewer}' WHERE id = %s", [world.approver.id])
+    url = f"/approvals/{approval}"
+    page = approver.get(url).text
+    assert 'name="decision"' not in page
+    seen = approver.get(f"{url}.json").json["payload_hash"]
+    assert approver.post(url, {"decision": "approve", "seen": seen}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, "and with it the execution"),
+        ({"on_error": "continue"}, "goes on with what it did not guard"),
+        ({"on_error": {"branch": [steps()[0] | {"id": "tell"}]}}, "These steps run instead:"),
+        ({"on_timeout": "approve"}, "It counts as approved: the above happens."),
+        ({"rule": "all"}, "all of them have to approve"),
+    ],
+)
+def test_what_follows_each_decision_is_said(ask, approver, fields, told):
+    approval, _ = ask(**fields)
+    page = approver.get(f"/approvals/{approval}").text
+    assert told in page
+    assert "1 of 1 needed, 0 given" in page
+
+
+def test_rows_are_shown_as_a_table(ask, approver):
+    approval, _ = ask(rows=[{"id": 1, "sum": "7,50"}, {"id": 2, "note": "<b>new</b>"}])
+    page = approver.get(f"/approvals/{approval}").text
+    for part in (">sum</th>", ">note</th>", "7,50", "&lt;b&gt;new&lt;/b&gt;", "2 rows"):
+        assert part in page
+
+
+def test_what_changed_since_is_asked_again_and_both_are_linked(ask, approver, superuser):
+    approval, _ = ask()
+    superuser.execute(
+        "INSERT INTO approval (owner_id, execution_id, wait_id, path, title, payload, payload_hash,"
+        " rule, needed, approver_ids, require_comment, on_timeout, expires_at) SELECT owner_id, "
+        "execution_id, wait_id, path, title, payload, 'other', rule, needed, approver_ids, "
+        "require_comment, on_timeout, expires_at FROM approval"
+    )
+    query = "SELECT id FROM approval WHERE payload_hash = 'other'"
+    newer = superuser.execute(query).fetchone()[0]
+    page = approver.get(f"/approvals/{approval}").text
+    assert "It was asked again" in page
+    assert f"/approvals/{newer}" in page
+    assert f"/approvals/{approval}" in approver.get(f"/approvals/{newer}").text
+
+
+def test_they_are_found_by_what_would_happen(ask, approver):
+    ask()
+    assert approver.get("/approvals.json?q=bob%40example.com").json["total"] == 1
+    assert approver.get("/approvals.json?q=nobody").json["total"] == 0
+    assert "Nothing matches" in approver.get("/approvals?q=nobody").text
 
 
 def test_it_waits_in_the_list_the_header_and_the_overview(ask, approver, browse, world):
@@ -157,11 +217,14 @@ def test_it_waits_in_the_list_the_header_and_the_overview(ask, approver, browse,
 
 
 @pytest.mark.capability(24)
-def test_without_a_channel_the_page_warns_and_the_execution_waits(ask, approver, superuser):
-    approval, _ = ask()
+def test_without_a_channel_the_page_warns_and_the_execution_waits(
+    ask, approver, superuser, database
+):
+    approval, execution = ask()
     assert "Nobody was told outside Pilot" in approver.get(f"/approvals/{approval}").text
-    query = "SELECT kind, key FROM outbox"
-    assert superuser.execute(query).fetchone() == ("approval_requested", str(approval))
+    query = "SELECT kind, about, sent_at FROM outbox"
+    assert superuser.execute(query).fetchone() == ("approval_requested", approval, None)
+    assert wp.row(database, execution)[0] == "waiting"
 
 
 @pytest.mark.browser
@@ -170,7 +233,9 @@ def test_the_pages_are_accessible_and_quiet(ask, window, world, look):
     approval, _ = ask()
     width, scheme = look
     page = window(world.approver, viewport={"width": width, "height": 900}, color_scheme=scheme)
-    for path in ("/approvals", f"/approvals/{approval}", "/approvals?tab=decided"):
+    table, _ = ask(rows=[{"id": 1, "sum": "7,50"}], on_error="continue")
+    paths = ["/approvals", "/approvals?tab=decided", "/approvals?q=none"]
+    for path in (*paths, f"/approvals/{approval}", f"/approvals/{table}"):
         page.goto(path)
         assert Axe().run(page).violations_count == 0, Axe().run(page).generate_report()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path

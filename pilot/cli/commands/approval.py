@@ -55,10 +55,21 @@ def _show(args: Namespace) -> None:
     if args.json:
         show({"status": shown.status, "hash": shown.row.payload_hash, "payload": shown.payload})
         return
+    _tell(shown)
+
+
+def _tell(shown: rows.Shown) -> None:
+    """Write what would happen, exactly as the hash covers it."""
     say(f"{shown.row.title}  [{shown.status}]")
+    if shown.payload.get("message"):
+        say(shown.payload["message"])
     for step in shown.payload["steps"]:
         say(f"This would happen: {step['action']}")
-        show(step["params"])
+        show(step["params"] if step["params"] is not None else {"open": step["open"]})
+    if shown.payload.get("context") is not None:
+        say("Decided from:")
+        show(shown.payload["context"])
+    say(f"{shown.approved} of {shown.row.needed} needed are given.")
     say(f"SHA-256 {shown.row.payload_hash}")
 
 
@@ -71,7 +82,8 @@ def _decide(args: Namespace) -> None:
         raise InvalidError([Issue("usage", "", message)])
     with db.reading(person.id) as session:
         shown = rows.shown(session, args.approval, person.id)
-    say(f"{shown.row.title}: {args.decision} as {person.email}?")
+    _tell(shown)
+    say(f"{args.decision.capitalize()} this as {person.email}?")
     users.prove(person.email, getpass.getpass("Password: "), users.Origin("terminal", "pilot", ""))
     said: approvals.Decision = "approved" if args.decision == "approve" else "rejected"
     approvals.decide(
@@ -79,7 +91,7 @@ def _decide(args: Namespace) -> None:
         said,
         comment=args.comment,
         seen_hash=shown.row.payload_hash,
-        by=Actor(f"user:{person.id}"),
+        by=Actor(f"user:{person.id}", acting.actor().name),
         user_id=person.id,
     )
     answer(args, {"decision": said}, f"{said.capitalize()}.")

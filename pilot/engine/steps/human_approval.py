@@ -108,7 +108,10 @@ def resume(_step: Params, _context: StepContext, wait: WaitRow, _now: datetime) 
     found = wait.resolution or {}
     decision, then = found.get("decision"), found.get("then")
     if decision == "nobody":
-        text = "Nobody may decide this: name approvers who exist, and others than the starter."
+        text = (
+            "Nobody may decide this: name people who exist, are more than viewers and, where "
+            "self approval is off, neither started it nor wrote the workflow."
+        )
         raise StepError(ErrorClass.CONFIG, text)
     if decision == "rejected":
         who = found.get("by") or "an approver"

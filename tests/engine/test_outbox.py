@@ -1,0 +1,152 @@
+"""The relay: who is asked gets one mail; failures are told, tried again, and stop nothing."""
+
+import time
+from email import message_from_bytes, policy
+
+import pytest
+
+from pilot import settings
+from pilot.engine import approvals, outbox
+from tests.engine import worker_process as wp
+
+URL = "http://pilot.test:8710"
+ASK = {
+    "id": "ask",
+    "type": "human_approval",
+    "title": "Pay <b>500</b>?",
+    "message": "Invoice & reminder",
+    "context": {"note": "<script>alert(1)</script>"},
+    "approvers": ["role:approver", "role:admin"],
+}
+
+
+@pytest.fixture
+def channel(world):
+    settings.change("notify_by_local_mail", True, by=world.admin.actor)
+
+
+@pytest.fixture
+def asked(database, redis_url, world, tmp_path, superuser):
+    """Give id and hash of an approval that two people are asked for; no worker runs."""
+    wp.switch_on()
+    with wp.working(wp.config(database, redis_url, tmp_path)):
+        execution = wp.start(wp.make_agent(world.operator.id, [ASK]), world.operator.id)
+        wp.wait_for(database, execution, {"waiting"})
+    superuser.execute(
+        "UPDATE outbox SET due_at = now(), attempts = 0, error = NULL, sent_at = NULL"
+    )
+    return superuser.execute("SELECT id, payload_hash FROM approval").fetchone()
+
+
+def mails(folder, address):
+    found = folder.glob(f"users/*/mail/{address}/INBOX/new/*")
+    return [message_from_bytes(one.read_bytes(), policy=policy.default) for one in found]
+
+
+def rows(superuser, columns):
+    query = f"SELECT {columns} FROM outbox ORDER BY payload ->> 'user_id'"  # noqa: S608 - constants
+    return superuser.execute(query).fetchall()
+
+
+def due_again(superuser):
+    superuser.execute("UPDATE outbox SET due_at = now()")
+
+
+@pytest.mark.capability(23)
+def test_each_person_gets_one_mail_with_two_links_and_nothing_acts_in_it(
+    channel, asked, world, tmp_path, superuser
+):
+    assert outbox.relay(tmp_path, URL) == 2
+    for person in (world.approver, world.admin):
+        (mail,) = mails(tmp_path, person.email)
+        html = mail.get_body(("html",)).get_content()
+        assert mail["Subject"] == "Approval asked: Pay <b>500</b>?"
+        assert "Pay &lt;b&gt;500&lt;/b&gt;?" in html
+        assert "Invoice &amp; reminder" in html
+        assert "<script" not in html
+        assert html.count(f'href="{URL}/approvals/{asked[0]}#') == 2
+        assert "Decide until" in mail.get_body(("plain",)).get_content()
+    assert all(row[0] for row in rows(superuser, "sent_at"))
+
+
+@pytest.mark.capability(24)
+def test_a_mail_that_went_before_its_note_was_kept_is_not_sent_twice(
+    channel, asked, world, tmp_path, superuser
+):
+    outbox.relay(tmp_path, URL)
+    superuser.execute("UPDATE outbox SET sent_at = NULL, due_at = now()")
+    assert outbox.relay(tmp_path, URL) == 2
+    assert len(mails(tmp_path, world.approver.email)) == 1
+    assert outbox.relay(tmp_path, URL) == 0
+
+
+@pytest.mark.capability(24)
+def test_without_a_channel_it_stays_and_goes_once_there_is_one(asked, world, tmp_path, superuser):
+    assert outbox.relay(tmp_path, URL) == 2
+    assert rows(superuser, "error, attempts, sent_at") == [("No channel is set up.", 1, None)] * 2
+    assert outbox.relay(tmp_path, URL) == 0, "the next try is later"
+    settings.change("notify_by_local_mail", True, by=world.admin.actor)
+    due_again(superuser)
+    outbox.relay(tmp_path, URL)
+    assert len(mails(tmp_path, world.approver.email)) == 1
+
+
+def test_a_failing_channel_is_told_and_stops_no_other(channel, asked, world, tmp_path, superuser):
+    superuser.execute(
+        "UPDATE app_user SET email = 'boss@elsewhere.dev' WHERE id = %s", [world.admin.id]
+    )
+    outbox.relay(tmp_path, URL)
+    failed = "SELECT error, attempts, due_at > now() + interval '4 s' FROM outbox WHERE {}"
+    query = failed.format("sent_at IS NULL")
+    error, attempts, later = superuser.execute(query).fetchone()
+    assert "boss@elsewhere.dev has no mailbox on this machine" in error
+    assert (attempts, later) == (1, True)
+    assert len(mails(tmp_path, world.approver.email)) == 1
+    query = "SELECT count(*) FROM audit WHERE event = 'NOTIFICATION_FAILED'"
+    assert superuser.execute(query).fetchone() == (1,)
+
+
+def test_after_a_day_it_is_given_up_and_audited(channel, asked, world, tmp_path, superuser):
+    superuser.execute(
+        "UPDATE app_user SET email = 'boss@elsewhere.dev' WHERE id = %s", [world.admin.id]
+    )
+    superuser.execute("UPDATE outbox SET created_at = now() - interval '25 hours', attempts = 40")
+    outbox.relay(tmp_path, URL)
+    assert sum(bool(row[0]) for row in rows(superuser, "dead_at")) == 1
+    query = "SELECT record FROM audit WHERE event = 'NOTIFICATION_FAILED'"
+    assert '"given_up":true' in superuser.execute(query).fetchone()[0]
+
+
+def test_what_was_decided_meanwhile_is_not_sent(channel, asked, world, tmp_path, superuser):
+    approvals.decide(
+        asked[0],
+        "approved",
+        seen_hash=asked[1],
+        by=world.approver.actor,
+        user_id=world.approver.id,
+    )
+    outbox.relay(tmp_path, URL)
+    assert mails(tmp_path, world.admin.email) == []
+    assert all(row[0] for row in rows(superuser, "dropped_at"))
+
+
+@pytest.mark.parametrize(("tries", "seconds"), [(0, 5), (1, 10), (5, 160), (40, 3600)])
+def test_each_try_waits_twice_as_long_up_to_an_hour(asked, tmp_path, superuser, tries, seconds):
+    superuser.execute("UPDATE outbox SET attempts = %s", [tries])
+    outbox.relay(tmp_path, URL)
+    ahead = "extract(epoch FROM due_at - now())"
+    assert [round(float(row[0])) for row in rows(superuser, ahead)] == [
+        pytest.approx(seconds, abs=2)
+    ] * 2
+
+
+@pytest.mark.capability(24)
+def test_a_worker_relays_by_itself(channel, database, redis_url, world, tmp_path):
+    wp.switch_on()
+    with wp.working(wp.config(database, redis_url, tmp_path)):
+        execution = wp.start(wp.make_agent(world.operator.id, [ASK]), world.operator.id)
+        wp.wait_for(database, execution, {"waiting"})
+        end = time.monotonic() + 10
+        while not mails(tmp_path, world.admin.email) and time.monotonic() < end:
+            time.sleep(0.05)
+    assert len(mails(tmp_path, world.admin.email)) == 1
