@@ -3,17 +3,25 @@
 A structured condition is printed as expression text and compiled from it, so there is one meaning.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from pilot.engine.expressions import ROOTS, Compiled, NullOperandError, Scope, compile_expression
-from pilot.engine.expressions.values import kind
+from pilot.engine.expressions import ROOTS, Compiled, Scope, compile_expression
+from pilot.engine.expressions.paths import printed
+from pilot.engine.expressions.values import boolean, decimal
 from pilot.engine.references import compile_field
 from pilot.errors import ExpressionError, InvalidError, Issue
 
 MAX_DEPTH = 16
+_PATH = re.compile(
+    r"""[A-Za-z_]\w*(?:\s*(?:\.\s*[A-Za-z_]\w*
+    |\[\s*(?:-?\d+|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\s*\]))*""",
+    re.ASCII | re.DOTALL | re.VERBOSE,
+)
+_REFERENCE = re.compile(r"\{\{(?:(?!\{\{|\}\}).)*\}\}", re.DOTALL)
 COMPARE = {
     "equals": "==",
     "not_equals": "!=",
@@ -83,12 +91,7 @@ class Condition:
         Raises:
             ExpressionError: a path is missing, values do not fit, or the result is not boolean.
         """
-        value = self.run(scope)
-        if value is None:
-            raise NullOperandError("null is neither true nor false: use default() or exists().")
-        if not isinstance(value, bool):
-            raise ExpressionError(f"A condition is true or false, not a {kind(value)}: compare it.")
-        return value
+        return boolean(self.run(scope))
 
 
 def compile_condition(value: Any, *, item_fields: bool = False) -> Compiled:
@@ -123,6 +126,8 @@ def _structured(value: Any, at: str, *, item_fields: bool) -> Condition:
             ]
             return _joined(join, inner)
     if "not" in value:
+        if set(value) - {"not", "conditionType"}:
+            raise ExpressionError("'not' holds one condition, and stands alone.")
         one = _any(value["not"], f"{at}/not", item_fields=item_fields)
         return Condition(f"not ({one.text})", one.reads, lambda scope: not one.evaluate(scope))
     text = _printed(value, at, item_fields=item_fields)
@@ -142,11 +147,6 @@ def _joined(join: str, parts: list[Condition]) -> Condition:
     reads = frozenset().union(*(part.reads for part in parts))
     combine = all if join == " and " else any
     return Condition(text, reads, lambda scope: combine(part.evaluate(scope) for part in parts))
-
-
-def printed(value: Any, *, item_fields: bool = False) -> str:
-    """Return a condition as expression text."""
-    return compile_condition(value, item_fields=item_fields).text
 
 
 def _printed(value: dict[str, Any], at: str, *, item_fields: bool) -> str:
@@ -178,20 +178,22 @@ def operator_issue(name: str, at: str) -> Issue:
 def _field(name: str, *, item_fields: bool) -> str:
     text = name.strip().removeprefix("{{").removesuffix("}}").strip()
     root = text.split(".", 1)[0].split("[", 1)[0]
-    if item_fields and root not in ROOTS:
-        text = "item['" + text.replace("\\", "\\\\").replace("'", "\\'") + "']"
-    compile_expression(text)
+    bare = root == text and text not in {"item", "index"}
+    if item_fields and (bare or root not in ROOTS):
+        return printed(("item", text))
+    reads = compile_expression(text).reads
+    if len(reads) != 1 or not _PATH.fullmatch(text):
+        raise ExpressionError("A field is a path: write a computed condition as text.")
     return text
 
 
 def _with_value(operator: str, field: str, value: Any, *, fold: bool) -> str:
-    left = f"lower({field})" if fold else field
     if operator == "between":
-        if not isinstance(value, list) or len(value) != 2:
-            raise ExpressionError("between needs a list of two values: [from, to].")
-        low, high = (literal(one) for one in value)
-        return f"{left} >= {low} and {left} <= {high}"
-    right = literal(_folded(value) if fold else value)
+        return _between(field, value, fold=fold)
+    if operator == "matches" and fold and isinstance(value, str):
+        fold, value = False, "(?i)" + value  # the pattern's own letters stay: \S is not \s
+    left = f"lower({field})" if fold else field
+    right = _folded(value) if fold else literal(value)
     if operator in COMPARE or operator in SIGNS:
         return f"{left} {COMPARE.get(operator, operator)} {right}"
     if operator in {"in", "not_in"}:
@@ -201,13 +203,24 @@ def _with_value(operator: str, field: str, value: Any, *, fold: bool) -> str:
     if operator in CALLS:
         return f"{CALLS[operator]}({left}, {right})"
     direction = "last" if operator == "within_last_days" else "next"
-    return f"within_{direction}({field}, {right}, 'days')"
+    return f"within_{direction}({field}, {literal(value)}, 'days')"
 
 
-def _folded(value: Any) -> Any:
+def _between(field: str, value: Any, *, fold: bool) -> str:
+    if not isinstance(value, list) or len(value) != 2:
+        raise ExpressionError("between needs a list of two values: [from, to].")
+    low, high = (_folded(one) if fold else literal(one) for one in value)
+    left = f"lower({field})" if fold else field
+    return f"{left} >= {low} and {left} <= {high}"
+
+
+def _folded(value: Any) -> str:
+    """Return a value as expression text in lower case, also what references in it give."""
     if isinstance(value, list):
-        return [_folded(one) for one in value]
-    return value.lower() if isinstance(value, str) else value
+        return f"[{', '.join(_folded(one) for one in value)}]"
+    if isinstance(value, str):
+        return f"lower({literal(value)})" if _REFERENCE.fullmatch(value) else literal(value.lower())
+    return literal(value)
 
 
 def literal(value: Any) -> str:
@@ -215,11 +228,12 @@ def literal(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int | float):
-        text = repr(value)
-        return text if "e" not in text else format(value, "f")
+        return format(decimal(value), "f")
     if isinstance(value, str):
-        if value.startswith("{{") and value.endswith("}}") and value.count("{{") == 1:
-            return f"({value[2:-2].strip()})"
+        if _REFERENCE.fullmatch(value):
+            inner = value[2:-2].strip()
+            compile_expression(inner)  # alone, so that brackets in it cannot close those around it
+            return f"({inner})"
         plain = value.replace("\\", "\\\\").replace("'", "\\'")
         return "'" + plain.replace("\n", "\\n").replace("\t", "\\t") + "'"
     if isinstance(value, list):

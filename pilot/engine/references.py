@@ -13,14 +13,16 @@ from urllib.parse import quote
 
 from pilot.engine.expressions import Compiled, Expression, Scope, compile_expression
 from pilot.engine.expressions.texts import as_text
-from pilot.errors import ExpressionError
+from pilot.engine.expressions.tokens import MAX_CHARACTERS
+from pilot.errors import ErrorClass, ExpressionError
 
 Formats = Mapping[tuple[str, ...], str]
 MAX_TEXT = 1_000_000
-_PIECE = re.compile(
-    r"""\\\{\{ | \{\{secret:[A-Za-z0-9_.-]{1,100}\}\} |
-        \{\{(?P<code>(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?!\}\}).)*)\}\}""",
-    re.VERBOSE | re.DOTALL,
+MAX_CODE = 4 * MAX_CHARACTERS  # searched for the }} of one expression
+_SECRET = re.compile(r"\{\{secret:[A-Za-z0-9_.-]{1,100}\}\}")
+# Quoted text may hold }}. Nothing is tried twice (++, ?>), so that hostile text takes no time.
+_CODE = re.compile(
+    r"""\{\{((?>'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+"|(?!\}\}).)*+)\}\}""", re.DOTALL
 )
 
 
@@ -31,7 +33,6 @@ class Composed:
     text: str
     reads: frozenset[tuple[str | int, ...]]
     parts: Any  # a plain value, or a list or dict of compiled parts
-    escape: str | None = None
 
     def evaluate(self, scope: Scope) -> Any:
         """Return the value with all references replaced."""
@@ -59,24 +60,30 @@ class Template:
             ExpressionError: a reference is missing, or the text grows too long.
         """
         if len(self.pieces) == 1 and isinstance(self.pieces[0], Expression):
-            return self._escaped(self.pieces[0], scope)
+            value = self.pieces[0].evaluate(scope)
+            return self._escaped(self.pieces[0], value, 0) if isinstance(value, str) else value
         text = "".join(
-            piece if isinstance(piece, str) else as_text(self._escaped(piece, scope))
-            for piece in self.pieces
+            piece
+            if isinstance(piece, str)
+            else self._escaped(piece, as_text(piece.evaluate(scope)), place)
+            for place, piece in enumerate(self.pieces)
         )
         if len(text) > MAX_TEXT:
-            raise ExpressionError(f"The text has {len(text):,} characters; 1,000,000 is the limit.")
+            message = f"The text has {len(text):,} characters; 1,000,000 is the limit."
+            raise ExpressionError(message, error_class=ErrorClass.LIMIT)
         return text
 
-    def _escaped(self, piece: Expression, scope: Scope) -> Any:
-        """Escape a value for the format of its parameter; what steps rendered is HTML already."""
-        value = piece.evaluate(scope)
-        if not isinstance(value, str) or self.escape is None:
-            return value
+    def _escaped(self, piece: Expression, value: str, place: int) -> str:
+        """Escape a value for the format of its parameter.
+
+        What steps rendered is HTML already; what an address begins with is an address itself.
+        """
         if self.escape == "uri":
-            return quote(value, safe="")
+            return quote(value, safe="") if place else value
         rendered = {("steps", name, "output", "text") for name in self.html_steps}
-        return value if piece.reads and piece.reads <= rendered else html.escape(value)
+        if self.escape is None or (piece.reads and piece.reads <= rendered):
+            return value
+        return html.escape(value)
 
 
 def compile_template(
@@ -119,37 +126,37 @@ def _text_template(
     text: str, escape: str | None, html_steps: frozenset[str] = frozenset()
 ) -> Compiled:
     pieces: list[str | Expression] = []
-    end = 0
-    for match in _PIECE.finditer(text):
-        if match.start() > end:
-            pieces.append(_plain(text, end, match.start()))
-        pieces.append(_piece(match))
-        end = match.end()
-    if end < len(text):
-        pieces.append(_plain(text, end, len(text)))
+    at = 0
+    while at < len(text):
+        piece, at = _piece(text, at)
+        pieces.append(piece)
     if all(isinstance(piece, str) for piece in pieces):
         return Composed(text, frozenset(), "".join(str(piece) for piece in pieces))
     reads = _reads(piece for piece in pieces if isinstance(piece, Expression))
     return Template(text, reads, tuple(pieces), escape, html_steps)
 
 
-def _plain(text: str, start: int, end: int) -> str:
-    piece = text[start:end]
-    if "{{" in piece:
-        column = start + piece.index("{{") + 1
-        raise ExpressionError("This {{ has no }}: write \\{{ for literal braces.", column)
-    return piece
-
-
-def _piece(match: re.Match[str]) -> str | Expression:
-    code = match.group("code")
-    if code is None:
-        return match.group().removeprefix("\\")
+def _piece(text: str, at: int) -> tuple[str | Expression, int]:
+    """Return the piece that begins here, plain text or an expression, and where the next begins."""
+    start = text.find("{{", at)
+    if start < 0:
+        return text[at:], len(text)
+    if start > 0 and text[start - 1] == "\\":
+        return text[at : start - 1] + "{{", start + 2
+    if start > at:
+        return text[at:start], start
+    secret = _SECRET.match(text, start)
+    if secret is not None:
+        return secret.group(), secret.end()
+    found = _CODE.match(text, start, start + MAX_CODE)
+    if found is None:
+        message = "This {{ has no }}: write \\{{ for literal braces."
+        raise ExpressionError(message, start + 1)
+    code = found.group(1)
     try:
-        return compile_expression(code.strip())
+        return compile_expression(code.strip()), found.end()
     except ExpressionError as error:
-        lead = len(code) - len(code.lstrip())
-        column = match.start("code") + lead + (error.column or 1)
+        column = found.start(1) + len(code) - len(code.lstrip()) + (error.column or 1)
         raise ExpressionError(error.message, column, error_class=error.error_class) from None
 
 
@@ -162,7 +169,11 @@ def compile_field(value: Any) -> Compiled:
         ExpressionError: an expression in it is not right.
     """
     if isinstance(value, str):
-        return _text_template(value, None) if "{{" in value else compile_expression(value)
+        if "{{" not in value:
+            return compile_expression(value)
+        compiled = _text_template(value.strip(), None)
+        alone = isinstance(compiled, Template) and len(compiled.pieces) == 1
+        return compiled if alone else _text_template(value, None)
     if isinstance(value, dict):
         parts = {key: compile_field(one) for key, one in value.items()}
         return Composed("", _reads(parts.values()), parts)

@@ -6,7 +6,8 @@ An expression compiles to closures and tells which paths it reads.
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
-from pilot.engine.expressions.functions import FUNCTIONS, Function
+from pilot.engine.expressions.function import Function
+from pilot.engine.expressions.functions import FUNCTIONS
 from pilot.engine.expressions.parser import Closure, Parser
 from pilot.engine.expressions.scope import Scope
 from pilot.engine.expressions.values import NullOperandError
@@ -44,13 +45,16 @@ class Compiled(Protocol):
 class Expression:
     """One compiled expression."""
 
-    __slots__ = ("_run", "reads", "text")
+    __slots__ = ("_nodes", "_run", "reads", "text")
 
-    def __init__(self, text: str, reads: frozenset[tuple[str | int, ...]], run: Closure) -> None:
+    def __init__(
+        self, text: str, reads: frozenset[tuple[str | int, ...]], run: Closure, nodes: int
+    ) -> None:
         """Keep what was compiled."""
         self.text = text
         self.reads = reads
         self._run = run
+        self._nodes = nodes
 
     def evaluate(self, scope: Scope) -> Any:
         """Return the value in a scope.
@@ -58,7 +62,9 @@ class Expression:
         Raises:
             ExpressionError: a path is missing (class reference), or values do not fit.
         """
-        return self._run(Scope(scope.roots, scope.now, scope.zone))
+        own = Scope(scope.roots, scope.now, scope.zone)  # with work of its own
+        own.work.spend(self._nodes)
+        return self._run(own)
 
 
 @lru_cache(maxsize=10_000)
@@ -70,4 +76,4 @@ def compile_expression(text: str, *, roots: frozenset[str] | None = None) -> Exp
     """
     parser = Parser(text, ROOTS if roots is None else roots)
     run = parser.parse()
-    return Expression(text, frozenset(parser.reads), run)
+    return Expression(text, frozenset(parser.reads), run, parser.nodes)

@@ -3,20 +3,29 @@
 import calendar
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import wraps
 from typing import Any
 
+from pilot.engine.expressions.function import Function
 from pilot.engine.expressions.scope import Scope
-from pilot.engine.expressions.values import NullOperandError, kind
+from pilot.engine.expressions.values import (
+    OUTSIDE,
+    NullOperandError,
+    iso_date,
+    kind,
+    moment_of,
+    need_whole,
+)
 from pilot.errors import ExpressionError
 
 SECONDS = {"minutes": 60, "hours": 3600}
 DAYS = {"days": 1, "weeks": 7}
 MONTHS = {"months": 1, "quarters": 3, "years": 12}
+MAX_FORMAT = 40
 UNITS = (*SECONDS, *DAYS, *MONTHS)
 NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].+)?")
 _TOKEN = re.compile("YYYY|MMM|MM|DD|HH|mm|ss")
 _PATTERNS = {
     "YYYY": r"([0-9]{4})",
@@ -49,24 +58,25 @@ def read(text: Any, written: str | None = None) -> date | datetime:
         raise NullOperandError("A date is needed here, not null: use default() or exists().")
     if not isinstance(text, str):
         raise ExpressionError(f"A date is a text like 2026-05-01, not a {kind(text)}.")
-    trimmed = text.strip()
     if written is not None:
-        return _read_as(trimmed, written)
-    if not _ISO.fullmatch(trimmed):
+        return _read_as(text.strip(), written)
+    found = iso_date(text)
+    if found is None:
         hint = "give a format like date(t, 'DD/MM/YYYY')"
         raise ExpressionError(f"{text[:60]!r} is no ISO date like 2026-05-01: {hint}.")
-    try:
-        if len(trimmed) == 10:
-            return date.fromisoformat(trimmed)
-        return datetime.fromisoformat(trimmed)
-    except ValueError:
-        raise ExpressionError(f"{text[:60]!r} is no date of the calendar.") from None
+    return found
 
 
 def _read_as(text: str, written: str) -> date | datetime:
-    tokens = _TOKEN.findall(written)
-    if not {"YYYY", "DD"} <= set(tokens) or not {"MM", "MMM"} & set(tokens):
-        raise ExpressionError(f"The date format {written!r} needs YYYY, MM or MMM, and DD.")
+    tokens = _TOKEN.findall(written[:MAX_FORMAT])
+    whole = {"YYYY", "DD"} <= set(tokens) and bool({"MM", "MMM"} & set(tokens))
+    # A part given twice could be read in so many ways that a search takes for ever.
+    twice = len(set(tokens)) < len(tokens) or {"MM", "MMM"} <= set(tokens)
+    if not whole or twice or len(written) > MAX_FORMAT:
+        shown = written[:MAX_FORMAT]
+        raise ExpressionError(
+            f"The date format {shown!r} needs YYYY, MM or MMM, and DD, once each."
+        )
     pattern = "".join(
         _PATTERNS.get(part, re.escape(part)) for part in re.split(f"({_TOKEN.pattern})", written)
     )
@@ -94,11 +104,6 @@ def _part(symbol: str, value: str) -> int:
     return NAMES.index(name) + 1
 
 
-def iso(found: date | datetime) -> str:
-    """Return the ISO text of a date or moment."""
-    return found.isoformat()
-
-
 def day(scope: Scope, found: date | datetime) -> date:
     """Return the calendar day in the scope's zone."""
     if not isinstance(found, datetime):
@@ -107,10 +112,12 @@ def day(scope: Scope, found: date | datetime) -> date:
 
 
 def moment(scope: Scope, found: date | datetime) -> datetime:
-    """Return the moment; a day begins at midnight of the scope's zone."""
-    if not isinstance(found, datetime):
-        return datetime(found.year, found.month, found.day, tzinfo=scope.zone)
-    return found if found.tzinfo else found.replace(tzinfo=scope.zone)
+    """Return the moment in UTC; a day begins at midnight of the scope's zone.
+
+    Raises:
+        ExpressionError: it is outside the calendar.
+    """
+    return moment_of(found, scope.zone)
 
 
 def today(scope: Scope) -> date:
@@ -126,24 +133,17 @@ def _unit(name: Any) -> str:
     return plural
 
 
-def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ExpressionError(f"A whole number is needed here, not {value!r}.")
-    return value
-
-
 def add(scope: Scope, text: Any, count: Any, unit: Any) -> str:
     """Return a date moved by a number of units; days keep the time of day across clock changes."""
-    found, amount, name = read(text), _count(count), _unit(unit)
-    try:
-        if name in SECONDS:
-            there = moment(scope, found).astimezone(UTC) + timedelta(seconds=SECONDS[name] * amount)
-            return iso(there.astimezone(scope.zone))
-        if name in DAYS:
-            return iso(found + timedelta(days=DAYS[name] * amount))
-        return iso(_add_months(found, MONTHS[name] * amount))
-    except (OverflowError, ValueError):
-        raise ExpressionError("The date is outside the calendar (years 1 to 9999).") from None
+    found, amount, name = read(text), need_whole(count), _unit(unit)
+    if name in SECONDS:
+        there = moment(scope, found) + timedelta(seconds=SECONDS[name] * amount)
+        return there.astimezone(scope.zone).isoformat()
+    if isinstance(found, datetime) and found.tzinfo:
+        found = found.astimezone(scope.zone)
+    if name in DAYS:
+        return (found + timedelta(days=DAYS[name] * amount)).isoformat()
+    return _add_months(found, MONTHS[name] * amount).isoformat()
 
 
 def _add_months(found: date | datetime, months: int) -> date | datetime:
@@ -193,7 +193,7 @@ def written_as(scope: Scope, text: Any, form: Any) -> str:
 
 def within(scope: Scope, text: Any, count: Any, unit: Any, sign: int) -> bool:
     """Whether a date lies in the last (today included) or next (today excluded) units."""
-    found, amount, name = read(text), _count(count), _unit(unit)
+    found, amount, name = read(text), need_whole(count), _unit(unit)
     if name in SECONDS:
         there = moment(scope, found)
         edge = scope.now + timedelta(seconds=sign * SECONDS[name] * amount)
@@ -209,35 +209,49 @@ def _date(scope: Scope, text: Any, form: Any = None) -> str:
     if form is not None and not isinstance(form, str):
         raise ExpressionError("date(text, format) takes a format like 'DD/MM/YYYY'.")
     found = read(text, form)
-    return iso(moment(scope, found) if isinstance(found, datetime) and form else found)
+    if isinstance(found, datetime) and form:
+        found = moment(scope, found).astimezone(scope.zone)
+    return found.isoformat()
 
 
-TABLE: dict[str, tuple[Callable[..., Any], int, int, str]] = {
-    "today": (lambda scope: today(scope).isoformat(), 0, 0, "The day of the step's start."),
-    "now": (
+def _function(run: Callable[..., Any], least: int, most: int, doc: str) -> Function:
+    """Return a function whose dates beyond the calendar are errors that say so."""
+
+    @wraps(run)
+    def bounded(*arguments: Any) -> Any:
+        try:
+            return run(*arguments)
+        except (OverflowError, ValueError):
+            raise ExpressionError(OUTSIDE) from None
+
+    return Function(bounded, least, most, doc, takes_scope=True)
+
+
+TABLE = {
+    "today": _function(
+        lambda scope: today(scope).isoformat(), 0, 0, "The day of the step's start."
+    ),
+    "now": _function(
         lambda scope: scope.now.astimezone(scope.zone).isoformat(),
         0,
         0,
         "The moment of the step's start.",
     ),
-    "date": (_date, 1, 2, "The ISO date of a text; other forms than ISO need a format."),
-    "date_add": (add, 3, 3, "A date moved by a number of units."),
-    "date_diff": (difference, 3, 3, "Whole units from one date to another."),
-    "day_of_week": (
-        lambda scope, t: WEEKDAYS[day(scope, read(t)).weekday()],
-        1,
-        1,
-        "The name of the weekday.",
+    "date": _function(_date, 1, 2, "The ISO date of a text; other forms than ISO need a format."),
+    "date_add": _function(add, 3, 3, "A date moved by a number of units."),
+    "date_diff": _function(difference, 3, 3, "Whole units from one date to another."),
+    "day_of_week": _function(
+        lambda scope, t: WEEKDAYS[day(scope, read(t)).weekday()], 1, 1, "The name of the weekday."
     ),
-    "format_date": (written_as, 2, 2, "A date written in a format."),
-    "within_last": (
-        lambda s, t, n, u: within(s, t, n, u, -1),
+    "format_date": _function(written_as, 2, 2, "A date written in a format."),
+    "within_last": _function(
+        lambda scope, t, n, unit: within(scope, t, n, unit, -1),
         3,
         3,
         "Whether a date lies in the last units, today included.",
     ),
-    "within_next": (
-        lambda s, t, n, u: within(s, t, n, u, 1),
+    "within_next": _function(
+        lambda scope, t, n, unit: within(scope, t, n, unit, 1),
         3,
         3,
         "Whether a date lies in the next units, today excluded.",

@@ -1,23 +1,28 @@
 """The grammar: precedence climbing over tokens, compiled to closures. Nothing is ever executed."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from pilot.engine.expressions import paths
-from pilot.engine.expressions.functions import FUNCTIONS, Function
-from pilot.engine.expressions.scope import Scope
+from pilot.engine.expressions.function import Function
+from pilot.engine.expressions.functions import FUNCTIONS
+from pilot.engine.expressions.scope import MAX_WORK, Scope
 from pilot.engine.expressions.texts import compile_pattern
 from pilot.engine.expressions.tokens import Token, tokens
 from pilot.engine.expressions.values import (
-    NullOperandError,
+    MAX_INTEGER,
+    MAX_SIZE,
     arithmetic,
+    boolean,
+    check_size,
     compare,
     contains,
     equal,
-    kind,
-    sized,
+    size_of,
+    work_of,
 )
-from pilot.errors import ErrorClass, ExpressionError
+from pilot.errors import ExpressionError
 
 MAX_NODES = 200
 MAX_DEPTH = 32
@@ -28,13 +33,13 @@ COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
 
 
 class Parser:
-    """Parses one expression; keeps the paths that it reads."""
+    """Parses one expression; keeps the paths that it reads, and counts its nodes."""
 
     def __init__(self, source: str, roots: frozenset[str]) -> None:
         """Read `source`, whose paths begin with one of `roots`."""
         self._tokens = tokens(source)
         self._at = 0
-        self._nodes = 0
+        self.nodes = 0
         self._depth = 0
         self._roots = roots
         self.reads: set[tuple[str | int, ...]] = set()
@@ -78,8 +83,8 @@ class Parser:
         return ExpressionError(f"{token.value[:40]!r} is not expected here.", token.column)
 
     def _node(self, run: Closure) -> Closure:
-        self._nodes += 1
-        if self._nodes > MAX_NODES:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
             raise ExpressionError(
                 f"The expression has more than {MAX_NODES} parts.", self._token.column
             )
@@ -124,9 +129,9 @@ class Parser:
         if self._is("in"):
             self._take()
             return self._node(_inside(left, self._sum()))
-        if self._is("not") and self._tokens[self._at + 1].value == "in":
-            self._take()
-            self._take()
+        following = self._tokens[min(self._at + 1, len(self._tokens) - 1)]
+        if self._is("not") and (following.kind, following.value) == ("name", "in"):
+            self._at += 2
             return self._node(_negated(_inside(left, self._sum())))
         return left
 
@@ -248,58 +253,61 @@ class Parser:
 
 
 def _literal(token: Token) -> int | float:
-    if "." in token.value:
-        return float(token.value)
-    if len(token.value) > 16 or int(token.value) > 2**53:
+    # The length first: a long text takes long to be read as a number.
+    if len(token.value.partition(".")[0]) > 16 or Decimal(token.value) > MAX_INTEGER:
         raise ExpressionError("The number is beyond 2^53.", token.column)
-    return int(token.value)
+    return float(token.value) if "." in token.value else int(token.value)
 
 
 def _constant(value: Any) -> Closure:
     return lambda _scope: value
 
 
-def _boolean(value: Any) -> bool:
-    if value is None:
-        raise NullOperandError("null is neither true nor false: use default() or exists().")
-    if not isinstance(value, bool):
-        raise ExpressionError(f"A condition is needed here, not a {kind(value)}: compare it.")
-    return value
-
-
 def _either(left: Closure, right: Closure) -> Closure:
-    return lambda scope: _boolean(left(scope)) or _boolean(right(scope))
+    return lambda scope: boolean(left(scope)) or boolean(right(scope))
 
 
 def _both(left: Closure, right: Closure) -> Closure:
-    return lambda scope: _boolean(left(scope)) and _boolean(right(scope))
+    return lambda scope: boolean(left(scope)) and boolean(right(scope))
 
 
 def _negated(inner: Closure) -> Closure:
-    return lambda scope: not _boolean(inner(scope))
+    return lambda scope: not boolean(inner(scope))
 
 
 def _compared(operator: str, left: Closure, right: Closure) -> Closure:
     match operator:
         case "==":
-            return lambda scope: equal(left(scope), right(scope))
+            return _equal(left, right)
         case "!=":
-            return lambda scope: not equal(left(scope), right(scope))
+            same = _equal(left, right)
+            return lambda scope: not same(scope)
         case "<":
-            return lambda scope: compare(left(scope), right(scope)) < 0
+            return lambda scope: compare(left(scope), right(scope), scope.zone) < 0
         case "<=":
-            return lambda scope: compare(left(scope), right(scope)) <= 0
+            return lambda scope: compare(left(scope), right(scope), scope.zone) <= 0
         case ">":
-            return lambda scope: compare(left(scope), right(scope)) > 0
+            return lambda scope: compare(left(scope), right(scope), scope.zone) > 0
         case _:
-            return lambda scope: compare(left(scope), right(scope)) >= 0
+            return lambda scope: compare(left(scope), right(scope), scope.zone) >= 0
+
+
+def _equal(left: Closure, right: Closure) -> Closure:
+    def run(scope: Scope) -> bool:
+        a, b = left(scope), right(scope)
+        if isinstance(a, dict | list) and type(a) is type(b):
+            scope.work.spend(work_of(a, MAX_WORK))
+        return equal(a, b)
+
+    return run
 
 
 def _inside(left: Closure, right: Closure) -> Closure:
     def run(scope: Scope) -> bool:
-        container = right(scope)
-        scope.work.spend(_size(container))
-        return contains(container, left(scope))
+        value, container = left(scope), right(scope)
+        deep = isinstance(value, dict | list)
+        scope.work.spend(work_of(container, MAX_WORK) if deep else size_of(container))
+        return contains(container, value)
 
     return run
 
@@ -316,28 +324,26 @@ def _listed(parts: list[Closure]) -> Closure:
     return lambda scope: [one(scope) for one in parts]
 
 
-def _size(value: Any) -> int:
-    """Return the work that looking through a value takes."""
-    if isinstance(value, str):
-        return 1 + len(value) // 1024
-    return len(value) if isinstance(value, list) else 1
-
-
 def _called(function: Function, arguments: list[Closure]) -> Closure:
+    if function.lazy:
+        return lambda scope: function.run(scope, *arguments)
     run = function.run
 
     def call(scope: Scope) -> Any:
-        try:
-            first = arguments[0](scope) if arguments else None
-        except ExpressionError as error:
-            if not function.forgives_missing or error.error_class is not ErrorClass.REFERENCE:
-                raise
-            first = None
-        if first is None and function.null_is_null and arguments:
+        values = [one(scope) for one in arguments]
+        if values and values[0] is None and function.null_is_null:
             return None
-        values = [first, *(one(scope) for one in arguments[1:])] if arguments else []
-        scope.work.spend(1 + sum(_size(one) for one in values))
+        scope.work.spend(function.cost(*values))
         result = run(scope, *values) if function.takes_scope else run(*values)
-        return sized(result) if isinstance(result, str) else result
+        if function.most_size is not None:
+            _check_result(result, function.most_size)
+        return result
 
     return call
+
+
+def _check_result(result: Any, most: int) -> None:
+    if isinstance(result, str):
+        check_size(len(result), "characters", most)
+    elif isinstance(result, list):
+        check_size(len(result), "elements", MAX_SIZE)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from pilot.engine.expressions.scope import Scope
@@ -9,6 +10,8 @@ from pilot.errors import ErrorClass, ExpressionError
 
 Path = tuple[str | int, ...]
 SHOWN = 10
+COMPARED = 200  # names among which the nearest is looked for
+MAX_NAME = 60
 
 
 def printed(path: Iterable[str | int]) -> str:
@@ -58,10 +61,12 @@ def _missing(path: Path, scope: Scope) -> ExpressionError:
 
 
 def _error(path: Path, place: int, value: Any) -> ExpressionError:
-    where, part = printed(path[:place]) or "the roots", path[place]
+    where, part = printed(path[:place]), path[place]
+    if not where:
+        return ExpressionError(f"There is no {part} here.", error_class=ErrorClass.REFERENCE)
     if isinstance(value, Mapping):
-        present = [str(one) for one in value]
-        near = get_close_matches(str(part), present, 1)
+        present = [str(one)[:MAX_NAME] for one in islice(value, COMPARED)]
+        near = get_close_matches(str(part)[:MAX_NAME], present, 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         text = f"{where} has no {part!r}.{hint} Present: {', '.join(present[:SHOWN]) or 'nothing'}."
     elif isinstance(value, list):
@@ -73,7 +78,7 @@ def _error(path: Path, place: int, value: Any) -> ExpressionError:
 
 def unknown_root(name: str, column: int, roots: Iterable[str]) -> ExpressionError:
     """Return the error for a name that is no root: a text without quotes, often."""
-    near = get_close_matches(name, list(roots), 1)
+    near = get_close_matches(name[:MAX_NAME], list(roots), 1)
     hint = f"did you mean {near[0]}?" if near else f"text needs quotes: '{name}'."
     known = ", ".join(sorted(roots))
     return ExpressionError(f"There is no {name!r} here: {hint} Known: {known}.", column)
@@ -81,6 +86,6 @@ def unknown_root(name: str, column: int, roots: Iterable[str]) -> ExpressionErro
 
 def unknown_function(name: str, column: int, known: Iterable[str]) -> ExpressionError:
     """Return the error for a function that does not exist."""
-    near = get_close_matches(name, list(known), 3)
+    near = get_close_matches(name[:MAX_NAME], list(known), 3)
     hint = f" Nearest: {', '.join(near)}." if near else ""
     return ExpressionError(f"There is no function {name}().{hint}", column)

@@ -38,7 +38,7 @@ class Scope:
     roots: Mapping[str, Any]
     now: datetime
     zone: ZoneInfo
-    work: Work = field(default_factory=Work, compare=False)
+    work: Work = field(default_factory=Work, compare=False, repr=False)
 
     def child(self, **roots: Any) -> "Scope":
         """Return this scope with further roots, and work of its own."""

@@ -1,16 +1,29 @@
-"""Functions on text."""
+"""Functions on text; on a list, they mean its elements."""
 
 import html
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import re2
 
 from pilot import strictjson
-from pilot.engine.expressions.values import kind, sized
+from pilot.engine.expressions.function import Function, deep
+from pilot.engine.expressions.values import (
+    MAX_RECASED,
+    MAX_SIZE,
+    check_size,
+    contains,
+    least_characters,
+    need_list,
+    need_text,
+    need_whole,
+    size_of,
+)
 from pilot.errors import ExpressionError
 
 MAX_PATTERN = 200
+PATTERN_WORK = 10  # of one instruction of a pattern on one KiB of text, at worst
 
 
 def as_text(value: Any) -> str:
@@ -22,56 +35,66 @@ def as_text(value: Any) -> str:
 
 def as_json(value: Any) -> str:
     """Return a value as JSON text."""
-    return str(sized(strictjson.dumps(value)))
+    check_size(least_characters(value, MAX_SIZE), "characters")
+    return strictjson.dumps(value)
 
 
-def need_text(value: Any) -> str:
-    """Return a value that must be a text.
-
-    Raises:
-        ExpressionError: it is none.
-    """
-    if not isinstance(value, str):
-        raise ExpressionError(f"A text is needed here, not a {kind(value)}: use text().")
-    return value
-
-
-def need_texts(value: Any) -> list[str]:
-    """Return a value that must be a list of texts."""
-    if not isinstance(value, list):
-        raise ExpressionError(f"A list of texts is needed here, not a {kind(value)}.")
-    return [need_text(one) for one in value]
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else as_json(value)
 
 
 def _has(value: Any, part: Any) -> bool:
-    """Whether a text has a part, or one of a list's texts has it."""
+    """Whether a text has a part, or a list an element."""
+    return contains(value if isinstance(value, list) else need_text(value), part)
+
+
+def _search(value: Any, part: Any) -> int:
+    """Return the work of looking for one part."""
+    return deep(value, part) if isinstance(part, dict | list) else 1 + size_of(value)
+
+
+def _searches(value: Any, parts: Any) -> int:
+    """Return the work of looking for several parts."""
+    return 1 + sum(_search(value, one) for one in parts) if isinstance(parts, list) else 1
+
+
+def _some(value: Any, fits: Callable[[str], bool]) -> bool:
+    """Whether a text fits, or one of a list's texts."""
     if isinstance(value, list):
-        return any(need_text(part) in as_text(one) for one in value)
-    return need_text(part) in need_text(value)
+        return any(fits(one) for one in value if isinstance(one, str))
+    return fits(need_text(value))
+
+
+def _cased(value: Any, change: Callable[[str], str]) -> Any:
+    """Return a text, or a list's texts, changed."""
+    if isinstance(value, list):
+        check_size(len(value), "elements")
+        texts = sum(len(one) for one in value if isinstance(one, str))
+        check_size(texts, "characters", MAX_RECASED)
+        return [change(one) if isinstance(one, str) else one for one in value]
+    return change(need_text(value))
 
 
 def substring(text: Any, start: Any, length: Any = None) -> str:
-    """Return a part of a text, counted from 0."""
-    source = need_text(text)
-    if not isinstance(start, int) or not (length is None or isinstance(length, int)):
-        raise ExpressionError("substring(text, start, length?) counts in whole numbers.")
-    rest = source[max(start, 0) :] if start >= 0 else source[start:]
-    return rest if length is None else rest[: max(length, 0)]
+    """Return a part of a text, counted from 0, or from its end if below 0."""
+    rest = need_text(text)[need_whole(start) :]
+    return rest if length is None else rest[: max(need_whole(length), 0)]
 
 
 def join(items: Any, separator: Any = ", ") -> str:
     """Join a list's elements as texts."""
-    if not isinstance(items, list):
-        raise ExpressionError(f"join() needs a list, not a {kind(items)}.")
-    return str(sized(need_text(separator).join(as_text(one) for one in items)))
+    between, parts = need_text(separator), need_list(items)
+    least = len(between) * (len(parts) - 1)
+    check_size(least + least_characters(parts, MAX_SIZE + len(parts)) - len(parts), "characters")
+    return between.join(as_text(one) for one in parts)
 
 
 def split(text: Any, separator: Any) -> list[str]:
     """Split a text at a separator."""
-    if not separator:
+    source, at = need_text(text), need_text(separator)
+    if not at:
         raise ExpressionError("split() needs a separator of at least one character.")
-    found: list[str] = sized(need_text(text).split(need_text(separator)))
-    return found
+    return source.split(at, MAX_SIZE)  # one part more than a list may have is refused
 
 
 def replace(text: Any, old: Any, new: Any) -> str:
@@ -79,17 +102,29 @@ def replace(text: Any, old: Any, new: Any) -> str:
     source, what, by = need_text(text), need_text(old), need_text(new)
     if not what:
         raise ExpressionError("replace() needs a part of at least one character.")
-    if source.count(what) * len(by) > 100_000:
-        raise ExpressionError("The result of replace() would be too long.")
-    return str(sized(source.replace(what, by)))
+    check_size(len(source) + source.count(what) * (len(by) - len(what)), "characters")
+    return source.replace(what, by)
+
+
+def escape(text: Any) -> str:
+    """Return a text escaped for HTML."""
+    source = need_text(text)
+    check_size(len(source), "characters")
+    return html.escape(source)
 
 
 def matches(text: Any, pattern: Any) -> bool:
     """Whether an RE2 pattern is found in a text."""
     compiled = compile_pattern(need_text(pattern))
-    return compiled.search(need_text(text)) is not None
+    return _some(text, lambda one: compiled.search(one) is not None)
 
 
+def _matching(text: Any, pattern: Any) -> int:
+    """Return the work of a search: RE2 takes time in proportion to text and pattern."""
+    return deep(text) * PATTERN_WORK * int(compile_pattern(need_text(pattern)).programsize)
+
+
+@lru_cache(maxsize=200)
 def compile_pattern(pattern: str) -> Any:
     """Compile an RE2 pattern of at most 200 characters.
 
@@ -104,43 +139,74 @@ def compile_pattern(pattern: str) -> Any:
     try:
         return re2.compile(pattern, options)
     except re2.error as error:
-        raise ExpressionError(f"This is no RE2 pattern: {error}") from None
+        why = error.args[0].decode() if isinstance(error.args[0], bytes) else error
+        raise ExpressionError(f"This is no RE2 pattern: {why}.") from None
 
 
-TABLE: dict[str, tuple[Callable[..., Any], int, int, str]] = {
-    "text": (as_text, 1, 1, "The value as text."),
-    "lower": (lambda t: need_text(t).lower(), 1, 1, "In lower case."),
-    "upper": (lambda t: need_text(t).upper(), 1, 1, "In upper case."),
-    "trim": (lambda t: need_text(t).strip(), 1, 1, "Without spaces at both ends."),
-    "contains": (_has, 2, 2, "Whether a text has a part."),
-    "contains_any": (
-        lambda t, parts: any(_has(t, p) for p in need_texts(parts)),
-        2,
-        2,
-        "Whether a text has one of several parts.",
+TABLE = {
+    "text": Function(_text, 1, 1, "The value as text.", most_size=None),
+    "lower": Function(
+        lambda t: _cased(t, str.lower),
+        1,
+        1,
+        "In lower case; of a list, its texts.",
+        most_size=MAX_RECASED,
     ),
-    "contains_all": (
-        lambda t, parts: all(_has(t, p) for p in need_texts(parts)),
-        2,
-        2,
-        "Whether a text has all of several parts.",
+    "upper": Function(
+        lambda t: _cased(t, str.upper),
+        1,
+        1,
+        "In upper case; of a list, its texts.",
+        most_size=MAX_RECASED,
     ),
-    "starts_with": (
-        lambda t, p: need_text(t).startswith(need_text(p)),
-        2,
-        2,
-        "Whether a text begins with a part.",
+    "trim": Function(
+        lambda t: need_text(t).strip(), 1, 1, "Without spaces at both ends.", most_size=None
     ),
-    "ends_with": (
-        lambda t, p: need_text(t).endswith(need_text(p)),
-        2,
-        2,
-        "Whether a text ends with a part.",
+    "contains": Function(
+        _has, 2, 2, "Whether a text has a part, or a list an element.", cost=_search
     ),
-    "replace": (replace, 3, 3, "Replaces all occurrences."),
-    "split": (split, 2, 2, "The parts between separators."),
-    "join": (join, 1, 2, "The elements of a list as one text."),
-    "substring": (substring, 2, 3, "A part of a text, counted from 0."),
-    "matches": (matches, 2, 2, "Whether an RE2 pattern is found; the pattern is a literal."),
-    "html_escape": (lambda t: html.escape(need_text(t)), 1, 1, "Escaped for HTML."),
+    "contains_any": Function(
+        lambda t, parts: any(_has(t, p) for p in need_list(parts)),
+        2,
+        2,
+        "Whether a text has one of several parts, or a list one of several elements.",
+        cost=_searches,
+    ),
+    "contains_all": Function(
+        lambda t, parts: all(_has(t, p) for p in need_list(parts)),
+        2,
+        2,
+        "Whether a text has all of several parts, or a list all of several elements.",
+        cost=_searches,
+    ),
+    "starts_with": Function(
+        lambda t, p: _some(t, lambda one: one.startswith(need_text(p))),
+        2,
+        2,
+        "Whether a text, or one of a list's texts, begins with a part.",
+    ),
+    "ends_with": Function(
+        lambda t, p: _some(t, lambda one: one.endswith(need_text(p))),
+        2,
+        2,
+        "Whether a text, or one of a list's texts, ends with a part.",
+    ),
+    "replace": Function(replace, 3, 3, "Replaces all occurrences."),
+    "split": Function(split, 2, 2, "The parts between separators."),
+    "join": Function(join, 1, 2, "The elements of a list as one text."),
+    "substring": Function(
+        substring,
+        2,
+        3,
+        "A part of a text: from a place, counted from 0, and how long.",
+        most_size=None,
+    ),
+    "matches": Function(
+        matches,
+        2,
+        2,
+        "Whether an RE2 pattern is found in a text, or in one of a list's; it is a literal.",
+        cost=_matching,
+    ),
+    "html_escape": Function(escape, 1, 1, "Escaped for HTML."),
 }

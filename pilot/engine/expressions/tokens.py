@@ -1,6 +1,7 @@
 """The tokens of an expression, each with its column."""
 
 import re
+import string
 from dataclasses import dataclass
 
 from pilot.errors import ExpressionError
@@ -13,16 +14,16 @@ _TOKEN = re.compile(
     | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
     | (?P<mark>==|!=|<=|>=|\|\||&&|[-+*/%<>!()\[\],.])
     )""",
-    re.VERBOSE | re.ASCII,
+    re.VERBOSE | re.ASCII | re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "\\": "\\", "'": "'", '"': '"'}
-ALIASES = {"||": "or", "&&": "and", "!": "not"}
+_ALIASES = {"||": "or", "&&": "and", "!": "not"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Token:
-    """One token; `kind` is number, text, name, mark or end."""
+    """One token; `kind` is number, text, name, mark or end. `||` is the mark `or`, and so on."""
 
     kind: str
     value: str
@@ -38,7 +39,7 @@ def tokens(source: str) -> list[Token]:
     if len(source) > MAX_CHARACTERS:
         text = f"The expression has {len(source):,} characters; {MAX_CHARACTERS} is the limit."
         raise ExpressionError(text, MAX_CHARACTERS + 1)
-    found, at, end = [], 0, len(source.rstrip())
+    found, at, end = [], 0, len(source.rstrip(string.whitespace))
     while at < end:
         match = _TOKEN.match(source, at)
         if match is None or match.lastgroup is None:
@@ -47,15 +48,15 @@ def tokens(source: str) -> list[Token]:
         column = match.start(match.lastgroup) + 1
         if kind == "text":
             value = _unescape(value[1:-1], column)
-        elif kind == "mark" and value in ALIASES:
-            kind, value = "name", ALIASES[value]
+        elif kind == "mark":
+            value = _ALIASES.get(value, value)
         found.append(Token(kind, value, column))
         at = match.end()
     return [*found, Token("end", "", len(source) + 1)]
 
 
 def _refused(source: str, at: int) -> ExpressionError:
-    start = at + len(source[at:]) - len(source[at:].lstrip())
+    start = at + len(source[at:]) - len(source[at:].lstrip(string.whitespace))
     character = source[start]
     if character in "'\"":
         return ExpressionError("This text has no closing quote.", start + 1)
@@ -63,6 +64,8 @@ def _refused(source: str, at: int) -> ExpressionError:
         return ExpressionError("This is no number: write it like 12 or 12.5.", start + 1)
     if character == "=":
         return ExpressionError("Compare with == (one = does not exist here).", start + 1)
+    if character in "\u2018\u2019\u201c\u201d":
+        return ExpressionError("Quote texts with ' or \", not with curved quotes.", start + 1)
     return ExpressionError(f"{character!r} does not belong into an expression.", start + 1)
 
 

@@ -3,24 +3,10 @@
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from pilot.engine.expressions.values import decimal, equal, plain_number
+from pilot.engine.expressions.values import equal, match_key
 from pilot.errors import type_json
 
 T = TypeVar("T")
-
-
-def match_key(value: type_json) -> Hashable:
-    """Return a value to look up by: equal values have equal ones; texts need one more look."""
-    if isinstance(value, bool) or value is None:
-        return (type(value).__name__, value)
-    if isinstance(value, str):
-        number = plain_number(value)
-        return value if number is None else number
-    if isinstance(value, list):
-        return ("list", tuple(match_key(inner) for inner in value))
-    if isinstance(value, dict):
-        return ("object", frozenset((name, match_key(inner)) for name, inner in value.items()))
-    return decimal(value)
 
 
 class Index(Generic[T]):
