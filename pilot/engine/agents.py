@@ -100,7 +100,7 @@ def insert(
         owner_id=owner_id,
         name=new.name.strip()[:120],
         goal=new.goal,
-        prompt=new.prompt or new.goal,
+        prompt=new.prompt or _prompt_of(workflow) or new.goal,
         description=new.description,
         demo=new.demo,
         grants=sorted(actions_of(workflow)),
@@ -248,11 +248,26 @@ def _add_version(  # noqa: PLR0913 -- one keyword for each column that a version
 
 
 def is_one_model_step(workflow: Any | None) -> bool:
-    """Whether a document needs no pilot steps: decided by step types, never by words."""
+    """Whether a document needs no pilot steps: decided by step types, never by words.
+
+    A step with an input, a schema or choices says more than an agent's prompt can: it stays.
+    """
     if workflow is None:
         return True
     found = workflow.get("steps", [])
-    return len(found) == 1 and found[0].get("type") in {"ai_processing", "llm_decision"}
+    if len(found) != 1 or found[0].get("type") not in {"ai_processing", "llm_decision"}:
+        return False
+    return found[0].keys() <= SIMPLE and not {"inputs", "output", "output_schema"} & workflow.keys()
+
+
+SIMPLE = frozenset({"id", "name", "type", "prompt", "actions"})  # what the simple loop keeps
+
+
+def _prompt_of(workflow: Any | None) -> str:
+    """Return the prompt of a document that is stored as none, else nothing."""
+    if workflow is None or not is_one_model_step(workflow):
+        return ""
+    return str(workflow["steps"][0].get("prompt", ""))
 
 
 def one_step(prompt: str, grants: list[str]) -> dict[str, Any]:

@@ -264,7 +264,8 @@ def _rows(document: dict[str, Any], recorded: _Recorded) -> Iterator[Step]:
     """Yield a row for each step of the document, below it what ran inside and is not written."""
     known = {recorded_path(node): node for node in outline(document)}
     unwritten: dict[str, list[str]] = defaultdict(list)
-    for path in sorted(recorded.attempts):
+    begun = sorted(recorded.attempts, key=lambda one: recorded.attempts[one][0].started_at)
+    for path in begun:
         if path not in known:
             unwritten[_owner(path, known)].append(path)
     for path, node in known.items():
