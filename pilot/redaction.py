@@ -25,7 +25,7 @@ _FORMS = re2.compile(
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
     r"|(?P<origin>\b[a-z][a-z0-9+.-]{1,15}://[^\s/:@\[\]]*:)[^\s/@\[\]]+@"
 )
-SHORTEST_SECRET = 8  # of those that a form finds: an address with a name and a password
+SHORTEST_TOKEN = 14  # that a form finds; an address with a password may be shorter
 KEPT_CHARACTERS = 80
 _DONE = re.compile(r"\[redacted:[a-z_]+\]")
 
@@ -43,7 +43,8 @@ def redact(value: JsonValue) -> JsonValue:
             return [redact(member) for member in value]
         case str():  # RE2 takes whole UTF-8 only, and no members of enums
             text = value.encode("utf-8", "replace").decode()
-            return _FORMS.sub(_mask, text) if len(text) >= SHORTEST_SECRET else text
+            hopeless = len(text) < SHORTEST_TOKEN and "://" not in text
+            return text if hopeless else _FORMS.sub(_mask, text)
     return value
 
 

@@ -37,9 +37,15 @@ from pilot.errors import FencedError, PilotError
 log = structlog.get_logger()
 
 STATE_SCHEMA = 1
+CLAIM = (  # and load: one round trip, one transaction
+    "SELECT id, moment, head, attempts, waits FROM load_executions(%s, p_known => %s, p_ids => "
+    "ARRAY(SELECT id FROM claim(%s, %s, %s, (SELECT coalesce((SELECT (value #>> '{}')::int "
+    "FROM setting WHERE key = 'pilot_max_running_per_owner'), 200)))))"
+)
 CLAIM_BATCH = 64
 LOOK_EVERY_S = 1.0
 RELAY_EVERY_S = 1.0
+REFILL_S = 0.01
 PLANS_KEPT = 500
 RESTART_ME = 75
 
@@ -56,6 +62,7 @@ class Resident:
         self._plans: dict[UUID, Plan] = {}
         self._loop = asyncio.new_event_loop()
         self._rung = asyncio.Event()
+        self._refilling: asyncio.TimerHandle | None = None
         self._draining = False
         self._thread: threading.Thread | None = None
         self.turned_at = self._loop.time()
@@ -141,20 +148,12 @@ class Resident:
             return False
         reader = await self._reading()
         cursor = await reader.execute(
-            "SELECT id FROM claim(%s, %s, %s, (SELECT coalesce((SELECT (value #>> '{}')::int "
-            "FROM setting WHERE key = 'pilot_max_running_per_owner'), 200)))",
-            (self._worker_id, STATE_SCHEMA, free),
+            CLAIM, (self._worker_id, list(self._plans), self._worker_id, STATE_SCHEMA, free)
         )
-        ids = [row[0] for row in await cursor.fetchall()]
-        if not ids:
-            return False
-        cursor = await reader.execute(
-            "SELECT id, moment, head, attempts, waits FROM load_executions(%s, %s, %s)",
-            (self._worker_id, ids, list(self._plans)),
-        )
-        for row in await cursor.fetchall():
+        rows = await cursor.fetchall()
+        for row in rows:
             self._begin(held(row))
-        return len(ids) == free
+        return len(rows) == free
 
     async def _reading(self) -> psycopg.AsyncConnection[Any]:
         if self._reader is None or self._reader.closed:
@@ -198,8 +197,19 @@ class Resident:
             log.exception("run_crashed", execution=str(found.id))
         finally:
             self._runs.pop(found.id, None)
-        if why is not None:
+        if why is None:
+            self._refill()
+        else:
             await self._give_back(found.id, why)
+            self._rung.set()
+
+    def _refill(self) -> None:
+        """Look for queued executions soon: one look serves all the runs that end meanwhile."""
+        if self._refilling is None:
+            self._refilling = self._loop.call_later(REFILL_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._refilling = None
         self._rung.set()
 
     async def _give_back(self, execution_id: UUID, why: str) -> None:

@@ -15,8 +15,8 @@ def downgrade() -> None:
 
 
 UP = r"""
--- The statements of functions that run for every step keep one plan each (planning them for each
--- call costs as much as their work), and never the sequential scans that fit small tables.
+-- The functions that run for every claim or step keep one plan for each statement (planning them
+-- for each call costs as much as their work), and never the sequential scans that fit small tables.
 
 -- Adds one line to an execution's timeline; takes its row lock, so sequence numbers have no gaps.
 CREATE FUNCTION add_event(p_execution uuid, p_kind text, p_path text, p_data json) RETURNS bigint
@@ -52,7 +52,8 @@ END $$;
 -- running executions come first within a priority. A loose index scan finds the owners.
 CREATE FUNCTION claim(p_worker uuid, p_schema int, p_limit int, p_per_owner int)
 RETURNS TABLE (id uuid, owner_id uuid, fence int)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE t timestamptz := pilot_now();
 BEGIN
