@@ -5,9 +5,12 @@ import statistics
 from collections.abc import Callable, Sequence
 from time import perf_counter
 
+import psutil
 import psycopg
 
 from pilot import db, strictjson
+
+QUIET_PERCENT = 15
 
 
 def figure(
@@ -42,6 +45,13 @@ def figure(
 def _rounded(value: float) -> float:
     """Round to three or four digits; large numbers to whole ones."""
     return round(value) if abs(value) >= 1000 else float(f"{value:.4g}")
+
+
+def wait_for_quiet(seconds: float = 5.0) -> None:
+    """Wait, at most so long, for a moment in which others leave the machine alone."""
+    end = perf_counter() + seconds
+    while perf_counter() < end and psutil.cpu_percent(0.25) > QUIET_PERCENT:
+        continue
 
 
 def timed_ms(work: Callable[[], object]) -> float:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import psycopg
 
-from benchmarks.figures import commit_probe, figure, percentile, timed_ms
+from benchmarks.figures import commit_probe, figure, percentile, timed_ms, wait_for_quiet
 from benchmarks.installation import ROWS, installed, pause
 from pilot import db, strictjson
 
@@ -56,6 +56,8 @@ def alone(pilot, look, agent, baseline: float) -> None:
     """One execution at a time."""
     done = []
     for number in range(ALONE):
+        if number % 10 == 0:
+            wait_for_quiet()
         start = perf_counter()
         pilot.start(agent, rows=ROWS)
         look.wait_done(agent, number + 1, every_s=0.0005)
@@ -93,6 +95,7 @@ def at_once(pilot, look, process, baseline: float) -> None:
         look.close_gate()
         started = [pilot.start(agent, rows=ROWS) for _ in range(AT_ONCE)]
         pause(1.0)
+        wait_for_quiet()
         before, cpu = perf_counter(), sum(process.cpu_times()[:2])
         commit = transactions(look)
         look.open_gate(started[0])

@@ -5,7 +5,7 @@ Baseline: the waits alone, 5 x 200 ms.
 
 from time import perf_counter
 
-from benchmarks.figures import commit_probe, figure, percentile
+from benchmarks.figures import commit_probe, figure, percentile, wait_for_quiet
 from benchmarks.installation import installed, pause, peak_mb
 
 AT_ONCE = 100
@@ -44,6 +44,7 @@ def waits_s(pilot, look) -> float:
     look.close_gate()
     started = [pilot.start(agent) for _ in range(AT_ONCE)]
     pause(1.0)
+    wait_for_quiet()
     before = perf_counter()
     look.open_gate(started[0])
     look.wait_done(agent, AT_ONCE)
