@@ -46,6 +46,19 @@ def kind(step: dict[str, Any]) -> str:
     return KINDS.get(name, name.replace("_", " "))
 
 
+_LIST = r"\[((?:[^\[\]])*)\]"
+# Calls that people say in other words; the innermost are replaced first.
+_PHRASES = (
+    (r"\blower\(text\(([\w ]+)\)\)", r"\1"),
+    (r"\b(?:lower|text|trim|number)\(([\w ]+)\)", r"\1"),
+    (r"\bnot is_empty\(([\w ]+)\)", r"\1 is filled in"),
+    (r"\bis_empty\(([\w ]+)\)", r"\1 is empty"),
+    (rf"\bcontains_any\(([\w ]+), {_LIST}\)", r"\1 contains one of \2"),
+    (rf" not in {_LIST}", r" is none of \1"),
+    (rf" in {_LIST}", r" is one of \1"),
+)
+
+
 def shortened(text: str) -> str:
     """Return the first line, cut at a word."""
     line = text.strip().partition("\n")[0].strip()
@@ -57,7 +70,14 @@ def shortened(text: str) -> str:
 def template(value: Any) -> str:
     """Return a template with its expressions in words."""
     text = value if isinstance(value, str) else strictjson.dumps(value)
-    return shortened(re.sub(r"\{\{(.*?)\}\}", lambda found: expression(found[1]), text))
+    return shortened(re.sub(r"\{\{(.*?)\}\}", lambda found: _inside(found[1], text), text))
+
+
+def _inside(part: str, whole: str) -> str:
+    """Return an expression of a template: alone in words, within other text as a gap to fill."""
+    words = expression(part)
+    alone = whole.strip() == f"{{{{{part}}}}}"
+    return words if alone else f"[{words.removeprefix('the input ')}]"
 
 
 def expression(value: Any) -> str:
@@ -68,6 +88,8 @@ def expression(value: Any) -> str:
     text = re.sub(r"\bsteps\.(\w+)(?:\.output)?", r"the result of \1", text)
     text = re.sub(r"\binputs\.(\w+)", r"the input \1", text)
     text = re.sub(r"\bitem(?:\.(\w+)|\[['\"]([^'\"]+)['\"]\])", r"\1\2", text)
+    for pattern, words in _PHRASES:
+        text = re.sub(pattern, words, text)
     pattern = "|".join(map(re.escape, _SIGNS))
     return shortened(re.sub(pattern, lambda sign: _SIGNS[sign[0]], text))
 

@@ -42,6 +42,27 @@ def test_a_step_is_said_in_plain_words(known, fields, text):
     assert display.sentence(waiting("x", **fields), known) == text
 
 
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        (
+            "lower(text(item.Priority)) in ['critical', 'high']",
+            "Priority is one of 'critical', 'high'",
+        ),
+        ("not is_empty(item['Start date'])", "Start date is filled in"),
+        ("item.Stage not in [1, 2]", "Stage is none of 1, 2"),
+        ("contains_any(lower(item.text), ['refund'])", "text contains one of 'refund'"),
+    ],
+)
+def test_conditions_over_columns_read_as_people_say_them(written, words):
+    assert wording.expression(written) == words
+
+
+def test_a_value_within_text_is_a_gap_to_fill():
+    assert wording.template("Tasks of {{inputs.days}} days") == "Tasks of [days] days"
+    assert wording.template("{{inputs.to}}") == "the input to"
+
+
 def test_an_action_shows_what_it_is_given(known):
     step = {"type": "action", "plugin": "tables", "action": "read_range"}
     text = display.sentence({**step, "params": {"table": "{{inputs.table}}"}}, known)

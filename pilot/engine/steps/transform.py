@@ -44,6 +44,19 @@ class Params(StepFields):
         return [{"operation": self.operation, "config": self.config or {}}]
 
 
+WORDS = {
+    "filter": "keep",
+    "rows_to_objects": "name the columns",
+    "parse": "read as what it is:",
+    "with_fields": "add",
+    "map": "make rows of",
+    "select": "take only",
+    "set_difference": "leave out what is there already",
+    "deduplicate": "take out doubles",
+    "render_table": "make a table of",
+}
+
+
 def describe(step: dict[str, Any], _: Catalogue) -> str:
     """Return the operations in order."""
     listed = step.get("operations") or [step]
@@ -54,7 +67,8 @@ def describe(step: dict[str, Any], _: Catalogue) -> str:
 def _describe(operation: dict[str, Any]) -> str:
     config = operation.get("config")
     given = config if isinstance(config, dict) else {}
-    name = str(operation.get("operation"))
+    known = str(operation.get("operation"))
+    name = WORDS.get(known, known.replace("_", " "))
     if "condition" in given:
         return f"{name} where {wording.condition(given['condition'])}"
     if isinstance(given.get("by"), list):
@@ -63,7 +77,7 @@ def _describe(operation: dict[str, Any]) -> str:
     names = given.get("fields", given.get("columns", given.get("types")))
     listed = list(names) if isinstance(names, dict | list) else []
     shown = ", ".join(one if isinstance(one, str) else str(one.get("field")) for one in listed[:8])
-    return f"{name.replace('_', ' ')} {shown}".strip()
+    return f"{name} {shown}".strip()
 
 
 def run(step: Params, context: StepContext) -> Done:
