@@ -125,8 +125,8 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
     FROM execution e WHERE e.id = ANY (p_ids) AND e.worker_id = p_worker $$;
 
 -- The worker's one write. Every member starts with its fence; a member whose fence is gone, or
--- that wants to park although one of its waits has just been resolved, writes nothing and is
--- missing from the answer. Owners come from the locked rows, never from the worker.
+-- that wants to park although one of its waits has just been resolved or a cancel asked, writes
+-- nothing and is missing from the answer. Owners come from the locked rows, never from the worker.
 CREATE FUNCTION checkpoint(p_worker uuid, p_members json, p_attempts json, p_events json,
                            p_audit json, p_waits json)
 RETURNS TABLE (n int, seq bigint, cancel boolean, pause boolean, late boolean)
@@ -165,6 +165,7 @@ BEGIN
        AND e.status IN ('running', 'cancelling')
        AND (m.status IS DISTINCT FROM 'waiting' OR NOT EXISTS (SELECT 1 FROM wait w
             WHERE w.execution_id = e.id AND w.resolved_at IS NOT NULL AND w.consumed_at IS NULL))
+       AND (e.status = 'running' OR m.status IS NULL OR m.status NOT IN ('waiting', 'paused'))
     RETURNING m.n, e.id, e.owner_id, e.event_seq, e.event_seq - m.events AS base, e.fence,
               e.cancel_requested_at IS NOT NULL AS cancel,
               e.pause_requested_at IS NOT NULL AS pause, e.deadline_at <= t AS late

@@ -145,7 +145,9 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
       'owner_email', (SELECT u.email FROM app_user u WHERE u.id = e.owner_id),
       'grants', to_json(a.grants), 'demo', a.demo, 'runs', e.runs, 'started_at', e.started_at,
       'deadline_at', e.deadline_at, 'cancel', e.cancel_requested_at IS NOT NULL,
-      'pause', e.pause_requested_at IS NOT NULL),
+      'pause', e.pause_requested_at IS NOT NULL,
+      'disabled', e.runs = 'pilot_steps' AND NOT coalesce(
+        (SELECT (s.value #>> '{}')::boolean FROM setting s WHERE s.key = 'pilot_enabled'), false)),
     (SELECT json_agg(json_build_object('path', s.path, 'attempt', s.attempt, 'type', s.type,
        'status', s.status, 'effect', s.effect, 'key', s.key, 'rerun', s.rerun, 'input', s.input,
        'output', s.output, 'error', s.error, 'started_at', s.started_at) ORDER BY s.path, s.attempt)

@@ -200,7 +200,7 @@ class Writer:
         return flags
 
     async def try_park(self, checkpoint: Checkpoint) -> bool:
-        """Commit a checkpoint that parks; False: a wait has just been resolved, go on.
+        """Commit a checkpoint that parks or pauses; False: a wait was resolved, or a cancel asked.
 
         Raises:
             FencedError: another worker owns the execution now.

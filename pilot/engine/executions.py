@@ -9,10 +9,11 @@ from uuid import UUID
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
-from pilot import db, jobs, progress
+from pilot import db, jobs, progress, strictjson
 from pilot.audit import Actor, Event
 from pilot.engine import idempotency, trail
 from pilot.engine.status import (
+    ANSWERABLE,
     CANCELLABLE,
     FINAL,
     PAUSABLE,
@@ -150,8 +151,8 @@ def answer(  # noqa: PLR0913 -- whose answer to which question, and its result
 
     Raises:
         NotFoundError: no such execution.
-        ConflictError: somebody answered already.
-        InvalidError: another word than happened, run or skip.
+        ConflictError: somebody answered already, or the execution is finished.
+        InvalidError: another word than happened, run or skip; or a result beyond 1 MB.
     """
     becomes = {
         "happened": StepStatus.COMPLETED,
@@ -160,10 +161,12 @@ def answer(  # noqa: PLR0913 -- whose answer to which question, and its result
     }
     if said not in becomes:
         raise InvalidError([Issue("E_INPUT", "/said", "Answer happened, run or skip.")])
+    if len(strictjson.dumps(result).encode()) > MAX_INPUT_BYTES:
+        raise InvalidError([Issue("E_LIMIT", "/result", "The result is larger than 1 MB.")])
     with db.transaction("execution.answer", user_id) as session:
         if _done_before(session, user_id, key, "execution.answer", execution_id):
             return
-        row = find(session, execution_id, lock=True)
+        row = _locked(session, execution_id, ANSWERABLE, "answered")
         values: dict[str, Any] = {"status": becomes[said]}
         if said == "happened":
             values["output"] = result

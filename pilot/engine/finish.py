@@ -20,7 +20,7 @@ PAUSES = frozenset({"pause", "pilot_disabled"})
 
 
 async def settle(run: Run) -> bool:
-    """Write how the execution stands; False: a wait was resolved meanwhile, go on at once."""
+    """Write how it stands; False: a wait was resolved or a cancel asked: go on at once."""
     pending = _unfinished(run)
     if run.stop in PAUSES and pending:
         return await _pause(run)
@@ -51,8 +51,7 @@ async def _pause(run: Run) -> bool:
     checkpoint.events.append(("execution", None, {"status": "paused", "reason": run.stop}))
     event = Event.PILOT_DISABLED if run.stop == "pilot_disabled" else Event.PILOT_EXECUTION_PAUSED
     checkpoint.audits.append((event, {"reason": run.stop}))
-    await run.write(checkpoint)
-    return True
+    return await run.ports.writer.try_park(checkpoint)
 
 
 async def _leave(run: Run, status: ExecutionStatus, reason: str) -> bool:

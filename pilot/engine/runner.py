@@ -19,7 +19,8 @@ from pilot.errors import ErrorClass, StepError
 async def run(execution: Run) -> bool:
     """Run an execution as far as it can go now, and write how it stands then.
 
-    Returns False when a wait was resolved while it was parking: it has to be claimed again.
+    Returns False when a wait was resolved, or a cancel asked, while it was parking or pausing: it
+    has to be claimed again.
 
     Raises:
         FencedError: another worker owns it; nothing more was written.
@@ -29,6 +30,8 @@ async def run(execution: Run) -> bool:
         execution.ask_to_stop("cancel")
     elif facts["pause"]:
         execution.ask_to_stop("pause")
+    elif facts["disabled"]:
+        execution.ask_to_stop("pilot_disabled")
     await _body(execution, execution.plan.workflow.steps, "", execution.scope)
     return await finish.settle(execution)
 

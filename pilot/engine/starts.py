@@ -18,6 +18,7 @@ from pilot.models.agent import Agent, AgentConfiguration
 from pilot.models.execution import Execution
 
 MAX_INPUT_BYTES = 1024 * 1024
+MODES = ("run", "test")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,9 @@ def start(agent_id: UUID, asked: Start, *, by: Actor, user_id: UUID) -> UUID:
         "prompt": asked.prompt,
         "simple": asked.simple,
     }
-    if len(strictjson.dumps(body)) > MAX_INPUT_BYTES:
+    if asked.mode not in MODES:
+        raise InvalidError([Issue("E_INPUT", "/mode", f"A mode is {' or '.join(MODES)}.")])
+    if len(strictjson.dumps(body).encode()) > MAX_INPUT_BYTES:
         raise InvalidError([Issue("E_LIMIT", "/inputs", "The inputs are larger than 1 MB.")])
     with db.transaction("execution.start", user_id) as session:
         kept = idempotency.open_request(session, user_id, asked.key, "execution.start", body)
