@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from pilot import audit, db, settings
 from pilot.audit import Actor, Event
-from pilot.engine import catalogue, display, document, validation
+from pilot.engine import catalogue, display, document, idempotency, validation
 from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
 from pilot.models.columns import NOW
@@ -126,6 +126,34 @@ def insert(
     )
 
 
+def duplicate(agent_id: UUID, *, key: str | None, by: Actor, user_id: UUID) -> UUID:
+    """Make a new agent with the newest workflow, grants and prompt of another; return its id.
+
+    The same key returns the same copy.
+
+    Raises:
+        NotFoundError: no such agent.
+    """
+    body = {"agent": str(agent_id)}
+    with db.transaction("agent.duplicate", user_id) as session:
+        kept = idempotency.open_request(session, user_id, key, "agent.duplicate", body)
+        if kept is not None:
+            return UUID(kept["agent_id"])
+        source = load(session, agent_id)
+        version = newest(session, source)
+        new = NewAgent(
+            f"Copy of {source.name}",
+            goal=source.goal,
+            prompt=source.prompt,
+            description=source.description,
+            origin="duplicated",
+        )
+        made = insert(session, new, workflow_of(source, version), owner_id=user_id, by=by)
+        load(session, made.agent_id).grants = list(source.grants)
+        idempotency.keep_answer(session, user_id, key, {"agent_id": str(made.agent_id)})
+    return made.agent_id
+
+
 def checked(workflow: Any | None) -> None:
     """Refuse a document with errors.
 
@@ -157,7 +185,7 @@ def save_version(
     with db.transaction("version.save", user_id) as session:
         agent = load(session, agent_id, lock=True)
         present = newest(session, agent)
-        if present is not None and present.document_hash == document.content_hash(workflow):
+        if present is not None and _is_equal(agent, present, workflow):
             return Saved(agent.id, present.id, present.number)
         if agent.version_number != base:
             raise ConflictError(
@@ -165,6 +193,8 @@ def save_version(
                 {"version": agent.version_number},
             )
         agent.grants = sorted(set(agent.grants) | actions_of(workflow))
+        if is_one_model_step(workflow):
+            agent.prompt = workflow["steps"][0]["prompt"]
         return _add_version(session, agent, workflow, reason=reason, origin="edited", by=by)
 
 
@@ -184,12 +214,12 @@ def restore(agent_id: UUID, number: int, *, by: Actor, user_id: UUID) -> Saved:
         if old is None:
             raise NotFoundError(f"The agent has no version {number}.")
         present = newest(session, agent)
-        if present is not None and present.document_hash == old.document_hash:
+        if present is not None and _is_equal(agent, present, workflow_of(agent, old)):
             return Saved(agent.id, present.id, present.number)
         saved = _add_version(
             session,
             agent,
-            old.document,
+            workflow_of(agent, old),
             reason=f"Restored version {number}",
             origin="restored",
             by=by,
@@ -245,6 +275,22 @@ def _add_version(  # noqa: PLR0913 -- one keyword for each column that a version
         details={"number": version.number, "reason": reason, "hash": version.document_hash},
     )
     return Saved(agent.id, version.id, version.number)
+
+
+def _is_equal(agent: Agent, version: WorkflowVersion, workflow: Any) -> bool:
+    """Whether a workflow is what a version of the agent holds already."""
+    if version.document is None and not is_one_model_step(workflow):
+        return False
+    return document.content_hash(workflow_of(agent, version)) == document.content_hash(workflow)
+
+
+def workflow_of(agent: Agent, version: WorkflowVersion | None) -> dict[str, Any]:
+    """Return the document of a version; without pilot steps the simple loop, with its inputs."""
+    if version is not None and version.document is not None:
+        return dict(version.document)
+    inputs = version.inputs_schema if version is not None else None
+    loop = one_step(agent.prompt, agent.grants)
+    return loop if inputs is None else {**loop, "inputs": inputs}
 
 
 def is_one_model_step(workflow: Any | None) -> bool:

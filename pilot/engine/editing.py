@@ -58,6 +58,11 @@ def check(text: str, catalogue: Catalogue, *, max_steps: int) -> Checked:
     return Checked(text, document, found, conversion.is_older(document))
 
 
+def rewritten(checked: Checked) -> str:
+    """Return the text as fixes and conversions write it: what differs from theirs they changed."""
+    return _written(checked.document, checked.text)
+
+
 def fix(checked: Checked, code: str, path: str) -> str:
     """Return the text with the fix of one issue, as YAML if it was YAML.
 

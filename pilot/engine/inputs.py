@@ -64,33 +64,41 @@ def from_form(schema: dict[str, Any] | None, texts: dict[str, str | list[str]]) 
     values: dict[str, Any] = {}
     for name, text in texts.items():
         part = properties.get(name)
-        kind = _type(part) if isinstance(part, dict) else "string"
-        if not text and kind != "boolean":
-            continue
-        values[name] = _from_text(text, kind, part if isinstance(part, dict) else {})
+        schema_part = part if isinstance(part, dict) else {}
+        if text or (kind(schema_part) == "boolean" and "enum" not in schema_part):
+            values[name] = _from_text(text, schema_part)
     return values
 
 
-def _type(part: dict[str, Any]) -> str:
-    kind = part.get("type", "string")
-    if isinstance(kind, list):
-        kind = next((one for one in kind if one != "null"), "string")
-    return str(kind)
+def kind(part: dict[str, Any]) -> str:
+    """Return the type that a form takes for a part of the schema: of several, the first."""
+    found = part.get("type", "string")
+    if isinstance(found, list):
+        found = next((one for one in found if one != "null"), "string")
+    return str(found)
 
 
-def _from_text(text: str | list[str], kind: str, part: dict[str, Any]) -> type_json:
-    if kind == "array":
+def as_text(value: type_json) -> str:
+    """Return a value as a form shows it."""
+    return value if isinstance(value, str) else strictjson.dumps(value)
+
+
+def _from_text(text: str | list[str], part: dict[str, Any]) -> type_json:
+    wanted = kind(part)
+    if wanted == "array":
         lines = text if isinstance(text, list) else text.splitlines()
         items = part.get("items")
         inner = items if isinstance(items, dict) else {}
         stripped = [line.strip() for line in lines if line.strip()]
-        return [_from_text(line, _type(inner), inner) for line in stripped]
+        return [_from_text(line, inner) for line in stripped]
     if isinstance(text, list):
         text = text[-1] if text else ""
-    if kind == "boolean":
+    if isinstance(part.get("enum"), list):
+        return next((one for one in part["enum"] if as_text(one) == text), text)
+    if wanted == "boolean":
         return _boolean(text)
-    if kind in {"integer", "number", "object"}:
-        return _decoded(text, kind)
+    if wanted in {"integer", "number", "object"}:
+        return _decoded(text, wanted)
     return text
 
 

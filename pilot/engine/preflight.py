@@ -15,7 +15,7 @@ from pilot.engine.outline import outline
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
 from pilot.plugins.tables.sampling import sample
 
-Where = Literal["agent", "switch", "inputs", "workflow", "worker"]
+Where = Literal["permission", "agent", "switch", "inputs", "workflow", "worker"]
 LIVE_WORKER = text(
     "SELECT EXISTS (SELECT 1 FROM worker WHERE stopped_at IS NULL AND NOT draining "
     "AND lease_until > pilot_now())"
@@ -34,6 +34,14 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """Who would start the agent."""
+
+    user_id: UUID
+    may_start: bool = True  # by their roles
+
+
+@dataclass(frozen=True)
 class Preflight:
     """Which document would run, and what stands in the way."""
 
@@ -47,13 +55,13 @@ class Preflight:
 
 
 def examine(
-    session: Session, agent: Agent, version: WorkflowVersion | None, *, data: Path, user_id: UUID
+    session: Session, agent: Agent, version: WorkflowVersion | None, asked: Asked, *, data: Path
 ) -> Preflight:
     """Look at everything that a start of this agent by this person needs; nothing is started."""
     document = version.document if version is not None else None
     enabled = bool(settings.value(session, "pilot_enabled"))
     choice = starts.choose(enabled=enabled, has_pilot_steps=document is not None, override=False)
-    items: list[Item] = []
+    items = _permission(agent, asked)
     if not agent.active:
         items.append(Item(True, "agent", "", "", "The agent is switched off."))
     if choice.reason == "pilot_disabled":
@@ -64,10 +72,20 @@ def examine(
     if not session.scalar(LIVE_WORKER):
         problem = "No worker is running: an execution stays queued until one is (pilot worker)."
         items.append(Item(False, "worker", "", "", problem))
-    items += _missing_inputs(version, saved_inputs(session, agent.id, user_id))
+    items += _missing_inputs(version, saved_inputs(session, agent.id, asked.user_id))
     if document is not None and choice.runs == "pilot_steps":
         items += _document_items(document, agent, data)
     return Preflight(choice, items)
+
+
+def _permission(agent: Agent, asked: Asked) -> list[Item]:
+    if not asked.may_start:
+        problem = "You may look at it; starting it needs the role operator."
+    elif agent.owner_id != asked.user_id:
+        problem = "It belongs to somebody else: only its owner can start or change it."
+    else:
+        return []
+    return [Item(True, "permission", "", "", problem)]
 
 
 def saved_inputs(session: Session, agent_id: UUID, user_id: UUID) -> dict[str, Any]:

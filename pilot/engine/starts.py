@@ -31,6 +31,7 @@ class Start:
     simple: bool = False  # force the one-step document
     key: str | None = None  # idempotency key of the request
     trigger: str = "manual"
+    complete: bool = False  # the given inputs are all: saved ones do not lie under them
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def _inputs(
 ) -> dict[str, Any]:
     """Return the checked inputs: in run mode the newest saved ones lie under the given ones."""
     values = dict(asked.inputs)
-    if asked.mode == "run":
+    if asked.mode == "run" and not asked.complete:
         saved = session.scalar(
             select(AgentConfiguration)
             .where(AgentConfiguration.agent_id == agent.id, AgentConfiguration.user_id == user_id)

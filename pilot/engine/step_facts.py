@@ -47,6 +47,11 @@ class Facts:
     effect: str  # effect class of an action, else empty
     timeout_s: float | None
 
+    @property
+    def effect_words(self) -> str:
+        """What its effect class means when it is tried again."""
+        return EFFECTS.get(self.effect, "")
+
 
 def facts(document: type_json, catalogue: Catalogue) -> dict[str, Facts]:
     """Return the facts of each step by its id; none of a document that cannot be read."""

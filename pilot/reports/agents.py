@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
 
+NEWEST = 2**31 - 1  # no version has such a number
 SORTS = {
     "name": Sort("lower(a.name)", "text"),
     "changed": Sort("a.updated_at", "timestamptz"),
@@ -36,9 +37,13 @@ SOURCE = Source(
 )
 VERSIONS = text("""
 SELECT v.number, v.reason, v.origin, v.created_at, u.name AS author,
-       (SELECT count(*) FROM execution e WHERE e.version_id = v.id) AS executions
-  FROM workflow_version v JOIN app_user u ON u.id = v.author_id
- WHERE v.agent_id = :agent ORDER BY v.number DESC LIMIT 100
+       coalesce(e.executions, 0) AS executions, coalesce(e.under_way, 0) AS under_way
+  FROM workflow_version v
+  JOIN app_user u ON u.id = v.author_id
+  LEFT JOIN (SELECT version_id, count(*) AS executions,
+                    count(*) FILTER (WHERE finished_at IS NULL) AS under_way
+               FROM execution WHERE agent_id = :agent GROUP BY version_id) e ON e.version_id = v.id
+ WHERE v.agent_id = :agent AND v.number < :before ORDER BY v.number DESC LIMIT :size
 """)
 RECENT = text("""
 SELECT id, status, mode, created_at, version_number,
@@ -66,9 +71,12 @@ def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
     return fetch(session, SOURCE, conditions, values, wanted)
 
 
-def versions(session: Session, agent_id: UUID) -> list[dict[str, Any]]:
-    """Return the versions of an agent's workflow, the newest first."""
-    return [dict(row) for row in session.execute(VERSIONS, {"agent": agent_id}).mappings()]
+def versions(
+    session: Session, agent_id: UUID, *, before: int = NEWEST, size: int = 50
+) -> list[dict[str, Any]]:
+    """Return versions of an agent's workflow, the newest of those before a number first."""
+    values = {"agent": agent_id, "before": before, "size": size}
+    return [dict(row) for row in session.execute(VERSIONS, values).mappings()]
 
 
 def recent(session: Session, agent_id: UUID) -> list[dict[str, Any]]:

@@ -1,20 +1,17 @@
-"""One agent: what it does, what would keep it from running, its inputs, start, versions."""
+"""One agent: what it does, what would keep it from running, its inputs, start."""
 
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
-from wtforms import BooleanField, Field, SelectField, StringField, TextAreaField
-from wtforms.fields.choices import SelectChoice
-from wtforms.form import BaseForm
 
-from pilot import strictjson
 from pilot.engine import agents, catalogue, display, inputs, preflight, starts
 from pilot.errors import InvalidError, Issue
-from pilot.models.agent import WorkflowVersion
+from pilot.models.agent import Agent, WorkflowVersion
 from pilot.reports import agents as agent_rows
 from pilot.views import (
+    ADMIN,
     OPERATE,
     VIEW,
     actor,
@@ -22,23 +19,15 @@ from pilot.views import (
     redirect_to,
     render,
     route,
-    show_issues,
     signed_in,
     toast,
     visitor,
 )
+from pilot.views.inputs_form import InputsForm, given, is_complete
 
 bp = Blueprint("agent", __name__)
 
 URL = "/agents/<uuid:agent_id>"
-PREFIX = "input-"
-FIXES = {
-    "agent": ("Change the agent", "#settings"),
-    "switch": ("System config", "/system-config#switches"),
-    "inputs": ("Fill it in", "#start"),
-    "workflow": ("Edit the workflow", "/workflow/edit"),
-    "worker": ("", ""),
-}
 REASONS = {
     "pilot_steps": "Its pilot steps run.",
     "no_pilot_steps": "It runs as the simple loop of one model step: it has no pilot steps.",
@@ -54,50 +43,54 @@ def index(agent_id: UUID) -> ResponseReturnValue:
 
 
 def _page(
-    agent_id: UUID, form: BaseForm | None = None, *, status: int = 200
+    agent_id: UUID, form: InputsForm | None = None, *, status: int = 200
 ) -> ResponseReturnValue:
+    may_operate = visitor().may(OPERATE)
     with reading() as session:
         agent = agents.load(session, agent_id)
         version = agents.newest(session, agent)
-        checked = preflight.examine(
-            session, agent, version, data=current_app.config["DATA"], user_id=signed_in()
-        )
+        asked = preflight.Asked(signed_in(), may_start=may_operate)
+        checked = preflight.examine(session, agent, version, asked, data=current_app.config["DATA"])
         saved = preflight.saved_inputs(session, agent_id, signed_in())
-        versions = agent_rows.versions(session, agent_id)
         recent = agent_rows.recent(session, agent_id)
-    document = _document(version) or agents.one_step(agent.prompt, agent.grants)
-    lines = display.lines(document, catalogue.load())
+    document = agents.workflow_of(agent, version)
+    form = form or InputsForm.with_values(_schema(version), saved)
     return render(
         "agent/index.html",
         status=status,
-        twin=lambda: {
-            "id": agent.id,
-            "name": agent.name,
-            "goal": agent.goal,
-            "prompt": agent.prompt,
-            "active": agent.active,
-            "grants": agent.grants,
-            "version": agent.version_number,
-            "document": _document(version),
-            "workflow_steps": version.workflow_steps if version is not None else [],
-            "inputs_schema": _schema(version),
-            "runs": checked.choice.runs,
-            "runs_reason": checked.choice.reason,
-            "preflight": checked.items,
-        },
+        twin=lambda: _twin(agent, version, checked),
         agent=agent,
+        url=f"/agents/{agent.id}",
         document=document,
-        lines=lines,
-        links={line.id: f"#step-{line.id}" for line in lines},
+        lines=display.lines(document, catalogue.load()),
+        selected=request.args.get("step", ""),
         checked=checked,
+        fixes=[_fix(agent, form, item) for item in checked.items],
         why=REASONS[checked.choice.reason],
-        fixes=FIXES,
-        form=form or _form(_schema(version), inputs.fill_defaults(_schema(version), saved)),
+        form=form,
+        sent=request.form if request.method == "POST" else {},
         has_pilot_steps=_document(version) is not None,
-        versions=versions,
         recent=recent,
-        may_operate=visitor().may(OPERATE),
+        may_operate=may_operate and agent.owner_id == signed_in(),
     )
+
+
+def _fix(agent: Agent, form: InputsForm, item: preflight.Item) -> tuple[str, str]:
+    """Return label and link of what removes an obstacle; empty where this visitor cannot."""
+    url, may_operate = f"/agents/{agent.id}", visitor().may(OPERATE)
+    match item.where:
+        case "inputs" if may_operate:
+            name = item.field.split("/")[1] if item.field else ""
+            return ("Fill it in", f"#{form[name].id}" if name in form else "#start")
+        case "workflow" if may_operate:
+            return ("Edit the workflow", f"{url}/workflow/edit")
+        case "switch" if visitor().may(ADMIN):
+            return ("Switch it on", "/system-config#switches")
+        case "agent" if may_operate:
+            return ("Switch it on", "#state")
+        case "worker" if visitor().may(ADMIN):
+            return ("System health", "/healthz")
+    return ("", "")
 
 
 def _document(version: WorkflowVersion | None) -> Any:
@@ -109,118 +102,80 @@ def _schema(version: WorkflowVersion | None) -> dict[str, Any] | None:
     return schema
 
 
-def _form(schema: dict[str, Any] | None, values: dict[str, Any] | None) -> BaseForm:
-    """Return the inputs form with these values, or (None) with what was sent."""
-    properties = (schema or {}).get("properties", {})
-    required = set((schema or {}).get("required", []))
-    fields = {name: _field(name, part, name in required) for name, part in properties.items()}
-    form = BaseForm(fields, prefix=PREFIX)
-    if values is None:
-        form.process(formdata=request.form)
-    else:
-        shown = {name: _shown(part, values.get(name)) for name, part in properties.items()}
-        form.process(data=shown)
-    return form
-
-
-def _field(name: str, part: Any, required: bool) -> Field:  # noqa: FBT001 - what the schema says
-    part = part if isinstance(part, dict) else {}
-    label = str(part.get("title") or name.replace("_", " ").capitalize())
-    told: dict[str, Any] = {"description": str(part.get("description", ""))}
-    look: dict[str, Any] = {}
-    kind = part.get("type", "string")
-    if kind == "boolean":
-        return BooleanField(label, **told)
-    if isinstance(part.get("enum"), list):
-        choices = [SelectChoice(_text(one)) for one in part["enum"]]
-        return SelectField(
-            label, choices=[SelectChoice("", "Choose"), *choices], validate_choice=False, **told
-        )
-    if kind in {"array", "object"} or part.get("x-widget") == "textarea":
-        look["rows"] = 3
-        field: Any = TextAreaField(label, render_kw=look, **told)
-    else:
-        look |= _keyboard(kind, str(part.get("format", "")))
-        field = StringField(label, render_kw=look, **told)
-    if required:
-        look["aria-required"] = "true"
-    return field
-
-
-def _keyboard(kind: Any, form: str) -> dict[str, str]:
-    if kind in {"integer", "number"}:
-        return {"inputmode": "numeric" if kind == "integer" else "decimal"}
-    return {"type": form} if form in {"date", "email"} else {}
-
-
-def _shown(part: Any, value: Any) -> Any:
-    """Return a value as its field shows it: a list by lines, an object as JSON."""
-    kind = part.get("type") if isinstance(part, dict) else None
-    if kind == "boolean":
-        return bool(value)
-    if value is None:
-        return ""
-    return "\n".join(map(_text, value)) if isinstance(value, list) else _text(value)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else strictjson.dumps(value)
-
-
-def _given(schema: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the inputs that were sent; what does not fit stays text, so that it is named."""
-    names = (schema or {}).get("properties", {})
-    texts: dict[str, str | list[str]] = {
-        name: request.form.get(PREFIX + name, "").replace("\0", "\ufffd") for name in names
+def _twin(
+    agent: Agent, version: WorkflowVersion | None, checked: preflight.Preflight
+) -> dict[str, Any]:
+    return {
+        "id": agent.id,
+        "name": agent.name,
+        "goal": agent.goal,
+        "prompt": agent.prompt,
+        "active": agent.active,
+        "grants": agent.grants,
+        "version": agent.version_number,
+        "document": _document(version),
+        "workflow_steps": version.workflow_steps if version is not None else [],
+        "inputs_schema": _schema(version),
+        "runs": checked.choice.runs,
+        "runs_reason": checked.choice.reason,
+        "preflight": checked.items,
     }
-    return inputs.from_form(schema, texts)
+
+
+def _stored_schema(agent_id: UUID) -> dict[str, Any] | None:
+    with reading() as session:
+        return _schema(agents.newest(session, agents.load(session, agent_id)))
 
 
 @route(bp, f"{URL}/start", allow=OPERATE, methods=("POST",))
 def start(agent_id: UUID) -> ResponseReturnValue:
     """Start an execution with the inputs of the form."""
-    with reading() as session:
-        schema = _schema(agents.newest(session, agents.load(session, agent_id)))
+    schema = _stored_schema(agent_id)
     asked = starts.Start(
         mode="test" if request.form.get("mode") == "test" else "run",
-        inputs=_given(schema),
-        prompt=request.form.get("prompt", "").strip() or None,
+        inputs=given(schema),
+        prompt=request.form.get("prompt", "").replace("\0", "\ufffd").strip() or None,
         simple=bool(request.form.get("simple")),
         key=request.form.get("request_id"),
+        complete=is_complete(),
     )
     try:
         execution_id = starts.start(agent_id, asked, by=actor(), user_id=signed_in())
     except InvalidError as error:
-        return _refused(agent_id, schema, error.issues)
+        return _page(agent_id, InputsForm.sent(schema, error.issues), status=422)
     return redirect_to(f"/executions/{execution_id}")
 
 
 @route(bp, f"{URL}/inputs", allow=OPERATE, methods=("POST",))
 def save_inputs(agent_id: UUID) -> ResponseReturnValue:
     """Save the inputs of the form for this person's runs."""
-    with reading() as session:
-        schema = _schema(agents.newest(session, agents.load(session, agent_id)))
-    given = _given(schema)
-    issues = [one for one in inputs.check(schema, given) if one.code != "E_INPUT_MISSING"]
+    schema = _stored_schema(agent_id)
+    values = given(schema)
+    issues: list[Issue] = [
+        one for one in inputs.check(schema, values) if one.code != "E_INPUT_MISSING"
+    ]
     if issues:
-        return _refused(agent_id, schema, issues)
-    agents.save_inputs(agent_id, given, user_id=signed_in())
+        return _page(agent_id, InputsForm.sent(schema, issues), status=422)
+    agents.save_inputs(agent_id, values, user_id=signed_in())
     toast("Inputs saved: your next runs start with them.")
     return redirect_to(f"/agents/{agent_id}#start")
-
-
-def _refused(
-    agent_id: UUID, schema: dict[str, Any] | None, issues: list[Issue]
-) -> ResponseReturnValue:
-    form = _form(schema, None)
-    show_issues(form, issues)
-    return _page(agent_id, form, status=422)
 
 
 @route(bp, f"{URL}/active", allow=OPERATE, methods=("POST",))
 def set_active(agent_id: UUID) -> ResponseReturnValue:
     """Switch the agent on or off."""
-    active = request.form.get("active") == "on"
+    active = request.values.get("active") == "on"
     agents.set_active(agent_id, active, by=actor(), user_id=signed_in())
-    toast("Switched on." if active else "Switched off: it cannot be started.")
+    undo = f"/agents/{agent_id}/active?active={'off' if active else 'on'}"
+    told = "Switched on." if active else "Switched off: it cannot be started."
+    toast(told, undo_url=undo)
     return redirect_to(f"/agents/{agent_id}")
+
+
+@route(bp, f"{URL}/duplicate", allow=OPERATE, methods=("POST",))
+def duplicate(agent_id: UUID) -> ResponseReturnValue:
+    """Make a new agent like this one."""
+    key = request.form.get("request_id")
+    copied = agents.duplicate(agent_id, key=key, by=actor(), user_id=signed_in())
+    toast("Duplicated: this is the new agent, with version 1 of its own.")
+    return redirect_to(f"/agents/{copied}")

@@ -20,6 +20,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, NumberRange
 
 from pilot import db
+from pilot.engine import catalogue, display, step_facts
 from pilot.errors import Issue
 from pilot.views import ADMIN, redirect_to, render, route, toast
 
@@ -119,6 +120,32 @@ FILTERS = (
     {"name": "since", "label": "Since (UTC)", "kind": "date", "value": None},
 )
 
+WORKFLOW = {
+    "format": 1,
+    "name": HOSTILE,
+    "steps": [
+        {"id": "wait", "type": "delay", "name": ARABIC, "for_s": 90},
+        {
+            "id": "ask",
+            "type": "conditional",
+            "name": LONG,
+            "condition": "inputs.days > 3 and steps.wait.output.waited_s > 1",
+            "then": [
+                {
+                    "id": "send",
+                    "type": "action",
+                    "plugin": "mail",
+                    "action": "send",
+                    "name": HOSTILE,
+                    "execute_if": "inputs.days < 9",
+                    "on_error": "continue",
+                    "params": {"to": ["{{inputs.to}}"], "subject": HOSTILE, "text": LONG},
+                }
+            ],
+        },
+    ],
+}
+
 DOCUMENT = {
     "name": HOSTILE,
     "steps": [{"id": "read", "type": "action", "count": 3, "on": True, "note": None}],
@@ -170,7 +197,7 @@ def _refused_form() -> ExampleForm:
 @route(bp, "", allow=ADMIN)
 def index() -> ResponseReturnValue:
     """Every macro in every state."""
-    now = db.now()
+    now, known = db.now(), catalogue.load()
     return render(
         "styleguide/index.html",
         "rows",
@@ -195,6 +222,8 @@ def index() -> ResponseReturnValue:
         looks=GRAPH_LOOKS,
         crowd=[(str(number), str(number), "step") for number in range(201)],
         document=DOCUMENT,
+        lines=display.lines(WORKFLOW, known),
+        facts=step_facts.facts(WORKFLOW, known),
     )
 
 

@@ -20,7 +20,8 @@ def examine(agent_id, world, tmp_path):
     with db.reading(world.operator.id) as session:
         agent = agents.load(session, agent_id)
         version = agents.newest(session, agent)
-        return preflight.examine(session, agent, version, data=tmp_path, user_id=world.operator.id)
+        asked = preflight.Asked(world.operator.id)
+        return preflight.examine(session, agent, version, asked, data=tmp_path)
 
 
 @pytest.mark.capability(174)

@@ -22,6 +22,7 @@ SCHEMA = {
     },
 }
 GOOD = {
+    "inputs": "all",  # the whole form: what is empty has no value
     "input-amount": "12.5",
     "input-to": "ann@example.com\nbob@example.com",
     "input-kind": "big",
@@ -64,14 +65,46 @@ def test_inputs_get_their_types_from_the_schema(operator, agent):
 
 @pytest.mark.capability(8)
 def test_what_is_missing_or_wrong_is_said_at_its_field_and_nothing_is_lost(operator, agent):
-    sent = GOOD | {"input-amount": "a lot", "input-to": "", "input-more": "{"}
+    wrong = {"input-amount": "a lot", "input-to": "", "input-more": "{", "prompt": "Mine"}
+    sent = GOOD | wrong | {"simple": "1"}
     answer = operator.post(f"{url(agent)}/start", sent)
     assert answer.status_code == 422
     assert 'value="a lot"' in answer.text
     assert "The input amount must be a number" in answer.text
     assert "The input to is missing" in answer.text
     assert "The input more must be an object" in answer.text
+    assert "Mine</textarea>" in answer.text
+    assert 'name="simple" value="1" checked' in answer.text
     assert operator.get("/executions.json").json["total"] == 0
+
+
+def test_a_choice_that_is_no_text_and_a_type_that_may_be_null_fit(operator, world):
+    odd = {
+        "a/b c": {"enum": [1, 2.5, True]},
+        "n": {"type": ["null", "integer"]},
+        "any": True,
+        "flag": {"type": "boolean", "enum": [True]},
+    }
+    agent = wp.make_agent(world.operator.id, STEPS, inputs={"type": "object", "properties": odd})
+    sent = {"inputs": "all", "input-a/b c": "2.5", "input-n": "7", "input-any": "x"}
+    wp.switch_on()
+    answer = operator.post(f"{url(agent)}/start", sent)
+    assert operator.get(f"{answer.location}.json").json["inputs"] == {
+        "a/b c": 2.5,
+        "n": 7,
+        "any": "x",
+    }
+    refused = operator.post(f"{url(agent)}/start", sent | {"input-a/b c": "3"})
+    assert "The input a/b c must be one of [1,2.5,true]" in refused.text
+
+
+@pytest.mark.capability(7)
+def test_a_field_that_was_emptied_does_not_come_back_from_what_was_saved(operator, agent):
+    operator.post(f"{url(agent)}/inputs", GOOD)
+    answer = operator.post(f"{url(agent)}/start", GOOD | {"input-day": ""})
+    assert "day" not in operator.get(f"{answer.location}.json").json["inputs"]
+    answer = operator.post(f"{url(agent)}/start")  # without the form: what was saved
+    assert operator.get(f"{answer.location}.json").json["inputs"]["day"] == "2026-11-21"
 
 
 @pytest.mark.capability(214)
@@ -89,6 +122,13 @@ def test_saved_inputs_fill_the_form_and_the_next_run(operator, agent):
     assert 'value="7"' in operator.get(url(agent)).text
     refused = operator.post(f"{url(agent)}/inputs", {"input-amount": "seven"})
     assert refused.status_code == 422
+
+
+@pytest.mark.capability(6)
+def test_a_test_start_saves_nothing(operator, agent, superuser):
+    operator.post(f"{url(agent)}/start", GOOD | {"mode": "test"})
+    count = "SELECT count(*) FROM agent_configuration"
+    assert superuser.execute(count).fetchone() == (0,)
 
 
 @pytest.mark.capability(4, 6)
@@ -112,19 +152,58 @@ def test_preflight_names_what_stands_in_the_way(operator, agent, world, superuse
     assert operator.post(f"{url(agent)}/start", GOOD).status_code == 409
 
 
-def test_switching_off_and_on(operator, agent):
+def test_an_obstacle_leads_to_where_it_is_removed(operator, agent):
+    page = operator.get(url(agent)).text
+    (field,) = re.findall(r'<a class="button small" href="#(input-0)">Fill it in', page)
+    assert f'id="{field}"' in page
+
+
+def test_switching_off_can_be_undone(operator, agent):
     operator.post(f"{url(agent)}/active", {"active": "off"})
+    page = operator.get(url(agent)).text
     assert operator.get(f"{url(agent)}.json").json["active"] is False
-    operator.post(f"{url(agent)}/active", {"active": "on"})
+    (undo,) = re.findall(r'action="([^"]*active=on)"', page)
+    operator.post(undo)
     assert operator.get(f"{url(agent)}.json").json["active"] is True
 
 
-@pytest.mark.capability(279)
+def test_a_duplicate_is_an_agent_of_its_own(operator, agent):
+    first, second = (
+        operator.post(f"{url(agent)}/duplicate", {"request_id": "one press"}) for _ in range(2)
+    )
+    assert first.location == second.location != url(agent)
+    copied, source = (operator.get(f"{one}.json").json for one in (first.location, url(agent)))
+    same = ("document", "grants", "prompt", "inputs_schema", "goal")
+    assert [copied[one] for one in same] == [source[one] for one in same]
+    assert (copied["name"], copied["version"]) == ("Copy of Test", 1)
+
+
+def test_graph_and_list_lead_to_each_other(operator, agent):
+    page = operator.get(f"{url(agent)}?step=one").text
+    assert f'href="{url(agent)}?step=one#step-one"' in page  # the node
+    assert f'href="{url(agent)}?step=one#graph"' in page  # the line
+    assert 'id="step-one" class="depth-0 selected"' in page
+
+
+def test_who_may_only_look_sees_no_controls(browse, world, agent):
+    page = browse(world.admin).get(url(agent)).text  # the agent is the operator's
+    assert "It belongs to somebody else" in page
+    assert f'action="{url(agent)}' not in page
+    assert browse(world.admin).post(f"{url(agent)}/start", GOOD).status_code == 404
+
+
 def test_a_stranger_finds_no_agent(browse, world, agent):
     stranger = browse(world.stranger)
-    for path in ("", ".json", "/workflow/1", "/workflow/edit"):
+    for path in ("", ".json", "/workflow", "/workflow/1", "/workflow/1/download", "/workflow/edit"):
         assert stranger.get(url(agent) + path).status_code == 404
-    for path in ("/start", "/inputs", "/active", "/workflow/edit", "/workflow/1/restore"):
+    for path in (
+        "/start",
+        "/inputs",
+        "/active",
+        "/duplicate",
+        "/workflow/edit",
+        "/workflow/1/restore",
+    ):
         assert stranger.post(url(agent) + path, {"text": "{}"}).status_code == 404
 
 
@@ -133,7 +212,7 @@ def test_a_stranger_finds_no_agent(browse, world, agent):
 def test_the_pages_are_accessible_and_quiet(window, world, agent, look):
     width, scheme = look
     page = window(world.operator, viewport={"width": width, "height": 900}, color_scheme=scheme)
-    paths = ["", "/workflow/1", "/workflow/edit"]
+    paths = ["", "/workflow?as=yaml&step=one", "/workflow?diff=1..1", "/workflow/edit"]
     for path in ["/agents", *(url(agent) + one for one in paths)]:
         page.goto(path)
         assert Axe().run(page).violations_count == 0, Axe().run(page).generate_report()

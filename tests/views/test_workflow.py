@@ -1,9 +1,10 @@
-"""The workflow editor: no text is lost, a save needs its reason and its base, versions stay."""
+"""Versions of a workflow: shown, compared, downloaded, restored; none ever changes."""
 
 import json
 
 import pytest
 
+from pilot.engine import document
 from tests.engine import worker_process as wp
 
 STEPS = [{"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}]
@@ -24,67 +25,91 @@ def text(value, **step):
     return json.dumps({"format": 1, "name": "Test", "steps": [changed]})
 
 
-@pytest.mark.capability(218)
-def test_a_save_makes_the_next_version_and_the_old_one_stays(operator, url):
-    form = {"text": text(2), "reason": "Two is better", "base": "1"}
+def save(operator, url, base, **step):
+    form = {"text": text(base + 1, **step), "reason": f"Change {base}", "base": str(base)}
     assert operator.post(f"{url}/edit", form).status_code == 303
-    assert operator.get(f"{url}/1.json").json["document"]["steps"][0]["config"]["value"] == 1
-    newest = operator.get(f"{url}/2.json").json
-    assert (newest["reason"], newest["document"]["steps"][0]["config"]["value"]) == (
-        "Two is better",
-        2,
-    )
-    assert operator.post(f"{url}/edit", form).status_code == 303, "pressed twice"
-    assert operator.get(f"{url}/3").status_code == 404
 
 
 @pytest.mark.capability(218)
-def test_versions_are_compared_and_restored(operator, url):
-    operator.post(f"{url}/edit", {"text": text(2), "reason": "x", "base": "1"})
-    page = operator.get(f"{url}/2?against=1").text
+def test_versions_say_who_why_and_how_often_they_ran(operator, url, world):
+    agent = url.split("/")[2]
+    wp.switch_on()
+    wp.start(agent, world.operator.id)
+    save(operator, url, 1)
+    first, second = reversed(operator.get(f"{url}.json").json["versions"])
+    assert (first["executions"], first["under_way"], second["executions"]) == (1, 1, 0)
+    assert (second["reason"], second["author"]) == ("Change 1", "Operator")
+    page = operator.get(f"{url}/1").text
+    assert "This is not the newest version" in page
+    assert "1 under way" in page
+
+
+@pytest.mark.capability(218)
+def test_two_versions_are_compared_field_by_field_and_line_by_line(operator, url):
+    save(operator, url, 1)
+    page = operator.get(f"{url}?diff=1..2").text
     assert "<del>-" in page
     assert "<ins>+" in page
+    (step,) = operator.get(f"{url}.json?diff=1..2").json["differences"]["steps"]
+    change = {"field": "/config/value", "before": "1", "after": "2"}
+    assert step == {"id": "one", "kind": "changed", "changes": [change]}
+    assert "No difference" in operator.get(f"{url}?diff=1..1").text
+
+
+@pytest.mark.parametrize("query", ["diff=1..9", "diff=x", "diff=1..", "as=xml", "before=-1"])
+def test_what_the_url_cannot_mean_is_named(operator, url, query):
+    answer = operator.get(f"{url}?{query}")
+    assert answer.status_code == 200
+    assert "Ignored filter" in answer.text
+
+
+@pytest.mark.capability(218)
+def test_an_earlier_version_becomes_the_newest_and_back(operator, url):
+    save(operator, url, 1)
     operator.post(f"{url}/1/restore")
-    assert operator.get(f"{url}/3.json").json["origin"] == "restored"
+    newest = operator.get(f"{url}.json").json
+    assert (newest["number"], newest["origin"]) == (3, "restored")
+    assert newest["document"]["steps"][0]["config"]["value"] == 1
+    assert f'action="{url}/2/restore"' in operator.get(url).text  # undo
+    assert operator.post(f"{url}/3/restore").status_code == 303
+    assert operator.get(f"{url}.json").json["number"] == 3
 
 
-def test_a_newer_version_is_never_overwritten_unseen(operator, url):
-    operator.post(f"{url}/edit", {"text": text(2), "reason": "first", "base": "1"})
-    answer = operator.post(f"{url}/edit", {"text": text(3), "reason": "second", "base": "1"})
-    assert answer.status_code == 409
-    assert "Version 2 was saved meanwhile" in answer.text
-    assert "&#34;value&#34;: 3" in answer.text
-    assert 'value="2"' in answer.text
+@pytest.mark.parametrize("syntax", ["json", "yaml"])
+def test_a_download_is_what_the_editor_takes(operator, url, syntax):
+    answer = operator.get(f"{url}/1/download?as={syntax}")
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="test-v1.{syntax}"'
+    assert document.decode(answer.text) == operator.get(f"{url}.json").json["document"]
+    assert operator.get(f"{url}?as={syntax}").text.count('id="line-1"') == 1
 
 
-@pytest.mark.parametrize(
-    "bad", ["{", "[]", "steps: [", '{"steps": [{"id": "a", "type": "odd"}]}', "x" * 300_000]
-)
-def test_a_wrong_text_is_kept_with_its_issues(operator, url, bad):
-    answer = operator.post(f"{url}/edit", {"text": bad, "reason": "x", "base": "1"})
-    assert answer.status_code == 422
-    assert 'class="issues"' in answer.text
-    assert operator.get(f"{url}/2").status_code == 404
+def test_a_step_tells_its_parameters_and_their_sources(operator, world):
+    steps = [
+        STEPS[0],
+        {
+            "id": "send",
+            "type": "action",
+            "plugin": "mail",
+            "action": "send",
+            "execute_if": "steps.one.output == 1",
+            "params": {"to": ["{{inputs.to}}"], "subject": "<b>", "text": "{{steps.one.output}}"},
+        },
+    ]
+    schema = {"type": "object", "properties": {"to": {"type": "string"}}}
+    agent = wp.make_agent(world.operator.id, steps, inputs=schema)
+    page = operator.get(f"/agents/{agent}/workflow?step=send").text
+    for told in ("from input to", 'href="#step-one">step one', "&lt;b&gt;", "Only if", "Retry"):
+        assert told in page
 
 
-def test_a_reason_is_asked_for(operator, url):
-    answer = operator.post(f"{url}/edit", {"text": text(2), "reason": " ", "base": "1"})
-    assert answer.status_code == 422
-    assert "Say why it was changed." in answer.text
-
-
-def test_checking_and_fixing_save_nothing(operator, url):
-    wrong = text(2, operation="filterr", config={"condition": "true"}, input="inputs.rows")
-    page = operator.post(f"{url}/edit", {"text": wrong, "do": "check", "base": "1"}).text
-    assert 'name="fix" value="' in page
-    fix = page.partition('name="fix" value="')[2].partition('"')[0]
-    fixed = operator.post(f"{url}/edit", {"text": wrong, "fix": fix, "base": "1"})
-    assert "<ins>+" in fixed.text
-    assert operator.get(f"{url}/2").status_code == 404
-
-
-def test_yaml_is_read_too(operator, url):
-    step = "{id: one, type: transform, operation: set, config: {value: 9}}"
-    yaml = f"format: 1\nname: Test\nsteps:\n  - {step}"
-    answer = operator.post(f"{url}/edit", {"text": yaml, "reason": "x", "base": "1"})
-    assert answer.status_code == 303
+def test_many_versions_are_paged(operator, url, superuser):
+    superuser.execute(
+        "INSERT INTO workflow_version (owner_id, agent_id, number, document, document_hash, "
+        "workflow_steps, author_id, reason, origin) SELECT owner_id, agent_id, n, document, "
+        "document_hash, workflow_steps, author_id, reason, origin "
+        "FROM workflow_version, generate_series(2, 60) n"
+    )
+    superuser.execute("UPDATE agent SET version_number = 60")
+    assert f'href="{url}/10"' not in operator.get(url).text
+    assert f'href="{url}?before=11"' in operator.get(url).text
+    assert f'href="{url}/10"' in operator.get(f"{url}?before=11").text

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -59,11 +60,18 @@ def sample(folder: Path) -> list[TableSample]:
     found: list[TableSample] = []
     for path in present(folder / "tables"):
         try:
-            book = read(path, path.read_bytes())
+            facts = path.stat()
+            found += _sample_file(path, facts.st_mtime_ns, facts.st_size, facts.st_ino)
         except (PluginError, FileNotFoundError):
             continue  # damaged or just removed: reading it in a step says so
-        found += [sample_tab(path.name, tab, rows) for tab, rows in book.tabs.items()]
     return found
+
+
+@lru_cache(maxsize=256)
+def _sample_file(path: Path, *_written: int) -> list[TableSample]:
+    """Return the samples of one file; it is read again once it was written."""
+    tabs = read(path, path.read_bytes()).tabs.items()
+    return [sample_tab(path.name, tab, rows) for tab, rows in tabs]
 
 
 def sample_tab(table: str, tab: str, rows: Rows) -> TableSample:
