@@ -76,4 +76,6 @@ def _act(point: _Point) -> None:
     if point.action == "sleep":
         threading.Event().wait(point.sleep_ms / 1000)
         return
-    os.kill(os.getpid(), signal.SIGKILL if point.action == "kill9" else signal.SIGSTOP)
+    number = signal.SIGKILL if point.action == "kill9" else signal.SIGSTOP
+    # Sent to this thread: sent to the process, it could run on for a moment.
+    signal.pthread_kill(threading.get_ident(), number)

@@ -30,10 +30,11 @@ from pilot.engine import catalogue, outbox, runner
 from pilot.engine.checkpoints import Writer
 from pilot.engine.document import parse
 from pilot.engine.history import Held, held
-from pilot.engine.liveness import Liveness
+from pilot.engine.liveness import Lease, Liveness
 from pilot.engine.outcomes import Resources
 from pilot.engine.run import Plan, Ports, Run
 from pilot.errors import FencedError, PilotError
+from pilot.failpoints import failpoint
 
 log = structlog.get_logger()
 
@@ -47,6 +48,7 @@ CLAIM_BATCH = 64
 LOOK_EVERY_S = 1.0
 RELAY_EVERY_S = 1.0
 REFILL_S = 0.01
+RECOUNT_EVERY_S = 10.0
 PLANS_KEPT = 500
 RESTART_ME = 75
 TURN_S = 0.0005  # a thread that computes gives way to the loop after this
@@ -55,11 +57,13 @@ TURN_S = 0.0005  # a thread that computes gives way to the loop after this
 class Resident:
     """The resident loop: claims executions, runs them, and writes through one writer."""
 
-    def __init__(self, config: Config, worker_id: UUID) -> None:
-        """Prepare; `run` starts it."""
+    def __init__(self, config: Config, worker_id: UUID, lease: Lease) -> None:
+        """Prepare; `start` starts it."""
         self._config = config
         self._worker_id = worker_id
         self._runs: dict[UUID, Run] = {}
+        self._begun: dict[UUID, object] = {}  # what runs or is about to, by execution
+        self._recount_at = 0.0  # when to look for what is ours by the rows only
         self._tasks: set[asyncio.Task[None]] = set()
         self._plans: dict[UUID, Plan] = {}
         self._loop = asyncio.new_event_loop()
@@ -74,7 +78,10 @@ class Resident:
         egress = Egress(allow=config.egress_allow)
         resources = Resources(catalogue.load(), egress, config.data, config.script)
         self._ports = Ports(
-            Writer(config.database_url, worker_id, self._signal), self._pool, resources
+            Writer(config.database_url, worker_id, self._signal),
+            self._pool,
+            resources,
+            lease.holds,
         )
 
     def poke(self) -> None:
@@ -131,10 +138,11 @@ class Resident:
         while not self._draining:
             self.turned_at = self._loop.time()
             try:
+                await self._recount()
                 more = await self._claim()
             except psycopg.Error as error:
                 log.warning("claim_failed", error=type(error).__name__)
-                more = False
+                self._recount_at, more = 0.0, False
             if more:
                 continue
             try:
@@ -145,17 +153,32 @@ class Resident:
                 self._rung.clear()
 
     async def _claim(self) -> bool:
-        free = min(CLAIM_BATCH, self._config.slots - len(self._runs))
+        free = min(CLAIM_BATCH, self._config.slots - len(self._begun))
         if free <= 0:
             return False
         reader = await self._reading()
+        failpoint("claim.before_commit")
         cursor = await reader.execute(
             CLAIM, (self._worker_id, list(self._plans), self._worker_id, STATE_SCHEMA, free)
         )
         rows = await cursor.fetchall()
+        if rows:
+            failpoint("claim.after_commit")
         for row in rows:
-            self._begin(held(row))
+            self._begin(row)
         return len(rows) == free
+
+    async def _recount(self) -> None:
+        """Give back what is ours by the rows but does not run: the answer to a claim was lost."""
+        if self._loop.time() < self._recount_at:
+            return
+        reader = await self._reading()
+        cursor = await reader.execute("SELECT held_by(%s)", (self._worker_id,))
+        for (execution_id,) in await cursor.fetchall():
+            if execution_id not in self._begun:
+                log.warning("held_without_running", execution=str(execution_id))
+                await self._take_away(execution_id, "released")
+        self._recount_at = self._loop.time() + RECOUNT_EVERY_S
 
     async def _reading(self) -> psycopg.AsyncConnection[Any]:
         if self._reader is None or self._reader.closed:
@@ -168,8 +191,9 @@ class Resident:
             )
         return self._reader
 
-    def _begin(self, found: Held) -> None:
-        task = self._loop.create_task(self._run(found))
+    def _begin(self, row: Any) -> None:
+        self._begun[row[0]] = row
+        task = self._loop.create_task(self._run(row[0], row))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -182,27 +206,34 @@ class Resident:
             self._plans[key] = Plan(parse(found.facts["document"]))
         return self._plans[key]
 
-    async def _run(self, found: Held) -> None:
+    async def _run(self, execution_id: UUID, row: Any) -> None:
         """Run one execution to its next stop; what it cannot handle is given back, counted."""
         why: str | None = "crashed"
+        run: Run | None = None
         try:
+            found = held(row)
             run = Run(found, self._plan(found), self._ports)
-            self._runs[found.id] = run
+            self._runs[execution_id] = run
+            if self._draining:
+                run.ask_to_stop("drain")
             settled = await runner.run(run)
             why = None if settled else "released"
         except FencedError:
-            log.info("fenced", execution=str(found.id))
+            log.info("fenced", execution=str(execution_id))
             why = None
         except PilotError as error:
-            log.warning("run_failed", execution=str(found.id), error=error.message)
+            log.warning("run_failed", execution=str(execution_id), error=error.message)
         except Exception:  # the seam of one job: the row says that it crashed
-            log.exception("run_crashed", execution=str(found.id))
-        finally:
-            self._runs.pop(found.id, None)
+            log.exception("run_crashed", execution=str(execution_id))
+        if why is not None:
+            await self._give_back(execution_id, why)
+        if self._begun.get(execution_id) is row:  # another claim of ours may run it by now
+            del self._begun[execution_id]
+        if self._runs.get(execution_id) is run:
+            self._runs.pop(execution_id, None)
         if why is None:
             self._refill()
         else:
-            await self._give_back(found.id, why)
             self._rung.set()
 
     def _refill(self) -> None:
@@ -216,12 +247,14 @@ class Resident:
 
     async def _give_back(self, execution_id: UUID, why: str) -> None:
         try:
-            reader = await self._reading()
-            await reader.execute(
-                "SELECT take_away(%s, %s, %s)", (execution_id, self._worker_id, why)
-            )
+            await self._take_away(execution_id, why)
         except psycopg.Error as error:
             log.warning("give_back_failed", execution=str(execution_id), error=str(error))
+            self._recount_at = 0.0
+
+    async def _take_away(self, execution_id: UUID, why: str) -> None:
+        reader = await self._reading()
+        await reader.execute("SELECT take_away(%s, %s, %s)", (execution_id, self._worker_id, why))
 
     def _signal(self, execution_ids: list[UUID]) -> None:
         self._signals.update(execution_ids)
@@ -308,7 +341,7 @@ def main(config: Config) -> int:
     progress.configure(config.redis_url)
     liveness = Liveness(config.database_url, socket.gethostname(), os.getpid())
     worker_id = liveness.register()
-    resident = Resident(config, worker_id)
+    resident = Resident(config, worker_id, liveness.lease)
     _Process.resident = resident
     resident.start()
     stop = threading.Event()

@@ -213,10 +213,13 @@ BEGIN
 END $$;
 
 -- Whether a checkpoint whose answer was lost is in the database, and whether the fence still holds.
+-- The row lock comes first: the statement of a lost connection may still be at work.
 CREATE FUNCTION was_applied(p_execution uuid, p_fence int, p_attempts json, p_status text)
 RETURNS TABLE (applied boolean, held boolean, cancel boolean, pause boolean, late boolean)
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
-  SELECT (json_array_length(p_attempts) > 0 OR p_status IS NOT NULL)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+BEGIN
+  PERFORM 1 FROM execution e WHERE e.id = p_execution FOR UPDATE;
+  RETURN QUERY SELECT (json_array_length(p_attempts) > 0 OR p_status IS NOT NULL)
       AND (p_status IS NULL OR e.status = p_status)
       AND NOT EXISTS (SELECT 1 FROM json_to_recordset(p_attempts) AS a(path text, attempt int,
             status text) WHERE NOT EXISTS (SELECT 1 FROM step_execution s
@@ -225,7 +228,13 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
     e.fence = p_fence AND e.status IN ('running', 'cancelling'),
     e.cancel_requested_at IS NOT NULL, e.pause_requested_at IS NOT NULL,
     e.deadline_at <= pilot_now()
-    FROM execution e WHERE e.id = p_execution $$;
+    FROM execution e WHERE e.id = p_execution;
+END $$;
+
+-- What a worker holds by the rows.
+CREATE FUNCTION held_by(p_worker uuid) RETURNS SETOF uuid
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  SELECT id FROM execution WHERE worker_id = p_worker AND status IN ('running', 'cancelling') $$;
 
 -- Executions of a worker that have to stop soon: a person asked, or the master switch is off.
 CREATE FUNCTION asked_to_stop(p_worker uuid) RETURNS TABLE (id uuid, why text)
@@ -302,16 +311,17 @@ END $$;
 
 REVOKE EXECUTE ON FUNCTION claim(uuid, int, int, int), load_executions(uuid, uuid[], uuid[]),
   checkpoint(uuid, json, json, json, json, json), was_applied(uuid, int, json, text),
-  asked_to_stop(uuid) FROM PUBLIC;
+  asked_to_stop(uuid), held_by(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION claim(uuid, int, int, int), load_executions(uuid, uuid[], uuid[]),
   checkpoint(uuid, json, json, json, json, json), was_applied(uuid, int, json, text),
-  asked_to_stop(uuid) TO pilot_app;
+  asked_to_stop(uuid), held_by(uuid) TO pilot_app;
 GRANT SELECT ON setting TO pilot_claim;
 GRANT CREATE ON SCHEMA public TO pilot_claim;
 ALTER FUNCTION claim(uuid, int, int, int) OWNER TO pilot_claim;
 ALTER FUNCTION load_executions(uuid, uuid[], uuid[]) OWNER TO pilot_claim;
 ALTER FUNCTION was_applied(uuid, int, json, text) OWNER TO pilot_claim;
 ALTER FUNCTION asked_to_stop(uuid) OWNER TO pilot_claim;
+ALTER FUNCTION held_by(uuid) OWNER TO pilot_claim;
 ALTER FUNCTION checkpoint(uuid, json, json, json, json, json) OWNER TO pilot_claim;
 REVOKE CREATE ON SCHEMA public FROM pilot_claim;
 """
@@ -319,6 +329,7 @@ REVOKE CREATE ON SCHEMA public FROM pilot_claim;
 DOWN = r"""
 DROP FUNCTION checkpoint(uuid, json, json, json, json, json);
 DROP FUNCTION asked_to_stop(uuid);
+DROP FUNCTION held_by(uuid);
 DROP FUNCTION was_applied(uuid, int, json, text);
 DROP FUNCTION checkpoint_waits(json, int[], uuid[], uuid[], timestamptz);
 DROP FUNCTION load_executions(uuid, uuid[], uuid[]);

@@ -114,6 +114,8 @@ async def _effect_and_result(
 
     def act() -> Any:
         failpoint("effect.before")
+        if not run.ports.may_act():
+            return _LAPSED
         output = work.perform(step, around, attempt, timeout_s, again)
         failpoint("effect.after")
         return output
@@ -130,13 +132,16 @@ async def _effect_and_result(
         text = f"The action failed inside ({type(error).__name__}); see the worker's log."
         fault = StepError(ErrorClass.INTERNAL, text)
         return await _failed(run, step, attempt, started, scope, fault)
-    if output is _ABANDONED:
+    if output is _LAPSED:
+        run.ask_to_stop("drain")
+    if output is _ABANDONED or output is _LAPSED:
         await _interrupt(run, step, attempt, started)
         return Result(StepStatus.PENDING)
     return await records.write_outcome(run, step, attempt.path, _done(output), started)
 
 
-_ABANDONED = object()
+_ABANDONED = object()  # cancelled on its way
+_LAPSED = object()  # never begun: this worker may have been declared dead
 
 
 def _done(output: Any) -> Done:

@@ -22,6 +22,22 @@ STUCK_S = 10.0  # a loop that has not turned for so long counts as dead
 VERSION = "0.1.0"
 
 
+class Lease:
+    """For how long this worker may still start effects: others take over when it runs out."""
+
+    def __init__(self) -> None:
+        """Begin with a full one."""
+        self._renewed_at = time.monotonic()
+
+    def renew(self, asked_at: float) -> None:
+        """It was renewed by a beat that was sent at this monotonic time."""
+        self._renewed_at = asked_at
+
+    def holds(self) -> bool:
+        """Whether the last renewal is recent enough; the clock runs on in a stopped process."""
+        return time.monotonic() - self._renewed_at < STUCK_S
+
+
 class Loop(Protocol):
     """What the heartbeat needs of the resident loop."""
 
@@ -47,6 +63,7 @@ class Liveness:
         self._connection: psycopg.Connection[Any] | None = None
         self._worker_id: UUID | None = None
         self._number = 0
+        self.lease = Lease()
 
     def register(self) -> UUID:
         """Insert the worker's row, take its lock, and return its id."""
@@ -115,25 +132,34 @@ class Liveness:
 
     def _live(self, loop: Loop, on_death: Callable[[], None]) -> None:
         swept_at = 0.0
-        beaten_at = time.monotonic()
         while not self._ended.wait(BEAT_EVERY_S):
             try:
                 if loop.seconds_since_turn() > STUCK_S or not self._beat():
                     log.error("declared_dead", worker=str(self._worker_id))
                     on_death()
                     return
-                beaten_at = time.monotonic()
                 self._look(loop)
                 if time.monotonic() - swept_at >= SWEEP_EVERY_S:
                     swept_at = time.monotonic()
                     self._sweep(loop)
             except psycopg.Error as error:
                 log.warning("heartbeat_failed", error=type(error).__name__)
-                if time.monotonic() - beaten_at > STUCK_S:
+                if not self.lease.holds():
                     on_death()  # cut off: the lease is about to pass to others
                     return
 
     def _beat(self) -> bool:
+        """Renew the lease; False: this worker was declared dead."""
+        asked_at = time.monotonic()
+        try:
+            alive = self._renew()
+        except psycopg.OperationalError:  # a cut connection: its lock, which others see, went too
+            alive = self._renew()
+        if alive:
+            self.lease.renew(asked_at)
+        return alive
+
+    def _renew(self) -> bool:
         cursor = self._connected().execute(
             "UPDATE worker SET heartbeat_at = pilot_now(), "
             "lease_until = pilot_now() + interval '15 s' WHERE id = %s AND stopped_at IS NULL",

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -82,6 +82,7 @@ class Ports:
     writer: Writer
     pool: Executor
     resources: Resources
+    may_act: Callable[[], bool]  # whether its lease is long enough to start an effect
 
 
 class Run:

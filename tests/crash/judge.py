@@ -54,6 +54,18 @@ def finished(slot, run):
     return {row[:3]: row[3:] for row in rows}
 
 
+def everything(slot):
+    """Return all that a worker could write about executions."""
+    return [
+        slot.ask("SELECT id, status, fence, event_seq, worker_id FROM execution ORDER BY id"),
+        slot.ask(
+            "SELECT execution_id, path, attempt, s::text FROM step_execution s ORDER BY 1, 2, 3"
+        ),
+        slot.ask("SELECT id, w::text FROM wait w ORDER BY 1"),
+        slot.ask("SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM audit)"),
+    ]
+
+
 def faults(slot, run, controls, before):
     """Return everything that is wrong with the executions of a trial."""
     found = [

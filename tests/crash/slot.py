@@ -20,6 +20,7 @@ from pilot.audit import Actor
 from pilot.engine import approvals, executions, folders, starts
 from pilot.errors import PilotError
 from pilot.services import processes
+from pilot.worker import RESTART_ME
 from tests import world
 from tests.crash import workflows
 from tests.engine.worker_process import make_agent, switch_on
@@ -75,12 +76,16 @@ class Slot:
             db.dsn(place.database), autocommit=True, options="-c role=pilot_app"
         )
         self.rows.execute("SELECT set_config('app.sees_all', 'on', false)")
-        self.survivor = self.fork()
-        self.survivor_id = self.registered(self.survivor)
+        self.survive()
 
     def close(self):
         self.end(self.survivor, signal.SIGTERM)
         self.rows.close()
+
+    def survive(self):
+        """Start the worker that goes on when others die."""
+        self.survivor = self.fork()
+        self.survivor_id = self.registered(self.survivor)
 
     def ask(self, statement, *values):
         return self.rows.execute(statement, values).fetchall()
@@ -139,6 +144,13 @@ class Slot:
         found, status = os.waitpid(pid, os.WNOHANG)
         return os.waitstatus_to_exitcode(status) if found else None
 
+    def wait(self, pid, seconds=10):
+        """Return how a child ended; None if it did not."""
+        end = time.monotonic() + seconds
+        while (code := self.ended(pid)) is None and time.monotonic() < end:
+            time.sleep(LOOK_EVERY_S)
+        return code
+
     def until(self, question, seconds=TRIAL_S):
         """Ask again until the answer is true."""
         end = time.monotonic() + seconds
@@ -156,6 +168,18 @@ class Slot:
         if not closed:
             with suppress(Exception):
                 jobs.ring_now(self.survivor_id)
+
+    def supervise(self, run):
+        """Start the survivor anew if it was declared dead by mistake, as `pilot up` does."""
+        code = self.ended(self.survivor)
+        if code is not None:
+            run.faults += [] if code == RESTART_ME else [f"the survivor ended with {code}"]
+            self.survive()
+        return True
+
+    def stopped(self, pid):
+        """Whether a process was stopped by a signal."""
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
 
     # what people do
 
@@ -231,6 +255,11 @@ class Slot:
 
     def seen(self, known):
         return [one for one in journal(self.place.journal) if one["id"] == known]
+
+    def all_seen(self):
+        """Return what the receiver wrote down of all executions of this slot."""
+        mine = f"{self.number:02}-"
+        return [one for one in journal(self.place.journal) if one["id"].startswith(mine)]
 
     def table_rows(self, known):
         with self.table.open(newline="") as table:

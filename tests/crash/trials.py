@@ -5,8 +5,13 @@ import random
 import signal
 import time
 
+import psycopg
+
+from pilot import db, jobs
 from pilot.engine import executions
+from pilot.worker import RESTART_ME
 from tests.crash import judge
+from tests.crash.slot import Running
 
 PRESS_AFTER_S = 0.08
 
@@ -64,4 +69,76 @@ def chance(slot, asked):
     return kill(slot, asked | {"after_s": rng.uniform(0.05, 0.45)})
 
 
-KINDS = {"kill": kill, "chance": chance}
+def zombies(slot, asked):
+    """Workers stopped past their lease; others finish their work; then they wake up."""
+    slot.gate(closed=True)
+    run, stopped = Running({}, {}), []
+    run.answer = asked.get("answer", "truth")
+    for point in asked["points"]:
+        more = slot.start(asked["workflows"])
+        run.names |= more.names
+        run.ids |= more.ids
+        stopped.append(slot.fork(f"{point}:stop"))
+        _until_stopped(slot, more, stopped[-1])
+    before = judge.finished(slot, run)
+    slot.gate(closed=False)
+    slot.until(lambda: slot.attend(run))
+    seen, rows = slot.all_seen(), judge.everything(slot)
+    for pid in stopped:
+        os.kill(pid, signal.SIGCONT)
+    codes = [slot.wait(pid) for pid in stopped]
+    found = judge.faults(slot, run, slot.controls, before)
+    if codes != [RESTART_ME] * len(asked["points"]):
+        found.append(f"the zombies ended with {codes}")
+    late = [one for one in slot.all_seen()[len(seen) :] if one["applied"]]
+    if late:  # a request that was on its way is sent, but its key is known by then
+        found.append(f"zombies acted: {late}")
+    if judge.everything(slot) != rows:
+        found.append("zombies wrote")
+    return found
+
+
+def _until_stopped(slot, run, pid):
+    slot.until(lambda: slot.attend(run) or slot.stopped(pid), 10)
+
+
+def cut(slot, asked):
+    """The connections of two working workers are cut, again and again; nobody is killed."""
+    run = slot.start(asked["workflows"])
+    other = slot.fork()
+    slot.registered(other)
+    with psycopg.connect(db.dsn(slot.place.database), autocommit=True) as knife:
+        for _ in range(asked["times"]):
+            time.sleep(0.12)
+            knife.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> ALL (%s)",
+                ([knife.info.backend_pid, slot.rows.info.backend_pid],),
+            )
+            slot.supervise(run)
+    slot.until(lambda: slot.supervise(run) and slot.attend(run))
+    slot.end(other, signal.SIGTERM)
+    return judge.faults(slot, run, slot.controls, {})
+
+
+def race(slot, asked):
+    """Two workers, every bell rung ten times: each step runs once."""
+    other = slot.fork()
+    slot.registered(other)
+    run = slot.start(asked["workflows"])
+    for execution in run.names:
+        for _ in range(10):
+            jobs.ring_now(execution)
+    slot.until(lambda: slot.attend(run))
+    slot.end(other, signal.SIGTERM)
+    found = judge.faults(slot, run, slot.controls, {})
+    again = slot.ask(
+        "SELECT path, attempt, status FROM step_execution WHERE execution_id = ANY (%s) "
+        "AND attempt > 1 AND NOT path = ANY (%s)",
+        list(run.names),
+        ["left", "bad", "ask"],  # those fail once or are asked anew by their workflow
+    )
+    return found + [f"ran twice: {one}" for one in again]
+
+
+KINDS = {"kill": kill, "chance": chance, "zombies": zombies, "cut": cut, "race": race}

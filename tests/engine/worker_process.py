@@ -31,7 +31,7 @@ def working(facts):
     jobs.configure(facts.redis_url)
     progress.configure(facts.redis_url)
     liveness = Liveness(facts.database_url, "test", os.getpid())
-    resident = Resident(facts, liveness.register())
+    resident = Resident(facts, liveness.register(), liveness.lease)
     resident.start()
     thread = liveness.start(resident, on_death=lambda: None)
     try:

@@ -1,0 +1,33 @@
+"""Zombies, cut connections, races: nothing is lost or doubled, and the wrong one writes nothing."""
+
+import pytest
+
+pytestmark = pytest.mark.crash
+MIXED = ("chain", "wide", "once")
+
+
+@pytest.mark.capability(240)
+def test_a_worker_that_wakes_up_after_its_lease_writes_and_sends_nothing(laboratory):
+    points = {
+        "chain": "effect.before:2 effect.before:4 effect.after:3 decide.before_commit:1 "
+        "finish.before_commit:1 result.before_commit:4",
+        "wide": "intent.before_commit:2 effect.before:3 effect.after:1 result.before_commit:5",
+        "once": "claim.after_commit:1 effect.before:1 effect.after:1 result.before_commit:2",
+        "asked": "wait.before_commit:1 park.before_commit:1 effect.before:2 intent.after_commit:2",
+    }
+    laboratory(
+        [
+            {"kind": "zombies", "points": text.split(), "workflows": (name,)}
+            for name, text in points.items()
+        ]
+    )
+
+
+def test_cut_connections_lose_and_double_nothing(laboratory):
+    names = (*MIXED, "asked", "later", "slow", "voided") * 3
+    laboratory([{"kind": "cut", "times": 12, "workflows": names} for _ in range(4)])
+
+
+def test_two_workers_and_too_many_bells_run_each_step_once(laboratory):
+    names = (*MIXED, "asked", "slow") * 6
+    laboratory([{"kind": "race", "workflows": names} for _ in range(4)])
