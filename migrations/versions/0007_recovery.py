@@ -41,8 +41,7 @@ CREATE FUNCTION take_away(p_execution uuid, p_worker uuid, p_why text) RETURNS t
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 DECLARE e execution; a record; poisoned boolean;
 BEGIN
-  UPDATE execution SET fence = fence + 1, worker_id = NULL, status = 'queued',
-         wake_at = pilot_now(),
+  UPDATE execution SET fence = fence + 1, worker_id = NULL, wake_at = pilot_now(),
          recovery_attempts = recovery_attempts + (p_why IN ('worker_died', 'crashed'))::int
     WHERE id = p_execution AND worker_id = p_worker AND status IN ('running', 'cancelling')
     RETURNING * INTO e;
@@ -69,6 +68,7 @@ BEGIN
                          json_build_object('worker', p_worker));
     RETURN 'needs_attention';
   END IF;
+  UPDATE execution SET status = 'queued' WHERE id = e.id;
   PERFORM add_event(e.id, 'execution', NULL, json_build_object('status', 'queued', 'reason', p_why));
   IF p_why IN ('worker_died', 'crashed') THEN
     PERFORM audit_system(e.id, e.owner_id, 'PILOT_EXECUTION_RECOVERED',

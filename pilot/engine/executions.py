@@ -121,20 +121,24 @@ def retry_failed(
         row = _locked(session, execution_id, RETRYABLE, "retried")
         _agent_exists(session, row)
         _fresh_receipt(row, seen_seq)
-        again = session.scalars(
+        again = session.execute(
             update(StepExecution)
             .where(StepExecution.execution_id == row.id, StepExecution.status == StepStatus.FAILED)
             .values(status=StepStatus.SUPERSEDED)
-            .returning(StepExecution.path)
+            .returning(StepExecution.path, StepExecution.attempt)
         ).all()
         if not again and row.error is None:
             raise ConflictError("Nothing failed in this execution: there is nothing to retry.")
+        for path, attempt in again:
+            seen = {"status": str(StepStatus.SUPERSEDED), "attempt": attempt}
+            trail.tell(session, row.id, "step", path, seen)
         row.error, row.output, row.finished_at = None, None, None
         row.deadline_at = session.scalar(
             text("SELECT greatest(:d, pilot_now() + interval '1 hour')"), {"d": row.deadline_at}
         )
         _queue(session, row)
-        trail.record(session, row, Event.PILOT_EXECUTION_RETRIED, by, {"steps": sorted(set(again))})
+        steps = sorted({path for path, _ in again})
+        trail.record(session, row, Event.PILOT_EXECUTION_RETRIED, by, {"steps": steps})
 
 
 def answer(  # noqa: PLR0913 -- whose answer to which question, and its result
