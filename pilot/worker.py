@@ -19,6 +19,7 @@ import psycopg
 import structlog
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
+from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
@@ -286,6 +287,18 @@ class Resident:
 
 class Doorbell(Job):
     """A job that may only ring: other functions, callbacks and serializers are refused."""
+
+    @classmethod
+    def fetch(cls, id: str, *arguments: Any, **more: Any) -> Job:  # noqa: A002 - RQ's name
+        """Return a job, or treat one that cannot be read as gone: it must not stop the worker."""
+        try:
+            job: Job = super().fetch(id, *arguments, **more)
+            job.func_name  # noqa: B018 - reads its data
+        except (ValueError, DeserializationError) as error:
+            log.warning("job_refused", reason=type(error).__name__)
+            record_anomaly("unreadable")
+            raise NoSuchJobError from error
+        return job
 
     def perform(self) -> Any:
         """Ring, or drop and audit what is not a ring."""

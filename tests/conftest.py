@@ -11,7 +11,8 @@ import redis
 from pilot import db
 from tests import servers as own_servers
 
-pytest_plugins = ["pytester", "tests.capabilities", "tests.pages", "tests.programs", "tests.world"]
+NAMES = ("capabilities", "pages", "processes", "programs", "world")
+pytest_plugins = ["pytester", *(f"tests.{name}" for name in NAMES)]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,15 +1,11 @@
 """The first journey: a typed goal becomes mail, through an approval and a dead worker."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
 from email import message_from_bytes, policy
 
 import pytest
 
-from pilot import jobs, progress
 from tests.engine import worker_process as wp
 
 GOAL = (
@@ -17,30 +13,6 @@ GOAL = (
     "three full days, soonest first. Say none if there are none. I want to approve the mail "
     "before it is sent."
 )
-
-
-@pytest.fixture
-def worker(database, redis_url, config):
-    """Give `worker()`: a worker process; all are ended with the test."""
-    jobs.configure(redis_url)
-    progress.configure(redis_url)
-    running = []
-
-    def worker() -> subprocess.Popen:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "DATABASE_URL": database,
-            "REDIS_URL": redis_url,
-            "PILOT_DATA": str(config.data),
-        }
-        process = subprocess.Popen([sys.executable, "-m", "pilot.cli", "worker"], env=environment)
-        running.append(process)
-        return process
-
-    yield worker
-    for process in running:
-        process.kill()
-        process.wait()
 
 
 def mails(config, owner):
@@ -53,14 +25,14 @@ def mails(config, owner):
 
 @pytest.mark.browser
 @pytest.mark.capability(37, 41, 116, 165, 249, 264)
-def test_a_goal_becomes_mail_once(window, world, worker, config, database, app):
+def test_a_goal_becomes_mail_once(window, world, worker_process, config, database, app):
     page = window(world.admin)
     page.goto("/")
     page.get_by_role("button", name="Load the demo").click()
     page.get_by_text("Demo loaded: 3 agents").wait_for()
 
     page.goto("/")
-    first = worker()
+    first = worker_process()
     clicks = 0
     page.get_by_label("What shall be done?").fill(GOAL)
     for name in ("Draft workflow", "Save agent", "Start"):
@@ -75,7 +47,7 @@ def test_a_goal_becomes_mail_once(window, world, worker, config, database, app):
     page.get_by_role("link", name="Decide").click()
     assert "Critical" in page.locator(".mail-body").inner_text()
     assert mails(config, world.admin) == []
-    worker()
+    worker_process()
     page.get_by_role("button", name="Approve").click()
     page.get_by_text("Approved.").first.wait_for()
 
@@ -89,10 +61,10 @@ def test_a_goal_becomes_mail_once(window, world, worker, config, database, app):
     assert page.complaints == []
 
 
-def test_the_same_journey_needs_no_script(browse, world, worker, config, database, app):
+def test_the_same_journey_needs_no_script(browse, world, worker_process, config, database, app):
     admin = browse(world.admin)
     assert admin.post("/demo").status_code == 303
-    worker()
+    worker_process()
     draft = admin.post("/agents/new", {"goal": GOAL}).location
     agent = admin.post(f"{draft}/save", {"name": "Plain"}).location
     fields = re.findall(r'name="(input-[a-z]+)"[^>]*value="([^"]*)"', admin.get(agent).text)

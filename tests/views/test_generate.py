@@ -30,7 +30,7 @@ def begin(browser, goal):
     return answer.location
 
 
-@pytest.mark.capability(116)
+@pytest.mark.capability(116, 117)
 def test_a_goal_leads_to_a_draft_and_the_draft_to_an_agent(operator):
     url = begin(operator, GOAL)
     page = operator.get(url)

@@ -48,3 +48,26 @@ def test_a_viewer_gets_no_forms_and_a_stranger_no_rows(browse, world, app):
     assert 'action="/agents/new"' not in page
     assert 'action="/demo"' not in page
     assert browse(world.stranger).get("/index.json").json["recent"] == []
+
+
+@pytest.mark.capability(273)
+def test_what_needs_somebody_stands_first_with_its_reason_and_link(admin, world, app, superuser):
+    by = world.admin.actor
+    made = loading.load(data=app.config["DATA"], by=by, user_id=world.admin.id)
+    agent = made.agents["Urgent tasks"]
+    failed, unclear = (
+        starts.start(agent, starts.Start(), by=by, user_id=world.admin.id) for _ in range(2)
+    )
+    error = '{"message": "The mail server is away", "step": "send"}'
+    superuser.execute(
+        "UPDATE execution SET status = 'failed', error = %s, finished_at = now() WHERE id = %s",
+        [error, failed],
+    )
+    superuser.execute("UPDATE execution SET status = 'needs_attention' WHERE id = %s", [unclear])
+    page = admin.get("/").text
+    assert page.index("Needs attention") < page.index("What shall be done?")
+    assert page.index(str(unclear)) < page.index(str(failed))
+    assert "The mail server is away" in page
+    assert "No worker is running" in page
+    tiles = {"/executions", "/executions?status=failed", "/executions?status=waiting"}
+    assert all(f'href="{url}"' in page for url in tiles)

@@ -1,0 +1,56 @@
+"""The queue is an untrusted transport: only a ring is heard, everything else is dropped."""
+
+import json
+import time
+
+import pytest
+import redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from pilot import jobs
+from tests.engine import worker_process as wp
+
+STEPS = [{"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}]
+
+
+@pytest.fixture
+def queue(redis_url):
+    with redis.Redis.from_url(redis_url) as client:
+        yield Queue(jobs.QUEUE, connection=client, serializer=JSONSerializer)
+
+
+def until(condition, seconds=15):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.05)
+
+
+@pytest.mark.capability(308)
+def test_foreign_jobs_are_dropped_audited_and_stop_nothing(
+    queue, worker_process, world, database, superuser, tmp_path
+):
+    made = tmp_path / "made"
+    queue.enqueue("os.mkdir", args=(str(made),))
+    queue.enqueue("subprocess.check_call", args=(["touch", str(made)],))
+    queue.enqueue(jobs.WAKE, kwargs={"execution_id": "not\nan id"})
+    queue.enqueue(jobs.WAKE, kwargs={"execution_id": str(world.admin.id)})
+    queue.enqueue(jobs.WAKE, kwargs={"execution_id": "x", "more": 1})
+    broken = queue.enqueue(jobs.WAKE, kwargs={"execution_id": "x"})
+    queue.connection.hset(broken.key, "data", b"\x80\x04cos\nsystem\n.")
+    queue.connection.rpush(queue.key, "no such job", "a\nb", "")
+    worker_process()
+    until(lambda: queue.count == 0)
+    query = "SELECT record FROM audit WHERE event = 'SECURITY_ANOMALY_DETECTED'"
+    until(lambda: len(superuser.execute(query).fetchall()) >= 2)
+    named = {json.loads(row[0])["details"]["function"] for row in superuser.execute(query)}
+    assert {"os.mkdir", "subprocess.check_call"} <= named
+    assert not made.exists()
+
+    wp.switch_on()
+    execution = wp.start(wp.make_agent(world.operator.id, STEPS), world.operator.id)
+    for _ in range(20):
+        jobs.ring_now(execution)
+    assert wp.wait_for(database, execution)[0] == "completed"
+    assert len(wp.attempts(database, execution)) == 1
