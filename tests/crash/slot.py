@@ -57,7 +57,7 @@ class Running:
 class Slot:
     """Starts executions, kills their workers, does what people do, and looks."""
 
-    def __init__(self, place, number):
+    def __init__(self, place, number, documents=workflows.ALL):
         self.place, self.number, self.count = place, number, 0
         db.configure(place.database)
         jobs.configure(place.redis)
@@ -67,7 +67,7 @@ class Slot:
         self.by = Actor(f"user:{self.owner}")
         self.agents = {
             name: make_agent(self.owner, **_aimed(one, place.base))
-            for name, one in workflows.ALL.items()
+            for name, one in documents.items()
         }
         self.table = folders.private(Path(place.folder), self.owner) / "tables" / "log.csv"
         self.table.parent.mkdir(parents=True, mode=0o700)
