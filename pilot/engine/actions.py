@@ -6,17 +6,16 @@ from typing import Any
 import structlog
 
 from pilot import plugins
-from pilot.engine.expressions import Scope, compile_expression
+from pilot.engine import rules
 from pilot.engine.history import Attempt
 from pilot.engine.outcomes import StepContext
 from pilot.engine.references import compile_template
-from pilot.errors import ErrorClass, ExpressionError, StepError
-from pilot.plugins import Action, Block, Call
+from pilot.errors import ErrorClass, StepError
+from pilot.plugins import Action, Call
 
 log = structlog.get_logger()
 
 STRICTNESS = ("pure", "keyed", "probe", "once")
-RULE_ROOTS = frozenset({"params", "agent", "execution"})
 
 
 def find(name: str, context: StepContext) -> Action:
@@ -64,7 +63,7 @@ def accept(name: str, given: Any, context: StepContext) -> dict[str, Any]:
     if issues:
         text = "; ".join(f"{one.path.lstrip('/')}: {one.message}" for one in issues[:5])
         raise StepError(ErrorClass.INPUT, f"{name} cannot be called: {text}")
-    _keep_rules(action, given, context)
+    rules.refuse(action, given, context)
     checked: dict[str, Any] = given
     return checked
 
@@ -76,20 +75,6 @@ def _formats(action: Action) -> dict[tuple[str, ...], str]:
         for name, part in properties.items()
         if part.get("format") in {"html", "uri"}
     }
-
-
-def _keep_rules(action: Action, given: dict[str, Any], context: StepContext) -> None:
-    roots = {"params": action.complete(given), "agent": {}, "execution": {}}
-    scope = Scope(roots=roots, now=context.scope.now, zone=context.scope.zone)
-    for rule in action.rules:
-        if not isinstance(rule, Block):
-            continue
-        try:
-            holds = compile_expression(rule.when, roots=RULE_ROOTS).evaluate(scope)
-        except ExpressionError as error:
-            raise StepError(ErrorClass.CONFIG, f"A rule of {action.name}: {error}") from error
-        if holds:
-            raise StepError(ErrorClass.INPUT, rule.message)
 
 
 def effect(name: str, stricter: str | None, given: dict[str, Any], context: StepContext) -> str:

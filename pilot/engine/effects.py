@@ -14,11 +14,11 @@ import structlog
 
 from pilot import strictjson
 from pilot.audit import Event
-from pilot.engine import guards, records, steps
+from pilot.engine import confirmations, guards, records, steps
 from pilot.engine.checkpoints import AttemptRow
 from pilot.engine.expressions import Scope
 from pilot.engine.history import Attempt
-from pilot.engine.outcomes import Done, Work
+from pilot.engine.outcomes import Done, StepContext, Wait, Work
 from pilot.engine.run import Result, Run
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import StepFields
@@ -50,24 +50,45 @@ async def _attempt_once(run: Run, step: StepFields, path: str, scope: Scope, wor
         return await records.skip(run, step, path, ["Its approval was refused."])
     begun = _begun(run.history.latest(path))
     try:
-        given = begun.input if begun else work.resolve(step, around)
-        effect = (begun.effect if begun else None) or work.effect(step, around, given)
+        given, effect, question = _settled(run, step, path, around, work, started)
     except (ExpressionError, StepError) as error:
         return await records.fail(run, step, path, scope, error, started)
     if isinstance(given, Done):  # nothing to do: an empty input, for example
         return await records.write_outcome(run, step, path, given, started)
-    void = await guards.void_if_changed(run, step, given)
-    if void is not None:
-        return void
+    stays = await guards.void_if_changed(run, step, given)
+    if stays is None and question is not None:
+        stays = await records.write_outcome(run, step, path, question, started)
+    if stays is not None:
+        return stays
+    await confirmations.close(run, step, path, started)
     attempt = _attempt(run, path, begun, given, effect)
     if not await _intend(run, step, attempt, started):
         return Result(StepStatus.PENDING)
     return await _effect_and_result(run, step, attempt, started, scope, work)
 
 
+def _settled(
+    run: Run, step: StepFields, path: str, around: StepContext, work: Work, started: datetime
+) -> tuple[Any, str, Wait | None]:
+    """Return what the attempt is given, its effect class, and what a person is asked first."""
+    begun = _begun(run.history.latest(path))
+    if begun is not None:
+        return begun.input, begun.effect or work.effect(step, around, begun.input), None
+    given = work.resolve(step, around)
+    if confirmations.is_answered(run, step, path):
+        given = confirmations.confirmed(run, path, given, around, started)
+        return given, work.effect(step, around, given), None
+    effect = work.effect(step, around, given)
+    return given, effect, confirmations.question(run, step, given, around)
+
+
 def _begun(latest: Attempt | None) -> Attempt | None:
-    """Return the attempt whose input and key are taken over: interrupted, failed or run again."""
-    return latest if latest is not None and latest.input is not None else None
+    """Return the attempt whose input and key are taken over: interrupted, failed or run again.
+
+    Not one that only asked a person: it has no effect class yet.
+    """
+    acted = latest is not None and latest.effect is not None and latest.input is not None
+    return latest if acted else None
 
 
 def _attempt(run: Run, path: str, begun: Attempt | None, given: Any, effect: str) -> Attempt:
@@ -113,12 +134,15 @@ async def _effect_and_result(
     again = _was_interrupted(run, attempt)
 
     def act() -> Any:
+        confirmations.count(step, attempt, around)
+        remarks = confirmations.remarks(step, attempt, around)  # a bad rule fails before the effect
         failpoint("effect.before")
         if not run.ports.may_act():
             return _LAPSED
-        output = work.perform(step, around, attempt, timeout_s, again)
+        done = _done(work.perform(step, around, attempt, timeout_s, again))
         failpoint("effect.after")
-        return output
+        done.notes.extend(remarks)
+        return done
 
     future = asyncio.get_running_loop().run_in_executor(run.ports.pool, act)
     try:
@@ -137,7 +161,7 @@ async def _effect_and_result(
     if output is _ABANDONED or output is _LAPSED:
         await _interrupt(run, step, attempt, started)
         return Result(StepStatus.PENDING)
-    return await records.write_outcome(run, step, attempt.path, _done(output), started)
+    return await records.write_outcome(run, step, attempt.path, output, started)
 
 
 _ABANDONED = object()  # cancelled on its way

@@ -96,6 +96,20 @@ def refused(run: Run, step: StepFields) -> bool:
     return False
 
 
+def approved(run: Run, step: StepFields, given: Any) -> bool:
+    """Whether an approval step showed exactly these parameters, and was given."""
+    for path, rows in run.history.attempts.items():
+        approval = run.plan.step(path.rsplit("/", 1)[-1])
+        if approval is None or approval.type != "human_approval":
+            continue
+        latest = rows[-1]
+        if latest.status is StepStatus.COMPLETED and step in _guarded(run, approval.id):
+            shown = {one["step"]: one["params"] for one in (latest.input or {}).get("steps", [])}
+            if strictjson.canonical(shown.get(step.id)) == strictjson.canonical(given):
+                return True
+    return False
+
+
 async def void_if_changed(run: Run, step: StepFields, given: Any) -> Result | None:
     """An approval holds for the parameters that were shown: others void it and ask anew."""
     for path, rows in list(run.history.attempts.items()):

@@ -1,6 +1,7 @@
 """Tables, one file per noun; importing this package registers them all."""
 
 from pilot.models import (
+    action_use,
     agent,
     approval,
     audit,
@@ -14,6 +15,7 @@ from pilot.models import (
 )
 
 __all__ = [
+    "action_use",
     "agent",
     "approval",
     "audit",
