@@ -8,7 +8,12 @@ lone surrogates.
 import json
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from pilot.errors import BadJsonError
 
@@ -58,6 +63,28 @@ def canonical(value: Any) -> str:
     return json.dumps(
         _shortest(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False, sort_keys=True
     )
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON data: UTC times with Z, money with its currency, exact decimals."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    return _plain_single(value)
+
+
+def _plain_single(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case date() | UUID():
+            return str(value)
+        case Decimal():
+            return {"amount": format(value, "f"), "currency": "USD"}
+    return value
 
 
 def _shortest(value: Any) -> Any:

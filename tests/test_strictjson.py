@@ -3,7 +3,11 @@
 import contextlib
 import json
 import time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import yaml
@@ -133,3 +137,27 @@ def test_the_longest_way_to_a_fault_is_short(text):
     with pytest.raises(BadJsonError):
         strictjson.loads(text)
     assert time.perf_counter() - started < 0.5
+
+
+@dataclass
+class Row:
+    id: UUID
+    at: datetime
+    cost: Decimal | None
+
+
+def test_answers_hold_utc_times_exact_money_and_texts():
+    at = datetime(2026, 3, 14, 15, 5, tzinfo=timezone(timedelta(hours=1)))
+    row = Row(UUID(int=1), at, Decimal("0.000420000000"))
+    assert strictjson.plain({"rows": (row,), "day": date(2026, 3, 14), 1: None}) == {
+        "rows": [
+            {
+                "id": "00000000-0000-0000-0000-000000000001",
+                "at": "2026-03-14T14:05:00Z",
+                "cost": {"amount": "0.000420000000", "currency": "USD"},
+            }
+        ],
+        "day": "2026-03-14",
+        "1": None,
+    }
+    assert strictjson.plain(at.astimezone(UTC)) == "2026-03-14T14:05:00Z"

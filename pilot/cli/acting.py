@@ -12,6 +12,7 @@ from pilot import db, jobs, logs, progress
 from pilot.audit import Actor
 from pilot.config import Config
 from pilot.engine import users
+from pilot.engine.new_user import Role
 from pilot.errors import NotFoundError
 from pilot.models.user import User
 from pilot.services import schema
@@ -57,3 +58,8 @@ def person(args: Namespace) -> users.SessionUser:
     if row is None:
         raise NotFoundError(f"There is no active person with the address {args.acting_as}.")
     return users.SessionUser(row.id, row.email, row.name, tuple(row.roles), row.zone)
+
+
+def sees_all(who: users.SessionUser) -> bool:
+    """Return whether this person sees and may touch the rows of all owners."""
+    return Role.ADMIN in who.roles

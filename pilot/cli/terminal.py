@@ -29,6 +29,14 @@ def answer(args: Any, value: Any, text: str) -> None:
         say(text)
 
 
+def confirmed(question: str, *, yes: bool) -> bool:
+    """Ask a person at the terminal; without one, or with `yes`, nothing is asked."""
+    if yes or not sys.stdin.isatty():
+        return True
+    _write(f"{question} [y/N]", sys.stderr)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
 def _write(text: str, stream: TextIO) -> None:
     stream.write(text + "\n")
     stream.flush()

@@ -1,6 +1,6 @@
 """What people do with executions: pause, resume, retry, cancel, answer. Each owns its
 transaction; the runner only ever sees the rows that these change. The same `key` within 24 h acts
-once.
+once; `sees_all` is for administrators, who may do this with the executions of others too.
 """
 
 from typing import Any
@@ -30,14 +30,21 @@ from pilot.models.execution import Execution, StepExecution, Wait
 MAX_INPUT_BYTES = 1024 * 1024
 
 
-def pause(execution_id: UUID, *, by: Actor, user_id: UUID, key: str | None = None) -> None:
+def pause(
+    execution_id: UUID,
+    *,
+    by: Actor,
+    user_id: UUID,
+    sees_all: bool = False,
+    key: str | None = None,
+) -> None:
     """Pause at the next step boundary; at once when no worker holds it.
 
     Raises:
         NotFoundError: no such execution.
         ConflictError: it cannot be paused now.
     """
-    with db.transaction("execution.pause", user_id) as session:
+    with db.transaction("execution.pause", user_id, sees_all=sees_all) as session:
         if _done_before(session, user_id, key, "execution.pause", execution_id):
             return
         row = _locked(session, execution_id, PAUSABLE, "paused")
@@ -56,6 +63,7 @@ def resume(
     *,
     by: Actor,
     user_id: UUID,
+    sees_all: bool = False,
     seen_seq: int | None = None,
     key: str | None = None,
 ) -> None:
@@ -65,7 +73,7 @@ def resume(
         NotFoundError: no such execution, or its agent is gone (named).
         ConflictError: it cannot be resumed now, or it changed since the receipt.
     """
-    with db.transaction("execution.resume", user_id) as session:
+    with db.transaction("execution.resume", user_id, sees_all=sees_all) as session:
         if _done_before(session, user_id, key, "execution.resume", execution_id):
             return
         row = _locked(session, execution_id, RESUMABLE, "resumed")
@@ -78,14 +86,21 @@ def resume(
         trail.record(session, row, Event.PILOT_EXECUTION_RESUMED, by, {})
 
 
-def cancel(execution_id: UUID, *, by: Actor, user_id: UUID, key: str | None = None) -> None:
+def cancel(
+    execution_id: UUID,
+    *,
+    by: Actor,
+    user_id: UUID,
+    sees_all: bool = False,
+    key: str | None = None,
+) -> None:
     """Cancel: at once when no worker holds it, else within seconds.
 
     Raises:
         NotFoundError: no such execution.
         ConflictError: it is finished or being cancelled already.
     """
-    with db.transaction("execution.cancel", user_id) as session:
+    with db.transaction("execution.cancel", user_id, sees_all=sees_all) as session:
         if _done_before(session, user_id, key, "execution.cancel", execution_id):
             return
         row = _locked(session, execution_id, CANCELLABLE, "cancelled")
@@ -106,6 +121,7 @@ def retry_failed(
     *,
     by: Actor,
     user_id: UUID,
+    sees_all: bool = False,
     seen_seq: int | None = None,
     key: str | None = None,
 ) -> None:
@@ -115,7 +131,7 @@ def retry_failed(
         NotFoundError: no such execution, or its agent is gone (named).
         ConflictError: it has no failed steps, or it changed since the receipt.
     """
-    with db.transaction("execution.retry", user_id) as session:
+    with db.transaction("execution.retry", user_id, sees_all=sees_all) as session:
         if _done_before(session, user_id, key, "execution.retry", execution_id):
             return
         row = _locked(session, execution_id, RETRYABLE, "retried")
@@ -149,6 +165,7 @@ def answer(  # noqa: PLR0913 -- whose answer to which question, and its result
     result: Any = None,
     by: Actor,
     user_id: UUID,
+    sees_all: bool = False,
     key: str | None = None,
 ) -> None:
     """Say what became of a step whose outcome is unknown: happened, run or skip.
@@ -167,7 +184,7 @@ def answer(  # noqa: PLR0913 -- whose answer to which question, and its result
         raise InvalidError([Issue("E_INPUT", "/said", "Answer happened, run or skip.")])
     if len(strictjson.dumps(result).encode()) > MAX_INPUT_BYTES:
         raise InvalidError([Issue("E_LIMIT", "/result", "The result is larger than 1 MB.")])
-    with db.transaction("execution.answer", user_id) as session:
+    with db.transaction("execution.answer", user_id, sees_all=sees_all) as session:
         if _done_before(session, user_id, key, "execution.answer", execution_id):
             return
         row = _locked(session, execution_id, ANSWERABLE, "answered")

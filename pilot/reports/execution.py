@@ -147,6 +147,26 @@ PAUSED = {
     "pause": "by a person",
     "pilot_disabled": "pilot steps are switched off",
 }
+FACTS = [
+    "id",
+    "session_id",
+    "agent_id",
+    "agent_name",
+    "version_number",
+    "status",
+    "status_reason",
+    "runs",
+    "runs_reason",
+    "mode",
+    "trigger",
+    "inputs",
+    "output",
+    "error",
+    "created_at",
+    "started_at",
+    "finished_at",
+    "deadline_at",
+]
 WAITING_TYPES = frozenset({"human_approval", "delay"})
 ATTEMPTS = text("""
 SELECT s.path, s.attempt, s.type, s.status, s.effect, s.key, s.input, s.output, s.error, s.notes,
@@ -194,6 +214,27 @@ def shown(session: Session, execution_id: UUID) -> Shown:
         worker=worker,
         seq=row.event_seq,
     )
+
+
+def facts(shown: Shown) -> dict[str, Any]:
+    """Return what programs read of an execution: the `.json` twin of its page."""
+    return {name: getattr(shown.row, name) for name in FACTS} | {
+        "started_by": shown.started_by,
+        "duration_ms": shown.duration_ms,
+        "event_seq": shown.seq,
+        "steps": [_step_facts(step) for step in shown.steps],
+    }
+
+
+def _step_facts(step: Step) -> dict[str, Any]:
+    return {
+        "path": step.path,
+        "name": step.name,
+        "type": step.type,
+        "status": step.status,
+        "duration_ms": step.duration_ms,
+        "attempts": step.attempts,
+    }
 
 
 def events(session: Session, execution_id: UUID, after: int = 0) -> list[dict[str, Any]]:

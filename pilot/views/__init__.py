@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
 from urllib.parse import quote, unquote
@@ -260,31 +258,9 @@ def _toasts() -> str:
 
 
 def json_answer(value: Any, *, status: int = 200) -> Response:
-    """Answer with JSON; see `plain` for how values are written."""
-    text = strictjson.dumps(plain(value))
+    """Answer with JSON; see `strictjson.plain` for how values are written."""
+    text = strictjson.dumps(strictjson.plain(value))
     return Response(text + "\n", status=status, mimetype="application/json")
-
-
-def plain(value: Any) -> Any:
-    """Return `value` as JSON data: UTC times with Z, money with its currency, exact decimals."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    return _plain_single(value)
-
-
-def _plain_single(value: Any) -> Any:
-    match value:
-        case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        case date() | UUID():
-            return str(value)
-        case Decimal():
-            return {"amount": format(value, "f"), "currency": "USD"}
-    return value
 
 
 def redirect_to(url: str) -> Response:

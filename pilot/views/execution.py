@@ -54,10 +54,6 @@ EFFECTS = {
     "probe": "asked first whether it happened",
     "once": "at most once: never repeated by itself",
 }
-TWIN = (
-    "id session_id agent_id agent_name version_number status status_reason runs runs_reason "
-    "mode trigger inputs output error created_at started_at finished_at deadline_at"
-)
 LOOK_S, PING_S = 1.0, 15.0  # between two looks without a signal; between two signs of life
 SESSION_S = 5.0  # between two looks whether the visitor is still signed in
 MOST_STREAMS = 150  # of a process; the others are told that they see changes late
@@ -141,7 +137,7 @@ def _page(
         PAGE,
         "live_part",
         status=status,
-        twin=lambda: _twin(shown),
+        twin=lambda: execution.facts(shown),
         tab=tab if tab in dict(TABS) else "step",
         tab_links=[(name, text, f"?tab={name}") for name, text in TABS],
         events=events,
@@ -149,28 +145,6 @@ def _page(
         problems=problems or [],
         **facts,
     )
-
-
-def _twin(shown: Shown) -> dict[str, Any]:
-    row = shown.row
-    names = TWIN.split()
-    return {name: getattr(row, name) for name in names} | {
-        "started_by": shown.started_by,
-        "duration_ms": shown.duration_ms,
-        "event_seq": shown.seq,
-        "steps": [_step_twin(step) for step in shown.steps],
-    }
-
-
-def _step_twin(step: Step) -> dict[str, Any]:
-    return {
-        "path": step.path,
-        "name": step.name,
-        "type": step.type,
-        "status": step.status,
-        "duration_ms": step.duration_ms,
-        "attempts": step.attempts,
-    }
 
 
 @route(bp, f"{URL}/stream", allow=VIEW)
@@ -264,7 +238,12 @@ def output(execution_id: UUID) -> ResponseReturnValue:
 
 def _who() -> dict[str, Any]:
     """Return who acts, and the form's own key: pressed twice it acts once."""
-    return {"by": actor(), "user_id": signed_in(), "key": request.form.get("request_id")}
+    return {
+        "by": actor(),
+        "user_id": signed_in(),
+        "sees_all": visitor().sees_all,
+        "key": request.form.get("request_id"),
+    }
 
 
 @route(bp, f"{URL}/pause", allow=OPERATE, methods=("POST",))

@@ -12,7 +12,6 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from pilot import strictjson
 from pilot.engine.transforms.markup import guarded
 from pilot.reports.listing import SIZES, Listed, Wanted
-from pilot.views import plain
 
 MOST_EXPORTED = 100_000  # rows of a `.csv` twin
 
@@ -35,7 +34,7 @@ def csv_answer(rows: Iterable[Mapping[str, Any]]) -> Response:
 
 
 def _cell(value: Any) -> Any:
-    shown = format(value, "f") if isinstance(value, Decimal) else plain(value)
+    shown = format(value, "f") if isinstance(value, Decimal) else strictjson.plain(value)
     if isinstance(shown, list | dict):
         shown = strictjson.dumps(shown)
     return guarded(shown) if isinstance(shown, str) else shown
@@ -80,5 +79,5 @@ def next_url(listed: Listed, wanted: Wanted, filters: Mapping[str, Any]) -> str 
 
 
 def _cursors(sort: str, filters: Mapping[str, Any]) -> URLSafeSerializer:
-    bound = strictjson.canonical([request.blueprint, sort, plain(filters)])
+    bound = strictjson.canonical([request.blueprint, sort, strictjson.plain(filters)])
     return URLSafeSerializer(current_app.config["SECRET_KEY"], salt=f"cursor {bound}")

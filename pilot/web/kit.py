@@ -13,7 +13,7 @@ from jinja2 import StrictUndefined
 from markupsafe import Markup
 
 from pilot import db, strictjson
-from pilot.views import formats, graph_layout, plain, wants_fragment
+from pilot.views import formats, graph_layout, wants_fragment
 from pilot.web import pictures
 from pilot.web.security import nonce
 from pilot.web.visitors import zone
@@ -31,7 +31,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "rate": formats.rate,
     "size": formats.size,
     "sanitised": lambda text: Markup(_clean(text)),  # noqa: S704 - nh3 cleaned it
-    "size_of": lambda value: len(strictjson.dumps(plain(value)).encode()),
+    "size_of": lambda value: len(strictjson.dumps(strictjson.plain(value)).encode()),
     "short_id": formats.short_id,
     "plural": formats.plural,
 }
@@ -71,13 +71,13 @@ def ago_text(at: datetime) -> str:
 
 def iso(at: datetime) -> str:
     """Return the UTC form for `<time datetime>`."""
-    return str(plain(at))
+    return str(strictjson.plain(at))
 
 
 def json_lines(value: Any) -> list[tuple[str, str, str]]:
     """Return indented JSON as lines of (indent, key with its colon, rest)."""
     lines = []
-    for line in json.dumps(plain(value), indent=2, ensure_ascii=False).splitlines():
+    for line in json.dumps(strictjson.plain(value), indent=2, ensure_ascii=False).splitlines():
         bare = line.lstrip()
         indent = line[: len(line) - len(bare)]
         key = KEY.match(bare)

@@ -210,3 +210,15 @@ def test_the_pages_are_accessible_and_quiet(worker, database, window, world, age
         assert Axe().run(page).violations_count == 0, Axe().run(page).generate_report()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
     assert page.complaints == []
+
+
+@pytest.mark.capability(34)
+def test_an_administrator_acts_on_executions_of_others(world, agent, browse):
+    url = f"/executions/{wp.start(agent, world.operator.id, amount=5)}"
+    admin = browse(world.admin)
+    assert f"{url}/pause" in admin.get(url).text
+    assert admin.post(f"{url}/pause").status_code == 303
+    seq = re.search(r'name="seq" value="(\d+)"', admin.get(f"{url}/resume").text)[1]
+    assert admin.post(f"{url}/resume", {"seq": seq}).status_code == 303
+    assert admin.post(f"{url}/cancel").status_code == 303
+    assert admin.get(f"{url}.json").json["status"] == "cancelled"

@@ -1,150 +1,243 @@
-"""Executions: list and show them, follow one, pause, resume, retry, cancel."""
+"""Executions: list and show them, follow one live, pause, resume, retry or cancel it."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
-from pilot import db, progress
-from pilot.cli import acting
-from pilot.cli.terminal import answer, say, show
-from pilot.engine import executions, receipts
-from pilot.engine.status import FINAL, ExecutionStatus
-from pilot.engine.users import SessionUser
-from pilot.reports import execution as one
-from pilot.reports import executions as many
-from pilot.reports.listing import Wanted
+from sqlalchemy.orm import Session
 
-LOOK_S = 1.0
-NOT_COMPLETED = 6
-SEEN = ("resume", "retry")  # what is done after a receipt
+from pilot import db, progress, strictjson
+from pilot.cli import acting
+from pilot.cli.terminal import answer, complain, confirmed, say, show
+from pilot.engine import agents, executions, receipts
+from pilot.engine.receipts import Receipt
+from pilot.engine.status import FINAL, RESUMABLE, ExecutionStatus
+from pilot.engine.users import SessionUser
+from pilot.errors import InvalidError, Issue
+from pilot.reports import execution as report
+from pilot.reports import executions as rows
+from pilot.reports.execution import Shown, Step
+from pilot.reports.listing import SIZES, Wanted
+
+NOT_DONE, NOT_COMPLETED = 1, 6
+LOOK_S = 1.0  # between two looks without a signal
+ASKS = "Nobody knows whether it happened: answer it on the execution's page first."
+RESTS = "It rests until somebody goes on: pilot execution resume {}"
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="list executions, the newest first")
-    listing.add_argument("--status", choices=[str(status) for status in ExecutionStatus])
+    listing.add_argument("--status", choices=[str(one) for one in ExecutionStatus])
+    listing.add_argument("--agent", metavar="AGENT", help="the agent's id or its exact name")
+    listing.add_argument("--query", default="", metavar="TEXT", help="in agent, error or id")
+    listing.add_argument("--most", type=int, choices=SIZES, default=SIZES[0])
     listing.set_defaults(run=_list)
-    for name, text, run in (
-        ("show", "show how it stands, step by step", _show),
-        ("tail", "print each event until it ends", _tail),
-        ("why", "say in one sentence why it does not move", _why),
-        ("pause", "pause at the next step", _act(executions.pause, "Asked to pause.")),
-        ("resume", "go on with the stored outputs", _go_on("resume", executions.resume)),
-        ("retry", "run the failed steps again", _go_on("retry", executions.retry_failed)),
-        ("cancel", "start nothing more", _act(executions.cancel, "Asked to cancel.")),
+    for name, action, text in (
+        ("show", _show, "show its steps, attempts and errors"),
+        ("tail", _tail, "print each event as it happens, until the end"),
+        ("why", _why, "say in one sentence why it does not move"),
+        ("pause", _pause, "pause before the next step"),
     ):
-        command = actions.add_parser(name, help=text)
-        command.add_argument("execution", type=UUID)
-        if name in SEEN:
-            command.add_argument("--receipt", action="store_true", help="only show what would run")
-        command.set_defaults(run=run)
+        one = actions.add_parser(name, help=text)
+        one.add_argument("execution", type=UUID)
+        one.set_defaults(run=action)
+    for name, action, text in (
+        ("resume", _resume, "go on, after showing what is reused and what runs"),
+        ("retry", _retry, "run the failed steps again, after showing which"),
+        ("cancel", _cancel, "stop it for good"),
+    ):
+        one = actions.add_parser(name, help=text)
+        one.add_argument("execution", type=UUID)
+        one.add_argument("--yes", action="store_true", help="do not ask at the terminal")
+        if name != "cancel":
+            one.add_argument("--receipt", action="store_true", help="only show what would run")
+        one.set_defaults(run=action)
+
+
+def _reading(person: SessionUser) -> Any:
+    return db.reading(person.id, sees_all=acting.sees_all(person))
+
+
+def _who(person: SessionUser) -> dict[str, Any]:
+    everybody = acting.sees_all(person)
+    return {"by": acting.actor(), "user_id": person.id, "sees_all": everybody}
 
 
 def _list(args: Namespace) -> None:
     acting.connect()
-    person = acting.person(args)
-    with db.reading(person.id) as session:
-        found = many.listed(session, many.Filters(args.status), Wanted("-started", size=100))
+    with _reading(acting.person(args)) as session:
+        filters = rows.Filters(status=args.status, agent=_agent(session, args), q=args.query)
+        found = rows.listed(session, filters, Wanted("-started", size=args.most))
     if args.json:
-        show([{name: _plain(value) for name, value in row.items()} for row in found.rows])
+        show(strictjson.plain(found.rows))
         return
     for row in found.rows:
-        say(f"{row['id']}  {row['status']:<22} {row['agent_name']}")
+        error = (
+            f"  {row['failed_step'] or ''}: {row['error_message']}" if row["error_message"] else ""
+        )
+        at = f"{row['created_at']:%Y-%m-%d %H:%M:%S}Z"
+        say(f"{row['id']}  {at}  {_words(row['status'])}  {row['agent_name']}{error}")
+    if len(found.rows) < found.total:
+        complain(f"{len(found.rows)} of {found.total_text} are shown.")
+
+
+def _agent(session: Session, args: Namespace) -> UUID | None:
+    return agents.find(session, args.agent).id if args.agent else None
 
 
 def _show(args: Namespace) -> None:
     acting.connect()
-    shown = _shown(args.execution, acting.person(args))
-    row = shown.row
+    with _reading(acting.person(args)) as session:
+        shown = report.shown(session, args.execution)
     if args.json:
-        steps = [
-            {"path": step.path, "status": step.status, "duration_ms": step.duration_ms}
-            for step in shown.steps
-        ]
-        facts = {"id": str(row.id), "agent": row.agent_name, "status": row.status}
-        show(facts | {"output": row.output, "error": row.error, "steps": steps})
+        show(strictjson.plain(report.facts(shown)))
         return
-    say(f"{row.agent_name}: {row.status.replace('_', ' ')} {shown.waiting_words}".rstrip())
-    for step in shown.steps:
-        took = f"{step.duration_ms} ms" if step.duration_ms is not None else ""
-        say(f"  {step.status:<12} {step.path} {took}".rstrip())
+    _tell(shown)
+
+
+def _tell(shown: Shown) -> None:
+    row = shown.row
+    say(f"{row.agent_name}: {_words(row.status)} {shown.waiting_words}".rstrip())
+    say(f"Version {shown.version_words}; runs {shown.runs_words}; by {shown.started_by}")
     if row.error:
-        say(f"  {row.error.get('message', '')}")
+        say(f"Error in {row.error.get('step') or 'the execution'}: {row.error.get('message')}")
+    for step in shown.steps:
+        _tell_step(step)
+    if row.output is not None:
+        say(f"Output: {strictjson.dumps(row.output)}")
 
 
-def _shown(execution_id: UUID, person: SessionUser) -> one.Shown:
-    with db.reading(person.id) as session:
-        return one.shown(session, execution_id)
+def _tell_step(step: Step) -> None:
+    took = f"  {step.duration_ms} ms" if step.duration_ms is not None else ""
+    tries = f"  {len(step.attempts)} attempts" if len(step.attempts) > 1 else ""
+    say(f"  {_words(step.status):<12} {step.path}{took}{tries}")
+    for attempt in step.attempts:
+        if attempt.error:
+            said = f"{attempt.error.get('class')}: {attempt.error.get('message')}"
+            say(f"{'':<15} attempt {attempt.number}: {said}")
 
 
 def _tail(args: Namespace) -> int:
-    """Follow the events; the exit code says whether it completed."""
     acting.connect()
-    person, seen = acting.person(args), 0
+    person = acting.person(args)
+    said = ""
     with progress.listening(args.execution) as ear:
+        seen = 0
         while True:
             ear.clear()
-            with db.reading(person.id) as session:
-                status = executions.find(session, args.execution).status
-                fresh = one.events(session, args.execution, seen)
-            for event in fresh:
-                _print_event(args, event)
-            seen = fresh[-1]["seq"] if fresh else seen
-            if status in FINAL and not fresh:
-                return 0 if status == ExecutionStatus.COMPLETED else NOT_COMPLETED
-            if not fresh:
-                ear.wait(LOOK_S)
+            row, news = _news(person, args.execution, seen)
+            for event in news:
+                _tell_event(event, as_json=args.json)
+                seen = event["seq"]
+            if news:
+                continue
+            if row.status in FINAL:
+                return 0 if row.status == ExecutionStatus.COMPLETED else NOT_COMPLETED
+            if row.status in RESUMABLE and said != row.status:
+                complain(RESTS.format(row.id))
+            said = row.status
+            ear.wait(LOOK_S)
 
 
-def _print_event(args: Namespace, event: dict[str, Any]) -> None:
-    if args.json:
-        show({name: _plain(value) for name, value in event.items()})
+def _news(person: SessionUser, execution_id: UUID, seen: int) -> tuple[Any, list[dict[str, Any]]]:
+    """Return the execution and, read after it, what happened since an event."""
+    with _reading(person) as session:
+        row = executions.find(session, execution_id)
+        return row, report.events(session, execution_id, seen)
+
+
+def _tell_event(event: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        show(strictjson.plain(event))
         return
-    facts = ", ".join(f"{name} {value}" for name, value in event["data"].items())
-    say(f"{event['at']:%H:%M:%S} {event['path'] or event['kind']}: {facts}")
+    facts = ", ".join(f"{name} {_word(value)}" for name, value in event["data"].items())
+    about = event["path"] or event["kind"]
+    say(f"{event['at']:%H:%M:%S}.{event['at'].microsecond // 1000:03}Z  {about}  {facts}")
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else strictjson.dumps(value)
+
+
+def _words(status: str) -> str:
+    return status.replace("_", " ")
+
+
+def _pause(args: Namespace) -> int:
+    acting.connect()
+    executions.pause(args.execution, **_who(acting.person(args)))
+    return _done(args, "Asked to pause: it stops before the next step.")
+
+
+def _resume(args: Namespace) -> int:
+    return _go_on(args, "resume", executions.resume, "Resumed.")
+
+
+def _retry(args: Namespace) -> int:
+    return _go_on(args, "retry", executions.retry_failed, "The failed steps run again.")
 
 
 def _why(args: Namespace) -> None:
     acting.connect()
-    shown = _shown(args.execution, acting.person(args))
-    status = shown.row.status.replace("_", " ")
+    with _reading(acting.person(args)) as session:
+        shown = report.shown(session, args.execution)
+    status = shown.row.status
     why = shown.waiting_words or shown.row.status_reason or "nothing holds it"
-    answer(args, {"status": shown.row.status, "why": why}, f"It is {status}: {why}.")
+    answer(args, {"status": status, "why": why}, f"It is {_words(status)}: {why}.")
 
 
-def _act(operation: Callable[..., None], done: str) -> Callable[[Namespace], None]:
-    def run(args: Namespace) -> None:
-        acting.connect()
-        operation(args.execution, by=acting.actor(), user_id=acting.person(args).id)
-        status = _shown(args.execution, acting.person(args)).row.status
-        answer(args, {"status": status}, done)
-
-    return run
-
-
-def _go_on(kind: str, operation: Callable[..., None]) -> Callable[[Namespace], None]:
-    def run(args: Namespace) -> None:
-        acting.connect()
-        person = acting.person(args)
-        with db.reading(person.id) as session:
-            made = receipts.receipt(session, args.execution, kind)
-        facts = {
-            "reused": [line.path for line in made.reused],
-            "runs": [line.path for line in made.runs],
-            "sent_again": [line.path for line in made.again],
-        }
-        if not args.receipt:
-            by = acting.actor()
-            operation(args.execution, by=by, user_id=person.id, seen_seq=made.seq)
-        words = f"Reused: {len(made.reused)} steps. To run: {', '.join(facts['runs']) or 'none'}."
-        answer(args, facts, words)
-
-    return run
+def _go_on(args: Namespace, kind: str, act: Callable[..., None], done: str) -> int:
+    """Show the receipt, ask at a terminal, and go on only if it still holds."""
+    acting.connect()
+    person = acting.person(args)
+    with _reading(person) as session:
+        made = receipts.receipt(session, args.execution, kind)
+    if not args.json:
+        for line in _receipt(made):
+            say(line)
+    if not args.receipt:
+        if made.asks:
+            raise InvalidError([Issue("E_INPUT", f"/{one.path}", ASKS) for one in made.asks])
+        if not confirmed(f"{kind.capitalize()} it?", yes=args.yes):
+            return NOT_DONE
+        act(args.execution, seen_seq=made.seq, **_who(person))
+    facts = {name: [one.path for one in getattr(made, name)] for name in ("reused", "runs", "asks")}
+    again = [one.path for one in made.again]
+    text = "Nothing was done." if args.receipt else done
+    return _done(args, text, **facts, sent_again=again, live_worker=made.live_worker)
 
 
-def _plain(value: Any) -> Any:
-    """Return a value of a row as JSON data."""
-    simple = value is None or isinstance(value, str | int | float | bool | dict | list)
-    return value if simple else str(value)
+def _cancel(args: Namespace) -> int:
+    acting.connect()
+    person = acting.person(args)
+    with _reading(person) as session:
+        row = executions.find(session, args.execution)
+    question = f"Cancel {row.agent_name}? What it sent or wrote stays; it cannot be resumed."
+    if not confirmed(question, yes=args.yes):
+        return NOT_DONE
+    executions.cancel(args.execution, **_who(person))
+    return _done(args, "Cancelled: nothing new starts.")
+
+
+def _done(args: Namespace, text: str, **facts: Any) -> int:
+    with _reading(acting.person(args)) as session:
+        row = executions.find(session, args.execution)
+    answer(args, {"execution": str(row.id), "status": row.status} | facts, text)
+    return 0
+
+
+def _receipt(made: Receipt) -> Iterator[str]:
+    """Yield what would happen, line by line."""
+    yield f"Reused: {len(made.reused)} steps, {made.kept_ms} ms of work kept"
+    for line in made.runs:
+        usual = "unknown" if line.ms is None else f"{line.ms} ms"
+        yield f"Runs: {line.path}, usually {usual}"
+    for line in made.again:
+        yield f"Sent again ({line.effect}): {line.path} with the key {line.key}"
+    for line in made.asks:
+        yield f"Needs an answer first: {line.path}"
+    if not made.live_worker:
+        yield "No worker is running: it stays queued until one is (pilot worker)."
