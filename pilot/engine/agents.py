@@ -193,8 +193,7 @@ def save_version(
                 {"version": agent.version_number},
             )
         agent.grants = sorted(set(agent.grants) | actions_of(workflow))
-        if is_one_model_step(workflow):
-            agent.prompt = workflow["steps"][0]["prompt"]
+        agent.prompt = _prompt_of(workflow) or agent.prompt
         return _add_version(session, agent, workflow, reason=reason, origin="edited", by=by)
 
 
@@ -285,12 +284,10 @@ def _is_equal(agent: Agent, version: WorkflowVersion, workflow: Any) -> bool:
 
 
 def workflow_of(agent: Agent, version: WorkflowVersion | None) -> dict[str, Any]:
-    """Return the document of a version; without pilot steps the simple loop, with its inputs."""
+    """Return the document of a version; without pilot steps, that of the simple loop."""
     if version is not None and version.document is not None:
         return dict(version.document)
-    inputs = version.inputs_schema if version is not None else None
-    loop = one_step(agent.prompt, agent.grants)
-    return loop if inputs is None else {**loop, "inputs": inputs}
+    return one_step(agent.prompt, agent.grants)
 
 
 def is_one_model_step(workflow: Any | None) -> bool:

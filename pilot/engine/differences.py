@@ -59,9 +59,17 @@ def compare(before: type_json, after: type_json) -> Differences:
 
 
 def text_lines(before: str, after: str) -> list[tuple[str, str]]:
-    """Return the changed lines with their surroundings: ("+" added, "-" removed, " " kept)."""
-    lines = unified_diff(before.splitlines(), after.splitlines(), n=3, lineterm="")
-    return [(line[:1], line[1:]) for number, line in enumerate(lines) if number > 1]
+    """Return the changed lines with their surroundings: ("+" added, "-" removed, " " kept).
+
+    Each group begins with ("@", "line 12"), where it stands in the text after the change.
+    """
+    lines = list(unified_diff(before.splitlines(), after.splitlines(), n=3, lineterm=""))[2:]
+    return [
+        ("@", f"line {line.split('+')[1].split(',')[0].split()[0]}")
+        if line.startswith("@")
+        else (line[:1], line[1:])
+        for line in lines
+    ]
 
 
 def _moved(old: dict[str, Node], new: dict[str, Node]) -> set[str]:

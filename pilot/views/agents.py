@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from pilot.reports import agents
 from pilot.reports.agents import Filters
-from pilot.views import OPERATE, VIEW, reading, render, route, visitor
+from pilot.views import ADMIN, OPERATE, VIEW, reading, render, route, visitor
 from pilot.views.lists import csv_answer, list_args, next_url, wants_csv
 
 bp = Blueprint("agents", __name__)
@@ -22,9 +22,15 @@ COLUMNS = (
     {
         "label": "Completed",
         "number": True,
-        "help": "Executions of the last 30 days that completed, of those that ended.",
+        "sort": "completed",
+        "help": "Of those that ended: the last 30 days, at most 100 executions.",
     },
-    {"label": "Median", "number": True, "help": "Half of the last 30 days' executions took less."},
+    {
+        "label": "Median",
+        "number": True,
+        "sort": "median",
+        "help": "Half of these executions took less.",
+    },
     {"label": "Last used", "sort": "used"},
     {"label": "Owner"},
 )
@@ -61,4 +67,5 @@ def index() -> ResponseReturnValue:
         chosen=[(name, value) for name, value in (("name", filters.q), ("state", state)) if value],
         first=wanted.after is None,
         may_operate=visitor().may(OPERATE),
+        may_administer=visitor().may(ADMIN),
     )

@@ -86,6 +86,7 @@ def _field(name: str, part: dict[str, Any], number: int, *, required: bool) -> F
         first = SelectChoice("", "Choose" if required else "None")
         field = SelectField(label, choices=[first, *choices], validate_choice=False, **facts)
     elif kind == "boolean":
+        look["value"] = "true"
         return BooleanField(label, **(facts | {"validators": []}))
     elif kind in HINTS or part.get("x-widget") == "textarea":
         look["rows"] = 3

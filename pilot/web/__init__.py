@@ -48,8 +48,10 @@ class Page:
 
     @property
     def current(self) -> str:
-        """The page's name in the navigation."""
-        return request.blueprint or ""
+        """The page's name in the navigation; of a page below another one, that one's."""
+        links = [link for _, group in self.navigation for link in group]
+        above = [link.name for link in links if request.path.startswith(f"{link.url}/")]
+        return above[0] if above else (request.blueprint or "")
 
     @property
     def url(self) -> str:

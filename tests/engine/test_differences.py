@@ -64,7 +64,7 @@ def test_a_case_of_a_switch_is_a_field_of_the_switch():
 
 def test_text_lines_have_no_header():
     assert text_lines("a\nb", "a\n--- c") == [
-        ("@", "@ -1,2 +1,2 @@"),
+        ("@", "line 1"),
         (" ", "a"),
         ("-", "b"),
         ("+", "--- c"),

@@ -1,5 +1,7 @@
 """Preflight: every obstacle is found before a start, and nothing is started."""
 
+import time
+
 import pytest
 
 from pilot import db
@@ -42,6 +44,45 @@ def test_an_action_that_was_taken_away_blocks_and_names_its_step(world, tmp_path
     found = examine(agent, world, tmp_path)
     assert found.blocked
     assert "read" in {one.step for one in found.items if one.blocks}
+
+
+@pytest.mark.capability(266)
+def test_three_missing_inputs_and_a_lost_grant_are_four_items_in_half_a_second(
+    world, tmp_path, superuser
+):
+    wp.switch_on()
+    names = ["table", "b", "c"]
+    schema = {
+        "type": "object",
+        "required": names,
+        "properties": {name: {"type": "string"} for name in names},
+    }
+    plain = [{"id": f"s{n}", "type": "delay", "for_s": 1} for n in range(40)]
+    agent = wp.make_agent(world.operator.id, [READ, *plain], inputs=schema)
+    superuser.execute("UPDATE agent SET grants = '{}'")
+    begun = time.perf_counter()
+    found = examine(agent, world, tmp_path)
+    assert time.perf_counter() - begun < 0.5
+    kept = [one for one in found.items if one.where in {"inputs", "workflow"}]
+    places = [(one.where, one.step, one.field) for one in kept if one.blocks or one.step == ""]
+    assert places == [
+        *(("inputs", "", f"/{name}") for name in names),
+        ("workflow", "read", "/steps/0/action"),
+    ]
+
+
+@pytest.mark.capability(266)
+def test_who_may_not_start_it_is_told_so(world, tmp_path):
+    agent = wp.make_agent(world.operator.id, [READ], inputs=SCHEMA)
+    with db.reading(world.admin.id, sees_all=True) as session:
+        row = agents.load(session, agent)
+        for asked in (
+            preflight.Asked(world.admin.id),
+            preflight.Asked(world.operator.id, may_start=False),
+        ):
+            found = preflight.examine(session, row, None, asked, data=tmp_path)
+            assert found.items[0].where == "permission"
+            assert found.blocked
 
 
 @pytest.mark.capability(266)

@@ -218,3 +218,40 @@ def test_the_pages_are_accessible_and_quiet(window, world, agent, look):
         assert Axe().run(page).violations_count == 0, Axe().run(page).generate_report()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
     assert page.complaints == []
+
+
+@pytest.mark.browser
+def test_a_start_from_the_keyboard_and_what_is_refused_are_accessible(window, world, agent):
+    page = window(world.operator, viewport={"width": 375, "height": 900})
+    page.goto(url(agent))
+    page.locator("#input-0").fill("a lot")
+    page.keyboard.press("Enter")
+    page.get_by_text("2 fields need a change").wait_for()
+    assert page.locator(":focus").get_attribute("role") == "alert"
+    assert Axe().run(page).violations_count == 0
+    page.locator("#input-0").fill("3")
+    page.locator("#input-1").fill("ann@example.com")
+    assert page.locator("#input-3").is_checked()
+    page.locator("#input-0").press("Enter")
+    page.wait_for_url("**/executions/*")
+    assert page.locator("h1").inner_text() == "Test"
+
+
+@pytest.mark.browser
+def test_the_editor_works_in_a_window(window, world, agent):
+    page = window(world.operator, color_scheme="dark")
+    page.goto(f"{url(agent)}/workflow/edit")
+    text = page.locator("[name=text]")
+    text.fill(text.input_value().replace('"transform"', '"transforn"'))
+    page.get_by_role("button", name="Check").click()
+    page.get_by_role("button", name="Fix").first.click()
+    page.get_by_text("Changed, not saved yet").wait_for()
+    assert Axe().run(page).violations_count == 0
+    text.fill(text.input_value().replace('"value": 1', '"value": 2'))
+    page.locator("[name=base]").evaluate("field => field.value = 0")
+    page.locator("[name=reason]").fill("Two is better")
+    page.get_by_role("button", name="Save version").click()
+    page.get_by_text("Version 1 was saved meanwhile").wait_for()
+    assert Axe().run(page).violations_count == 0
+    page.get_by_role("button", name="Save version").click()
+    page.get_by_role("heading", name="Workflow, version 2").wait_for()

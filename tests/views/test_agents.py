@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 
 import pytest
 
@@ -25,6 +26,8 @@ def agent(world):
 def test_an_empty_list_leads_to_the_goal_box(operator, browse, world):
     assert 'href="/agents/new"' in operator.get("/agents").text
     assert 'href="/agents/new"' not in browse(world.viewer).get("/agents").text
+    assert 'action="/demo"' not in operator.get("/agents").text
+    assert 'action="/demo"' in browse(world.admin).get("/agents").text
 
 
 def test_a_row_tells_how_its_executions_went(operator, agent, world, superuser):
@@ -41,6 +44,7 @@ def test_a_row_tells_how_its_executions_went(operator, agent, world, superuser):
     assert "11 of 12, too few to rate" in operator.get("/agents").text
 
 
+@pytest.mark.capability(225)
 def test_filters_find_by_name_goal_and_state(operator, agent, world):
     agents.set_active(agent, False, by=world.operator.actor, user_id=world.operator.id)
     for query, total in (("q=TES", 1), ("q=%25", 0), ("state=off", 1), ("state=on", 0)):
@@ -54,7 +58,52 @@ def test_the_csv_twin_has_the_rows(operator, agent):
     assert row["id"] == str(agent)
 
 
-@pytest.mark.capability(279)
 def test_only_own_agents_are_listed_for_all_but_administrators(browse, world, agent):
     assert browse(world.stranger).get("/agents.json").json["total"] == 0
     assert browse(world.admin).get("/agents.json").json["total"] == 1
+
+
+@pytest.mark.capability(225)
+def test_every_order_holds_over_pages(operator, world):
+    for _ in range(60):
+        wp.make_agent(world.operator.id, STEPS)
+    for sort in ("name", "-changed", "completed", "-median", "used"):
+        first = operator.get(f"/agents.json?sort={sort}&size=25").json
+        second = operator.get(first["next"].replace("/agents?", "/agents.json?")).json
+        ids = [one["id"] for one in first["items"] + second["items"]]
+        assert (len(set(ids)), first["total"]) == (50, 60), sort
+
+
+def test_an_agent_used_long_ago_is_called_unused_and_says_when(operator, agent, world, superuser):
+    wp.start(agent, world.operator.id)
+    assert "unused 30 days" not in operator.get("/agents").text
+    superuser.execute("UPDATE execution SET created_at = created_at - interval '40 days'")
+    superuser.execute("UPDATE agent SET created_at = created_at - interval '50 days'")
+    (row,) = operator.get("/agents.json").json["items"]
+    assert row["unused"]
+    assert row["last_at"]
+    assert (row["runs"], row["median_ms"]) == (0, None)
+    assert "unused 30 days" in operator.get("/agents").text
+
+
+def test_the_list_stays_quick_over_many_executions(operator, agent, world, superuser):
+    for _ in range(49):
+        wp.make_agent(world.operator.id, STEPS)
+    wp.start(agent, world.operator.id)
+    names = "agent_id, owner_id, agent_name, version_id, version_number, runs, runs_reason, mode, "
+    names += "trigger, started_by, inputs, settings, settings_version, zone, status, deadline_at"
+    superuser.execute(
+        f"INSERT INTO execution (session_id, {names}) "  # noqa: S608 -- constants of this test
+        f"SELECT uuidv7(), {names} FROM execution, generate_series(1, 20000)"
+    )
+    superuser.execute("ANALYZE execution")
+    list_s, page_s = (
+        min(seconds(operator, path) for _ in range(4)) for path in ("/agents", "/account")
+    )
+    assert list_s < 5 * page_s
+
+
+def seconds(browser, path):
+    start = time.perf_counter()
+    assert browser.get(path).status_code == 200
+    return time.perf_counter() - start
