@@ -56,6 +56,10 @@ BEGIN
     FROM json_to_recordset(p_waits) AS x(n int, path text, consumed boolean)
     JOIN unnest(ns, ids) AS h(n, id) ON h.n = x.n
    WHERE x.consumed AND w.execution_id = h.id AND w.path = x.path AND w.consumed_at IS NULL;
+  UPDATE approval a SET decision = 'cancelled', decided_at = t  -- the execution ended before it
+    FROM json_to_recordset(p_waits) AS x(n int, path text, consumed boolean)
+    JOIN unnest(ns, ids) AS h(n, id) ON h.n = x.n
+   WHERE x.consumed AND a.execution_id = h.id AND a.path = x.path AND a.decided_at IS NULL;
   WITH x AS (
     SELECT uuidv7() AS wait_id, h.id AS execution_id, h.owner_id, x.*
       FROM json_to_recordset(p_waits) AS x(n int, path text, kind text, wake_at timestamptz,

@@ -272,6 +272,17 @@ def _queue(session: Session, row: Execution) -> None:
 
 
 def _close_waits(session: Session, execution_id: UUID) -> None:
+    ended = session.execute(
+        update(StepExecution)
+        .where(
+            StepExecution.execution_id == execution_id, StepExecution.status == StepStatus.WAITING
+        )
+        .values(status=StepStatus.CANCELLED, finished_at=NOW)
+        .returning(StepExecution.path, StepExecution.attempt)
+    ).all()
+    for path, attempt in ended:
+        seen = {"status": str(StepStatus.CANCELLED), "attempt": attempt}
+        trail.tell(session, execution_id, "step", path, seen)
     session.execute(
         update(Wait)
         .where(Wait.execution_id == execution_id, Wait.consumed_at.is_(None))

@@ -4,7 +4,8 @@ from typing import Any
 
 from pilot import strictjson
 from pilot.audit import Event
-from pilot.engine import inputs, references
+from pilot.engine import inputs, records, references
+from pilot.engine.checkpoints import Checkpoint
 from pilot.engine.expressions import Scope
 from pilot.engine.run import Result, Run
 from pilot.engine.status import FINAL, ExecutionStatus, StepStatus, StepView, execution_status
@@ -87,11 +88,29 @@ async def _settle_by_steps(run: Run) -> bool:
     if status in FINAL and output is not None:
         checkpoint.output = strictjson.dumps(output)
     facts = {"status": str(status)} | ({"error": error} if error else {})
+    if status in FINAL:
+        _close_waits(run, checkpoint)
     checkpoint.events.append(("execution", None, facts))
     if status in ENDS:
         checkpoint.audits.append((ENDS[status], facts))
     await run.write(checkpoint)
     return True
+
+
+def _close_waits(run: Run, checkpoint: Checkpoint) -> None:
+    """What is still waited for is cancelled: by a cancel, or by the deadline."""
+    for path, one in run.results.items():
+        if one.status is not StepStatus.WAITING:
+            continue
+        checkpoint.waits.append({"path": path, "consumed": True})
+        latest = run.history.latest(path)
+        step = run.plan.step(path.rpartition("/")[2])
+        if step is None or latest is None or latest.status is not StepStatus.WAITING:
+            continue
+        row = records.attempt_row(run, step, path, StepStatus.CANCELLED, run.now(), keep=latest)
+        checkpoint.attempts.append(row)
+        seen = {"status": str(StepStatus.CANCELLED), "attempt": row.attempt}
+        checkpoint.events.append(("step", path, seen))
 
 
 def _reason(run: Run, status: ExecutionStatus) -> str | None:

@@ -7,6 +7,7 @@ wait, paused, or fenced off by another worker. Resuming is the same call.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from pilot.engine import attempts, decisions, finish, records, steps
 from pilot.engine.expressions import Scope
@@ -28,6 +29,8 @@ async def run(execution: Run) -> bool:
     facts = execution.held.facts
     if facts["cancel"]:
         execution.ask_to_stop("cancel")
+    elif datetime.fromisoformat(facts["deadline_at"]) <= execution.held.moment:
+        execution.ask_to_stop("late")
     elif facts["pause"]:
         execution.ask_to_stop("pause")
     elif facts["disabled"]:

@@ -231,7 +231,7 @@ def test_executions_of_others_and_of_nobody_are_not_found(placed, world):
 
 
 def test_a_cancel_closes_what_the_execution_waited_for(database, placed, who, superuser, world):
-    execution = placed(S.WAITING)
+    execution = placed(S.WAITING, StepStatus.WAITING)
     superuser.execute(
         "INSERT INTO wait (execution_id, owner_id, path, kind) VALUES (%s, %s, 'a', 'timer')",
         [execution, world.operator.id],
@@ -240,6 +240,7 @@ def test_a_cancel_closes_what_the_execution_waited_for(database, placed, who, su
     assert superuser.execute("SELECT count(*) FROM wait WHERE consumed_at IS NULL").fetchone() == (
         0,
     )
+    assert wp.attempts(database, execution)[0][2] == "cancelled"
     finished = superuser.execute("SELECT finished_at IS NOT NULL FROM execution").fetchone()
     assert finished == (True,)
 
