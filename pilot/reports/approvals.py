@@ -11,6 +11,7 @@ from pilot import strictjson
 from pilot.engine import display, graph
 from pilot.engine.approvals import DECIDERS
 from pilot.engine.catalogue import load
+from pilot.engine.outbox import NO_CHANNEL
 from pilot.engine.outline import outline, recorded_path
 from pilot.errors import NotFoundError
 from pilot.models.approval import Approval
@@ -49,7 +50,8 @@ SELECT u.name AS person, u.email, o.attempts, o.sent_at, o.error,
        CASE WHEN o.sent_at IS NULL AND o.dead_at IS NULL AND o.dropped_at IS NULL
             THEN o.due_at END AS next_at,
        CASE WHEN o.sent_at IS NOT NULL THEN 'delivered' WHEN o.dead_at IS NOT NULL THEN 'dead'
-            WHEN o.dropped_at IS NOT NULL THEN 'dropped' WHEN o.attempts = 0 THEN 'queued'
+            WHEN o.dropped_at IS NOT NULL THEN 'dropped'
+            WHEN o.attempts = 0 OR o.error = :no_channel THEN 'queued'
             ELSE 'failed' END AS status
   FROM outbox o JOIN app_user u ON u.id = (o.payload ->> 'user_id')::uuid
  WHERE o.kind = 'approval_requested' AND o.about = :id ORDER BY u.name, u.id
@@ -77,11 +79,22 @@ MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
+class Act:
+    """One step that would happen."""
+
+    title: str
+    action: str
+    params: dict[str, Any] | None  # in the order of the action; None: not all is known yet
+    open: str
+
+
+@dataclass(frozen=True)
 class Shown:
     """One approval with all that a decision needs."""
 
     row: Approval
     payload: dict[str, Any]  # title, message, context, steps: exactly what the hash covers
+    acts: list[Act]  # the same steps, for a person
     status: str
     facts: dict[str, Any]  # agent_name, started_by, owner, version_number, execution_status
     votes: list[dict[str, Any]]
@@ -141,10 +154,13 @@ def shown(session: Session, approval_id: UUID, user_id: UUID) -> Shown:
     person = session.get(User, user_id)
     decides = person is not None and bool(DECIDERS & set(person.roles))
     others = _dicts(session, OTHERS, execution=row.execution_id, path=row.path, id=row.id)
-    follows = _follows(facts["document"] or {}, row.path)
+    payload = strictjson.loads(row.payload, max_bytes=MAX_PAYLOAD_BYTES)
+    asked = {step["step"] for step in payload["steps"]}
+    follows = _follows(facts["document"] or {}, row.path, asked)
     return Shown(
         row=row,
-        payload=strictjson.loads(row.payload, max_bytes=MAX_PAYLOAD_BYTES),
+        payload=payload,
+        acts=[_act(step) for step in payload["steps"]],
         status=status,
         facts=dict(facts),
         votes=votes,
@@ -152,7 +168,7 @@ def shown(session: Session, approval_id: UUID, user_id: UUID) -> Shown:
         follows=follows.approved,
         refused=follows.refused,
         instead=follows.instead,
-        notices=_dicts(session, NOTICES, id=row.id),
+        notices=_dicts(session, NOTICES, id=row.id, no_channel=NO_CHANNEL),
         earlier=[one for one in others if one["requested_at"] <= row.requested_at],
         later=[one for one in others if one["requested_at"] > row.requested_at],
         may_decide=status == "pending" and user_id in row.approver_ids and not voted and decides,
@@ -172,8 +188,21 @@ class _Follows:
     instead: list[str]
 
 
-def _follows(document: dict[str, Any], path: str) -> _Follows:
-    """Return what waits for the approval, directly or through other steps, and what fails."""
+def _act(step: dict[str, Any]) -> Act:
+    """Return a step with its parameters in the order of its action: the bytes sort them."""
+    action, params = load().actions.get(step["action"]), step["params"]
+    if action is not None and params is not None:
+        known = [name for name in action.params_schema.get("properties", {}) if name in params]
+        params = {name: params[name] for name in [*known, *(params.keys() - known)]}
+    title = action.title if action is not None else step["action"]
+    return Act(title, step["action"], params, step.get("open", ""))
+
+
+def _follows(document: dict[str, Any], path: str, asked: set[str]) -> _Follows:
+    """Return what waits for the approval, directly or through other steps, and what fails.
+
+    `asked` are the steps that are shown in full: these are only named.
+    """
     nodes = {recorded_path(node): node for node in outline(document)}
     node = nodes.get(path)
     if node is None:
@@ -184,7 +213,11 @@ def _follows(document: dict[str, Any], path: str) -> _Follows:
     policy = node.step.get("on_error") or document.get("defaults", {}).get("on_error") or "fail"
     branch = f"{node.path}/on_error/"
     return _Follows(
-        approved=[line.text for line in lines if line.id in after],
+        approved=[
+            f"{line.name}: as shown above." if line.id in asked else line.text
+            for line in lines
+            if line.id in after or line.id in asked
+        ],
         refused=FAILS[policy if isinstance(policy, str) else next(iter(policy))],
         instead=[line.text for line in lines if line.path.startswith(branch)],
     )

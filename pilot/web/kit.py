@@ -18,6 +18,7 @@ from pilot.web import pictures
 from pilot.web.security import nonce
 from pilot.web.visitors import zone
 
+HEADING = re.compile(r"<(/?)h[1-6]>")
 KEY = re.compile(r'"(?:[^"\\]|\\.)*":')
 
 FILTERS: dict[str, Callable[..., Any]] = {
@@ -38,8 +39,16 @@ FILTERS: dict[str, Callable[..., Any]] = {
 
 
 def _clean(text: str) -> str:
-    """Return HTML of a mail without what could act: text, tables and links stay."""
-    return nh3.clean(text, attributes={"td": {"align"}, "th": {"align"}, "a": {"href"}})
+    """Return HTML of a mail without what could act or hide: text, tables and links stay.
+
+    Its headings become strong lines: they are not headings of the page.
+    """
+    clean = nh3.clean(
+        text,
+        tags=nh3.ALLOWED_TAGS - {"img", "map", "area"},
+        attributes={"td": {"align"}, "th": {"align"}, "a": {"href"}},
+    )
+    return HEADING.sub(lambda found: "</p>" if found[1] else '<p class="strong">', clean)
 
 
 def htmx_nonce() -> Markup:

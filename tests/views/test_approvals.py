@@ -12,7 +12,8 @@ TOTAL = "{{steps.text.output}}"
 MAIL = {
     "to": ["ann@example.com", "bob@example.com"],
     "subject": "Report <script>alert(1)</script>",
-    "html": "<table><tr><td>Row</td></tr></table><script>alert(2)</script>",
+    "html": "<table><tr><td>Row</td></tr></table><script>alert(2)</script>"
+    '<h1>Report</h1><img src="https://spy.example/x.png"><span style="color:#fff">Hidden</span>',
 }
 
 
@@ -73,6 +74,11 @@ def test_the_page_shows_exactly_what_would_happen(ask, approver):
     assert "Total 7" in page, "the approval waits for what the mail needs"
     assert "<td>Row</td>" in page
     assert "<script>alert" not in page
+    body = re.search(r'<div class="mail-body".*?</div>', page, re.DOTALL)[0]
+    assert '<p class="strong">Report</p>' in body
+    assert "<span>Hidden</span>" in body
+    assert "<img" not in body
+    assert page.index("<dt>To</dt>") < page.index("<dt>Subject</dt>"), "as the action orders them"
     twin = approver.get(f"/approvals/{approval}.json").json
     assert twin["payload"]["steps"][0]["params"]["subject"] == MAIL["subject"]
 
