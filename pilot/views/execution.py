@@ -1,16 +1,15 @@
 """One execution: head, graph, timeline, step detail, what a person may do now; live over SSE."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, current_app, request, stream_with_context
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from pilot import db, progress, strictjson
-from pilot.engine import executions, receipts, users, wording
+from pilot import db, strictjson
+from pilot.engine import executions, receipts, wording
 from pilot.engine.status import ANSWERABLE, CANCELLABLE, FINAL, PAUSABLE, RESUMABLE, RETRYABLE
 from pilot.errors import BadJsonError, ConflictError, InvalidError, Issue, NotFoundError
 from pilot.reports import execution
@@ -30,13 +29,13 @@ from pilot.views import (
     toast,
     visitor,
 )
+from pilot.views.streams import State, Stream
 
 bp = Blueprint("execution", __name__)
 
 URL = "/executions/<uuid:execution_id>"
 
 PAGE = "execution/index.html"
-EVENT_STREAM = "text/event-stream"
 TABS = (
     ("step", "Step"),
     ("data", "Input and output"),
@@ -54,10 +53,6 @@ EFFECTS = {
     "probe": "asked first whether it happened",
     "once": "at most once: never repeated by itself",
 }
-LOOK_S, PING_S = 1.0, 15.0  # between two looks without a signal; between two signs of life
-SESSION_S = 5.0  # between two looks whether the visitor is still signed in
-MOST_STREAMS = 150  # of a process; the others are told that they see changes late
-OPEN_STREAMS = threading.Semaphore(MOST_STREAMS)
 
 
 @route(bp, URL, allow=VIEW, twin=True)
@@ -153,62 +148,28 @@ def stream(execution_id: UUID) -> ResponseReturnValue:
 
     Each message's id is the event number that it shows, so a reconnect goes on from the database.
     """
+    _look(execution_id)
+    parts = partial(_parts, execution_id)
+    return Stream(execution_id, partial(_look, execution_id), parts).response()
+
+
+def _look(execution_id: UUID) -> State:
     with reading() as session:
-        executions.find(session, execution_id)
-    last = request.headers.get("Last-Event-ID") or request.args.get("after", "")
-    seen = int(last) if last.isascii() and last.isdigit() and len(last) < 18 else 0
-    return Response(stream_with_context(_messages(execution_id, seen)), mimetype=EVENT_STREAM)
+        row = executions.find(session, execution_id)
+    return State(row.event_seq, row.status in FINAL)
 
 
-def _messages(execution_id: UUID, seen: int) -> Iterator[str]:
-    if not OPEN_STREAMS.acquire(blocking=False):
-        yield "event: delayed\ndata:\n\n"
-        return
-    try:
-        with progress.listening(execution_id) as ear:
-            yield from _changes(execution_id, seen, ear)
-    finally:
-        OPEN_STREAMS.release()
-
-
-def _changes(execution_id: UUID, seen: int, ear: threading.Event) -> Iterator[str]:
-    token = request.cookies[current_app.config["SIGN_IN_COOKIE"]]
-    pinged = checked = time.monotonic()
-    while True:
-        ear.clear()
-        with reading() as session:
-            row = executions.find(session, execution_id)
-        final = row.status in FINAL
-        if row.event_seq > seen or final:
-            seen = row.event_seq
-            yield f"id: {seen}\n{_as_data(_parts(execution_id))}\n"
-        if final:
-            yield "event: done\ndata:\n\n"
-            return
-        now = time.monotonic()
-        if now - pinged > PING_S:
-            pinged = now
-            yield "event: ping\ndata:\n\n"
-        if now - checked > SESSION_S:
-            checked = now
-            if users.session_user(token, touch=False) is None:
-                return
-        ear.wait(LOOK_S)
-
-
-def _parts(execution_id: UUID) -> str:
+def _parts(execution_id: UUID, speak: bool) -> str:  # noqa: FBT001 - what every stream is told
     facts = context(execution_id)
     parts = [("execution", block_text(PAGE, "live_part", **facts))]
     if facts["step"] is not None:
         parts.append(("step", block_text(PAGE, "step_part", **facts)))
+    if speak:
+        parts.append(("said", block_text(PAGE, "said_part", **facts)))
     return "".join(
         f'<hx-partial hx-target="#{name}" hx-swap="outerMorph">{text}</hx-partial>'
         for name, text in parts
     )
-
-
-def _as_data(text: str) -> str:
-    return "".join(f"data: {line}\n" for line in text.splitlines())
 
 
 @route(bp, f"{URL}/events", allow=VIEW)

@@ -1,0 +1,147 @@
+"""Live pages: one stream a page, told from the database; signals only wake it.
+
+Each message carries the event number that it shows, so a reconnect goes on from the database and
+loses nothing.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import structlog
+from flask import Response, current_app, request, stream_with_context
+
+from pilot import progress
+from pilot.engine import users
+from pilot.errors import PilotError
+from pilot.views import signed_in
+
+MOST_IN_PROCESS, MOST_OF_USER = 150, 12  # streams; the others are told that they see changes late
+RETRY_MS, LATE_RETRY_MS = 2_000, 10_000  # until the browser comes back
+log = structlog.get_logger()
+
+LOOK_S, PING_S = 1.0, 15.0  # between two looks without a signal; between two signs of life
+SESSION_S = 5.0  # between two looks whether the visitor is still signed in
+MERGE_S = 0.1  # what happens within it is one message
+REST = 4  # times what a message took to make: one stream keeps no processor busy
+LONGEST_S = 1800.0  # then the browser connects again
+ANNOUNCE_S = 5.0  # between two texts that screen readers speak
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the subject of a stream stands."""
+
+    seq: int  # of its newest event
+    final: bool
+
+
+@dataclass
+class _Seats:
+    """The open streams of this process, by user."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    taken: Counter[UUID] = field(default_factory=Counter)
+
+    @contextmanager
+    def seat(self, user_id: UUID) -> Iterator[bool]:
+        """Give whether there is room for one more."""
+        with self.lock:
+            room = self.taken.total() < MOST_IN_PROCESS and self.taken[user_id] < MOST_OF_USER
+            self.taken[user_id] += room
+        try:
+            yield room
+        finally:
+            with self.lock:
+                self.taken[user_id] -= room
+                if not self.taken[user_id]:
+                    del self.taken[user_id]
+
+
+SEATS = _Seats()
+NEVER = threading.Event()  # is never set: to wait a while
+DONE = "event: done\ndata:\n\n"
+
+
+@dataclass
+class Stream:
+    """What one page follows: `look` reads where it stands, `parts` renders what the page shows.
+
+    `parts` is told whether to add what screen readers speak: every few seconds at most.
+    """
+
+    about: UUID
+    look: Callable[[], State]
+    parts: Callable[[bool], str]
+    seen: int = 0
+    silent: bool = False  # something changed and was not spoken yet
+    spoke_at: float = 0.0
+
+    def response(self) -> Response:
+        """Return the stream as the answer to this request."""
+        numbers = [request.args.get("after", ""), request.headers.get("Last-Event-ID", "")]
+        self.seen = max(_number(text) for text in numbers)
+        answer = Response(stream_with_context(self._messages()), mimetype="text/event-stream")
+        answer.headers["X-Accel-Buffering"] = "no"
+        return answer
+
+    def _messages(self) -> Iterator[str]:
+        try:
+            with SEATS.seat(signed_in()) as room:
+                if not room:
+                    yield self._late()
+                    return
+                yield f"retry: {RETRY_MS}\n\n"
+                with progress.listening(self.about) as ear:
+                    yield from self._live(ear)
+        except PilotError as error:  # the database is away: the browser comes back
+            log.warning("stream_ended", error=type(error).__name__)
+
+    def _late(self) -> str:
+        """Return the whole stream of a page for which there is no room: what it missed, for now."""
+        state = self.look()
+        end = DONE if state.final else "event: delayed\ndata:\n\n"
+        return f"retry: {LATE_RETRY_MS}\n\n{self._news(state)}{end}"
+
+    def _live(self, ear: threading.Event) -> Iterator[str]:
+        token = request.cookies[current_app.config["SIGN_IN_COOKIE"]]
+        begun = pinged = checked = time.monotonic()
+        while time.monotonic() - begun < LONGEST_S:
+            ear.clear()
+            state, before = self.look(), time.monotonic()
+            if news := self._news(state):
+                yield news
+            if state.final:
+                yield DONE
+                return
+            now = time.monotonic()
+            if now - pinged > PING_S:
+                pinged = now
+                yield "event: ping\ndata:\n\n"
+            if now - checked > SESSION_S:
+                checked = now
+                if users.session_user(token, touch=False) is None:
+                    return
+            if news:
+                NEVER.wait(min(max(MERGE_S, REST * (now - before)), LOOK_S))
+            ear.wait(LOOK_S)
+
+    def _news(self, state: State) -> str:
+        """Return a message with what the page does not show yet, or an empty text."""
+        now = time.monotonic()
+        quiet = now - self.spoke_at < ANNOUNCE_S
+        if state.seq <= self.seen and not state.final and (quiet or not self.silent):
+            return ""
+        self.seen, self.silent = state.seq, quiet and not state.final
+        if not self.silent:
+            self.spoke_at = now
+        lines = self.parts(not self.silent).splitlines()
+        return f"id: {state.seq}\n" + "".join(f"data: {line}\n" for line in lines) + "\n"
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
