@@ -12,10 +12,11 @@ from pilot import settings
 from pilot.engine import catalogue, folders, inputs, starts, validation
 from pilot.engine import document as documents
 from pilot.engine.outline import outline
+from pilot.engine.validation.context import MODEL_STEPS
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
 from pilot.plugins.tables.sampling import sample
 
-Where = Literal["permission", "agent", "switch", "inputs", "workflow", "worker"]
+Where = Literal["permission", "agent", "prompt", "switch", "inputs", "workflow", "worker", "model"]
 LIVE_WORKER = text(
     "SELECT EXISTS (SELECT 1 FROM worker WHERE stopped_at IS NULL AND NOT draining "
     "AND lease_until > pilot_now())"
@@ -42,6 +43,14 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Setup:
+    """What this installation offers to executions."""
+
+    data: Path  # the data folder
+    has_models: bool = True  # steps that ask a model get an answer
+
+
+@dataclass(frozen=True)
 class Preflight:
     """Which document would run, and what stands in the way."""
 
@@ -55,7 +64,7 @@ class Preflight:
 
 
 def examine(
-    session: Session, agent: Agent, version: WorkflowVersion | None, asked: Asked, *, data: Path
+    session: Session, agent: Agent, version: WorkflowVersion | None, asked: Asked, setup: Setup
 ) -> Preflight:
     """Look at everything that a start of this agent by this person needs; nothing is started."""
     document = version.document if version is not None else None
@@ -67,15 +76,25 @@ def examine(
     if choice.reason == "pilot_disabled":
         problem = "Pilot steps are switched off: it would run as the simple loop of one model step."
         items.append(Item(False, "switch", "", "", problem))
-    if choice.runs == "one_step" and not agent.prompt.strip():
-        items.append(Item(True, "agent", "", "", "The simple loop needs a prompt; it has none."))
+    if choice.runs == "one_step":
+        items += _simple_loop(agent, setup)
     if not session.scalar(LIVE_WORKER):
         problem = "No worker is running: an execution stays queued until one is (pilot worker)."
         items.append(Item(False, "worker", "", "", problem))
     items += _missing_inputs(version, saved_inputs(session, agent.id, asked.user_id))
     if document is not None and choice.runs == "pilot_steps":
-        items += _document_items(document, agent, data)
+        items += _document_items(document, agent, setup)
     return Preflight(choice, items)
+
+
+def _simple_loop(agent: Agent, setup: Setup) -> list[Item]:
+    items = []
+    if not agent.prompt.strip():
+        items.append(Item(True, "prompt", "", "", "The simple loop needs a prompt; it has none."))
+    if not (setup.has_models or agent.demo):
+        problem = "No model is set up: the simple loop asks one, so it would fail."
+        items.append(Item(True, "model", "", "", problem))
+    return items
 
 
 def _permission(agent: Agent, asked: Asked) -> list[Item]:
@@ -107,9 +126,9 @@ def _missing_inputs(version: WorkflowVersion | None, saved: dict[str, Any]) -> l
     return [Item(False, "inputs", "", issue.path, issue.message) for issue in found]
 
 
-def _document_items(document: dict[str, Any], agent: Agent, data: Path) -> list[Item]:
+def _document_items(document: dict[str, Any], agent: Agent, setup: Setup) -> list[Item]:
     """Check the document again: over the tables as they are now, and what the agent may call."""
-    samples = sample(folders.private(data, agent.owner_id))
+    samples = sample(folders.private(setup.data, agent.owner_id))
     known = catalogue.load().with_samples(samples).with_grants(agent.grants)
     nodes = outline(document)
     items = []
@@ -118,4 +137,8 @@ def _document_items(document: dict[str, Any], agent: Agent, data: Path) -> list[
         step = inside[-1].id if inside else ""
         blocks = issue.severity == "error"
         items.append(Item(blocks, "workflow", step, issue.path, issue.message))
+    if not (setup.has_models or agent.demo):
+        problem = "No model is set up: this step asks one, so it would fail."
+        asking = [node for node in nodes if node.type in MODEL_STEPS]
+        items += [Item(False, "model", node.id, node.path, problem) for node in asking]
     return items

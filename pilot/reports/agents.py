@@ -33,7 +33,7 @@ SORTS = {
     "used": Sort("coalesce(r.last_at, 'epoch')", "timestamptz"),
 }
 SOURCE = Source(
-    columns="a.id, a.name, a.goal, a.active, a.demo, a.version_number, a.updated_at, "
+    columns="a.id, a.name, a.goal, a.tags, a.active, a.demo, a.version_number, a.updated_at, "
     "u.name AS owner",
     tables="agent a JOIN app_user u ON u.id = a.owner_id",
     id="a.id",
@@ -79,7 +79,8 @@ def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
     """Return one page of agents."""
     conditions, values = ["a.deleted_at IS NULL"], {}
     if filters.q:
-        conditions.append("strpos(lower(a.name || ' ' || a.goal), lower(:q)) > 0")
+        searched = "concat_ws(' ', a.name, a.goal, array_to_string(a.tags, ' '))"
+        conditions.append(f"strpos(lower({searched}), lower(:q)) > 0")
         values["q"] = filters.q
     if filters.active is not None:
         conditions.append("a.active" if filters.active else "NOT a.active")

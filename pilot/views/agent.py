@@ -5,8 +5,11 @@ from uuid import UUID
 
 from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import StringField, TextAreaField
+from wtforms.validators import InputRequired
 
-from pilot.engine import agents, catalogue, display, inputs, preflight, starts
+from pilot.engine import agent_details, agents, catalogue, display, inputs, preflight, starts
 from pilot.errors import InvalidError, Issue
 from pilot.models.agent import Agent, WorkflowVersion
 from pilot.reports import agents as agent_rows
@@ -19,6 +22,7 @@ from pilot.views import (
     redirect_to,
     render,
     route,
+    show_issues,
     signed_in,
     toast,
     visitor,
@@ -42,15 +46,30 @@ def index(agent_id: UUID) -> ResponseReturnValue:
     return _page(agent_id)
 
 
+class DetailsForm(FlaskForm):  # type: ignore[misc]
+    """What the agent is called and asked."""
+
+    name = StringField("Name", [InputRequired("Give the agent a name.")])
+    goal = TextAreaField("Goal", render_kw={"rows": 3})
+    prompt = TextAreaField(
+        "Prompt", description="What its simple loop sends to the model.", render_kw={"rows": 3}
+    )
+    tags = StringField("Tags", description="With commas between them.")
+
+
 def _page(
-    agent_id: UUID, form: InputsForm | None = None, *, status: int = 200
+    agent_id: UUID,
+    form: InputsForm | None = None,
+    *,
+    details: DetailsForm | None = None,
+    status: int = 200,
 ) -> ResponseReturnValue:
     may_operate = visitor().may(OPERATE)
     with reading() as session:
         agent = agents.load(session, agent_id)
         version = agents.newest(session, agent)
         asked = preflight.Asked(signed_in(), may_start=may_operate)
-        checked = preflight.examine(session, agent, version, asked, data=current_app.config["DATA"])
+        checked = preflight.examine(session, agent, version, asked, _setup())
         saved = preflight.saved_inputs(session, agent_id, signed_in())
         recent = agent_rows.recent(session, agent_id)
     document = agents.workflow_of(agent, version)
@@ -68,6 +87,7 @@ def _page(
         fixes=[_fix(agent, form, item) for item in checked.items],
         why=REASONS[checked.choice.reason],
         form=form,
+        details=details or _details(agent),
         sent=request.form if request.method == "POST" else {},
         has_pilot_steps=_document(version) is not None,
         recent=recent,
@@ -75,22 +95,29 @@ def _page(
     )
 
 
+def _details(agent: Agent) -> DetailsForm:
+    known = agent_details.of(agent)
+    texts = {"name": known.name, "goal": known.goal, "prompt": known.prompt}
+    return DetailsForm(formdata=None, data=texts | {"tags": ", ".join(known.tags)})
+
+
+def _setup() -> preflight.Setup:
+    config = current_app.config
+    return preflight.Setup(config["DATA"], has_models=config["HAS_MODELS"])
+
+
 def _fix(agent: Agent, form: InputsForm, item: preflight.Item) -> tuple[str, str]:
     """Return label and link of what removes an obstacle; empty where this visitor cannot."""
-    url, may_operate = f"/agents/{agent.id}", visitor().may(OPERATE)
-    match item.where:
-        case "inputs" if may_operate:
-            name = item.field.split("/")[1] if item.field else ""
-            return ("Fill it in", f"#{form[name].id}" if name in form else "#start")
-        case "workflow" if may_operate:
-            return ("Edit the workflow", f"{url}/workflow/edit")
-        case "switch" if visitor().may(ADMIN):
-            return ("Switch it on", "/system-config#switches")
-        case "agent" if may_operate:
-            return ("Switch it on", "#state")
-        case "worker" if visitor().may(ADMIN):
-            return ("System health", "/healthz")
-    return ("", "")
+    name = item.field.split("/")[1] if item.where == "inputs" and item.field else ""
+    level, label, url = {
+        "agent": (OPERATE, "Switch it on", "#state"),
+        "prompt": (OPERATE, "Write a prompt", "#details"),
+        "inputs": (OPERATE, "Fill it in", f"#{form[name].id}" if name in form else "#start"),
+        "workflow": (OPERATE, "Edit the workflow", f"/agents/{agent.id}/workflow/edit"),
+        "switch": (ADMIN, "Switch it on", "/system-config#switches"),
+        "worker": (ADMIN, "System health", "/healthz"),
+    }.get(item.where, (VIEW, "", ""))
+    return (label, url) if visitor().may(level) else ("", "")
 
 
 def _document(version: WorkflowVersion | None) -> Any:
@@ -110,6 +137,7 @@ def _twin(
         "name": agent.name,
         "goal": agent.goal,
         "prompt": agent.prompt,
+        "tags": agent.tags,
         "active": agent.active,
         "grants": agent.grants,
         "version": agent.version_number,
@@ -159,6 +187,25 @@ def save_inputs(agent_id: UUID) -> ResponseReturnValue:
     agents.save_inputs(agent_id, values, user_id=signed_in())
     toast("Inputs saved: your next runs start with them.")
     return redirect_to(f"/agents/{agent_id}#start")
+
+
+@route(bp, f"{URL}/details", allow=OPERATE, methods=("POST",))
+def change_details(agent_id: UUID) -> ResponseReturnValue:
+    """Store name, goal, prompt and tags."""
+    form = DetailsForm()
+    wanted = agent_details.Details(
+        name=form.name.data or "",
+        goal=form.goal.data or "",
+        prompt=form.prompt.data or "",
+        tags=agent_details.tags_of(form.tags.data or ""),
+    )
+    try:
+        agent_details.change(agent_id, wanted, by=actor(), user_id=signed_in())
+    except InvalidError as error:
+        show_issues(form, error.issues)
+        return _page(agent_id, details=form, status=422)
+    toast("Saved.")
+    return redirect_to(f"/agents/{agent_id}#details")
 
 
 @route(bp, f"{URL}/active", allow=OPERATE, methods=("POST",))

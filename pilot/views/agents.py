@@ -51,7 +51,7 @@ def index() -> ResponseReturnValue:
         return csv_answer(listed.rows)
     following = next_url(listed, wanted, facts)
     fields = [
-        {"name": "q", "label": "Name or goal", "kind": "search", "value": filters.q},
+        {"name": "q", "label": "Name, goal or tag", "kind": "search", "value": filters.q},
         {"name": "state", "label": "State", "kind": "select", "value": state, "options": STATES},
     ]
     return render(

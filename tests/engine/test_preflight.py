@@ -23,7 +23,7 @@ def examine(agent_id, world, tmp_path):
         agent = agents.load(session, agent_id)
         version = agents.newest(session, agent)
         asked = preflight.Asked(world.operator.id)
-        return preflight.examine(session, agent, version, asked, data=tmp_path)
+        return preflight.examine(session, agent, version, asked, preflight.Setup(tmp_path))
 
 
 @pytest.mark.capability(174)
@@ -80,7 +80,7 @@ def test_who_may_not_start_it_is_told_so(world, tmp_path):
             preflight.Asked(world.admin.id),
             preflight.Asked(world.operator.id, may_start=False),
         ):
-            found = preflight.examine(session, row, None, asked, data=tmp_path)
+            found = preflight.examine(session, row, None, asked, preflight.Setup(tmp_path))
             assert found.items[0].where == "permission"
             assert found.blocked
 

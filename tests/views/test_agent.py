@@ -167,6 +167,29 @@ def test_switching_off_can_be_undone(operator, agent):
     assert operator.get(f"{url(agent)}.json").json["active"] is True
 
 
+@pytest.mark.capability(225)
+def test_details_are_saved_found_and_refused_with_the_text_kept(operator, agent):
+    sent = {"name": "Mornings", "goal": "Less mail", "prompt": "Be short", "tags": "Inbox, daily"}
+    assert operator.post(f"{url(agent)}/details", sent).status_code == 303
+    twin = operator.get(f"{url(agent)}.json").json
+    assert [twin[one] for one in sent] == ["Mornings", "Less mail", "Be short", ["inbox", "daily"]]
+    assert operator.get("/agents.json?q=DAILY").json["total"] == 1
+    refused = operator.post(f"{url(agent)}/details", sent | {"name": "", "goal": "Other words"})
+    assert refused.status_code == 422
+    assert "Give the agent a name." in refused.text
+    assert "Other words</textarea>" in refused.text
+
+
+@pytest.mark.capability(174)
+def test_a_step_that_asks_a_model_is_named_where_none_is_set_up(operator, world):
+    step = {"id": "ask", "type": "ai_processing", "prompt": "Shorten", "input": "'x'"}
+    steps = [step, STEPS[0]]
+    wp.switch_on()
+    page = operator.get(url(wp.make_agent(world.operator.id, steps))).text
+    assert "No model is set up: this step asks one" in page
+    assert '<a href="#step-ask">ask</a>' in page
+
+
 def test_a_duplicate_is_an_agent_of_its_own(operator, agent):
     first, second = (
         operator.post(f"{url(agent)}/duplicate", {"request_id": "one press"}) for _ in range(2)

@@ -37,6 +37,8 @@ def test_versions_say_who_why_and_how_often_they_ran(operator, url, world):
     wp.start(agent, world.operator.id)
     save(operator, url, 1)
     first, second = reversed(operator.get(f"{url}.json").json["versions"])
+    (execution,) = operator.get("/executions.json").json["items"]
+    assert execution["version_number"] == 1, "it keeps its version"
     assert (first["executions"], first["under_way"], second["executions"]) == (1, 1, 0)
     assert (second["reason"], second["author"]) == ("Change 1", "Operator")
     page = operator.get(f"{url}/1").text
