@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from pilot import db, jobs, progress, strictjson
 from pilot.audit import Actor, Event
-from pilot.engine import idempotency, trail
+from pilot.engine import catalogue, idempotency, json_schemas, trail
+from pilot.engine.document import parse, walk
 from pilot.engine.status import (
     ANSWERABLE,
     CANCELLABLE,
@@ -23,7 +24,7 @@ from pilot.engine.status import (
     StepStatus,
 )
 from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
-from pilot.models.agent import Agent
+from pilot.models.agent import Agent, WorkflowVersion
 from pilot.models.columns import NOW
 from pilot.models.execution import Execution, StepExecution, Wait
 
@@ -173,7 +174,8 @@ def answer(  # noqa: PLR0913 -- whose answer to which question, and its result
     Raises:
         NotFoundError: no such execution.
         ConflictError: somebody answered already, or the execution is finished.
-        InvalidError: another word than happened, run or skip; or a result beyond 1 MB.
+        InvalidError: another word than happened, run or skip; or a result that misfits the
+            action's output, or is beyond 1 MB.
     """
     becomes = {
         "happened": StepStatus.COMPLETED,
@@ -188,6 +190,8 @@ def answer(  # noqa: PLR0913 -- whose answer to which question, and its result
         if _done_before(session, user_id, key, "execution.answer", execution_id):
             return
         row = _locked(session, execution_id, ANSWERABLE, "answered")
+        if result is not None:
+            _check_result(session, row, path, result)
         values: dict[str, Any] = {"status": becomes[said]}
         if said == "happened":
             values["output"] = result
@@ -207,6 +211,21 @@ def answer(  # noqa: PLR0913 -- whose answer to which question, and its result
         trail.record(session, row, Event.PILOT_OUTCOME_RESOLVED, by, {"path": path, "answer": said})
         if row.status == ExecutionStatus.NEEDS_ATTENTION and not _open_unknown(session, row.id):
             _queue(session, row)
+
+
+def _check_result(session: Session, row: Execution, path: str, result: Any) -> None:
+    """Refuse a result that the step's action could not have given."""
+    workflow = row.document
+    if workflow is None:
+        query = select(WorkflowVersion.document).where(WorkflowVersion.id == row.version_id)
+        workflow = session.scalar(query)
+    step_id = path.rpartition("/")[2]
+    found = next((one for one in walk(parse(workflow).steps) if one.id == step_id), None)
+    action = catalogue.load().actions.get(getattr(found, "action_name", ""))
+    errors = json_schemas.check_value(action.output_schema, result) if action else []
+    if errors:
+        text = f"This is no result of {step_id}: {json_schemas.in_words(errors)}."
+        raise InvalidError([Issue("E_SCHEMA", "/result", text)])
 
 
 def _done_before(

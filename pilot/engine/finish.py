@@ -4,7 +4,7 @@ from typing import Any
 
 from pilot import strictjson
 from pilot.audit import Event
-from pilot.engine import inputs, records, references
+from pilot.engine import json_schemas, records, references
 from pilot.engine.checkpoints import Checkpoint
 from pilot.engine.expressions import Scope
 from pilot.engine.run import Result, Run
@@ -151,10 +151,10 @@ def _output(run: Run) -> tuple[Any, dict[str, Any] | None]:
         }
     if workflow.output_schema is None:
         return output, None
-    issues = inputs.check(workflow.output_schema, output)
-    if not issues:
+    errors = json_schemas.check_value(workflow.output_schema, output)
+    if not errors:
         return output, None
-    text = "; ".join(f"{one.path or 'output'}: {one.message}" for one in issues[:5])
+    text = json_schemas.in_words(errors)
     return output, {
         "class": str(ErrorClass.SCHEMA),
         "message": f"The output misfits: {text}",

@@ -58,6 +58,12 @@ def check_value(schema: dict[str, Any], value: type_json) -> list[ValidationErro
     return sorted(errors, key=lambda error: len(error.absolute_path))
 
 
+def in_words(errors: list[ValidationError]) -> str:
+    """Return the first errors of a value as one text, each with its place."""
+    named = [(pointer(*one.absolute_path) or "/", one.message[:200]) for one in errors[:5]]
+    return "; ".join(f"{place}: {message}" for place, message in named)
+
+
 def pattern_problem(pattern: type_json) -> str | None:
     """Say why a pattern cannot be used, or None."""
     if not isinstance(pattern, str):

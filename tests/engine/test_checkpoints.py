@@ -110,3 +110,25 @@ def test_flags_say_what_people_asked_meanwhile(database, superuser, held):
     superuser.execute("UPDATE execution SET deadline_at = pilot_now() WHERE id = %s", [ids[1]])
     told = write(database, worker, [result(one, "1") for one in ids])
     assert [(one.pause, one.late) for one in told] == [(True, False), (False, True), (False, False)]
+
+
+@pytest.mark.capability(215)
+@pytest.mark.parametrize("where", [ExecutionStatus.WAITING, ExecutionStatus.PAUSED])
+def test_a_cancel_is_not_lost_by_an_execution_that_parks_or_pauses(
+    database, superuser, held, where
+):
+    worker, ids = held
+    superuser.execute("UPDATE execution SET status = 'cancelling' WHERE id = %s", [ids[0]])
+
+    async def park(execution):
+        writer = Writer(database, worker, lambda _: None)
+        checkpoint = Checkpoint(execution, 1, "park")
+        checkpoint.status = where
+        parked = await writer.try_park(checkpoint)
+        await writer.close()
+        return parked
+
+    assert [asyncio.run(park(one)) for one in ids[:2]] == [False, True]
+    query = "SELECT status FROM execution ORDER BY id"
+    found = [status for (status,) in superuser.execute(query).fetchall()]
+    assert found == ["cancelling", str(where), "running"]

@@ -153,6 +153,31 @@ def test_an_answer_that_is_none_changes_nothing(database, placed, who):
     assert status_of(database, execution) is S.NEEDS_ATTENTION
 
 
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        ({"subject": "Hi"}, "'message_id' is a required property"),
+        ("sent", "'sent' is not of type 'object'"),
+        (None, None),
+    ],
+)
+def test_a_result_has_to_be_one_that_the_action_gives(
+    database, world, who, superuser, result, message
+):
+    wp.switch_on()
+    params = {"to": ["ann@example.com"], "subject": "Hi", "text": "Hello"}
+    mail = {"id": "a", "type": "action", "plugin": "mail", "action": "send", "params": params}
+    execution = wp.start(wp.make_agent(world.operator.id, [mail]), world.operator.id)
+    with db.transaction("test.place", world.operator.id) as session:
+        session.add(_attempt(execution, world.operator.id, StepStatus.UNKNOWN))
+    if message is None:
+        executions.answer(execution, "a", "happened", result=result, **who)
+        return
+    with pytest.raises(InvalidError, match=message):
+        executions.answer(execution, "a", "happened", result=result, **who)
+    assert wp.attempts(database, execution)[0][2] == "unknown"
+
+
 def test_an_open_question_has_to_be_answered_before_it_goes_on(placed, who):
     execution = placed(S.NEEDS_ATTENTION, StepStatus.UNKNOWN)
     with pytest.raises(ConflictError, match="Answer first"):

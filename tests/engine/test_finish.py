@@ -104,6 +104,23 @@ def test_an_output_that_misfits_is_refused_or_warned_about(worker, database, wor
     assert (error or {}).get("class") == ("schema" if policy == "fail" else None)
 
 
+@pytest.mark.capability(176)
+@pytest.mark.parametrize(
+    ("output", "schema"),
+    [
+        ("{{steps.a.output}}", {"type": "integer", "minimum": 1}),
+        (["{{steps.a.output}}"], {"type": "array", "items": {"type": "integer"}}),
+        ({"n": "{{steps.a.output}}", "more": 1}, {"type": "object", "required": ["n"]}),
+    ],
+)
+def test_an_output_of_any_kind_may_fit_its_schema(worker, database, world, output, schema):
+    agent = wp.make_agent(
+        world.operator.id, [SET | {"id": "a"}], output=output, output_schema=schema
+    )
+    execution = wp.start(agent, world.operator.id)
+    assert wp.wait_for(database, execution)[0] == "completed"
+
+
 @pytest.mark.capability(213)
 def test_a_tolerated_failure_leaves_its_output_in_place(worker, database, world):
     steps = [
