@@ -50,15 +50,29 @@ END $$;
 
 -- Hands up to p_limit queued executions to a worker and raises their fences. Fair: owners with few
 -- running executions come first within a priority. A loose index scan finds the owners.
+-- Suspects (their worker died twice without a result of theirs in between) run in groups, smaller
+-- with each death: the one that kills its worker is found out, and no other is parked with it.
+CREATE INDEX execution_suspect ON execution (wake_at)
+  WHERE status = 'queued' AND recovery_attempts >= 2;
 CREATE FUNCTION claim(p_worker uuid, p_schema int, p_limit int, p_per_owner int)
 RETURNS TABLE (id uuid, owner_id uuid, fence int)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
-DECLARE t timestamptz := pilot_now();
+DECLARE t timestamptz := pilot_now(); deaths int; suspects uuid[] := '{}';
 BEGIN
   PERFORM 1 FROM worker WHERE id = p_worker AND stopped_at IS NULL AND NOT draining;
   IF NOT FOUND THEN RETURN; END IF;
+  SELECT e.recovery_attempts INTO deaths FROM execution e
+    WHERE e.status = 'queued' AND e.recovery_attempts >= 2 AND e.wake_at <= t
+    ORDER BY e.wake_at LIMIT 1;
+  IF FOUND AND NOT EXISTS (SELECT 1 FROM execution e WHERE e.worker_id = p_worker
+      AND e.status IN ('running', 'cancelling') AND e.recovery_attempts >= 2) THEN
+    suspects := ARRAY(SELECT e.id FROM execution e
+      WHERE e.status = 'queued' AND e.recovery_attempts >= 2 AND e.recovery_attempts = deaths
+        AND e.wake_at <= t
+      ORDER BY e.wake_at LIMIT CASE deaths WHEN 2 THEN 32 WHEN 3 THEN 4 ELSE 1 END);
+  END IF;
   RETURN QUERY
   WITH RECURSIVE owners AS (
     (SELECT owner_id FROM execution WHERE status = 'queued' ORDER BY owner_id LIMIT 1)
@@ -78,6 +92,7 @@ BEGIN
           FROM execution e
          WHERE e.status = 'queued' AND e.owner_id = l.owner_id AND e.wake_at <= t
            AND e.state_schema <= p_schema
+           AND (e.recovery_attempts < 2 OR e.id = ANY (suspects))
          ORDER BY e.priority, e.wake_at LIMIT p_limit * 2) q
      WHERE l.running + q.place <= p_per_owner
   ), taken AS MATERIALIZED (
@@ -334,6 +349,7 @@ DROP FUNCTION was_applied(uuid, int, json, text);
 DROP FUNCTION checkpoint_waits(json, int[], uuid[], uuid[], timestamptz);
 DROP FUNCTION load_executions(uuid, uuid[], uuid[]);
 DROP FUNCTION claim(uuid, int, int, int);
+DROP INDEX execution_suspect;
 DROP FUNCTION resolve_wait(uuid, json);
 DROP FUNCTION add_event(uuid, text, text, json);
 """

@@ -22,6 +22,11 @@ class Execution(Base):
             "wake_at",
             postgresql_where=text("status = 'queued'"),
         ),
+        Index(
+            "execution_suspect",
+            "wake_at",
+            postgresql_where=text("status = 'queued' AND recovery_attempts >= 2"),
+        ),
         Index("execution_by_owner", "owner_id", "id"),
         Index("execution_by_status", "owner_id", "status", "id"),
         Index("execution_by_agent", "agent_id", "id"),

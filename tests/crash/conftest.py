@@ -16,8 +16,53 @@ SLOTS = 4
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(scope="session")
+def laboratory(servers):
+    """Give a function that runs trials and fails with everything that went wrong."""
+    folder = short_folder()
+    with ExitStack() as stack:
+        process = stack.enter_context(_laboratory(servers, folder, stack))
+        _judged([_answer(process) for _ in range(SLOTS)], [])
+        yield lambda trials: run(process, trials)
+    kept = os.environ.get("CRASH_LOGS")
+    if kept:
+        shutil.copytree(folder, kept, dirs_exist_ok=True)
+    shutil.rmtree(folder)
+
+
 @contextmanager
-def receiving(journal):
+def _laboratory(servers, folder, stack):
+    journal = folder / "journal"
+    journal.touch()
+    base = stack.enter_context(_receiving(journal))
+    places = []
+    for number in range(SLOTS):
+        (folder / f"slot{number}").mkdir()
+        places.append(
+            {
+                "database": stack.enter_context(servers.database()),
+                "redis": f"{servers.redis_url}?db={number + 1}",
+                "folder": str(folder / f"slot{number}"),
+                "base": base,
+                "journal": str(journal),
+            }
+        )
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.crash.lab"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    ) as process:
+        _tell(process, places)
+        yield process
+        process.stdin.close()
+        process.wait(30)
+
+
+@contextmanager
+def _receiving(journal):
     """Run the receiver in a process of its own; gives its address."""
     command = [sys.executable, str(Path(__file__).with_name("receiver.py")), str(journal)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -27,35 +72,25 @@ def receiving(journal):
             process.kill()
 
 
-@pytest.fixture
-def laboratory(servers):
-    """Give a function that runs trials and fails with everything that went wrong."""
-    folder = short_folder()
-    yield lambda trials, slots=SLOTS: run(servers, folder, trials, slots)
-    shutil.rmtree(folder)
-
-
-def run(servers, folder, trials, slots):
-    journal = folder / "journal"
-    journal.touch()
+def run(process, trials):
+    """Run trials side by side."""
     asked = [one | {"n": n} for n, one in enumerate(trials)]
-    with ExitStack() as stack:
-        base = stack.enter_context(receiving(journal))
-        places = []
-        for number in range(slots):
-            (folder / f"slot{number}").mkdir()
-            places.append(
-                {
-                    "database": stack.enter_context(servers.database()),
-                    "redis": f"{servers.redis_url}?db={number + 1}",
-                    "folder": str(folder / f"slot{number}"),
-                    "base": base,
-                    "journal": str(journal),
-                }
-            )
-        lines = in_laboratory({"places": places, "trials": asked}, folder)
-    results = [strictjson.loads(line) for line in lines]
-    assert {one["n"] for one in results} == {*range(-1, len(asked))}, "a slot died"
+    _tell(process, asked)
+    _judged([_answer(process) for _ in asked], asked)
+
+
+def _tell(process, facts):
+    process.stdin.write(strictjson.dumps(facts) + "\n")
+    process.stdin.flush()
+
+
+def _answer(process):
+    line = process.stdout.readline()
+    assert line, "the laboratory ended: see its messages"
+    return strictjson.loads(line)
+
+
+def _judged(results, asked):
     found = [
         "\n  ".join([str(asked[one["n"]] if one["n"] >= 0 else "uninterrupted"), *one["faults"]])
         for one in results
@@ -63,21 +98,3 @@ def run(servers, folder, trials, slots):
     ]
     if found:
         pytest.fail("\n".join(found), pytrace=False)
-
-
-def in_laboratory(asked, folder):
-    ended = subprocess.run(
-        [sys.executable, "-m", "tests.crash.lab"],
-        input=strictjson.dumps(asked),
-        capture_output=True,
-        check=False,
-        text=True,
-        cwd=ROOT,
-        timeout=400,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
-    kept = os.environ.get("CRASH_LOGS")
-    if kept:
-        shutil.copytree(folder, kept, dirs_exist_ok=True)
-    assert ended.returncode == 0, ended.stderr[-4000:]
-    return ended.stdout.splitlines()

@@ -193,9 +193,11 @@ def _trail(slot, execution):
     for event, count in pairs.items():
         if said[event] != count:
             yield f"audit has {said[event]} {event} instead of {count}"
-    if said["PILOT_STEP_FAILED"] + said["PILOT_STEP_RETRIED"] != tried["failed"]:
+    failed = tried["failed"] + tried["superseded"] - said["APPROVAL_VOIDED"]
+    if said["PILOT_STEP_FAILED"] + said["PILOT_STEP_RETRIED"] != failed:
         yield f"audit and attempts disagree on failures: {said} {tried}"
-    if sum(said[f"PILOT_EXECUTION_{end}"] for end in ENDS) != 1:
+    ends = sum(said[f"PILOT_EXECUTION_{end}"] for end in ENDS)
+    if ends != 1 + said["PILOT_EXECUTION_RETRIED"]:
         yield f"audit has not one end: {said}"
 
 

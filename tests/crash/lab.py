@@ -1,61 +1,89 @@
-"""Runs trials side by side: reads what to do as JSON, prints one line of JSON per trial.
+"""Runs trials side by side: each line of JSON on stdin is a batch, each trial a line on stdout.
 
 One process imports everything and forks the slots; they fork the workers.
 """
 
 import os
+import signal
 import sys
 import time
 import traceback
+from multiprocessing.connection import Pipe, wait
 from pathlib import Path
 
 from pilot import logs, plugins, strictjson
 from pilot.cli.commands import worker
 from pilot.engine import catalogue, passwords
-from tests.crash import judge, trials
+from pilot.services import processes
+from tests.crash import judge, presses, trials
 from tests.crash.slot import Place, Slot
 
 WARMED = (worker, passwords)
+KINDS = trials.KINDS | presses.KINDS
 
 
 def main():
-    asked = strictjson.loads(sys.stdin.read())
     plugins.__path__.append(str(Path(__file__).with_name("plugins")))
     catalogue.load()
     logs.configure()
-    children = []
-    for number, place in enumerate(asked["places"]):
-        mine = asked["trials"][number :: len(asked["places"])]
-        pid = os.fork()
-        if not pid:
-            code = 1
-            try:
-                code = serve(Place(**place), number, mine)
-            except Exception:  # noqa: BLE001 -- shown, whatever it is
-                traceback.print_exc()
-            finally:
-                sys.stdout.flush()
-                os._exit(code)
-        children.append(pid)
-    return max(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children)
+    places = strictjson.loads(sys.stdin.readline())
+    slots = [open_slot(Place(**place), number) for number, place in enumerate(places)]
+    for slot in slots:
+        say(slot.recv())
+    for line in sys.stdin:
+        conduct(slots, strictjson.loads(line))
+    for slot in slots:
+        slot.send(None)
+        slot.recv()
 
 
-def serve(place, number, mine):
+def conduct(slots, batch):
+    """Give each slot its next trial as soon as it is free."""
+    todo, free, busy = list(reversed(batch)), list(slots), []
+    while todo or busy:
+        while todo and free:
+            free[-1].send(todo.pop())
+            busy.append(free.pop())
+        for slot in wait(busy):
+            say(slot.recv())
+            busy.remove(slot)
+            free.append(slot)
+
+
+def open_slot(place, number):
+    """Fork a slot; gives this end of its pipe."""
+    here, there = Pipe()
+    prepare = processes._die_with_parent(signal.SIGKILL)
+    if os.fork():
+        there.close()
+        return here
+    try:
+        prepare()
+        here.close()
+        serve(place, number, there)
+    except Exception:  # noqa: BLE001 -- shown, whatever it is
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+def serve(place, number, orders):
     """Run the trials of one slot."""
     slot = Slot(place, number)
     run = slot.start(slot.agents)
     slot.until(lambda: slot.attend(run))
     slot.controls = judge.control(slot, run)
-    say(n=-1, faults=judge.faults(slot, run, slot.controls, {}), seconds=0)
-    for asked in mine:
+    orders.send({"n": -1, "faults": judge.faults(slot, run, slot.controls, {})})
+    while (asked := orders.recv()) is not None:
         begun = time.monotonic()
         try:
-            found = trials.KINDS[asked["kind"]](slot, dict(asked))
+            found = KINDS[asked["kind"]](slot, dict(asked))
         except Exception:  # noqa: BLE001 -- a fault of this trial only
             found = [traceback.format_exc(), str(rows(slot))]
-        say(n=asked["n"], faults=found, seconds=round(time.monotonic() - begun, 2))
+        seconds = round(time.monotonic() - begun, 2)
+        orders.send({"n": asked["n"], "faults": found, "seconds": seconds})
     slot.close()
-    return 0
+    orders.send(None)
 
 
 def rows(slot):
@@ -68,10 +96,10 @@ def rows(slot):
     )
 
 
-def say(**facts):
+def say(facts):
     sys.stdout.write(strictjson.dumps(facts) + "\n")
     sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -211,7 +211,12 @@ class Slot:
                 self.say(run, execution)
             elif status in {"needs_attention", "paused"}:
                 self.twice(run, executions.resume, execution)
-        return all(status in FINAL for status, _ in found.values())
+            elif status == "failed" and run.names[execution] == "fails":
+                self.twice(run, executions.retry_failed, execution)
+        return all(
+            status in FINAL - ({"failed"} if run.names[execution] == "fails" else set())
+            for execution, (status, _) in found.items()
+        )
 
     def approve(self, run, execution):
         open_ones = self.ask(

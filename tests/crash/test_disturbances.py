@@ -31,3 +31,18 @@ def test_cut_connections_lose_and_double_nothing(laboratory):
 def test_two_workers_and_too_many_bells_run_each_step_once(laboratory):
     names = (*MIXED, "asked", "slow") * 6
     laboratory([{"kind": "race", "workflows": names} for _ in range(4)])
+
+
+@pytest.mark.capability(224)
+def test_a_poisoned_execution_is_parked_after_five_workers_and_harms_no_other(laboratory):
+    laboratory([{"kind": "poison", "workflows": (*MIXED, "slow") * 5} for _ in range(2)])
+
+
+def test_without_the_queue_server_everything_goes_on(laboratory):
+    laboratory([{"kind": "queueless", "workflows": (*MIXED, "asked")} for _ in range(4)])
+
+
+@pytest.mark.capability(29, 32)
+def test_a_worker_killed_in_its_sweep_leaves_the_rest_to_others(laboratory):
+    names = (*MIXED, "slow", "later")
+    laboratory([{"kind": "takeover", "hit": hit, "workflows": names} for hit in (1, 2, 3, 4)])

@@ -4,16 +4,20 @@ import os
 import random
 import signal
 import time
+from pathlib import Path
 
 import psycopg
 
 from pilot import db, jobs
+from pilot.config import embedded_redis_url
 from pilot.engine import executions
+from pilot.services import processes, valkey
 from pilot.worker import RESTART_ME
 from tests.crash import judge
-from tests.crash.slot import Running
+from tests.crash.slot import LOOK_EVERY_S, Running
 
 PRESS_AFTER_S = 0.08
+MAX_DEATHS = 12
 
 
 def kill(slot, asked):
@@ -66,7 +70,7 @@ def _press(slot, run, worker, what):
 def chance(slot, asked):
     """A kill at a random moment."""
     rng = random.Random(asked["seed"])
-    return kill(slot, asked | {"after_s": rng.uniform(0.05, 0.45)})
+    return kill(slot, asked | {"after_s": rng.uniform(0.1, 0.9)})
 
 
 def zombies(slot, asked):
@@ -141,4 +145,98 @@ def race(slot, asked):
     return found + [f"ran twice: {one}" for one in again]
 
 
-KINDS = {"kill": kill, "chance": chance, "zombies": zombies, "cut": cut, "race": race}
+def takeover(slot, asked):
+    """A worker that dies while it takes over from another, or while it fires what is due."""
+    slot.gate(closed=True)
+    os.kill(slot.survivor, signal.SIGSTOP)
+    run = slot.start(asked["workflows"])
+    first = slot.wait(slot.fork("effect.after:2:kill9"))
+    second = slot.wait(slot.fork(f"sweep.between_items:{asked['hit']}:kill9"))
+    before = judge.finished(slot, run)
+    os.kill(slot.survivor, signal.SIGCONT)
+    slot.gate(closed=False)
+    slot.until(lambda: slot.supervise(run) and slot.attend(run))
+    found = judge.faults(slot, run, slot.controls, before)
+    if (first, second) != (-signal.SIGKILL, -signal.SIGKILL):
+        found.append(f"the workers were not killed: {first}, {second}")
+    return found
+
+
+def poison(slot, asked):
+    """One execution kills every worker: it is parked after five, all others are completed."""
+    deadly = slot.table.parents[1] / "deadly"
+    deadly.touch()
+    slot.gate(closed=True)
+    bad, run = slot.start(["poison"]), slot.start(asked["workflows"])
+    execution, deaths, worker = next(iter(bad.names)), 0, slot.fork()
+    while slot.statuses(bad)[execution][0] != "needs_attention" or not slot.attend(run):
+        if slot.ended(worker) is not None:
+            deaths, worker = deaths + 1, slot.fork()
+        if deaths > MAX_DEATHS:
+            break
+        time.sleep(LOOK_EVERY_S)
+    died = slot.ask(
+        "SELECT count(*) FROM step_execution WHERE execution_id = %s AND status = 'interrupted'",
+        execution,
+    )
+    found = [f"{deaths} workers died, attempts: {died}"] if (deaths, died) != (5, [(5,)]) else []
+    found += [f"parked: {one}" for one in _parked(slot, run)]
+    deadly.unlink()
+    slot.until(lambda: slot.attend(bad) and slot.attend(run))
+    slot.end(worker, signal.SIGTERM)
+    slot.gate(closed=False)
+    return (
+        found
+        + judge.faults(slot, bad, slot.controls, {})
+        + judge.faults(slot, run, slot.controls, {})
+    )
+
+
+def _parked(slot, run):
+    return slot.ask(
+        "SELECT chain FROM audit WHERE event = 'PILOT_EXECUTION_POISONED' AND chain = ANY (%s)",
+        [str(one) for one in run.names],
+    )
+
+
+def queueless(slot, asked):
+    """The queue server is emptied, killed and started again; executions go on all the time."""
+    folder = Path(slot.place.folder) / "queue"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    url = embedded_redis_url(folder)
+    signals = processes.Signals()
+    server = valkey.start(folder, folder / "log", signals)
+    slot.gate(closed=True)
+    jobs.configure(url)
+    worker = slot.fork(REDIS_URL=url)
+    runs = [slot.start(asked["workflows"])]
+    for _ in range(5):
+        time.sleep(0.05)
+        jobs.connect(url).flushall()
+    server.kill()
+    server.wait()
+    runs.append(slot.start(asked["workflows"]))
+    slot.until(lambda: all(slot.attend(run) for run in runs))
+    server = valkey.start(folder, folder / "log", signals)
+    runs.append(slot.start(asked["workflows"]))
+    slot.until(lambda: all(slot.attend(run) for run in runs))
+    os.kill(worker, signal.SIGTERM)
+    code = slot.wait(worker, 15)
+    valkey.stop(server)
+    signals.close()
+    jobs.configure(slot.place.redis)
+    slot.gate(closed=False)
+    found = [f"the worker ended with {code}"] if code else []
+    return found + [one for run in runs for one in judge.faults(slot, run, slot.controls, {})]
+
+
+KINDS = {
+    "kill": kill,
+    "chance": chance,
+    "zombies": zombies,
+    "cut": cut,
+    "race": race,
+    "takeover": takeover,
+    "poison": poison,
+    "queueless": queueless,
+}

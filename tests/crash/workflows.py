@@ -94,7 +94,7 @@ ONCE = _document(
     _call("once", "pay", "first", ask="wait_ms=40"),
     _call("keyed", "book", "pay"),
     _set("last", ["{{steps.pay.output.json.step}}", "{{steps.book.output.json.step}}"]),
-    output="{{steps.last.output}}",
+    output=["{{steps.first.output}}", "{{steps.last.status}}"],
 )
 
 ASKED = _document(
@@ -141,4 +141,24 @@ SLOW = _document(
     output=["{{steps.one.output.json.step}}", "{{steps.three.output.json.step}}"],
 )
 
-ALL = {one["name"]: one for one in (CHAIN, WIDE, ONCE, ASKED, VOIDED, LATER, SLOW)}
+FAILS = _document(
+    "fails",
+    _call("keyed", "try", ask="flaky=1", retry={"max_attempts": 1}),
+    _call("keyed", "then", "try"),
+    output="{{steps.then.output.json.step}}",
+)
+
+POISON = _document(
+    "poison",
+    _call("keyed", "before"),
+    {
+        "id": "die",
+        "type": "action",
+        "plugin": "receiver",
+        "action": "die",
+        "dependencies": ["before"],
+    },
+    output="{{steps.die.output}}",
+)
+
+ALL = {one["name"]: one for one in (CHAIN, WIDE, ONCE, ASKED, VOIDED, LATER, SLOW, FAILS, POISON)}

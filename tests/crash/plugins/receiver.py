@@ -1,5 +1,8 @@
 """An outside system that can be asked whether a key was applied; only the crash tests load it."""
 
+import signal
+import threading
+
 from pydantic import Field
 
 from pilot import strictjson
@@ -44,6 +47,24 @@ def apply(call: Call, params: Apply) -> Applied:
     headers = {"idempotency-key": call.key}
     reply = call.http.request("POST", params.url, headers=headers, deadline=call.deadline)
     return _read(reply.body)
+
+
+class Nothing(Model):
+    """Nothing to say."""
+
+
+class Lived(Model):
+    """It went well."""
+
+    lived: bool = Field(description="True.")
+
+
+@plugin.action(effect=Effect.PURE, success="Lived: {lived}", guidance="Use it in crash tests only.")
+def die(call: Call, params: Nothing) -> Lived:
+    """Kill the worker while the owner's folder holds a file `deadly`."""
+    if (call.folder / "deadly").exists():
+        signal.pthread_kill(threading.get_ident(), signal.SIGKILL)
+    return Lived(lived=True)
 
 
 def _read(body: bytes) -> Applied:

@@ -1,0 +1,111 @@
+"""Trials of what people do: pressed by a process that dies meanwhile, or by fifty at once."""
+
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from pilot.engine import approvals, executions, starts
+from pilot.errors import PilotError
+from tests.crash import judge
+from tests.crash.slot import Running
+
+PRESSES = 50
+
+
+def pressed(slot, asked):
+    """Somebody presses, and the process dies at a crash point; then they press again."""
+    run, operation = _prepared(slot, asked["operation"])
+    press = partial(operation, key=f"key-{slot.count}", by=slot.by, user_id=slot.owner)
+    child = slot.fork(f"{asked['point']}:1:kill9", work=press)
+    code = slot.wait(child)
+    press()
+    if asked["operation"] == "start":
+        _note_starts(slot, run)
+    slot.until(lambda: slot.attend(run))
+    found = judge.faults(slot, run, slot.controls, {})
+    if code != -signal.SIGKILL:
+        found.append(f"the process was not killed at {asked['point']}: {code}")
+    return found
+
+
+def crowd(slot, asked):
+    """Fifty press at once, without keys (with one key for a start): one press counts."""
+    run, operation = _prepared(slot, asked["operation"])
+    key = f"key-{slot.count}" if asked["operation"] == "start" else None
+    press = partial(operation, key=key, by=slot.by, user_id=slot.owner)
+    accepted = slot.wait(slot.fork(work=lambda: _accepted(press)), 30)
+    if asked["operation"] == "start":
+        _note_starts(slot, run)
+    slot.until(lambda: slot.attend(run))
+    found = judge.faults(slot, run, slot.controls, {})
+    if accepted != (PRESSES if key else 1):
+        found.append(f"{accepted} of {PRESSES} presses were accepted")
+    return found
+
+
+def _accepted(press):
+    def once(_):
+        try:
+            press()
+        except PilotError:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(PRESSES) as pool:
+        return sum(pool.map(once, range(PRESSES)))
+
+
+def _prepared(slot, name):
+    """Bring an execution to where the operation can be pressed; gives the operation."""
+    slot.gate(closed=False)
+    if name == "start":
+        slot.count += 1
+        asked = starts.Start(inputs={"id": f"{slot.number:02}-{slot.count:05}"})
+        return Running({}, {}), partial(_start, slot.agents["chain"], asked)
+    if name == "answer":
+        return _unknown(slot)
+    run = slot.start([{"decide": "asked", "retry": "fails"}.get(name, "slow")])
+    execution = next(iter(run.names))
+    waited_for = {"decide": "waiting", "retry": "failed"}.get(name, "running")
+    slot.until(lambda: slot.statuses(run)[execution][0] == waited_for)
+    if name == "decide":
+        approval, seen = slot.ask(
+            "SELECT id, payload_hash FROM approval WHERE execution_id = %s", execution
+        )[0]
+        return run, partial(approvals.decide, approval, "approved", seen_hash=seen)
+    if name == "retry":
+        return run, partial(executions.retry_failed, execution)
+    run.cancelled = name == "cancel"
+    if name == "resume":
+        executions.pause(execution, by=slot.by, user_id=slot.owner)
+        slot.until(lambda: slot.statuses(run)[execution][0] == "paused")
+    return run, partial(getattr(executions, name), execution)
+
+
+def _start(agent, asked, *, key, by, user_id):
+    starts.start(agent, starts.Start(inputs=asked.inputs, key=key), by=by, user_id=user_id)
+
+
+def _note_starts(slot, run):
+    known = f"{slot.number:02}-{slot.count:05}"
+    rows = slot.ask("SELECT id FROM execution WHERE inputs ->> 'id' = %s", known)
+    if len(rows) != 1:
+        run.faults.append(f"one start made {len(rows)} executions")
+    for (execution,) in rows:
+        run.names[execution], run.ids[execution] = "chain", known
+
+
+def _unknown(slot):
+    """An execution whose `once` step was applied by a worker that died before it said so."""
+    slot.gate(closed=True)
+    run = slot.start(["once"])
+    execution = next(iter(run.names))
+    slot.wait(slot.fork("effect.after:1:kill9"))
+    slot.gate(closed=False)
+    slot.until(lambda: slot.statuses(run)[execution][0] == "needs_attention")
+    run.answers[execution] = "happened"
+    result = {"json": {"id": run.ids[execution], "step": "pay", "mode": "once"}}
+    return run, partial(executions.answer, execution, "pay", "happened", result=result)
+
+
+KINDS = {"pressed": pressed, "crowd": crowd}

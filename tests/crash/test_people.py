@@ -1,0 +1,41 @@
+"""What people press works once, also when the process that they pressed in dies."""
+
+import pytest
+
+pytestmark = pytest.mark.crash
+POINTS = {
+    "start": "execution.start",
+    "pause": "execution.pause",
+    "resume": "execution.resume",
+    "cancel": "execution.cancel",
+    "retry": "execution.retry",
+    "answer": "execution.answer",
+    "decide": "approval.decide",
+}
+
+
+@pytest.mark.capability(27)
+def test_a_press_that_dies_on_its_way_counts_once_when_it_is_repeated(laboratory):
+    laboratory(
+        [
+            {"kind": "pressed", "operation": name, "point": f"{point}.{side}"}
+            for name, point in POINTS.items()
+            for side in ("before_commit", "after_commit")
+        ]
+    )
+
+
+@pytest.mark.capability(39, 214)
+def test_of_fifty_presses_at_once_one_counts(laboratory):
+    laboratory([{"kind": "crowd", "operation": name} for name in POINTS if name != "pause"])
+
+
+@pytest.mark.capability(252)
+@pytest.mark.parametrize("answer", ["truth", "skip"])
+def test_an_unknown_outcome_is_never_repeated_before_a_person_answers(laboratory, answer):
+    laboratory(
+        [
+            {"kind": "kill", "point": point, "hit": 1, "workflows": ["once"] * 3, "answer": answer}
+            for point in ("intent.after_commit", "effect.before", "effect.after")
+        ]
+    )
