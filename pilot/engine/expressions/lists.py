@@ -6,6 +6,7 @@ from typing import Any
 from pilot.engine.expressions.function import Function, deep, once
 from pilot.engine.expressions.scope import MAX_WORK, Scope
 from pilot.engine.expressions.values import (
+    check_size,
     equal,
     match_key,
     need_list,
@@ -33,11 +34,11 @@ def unique(scope: Scope, items: Any) -> list[Any]:
     buckets: dict[Hashable, list[Any]] = {}
     for one in need_list(items):
         known = buckets.setdefault(match_key(one), [])
-        if known:
-            scope.work.spend(work_of(one, MAX_WORK) * len(known))
+        scope.work.spend(work_of(one, MAX_WORK) * (1 + len(known)))
         if not any(equal(one, other) for other in known):
             known.append(one)
             found.append(one)
+            check_size(len(found), "elements")
     return found
 
 

@@ -296,7 +296,7 @@ def _equal(left: Closure, right: Closure) -> Closure:
     def run(scope: Scope) -> bool:
         a, b = left(scope), right(scope)
         if isinstance(a, dict | list) and type(a) is type(b):
-            scope.work.spend(work_of(a, MAX_WORK))
+            scope.work.spend(2 * work_of(a, MAX_WORK))
         return equal(a, b)
 
     return run
@@ -305,8 +305,10 @@ def _equal(left: Closure, right: Closure) -> Closure:
 def _inside(left: Closure, right: Closure) -> Closure:
     def run(scope: Scope) -> bool:
         value, container = left(scope), right(scope)
-        deep = isinstance(value, dict | list)
-        scope.work.spend(work_of(container, MAX_WORK) if deep else size_of(container))
+        if isinstance(value, str):
+            scope.work.spend(size_of(container))
+        else:
+            scope.work.spend(2 * work_of(container, MAX_WORK))
         return contains(container, value)
 
     return run

@@ -12,7 +12,11 @@ MAX_WORK = 100_000
 
 
 class Work:
-    """Counts the work of one evaluation: a node, a list element, a KiB of text are one each."""
+    """Counts the work of one evaluation: a node, a list element, a KiB of text are one each.
+
+    An element that has to be read as number or date, or compared at every depth, counts more, so
+    that the same limit keeps every evaluation short.
+    """
 
     __slots__ = ("left",)
 
