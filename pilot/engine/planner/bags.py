@@ -94,7 +94,14 @@ _TODAY_NO_ENDS = set_of(", ; - : and the it of to in")
 def add_bags(chart: Chart) -> None:
     """Add the edges of all bags; the edges of lexicon, columns and spans must be there."""
     tags = _tags_of(chart)
-    _add(chart, tags, "ORDER", (_ORDER_TAGS, _ORDER_WORDS), (_ORDER_TAGS, frozenset()), _order)
+    _add(
+        chart,
+        tags,
+        "ORDER",
+        (_ORDER_TAGS, _ORDER_WORDS),
+        (_ORDER_TAGS, frozenset({"leading"})),
+        _order,
+    )
     unique = (_UNIQUE_TAGS, _UNIQUE_WORDS)
     _add(chart, tags, "UNIQUE", unique, (_UNIQUE_TAGS, _UNIQUE_ENDS), _unique)
     _add(chart, tags, "TODAY", ((), _TODAY_WORDS), ((), _TODAY_WORDS), _today)
