@@ -23,7 +23,8 @@ _WISHES = {
 _STATES = {
     "have", "am", "are", "is", "keep", "manage", "run", "lead", "maintain", "track", "work", "lose",
     "forget", "miss", "struggle", "use", "always", "often", "tend", "hate", "love", "tire", "try",
-    "get", "look", "spend", "do", "responsible", "plan", "prefer", "usually", "sometimes", "been",
+    "get", "look", "spend", "preparing", "prepare", "planning", "working", "writing", "wondering",
+    "trying", "do", "responsible", "plan", "prefer", "usually", "sometimes", "been",
 }  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def backgrounds(chart: Chart) -> Iterator[Edge]:
     start = 0
     for at, token in enumerate(chart.tokens):
         last = at == len(chart.tokens) - 1
-        if token.kind == "break" or token.word == ";" or last:
+        if token.kind == "break" or token.word in {";", ":"} or last:
             end = at + 1 if last and token.kind != "break" else at
             yield from _sentence(chart, start, end)
             start = at + 1

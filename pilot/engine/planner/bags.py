@@ -32,8 +32,8 @@ _DATES = frozenset({"date", "empty"})
 Check = Callable[[_Run], object]
 
 _ORDER_TAGS = (
-    "SORT", "SOONEST", "NEWEST", "LARGEST", "SMALLEST", "FIRSTPLACE", "ASCENDING", "DESCENDING",
-    "COLREF", "ENDING", "STARTING",
+    "SORT", "SOONEST", "OLDEST", "NEWEST", "LARGEST", "SMALLEST", "FIRSTPLACE", "ASCENDING",
+    "DESCENDING", "COLREF", "ENDING", "STARTING",
 )  # fmt: skip
 _ORDER_WORDS = set_of(
     """
@@ -53,7 +53,8 @@ _UNIQUE_WORDS = set_of(
     just exactly more than once twice one two single same again double multiple several copy
     copies times time each every all both three even if so and but for per with in among amongst
     on list listed addressed even though please does do there ends up end up without being
-    deduped deduplicate deduplicated dedupe unique distinct repeatedly either
+    deduped deduplicate deduplicated dedupe unique distinct repeatedly either at most make making
+    sure
     """
 )
 _MANY = ("twice", "once", "two", "double", "multiple", "several", "repeatedly", "again", "one",
@@ -63,6 +64,7 @@ _UNIQUE_ENDS = set_of(
     """
     twice once two double one single same each again multiple several repeatedly deduplicate
     copy deduplicated dedupe deduped unique distinct copies times time even not no only exactly
+    most
     """
 )
 _NO_COLUMN = set_of("starting start begin beginning first end")
@@ -161,7 +163,7 @@ def _runs(
 
 def _order(run: _Run) -> Order | None:
     """Return an order for a direction with a place or a column: soonest first, by End date."""
-    up = run.has("SOONEST", "SMALLEST", "ASCENDING")
+    up = run.has("SOONEST", "OLDEST", "SMALLEST", "ASCENDING")
     down = run.has("NEWEST", "LARGEST", "DESCENDING")
     first_to_end = run.has("ENDING") and run.has("FIRSTPLACE") and run.has("first", "soonest")
     placed = run.has(
@@ -169,7 +171,7 @@ def _order(run: _Run) -> Order | None:
     )
     directed = run.has("ASCENDING", "DESCENDING") or ((up or down or first_to_end) and placed)
     column = _order_column(run)
-    if column is not None and run.has("NEWEST", "SOONEST") and column.kind not in _DATES:
+    if column is not None and run.has("NEWEST", "OLDEST", "SOONEST") and column.kind not in _DATES:
         return None  # the newest contact is no order by names
     by_column = run.has("SORT") and (column is not None or run.has("ENDING"))
     if not (directed or by_column):

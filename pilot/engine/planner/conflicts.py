@@ -7,12 +7,16 @@ from pilot.engine.planner.asking import Asking
 from pilot.engine.planner.facts import (
     ColumnRef,
     Columns,
+    DateWord,
     Filter,
     Measure,
+    Order,
     Recipients,
     Source,
     Span,
+    Today,
     Unable,
+    Window,
 )
 from pilot.engine.planner.parsing import Parse, of
 from pilot.engine.planner.text import set_of
@@ -74,6 +78,17 @@ def _remember(rows: dict[str, set[str]], rows_of: dict[str, set[frozenset[str]]]
     for name, values in rows.items():
         rows_of.setdefault(name, set()).add(frozenset(values))
     rows.clear()
+
+
+def ask_loose_days(parse: Parse, asking: Asking) -> None:
+    """Ask about words of days and of ending that no period, order or column goes with."""
+    if of(parse, Window) or parse.unknown:
+        return
+    has_order = any(one.sense or one.column for one in of(parse, Order))
+    for edge in parse.facts:
+        is_loose = isinstance(edge.value, DateWord) and not has_order
+        if is_loose or isinstance(edge.value, Today):
+            asking.unclear(parse.chart.between(edge.start, edge.end), parse.chart.text)
 
 
 def ask_tables(parse: Parse, asking: Asking) -> None:

@@ -75,7 +75,8 @@ class Order:
     """How rows are sorted; None: another fact, or the window, says it.
 
     `best` are the words of "the highest value", which may also mean a single row; `later` orders
-    come behind another one; `sized` ones speak of what is largest or smallest.
+    come behind another one; `sized` ones speak of what is largest or smallest, with
+    `limit` of only so many.
     """
 
     column: ColumnRef | None = None
@@ -85,6 +86,7 @@ class Order:
     best: str = ""
     later: bool = False
     sized: bool = False
+    limit: int | None = None
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,18 @@ def _beyond(match: Match) -> Span | None:
     return None if before in {"not", "no"} else Span(length.days + 1, FAR, ask=length.ask)
 
 
+def _long_past(match: Match) -> Span | None:
+    """More than N days ago; "not more than" is another rule's."""
+    before = match.chart.tokens[match.start - 1].word if match.start else ""
+    length: _Length = match.value("d")
+    return None if before in {"not", "no"} else Span(-FAR, -length.days - 1, ask=length.ask)
+
+
+def _at_least_past(match: Match) -> Span:
+    length: _Length = match.value("d")
+    return Span(-FAR, -length.days, ask=length.ask)
+
+
 def _fewer(match: Match) -> Span:
     length: _Length = match.value("d")
     return Span(0, length.days - 1, ask=length.ask)
@@ -100,7 +112,20 @@ def _dated(match: Match) -> Window | None:
     column = match.value("c")
     if column is not None and column.kind not in {"date", "empty"}:
         return None
+    if match.chart.tokens[match.start].word in {"starting", "beginning"} and _follows_span(match):
+        return None  # "in the next three days, starting tomorrow" is one span
     return Window(match.value("s"), column, match.value("w"))
+
+
+def _follows_span(match: Match) -> bool:
+    at = match.start
+    while at and match.chart.tokens[at - 1].word in {",", "(", "-"}:
+        at -= 1
+    return any(edge.end == at for edge in match.chart.tagged("SPAN"))
+
+
+def _later(match: Match) -> Window:
+    return Window(Span(1, FAR), None, match.value("w"))
 
 
 def _overdue(match: Match) -> Window | None:
@@ -148,6 +173,7 @@ SPANS: list[Rule] = [
     rule("POINT", "d=LENGTH away|ahead|out|hence|later", lambda match: match.value("d").days),
     rule("POINT", "in d=LENGTH", lambda match: match.value("d").days),
     rule("POINT", "the? n=NUM day|days after|from today|now", lambda match: int(match.value("n"))),
+    rule("POINT", "+ d=LENGTH", lambda match: match.value("d").days),
     rule("POINT", "today|now + d=LENGTH", lambda match: match.value("d").days),
     rule("LATER", ",|and|or|,* the? day|one after that|it|this|tomorrow?", "following"),
     rule("LATER", ",|and|or|,* the? following|next day", "following"),
@@ -182,7 +208,7 @@ SPANS: list[Rule] = [
     rule(
         "SPAN",
         f"""{_IN} {_THE} d=LENGTH that|which|immediately|directly|right* after|following|from|
-        succeeding|past|follow|follows|come+ after? today""",
+        succeeding|past|follow|follows|come+ after? the? today|present|current|now day|one|date?""",
         _after_today,
     ),
     rule(
@@ -216,6 +242,10 @@ SPANS: list[Rule] = [
     ),
     rule("SPAN", "by|before|until|till tomorrow", Span(0, 1, ask=BEFORE_TOO)),
     rule("SPAN", f"{_IN} {_THE} PAST d=LENGTH", _past),
+    rule("SPAN", "more|longer|over|older|earlier than? d=LENGTH ago|old|back|before", _long_past),
+    rule("SPAN", "older|earlier than d=LENGTH", _long_past),
+    rule("SPAN", "at least d=LENGTH ago|old|back", _at_least_past),
+    rule("SPAN", "less|fewer|not|no more? than d=LENGTH ago|old|back", _past),
     rule("SPAN", f"{_IN} {_THE} d=LENGTH past|back|before today?", _past),
     rule(
         "SPAN",
@@ -266,6 +296,8 @@ WINDOWS: list[Rule] = [
         ENTITY|ROWNOUN|any* w=WINDOW""",
         lambda match: match.value("w"),
     ),
+    rule("WINDOW", f"{_GLUE} w=ENDSENSE {_GLUE} after today|now", _later),
+    rule("WINDOW", f"{_GLUE} w=STARTSENSE {_GLUE} after today|now", _later),
     rule(
         "WINDOW",
         f"overdue|late|past|delayed {_GLUE} ENDING?",
@@ -287,6 +319,11 @@ TODAYS: list[Rule] = [
     rule(
         "TODAY",
         f"but|and|so|,? {_LEFT_OUT}+ {_COUNTING}* today itself|out|aside?",
+        Today(counts=False),
+    ),
+    rule(
+        "TODAY",
+        "but|and|so|,|(|with? today itself being? excluded|exempt|omitted|skipped|out )?",
         Today(counts=False),
     ),
     rule(

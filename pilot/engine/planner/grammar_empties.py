@@ -44,9 +44,9 @@ EMPTIES: list[Rule] = [
     ),
     rule(
         "IFNONE",
-        f"""{_IF} there|it|we|you|i|they|the|that|search|result|filter|query|do|does|be|is|are|
-        were|would|can|LISTNOUN|should|ENTITY|ROWNOUN|SHEETNOUN|find|finds|have|returns|
-        yields|gives|shows|has* NOTHING {_TAIL}""",
+        f"""{_IF} there|it|we|you|i|he|she|they|the|that|search|result|filter|query|do|does|be|
+        is|are|were|would|can|turns|turn|out|happens|happen|proves|LISTNOUN|should|ENTITY|
+        ROWNOUN|SHEETNOUN|find|finds|have|returns|yields|gives|shows|has* NOTHING {_TAIL}""",
     ),
     rule(
         "IFNONE",
@@ -60,6 +60,9 @@ EMPTIES: list[Rule] = [
         """in|with|given|and* the? absence|lack of any|such|the|all|matching|suitable*
         ROWNOUN|ENTITY|LISTNOUN+""",
     ),
+    rule("IFNONE", "without|no any|a|such* ROWNOUN|ENTITY|hits|results|matches+ at|all|there*"),
+    rule("IFNONE", "an? empty result|list|table|LISTNOUN|selection means|mean|is|:|=|->+ that?"),
+    rule("IFNONE", f"NOTHING {_TAIL} means|mean that?"),
     rule("IFNONE", "or|and|but|so|,? otherwise|else|alternatively"),
     rule("IFNONE", "or else|if? not"),
     rule("IFNONE", "if|or not"),

@@ -15,6 +15,13 @@ def _value_list(match: Match) -> tuple[tuple[str, ...], tuple[dict[str, str], ..
     return (tuple(columns), tuple(found)) if columns else None
 
 
+def _people_list(match: Match) -> tuple[tuple[str, ...], tuple[dict[str, str], ...]] | None:
+    """Return the columns that hold all these people, and how each column writes them."""
+    found: list[dict[str, str]] = match.values("p")
+    columns = [name for name in found[0] if all(name in one for one in found)]
+    return (tuple(columns), tuple(found)) if columns else None
+
+
 def _equal(op: FilterOp) -> Any:
     """Build a filter of a column and sampled values; None if the column has no such values."""
 
@@ -61,6 +68,18 @@ def _bare(op: FilterOp) -> Any:
     return build
 
 
+def _bare_only(op: FilterOp) -> Any:
+    """Build a filter of values alone that a single column has."""
+    build = _bare(op)
+
+    def single(match: Match) -> Filter | None:
+        columns, _ = match.value("v")
+        found: Filter | None = build(match)
+        return found if len(columns) == 1 else None
+
+    return single
+
+
 def _literal(op: FilterOp) -> Any:
     """Build a filter of a column and values that stand in quotes or are numbers."""
 
@@ -91,6 +110,14 @@ def _compare(op: FilterOp) -> Any:
         return Filter(match.value("c"), op, tuple(match.values("n")))
 
     return build
+
+
+def _containing(match: Match) -> Filter | None:
+    """Build "Notes contain ..."; a number is not contained in a number, but equal to it."""
+    column: ColumnRef = match.value("c")
+    op: FilterOp = "in" if column.kind == "number" else "contains"
+    found: Filter | None = _literal(op)(match)
+    return found
 
 
 def _blank(op: FilterOp) -> Any:
@@ -133,6 +160,8 @@ LISTS: list[Rule] = [
         "NEXTVAL", "SEP+ the|a|an|either|as|with|for|marked? v=VAL", lambda match: match.value("v")
     ),
     rule("VALLIST", "either|both|the|a|an|one|as? of? (|[? v=VAL v=NEXTVAL* )|]?", _value_list),
+    rule("NEXTPERSON", "SEP+ p=PERSONVAL", lambda match: match.value("p")),
+    rule("PEOPLE", "p=PERSONVAL p=NEXTPERSON*", _people_list),
     rule("NEXTKNOWN", "SEP+ v=KNOWN", lambda match: match.value("v")),
     rule("KNOWNLIST", "either|both|(|[? v=KNOWN v=NEXTKNOWN* )|]?", _value_list),
     rule("LITERAL", "n=NUM", lambda match: match.value("n")),
@@ -152,6 +181,14 @@ FILTERS: list[Rule] = [
     rule("FILTER", "v=VALLIST c=COLREF", _equal("in")),
     rule("FILTER", "v=VALLIST for|as|in|on|under|of|at the|their|its|a? c=COLREF", _equal("in")),
     rule("FILTER", "EQUAL* v=VALLIST", _bare("in")),
+    # those that Kim Ortiz looks after
+    rule(
+        "FILTER",
+        """that|which|whom|who|what* v=PEOPLE is|are|has|have|currently|will* look|looks|looking|
+        handle|handles|handling|manage|manages|managing|own|owns|work|works|working|cares|care|
+        responsible|charge|take|takes|in|deal|deals|dealing+ after|on|of|for|care|with*""",
+        _bare("in"),
+    ),
     # Stage = 4; a 4 in the Stage column; Salesperson is "Kim"
     rule("FILTER", "EQUAL* c=COLREF EQUAL* v=LITLIST", _literal("in")),
     rule(
@@ -180,6 +217,7 @@ FILTERS: list[Rule] = [
         v=VALLIST ENTITY|ROWNOUN|yet|already?""",
         _bare("not_in"),
     ),
+    rule("FILTER", "NEG+ those|from|of|by|for|the* v=KNOWNLIST", _bare_only("not_in")),
     rule("FILTER", "EQUAL* NEG+ EQUAL* c=COLREF EQUAL* v=LITLIST", _literal("not_in")),
     rule("FILTER", "EQUAL* NEG+ EQUAL* c=COLREF EQUAL* v=VALLIST", _equal("not_in")),
     rule(
@@ -259,6 +297,6 @@ FILTERS: list[Rule] = [
     rule(
         "FILTER",
         "c=COLREF CONTAIN the|word|words|text|either|one|of|any* v=LITLIST",
-        _literal("contains"),
+        _containing,
     ),
 ]

@@ -83,11 +83,13 @@ RECIPIENTS: list[Rule] = [
     rule("WHO", "n=NAME+", _text("n")),
     rule("WHO", "my|the|our|your r=ROLEWORD+", _text("r")),
     rule("WHO", "r=ROLEWORD+", _text("r")),
-    rule("NEXTWHO", "SEP|SEMI|BREAK|to|well|as+ i=WHO", lambda match: match.value("i")),
+    rule("NEXTWHO", "SEP|SEMI|to|well|as+ i=WHO", lambda match: match.value("i")),
+    rule("NEXTWHO", "SEP|SEMI|BREAK+ a=ADDR", lambda match: match.value("a")),
+    rule("NEXTWHO", "an|plus|to+ a=ADDR", lambda match: match.value("a")),
     rule("NEXTWHO", "a=ADDR", lambda match: match.value("a")),
     rule("WHOLIST", "both? i=WHO i=NEXTWHO*", _flat),
     rule("NEXTNAME", "SEP+ NAME+"),
-    rule("WHOLIST", "NAME+ NEXTNAME* (|: r=WHOLIST )?", _addresses),
+    rule("WHOLIST", "the|my|our? NAME|ROLEWORD+ NEXTNAME* (|: r=WHOLIST )?", _addresses),
     rule(
         "SENT", "SEND|send|off|out|over|it|LISTNOUN|MAILNOUN|DET|ENTITY|ROWNOUN|please|back|again"
     ),
@@ -113,12 +115,13 @@ RECIPIENTS: list[Rule] = [
     ),
     rule(
         "RECIPIENTS",
-        "r=WHOLIST wants|want|need|needs|expect|expects",
+        "r=WHOLIST would|should|all|both* wants|want|need|needs|expect|expects|like|likes|love",
         _addressed,
     ),
     rule(
         "RECIPIENTS",
-        "the|these|those|our|my|following? n=NUM? PERSON :|(|-|,|namely|are* r=WHOLIST )|]?",
+        """the|these|those|our|my|following? n=NUM? PERSON :|(|-|,|namely|are* r=WHOLIST )|]?
+        should|must|shall|will|would|all|each|to|like|have* get|gets|receive|receives?""",
         people("to"),
     ),
     rule(
@@ -135,6 +138,23 @@ RECIPIENTS: list[Rule] = [
         people("to"),
     ),
     rule("RECIPIENTS", "to|SEND the|these|those following PERSON+", people("to")),
+    rule(
+        "RECIPIENTS",
+        """to|SEND|for everyone|everybody|all|people|those|persons|anyone+ on|in|from|of this|the|
+        following|our* list|below|distribution|following* :|,|-|(+ r=WHOLIST )?""",
+        people("to"),
+    ),
+    # shoot me an email with; keep Ann posted by mail about; the mail is for Ann
+    rule(
+        "RECIPIENTS",
+        "shoot|drop|fire|ping|throw|toss r=WHOLIST a|an|one|quick|short* MAILNOUN|line|note|memo",
+        people("to"),
+    ),
+    rule(
+        "RECIPIENTS",
+        "keep|bring r=WHOLIST posted|informed|updated|in|up|to|date|the|loop+",
+        people("to"),
+    ),
     # to Sam Poole and Kim Ortiz, who are also values of a column
     rule("NEXTKNOWNWHO", "SEP+ p=PERSONVAL", lambda match: match.typed("p")),
     rule("KNOWNWHO", "p=PERSONVAL", lambda match: match.typed("p")),

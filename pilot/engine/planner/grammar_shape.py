@@ -18,13 +18,38 @@ def _by_column(match: Match) -> Order:
     return Order(match.value("c"))
 
 
+def _by_alone(match: Match) -> Order | None:
+    """Return the order of "..., by end date, ...", where nothing else follows."""
+    tokens = match.chart.tokens
+    after = tokens[match.end] if match.end < len(tokens) else None
+    ends = after is None or after.kind == "break" or after.word in {",", ";", ")", "-", "please"}
+    return Order(match.value("c")) if ends else None
+
+
 def _best(*, descending: bool) -> Build:
     """Build the order of "the leads with the highest value", for a column of numbers."""
 
     def build(match: Match) -> Order | None:
         column = match.value("c")
-        fits = column.kind == "number"
+        fits = column.kind in {"number", "date"}
         return Order(column, None, descending, best=match.text) if fits else None
+
+    return build
+
+
+def _of_rows(match: Match) -> Limit | None:
+    """Return the number of "the five critical tasks": conditions, then a word for rows."""
+    chart = match.chart
+    ends = {edge.end for tag in ("FILTER", "VAL") for edge in chart.at(match.end, tag)}
+    rows = any(chart.at(end, "ENTITY") or chart.at(end, "ROWNOUN") for end in ends)
+    return Limit(int(match.value("n"))) if rows else None
+
+
+def _some(*, descending: bool) -> Build:
+    """Build the order of "the two largest" with their number."""
+
+    def build(match: Match) -> Order:
+        return Order(None, None, descending, sized="d" not in match, limit=int(match.value("n")))
 
     return build
 
@@ -51,13 +76,21 @@ def _unique_column(match: Match) -> Unique | None:
     return None if people else Unique("column", match.value("c"))
 
 
-def _measure(match: Match) -> Measure:
+def _measure(match: Match) -> Measure | None:
+    """Return a measure; only numbers have a sum, so "I mean the tasks" is none."""
+    column = match.value("c")
+    if column is not None and column.kind not in {"number", "empty"}:
+        return None
     return Measure(match.value("m", "count"), match.value("c"), match.value("b"))
 
 
 def _left_out(match: Match) -> LeftOut:
     found: Columns = match.value("l")
     return LeftOut(found.names)
+
+
+def _unparted(match: Match) -> Columns:
+    return replace(_columns(match), certain=True)
 
 
 def _certain(match: Match) -> Columns:
@@ -80,10 +113,10 @@ def _several(match: Match, least: int = 2) -> Columns | None:
 COLUMNS: list[Rule] = [
     rule(
         "COLITEM",
-        "the|a|an|its|their|his|her|as|well|also* c=COLREF",
+        "the|a|an|its|their|his|her|as|well|also|who|what* c=COLREF is?",
         lambda match: match.value("c"),
     ),
-    rule("NEXTCOL", "SEP|BREAK|SEMI+ c=COLITEM", lambda match: match.value("c")),
+    rule("NEXTCOL", "SEP|BREAK|SEMI|an+ c=COLITEM", lambda match: match.value("c")),
     rule("COLLIST", "c=COLITEM c=NEXTCOL*", _columns),
     rule(
         "COLWORD",
@@ -116,12 +149,20 @@ COLUMNS: list[Rule] = [
     rule(
         "COLUMNS",
         """with|showing|show|containing|contain|including|include|displaying|of|listing|select|
-        comprising|comprises|comprise|featuring|selecting|as|giving|naming|stating|has|have|having|only|just|their|:|-|holding|in|
-        contains|shows|lists|includes|namely|-+ the|a|an|its|only|just|their|exactly|:|all*
-        l=COLLIST""",
+        comprising|comprises|comprise|comprised|composed|made|up|featuring|selecting|as|
+        giving|naming|stating|has|have|having|only|just|their|:|-|holding|in|contains|shows|
+        lists|includes|namely|-+ the|a|an|its|only|just|their|exactly|:|all* l=COLLIST""",
         _several,
     ),
     rule("COLUMNS", "(|[ the? l=COLLIST )|]", _several),
+    rule(
+        "COLUMNS",
+        """with|giving|showing|listing|naming|stating|comprised|composed|consisting|made|up|of+
+        the|their|its* l=COLLIST for|of each|every|all|any one|of|them|ROWNOUN|ENTITY*""",
+        _several,
+    ),
+    # cols client company phone
+    rule("COLUMNS", "COLWORD :|=|-* c=COLREF c=COLREF+", _unparted),
     rule(
         "COLUMNS",
         """the|its|their? l=COLLIST of|for|from each|every|all|those|these|them|the|its|any*
@@ -162,6 +203,12 @@ COLUMNS: list[Rule] = [
 
 
 ORDERS: list[Rule] = [
+    rule("ORDER", "by c=COLREF", _by_alone),
+    rule(
+        "ORDER",
+        "the? most overdue|late ENTITY|ROWNOUN? FIRSTPLACE",
+        Order(None, "end", descending=False),
+    ),
     rule("ORDER", "SORT+", Order()),
     rule(
         "ORDER",
@@ -170,6 +217,8 @@ ORDERS: list[Rule] = [
     ),
     # the three leads with the highest value
     rule("ORDER", "with|by|having|in|of the|their? LARGEST c=COLREF", _best(descending=True)),
+    rule("ORDER", "with|by|having of? the|their? SOONEST|OLDEST c=COLREF", _best(descending=False)),
+    rule("ORDER", "with|by|having of? the|their? NEWEST c=COLREF", _best(descending=True)),
     rule("ORDER", "with|by|having|in|of the|their? SMALLEST c=COLREF", _best(descending=False)),
     rule(
         "ORDER",
@@ -243,7 +292,14 @@ UNIQUES: list[Rule] = [
 ]
 
 AMOUNTS: list[Rule] = [
+    rule("LIMIT", "the|only|just|first|top+ n=NUM", _of_rows),
+    # the two most valuable leads; the three newest ones
+    rule("ORDER", "the|only|just* n=NUM LARGEST", _some(descending=True)),
+    rule("ORDER", "the|only|just* n=NUM SMALLEST", _some(descending=False)),
+    rule("ORDER", "the|only|just* n=NUM d=NEWEST", _some(descending=True)),
+    rule("ORDER", "the|only|just* n=NUM d=OLDEST|SOONEST", _some(descending=False)),
     rule("MEASURE", "only|just|the|a* number|count of the|all|such|these*", Measure("count")),
+    rule("MEASURE", "the number|count and|plus|,|with", Measure("count")),
     rule("MEASURE", "how many of? the|these|those?", Measure("count")),
     rule(
         "LIMIT",

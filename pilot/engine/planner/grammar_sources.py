@@ -4,11 +4,16 @@ from typing import Any
 
 from pilot.engine.planner.chart import Match, Rule, rule
 from pilot.engine.planner.facts import Append, MailSearch, SkipKnown, Source
+from pilot.engine.planner.text import set_of
 
 _AT = """from|in|of|within|inside|out|using|use|read|reading|open|source|table|check|into|at|
     on|over|via|:|=|with|take|taken|the|a|an|my|our|this|that|data|stored|kept|called|
-    named|to|through|look|looking|are|is|these|based|and*"""
+    named|to|through|look|looking|are|is|these|based|and|according|as|per|saved|recorded|entered|
+    logged|listed|found|see|go|have|belonging|contained*"""
 _KIND = "SHEETNOUN|called|named|in|of|from|the|xlsx|file|google|excel|csv|:|(|)|,|at|our|my*"
+
+_STORED = set_of("stored saved recorded logged entered written kept added copied moved put")
+_PASSIVE = set_of("be been get gets getting are is must should and then to")
 
 
 def _named(match: Match) -> frozenset[tuple[str, str]]:
@@ -19,11 +24,38 @@ def _named(match: Match) -> frozenset[tuple[str, str]]:
 def _source(match: Match) -> Source | None:
     """Return the table; two names of different tables are no single one."""
     tables = _named(match)
-    return Source(tables, match.typed("t")) if tables else None
+    if not tables or _is_role(match):
+        return None
+    return Source(tables, match.typed("t"))
 
 
-def _append(match: Match) -> Append:
-    return Append(_named(match), match.typed("t"))
+def _is_role(match: Match) -> bool:
+    """Say whether a word like "team" means people: nothing says that it is a table."""
+    name = match.captures["t"][0]
+    people = name.end - name.start == 1 and match.chart.at(name.start, "ROLEWORD")
+    words = {token.word for token in match.chart.tokens[match.start : match.end]}
+    marks = {
+        "from",
+        "in",
+        "of",
+        "on",
+        "using",
+        "sheet",
+        "tab",
+        "table",
+        "file",
+        "spreadsheet",
+        "and",
+    }
+    return bool(people) and not words & marks
+
+
+def _append(match: Match) -> Append | None:
+    """Return the target; "tasks stored in Gantt" are only there."""
+    tokens = match.chart.tokens
+    before = tokens[match.start - 1].word if match.start else ""
+    is_state = tokens[match.start].word in _STORED and before not in _PASSIVE
+    return None if is_state else Append(_named(match), match.typed("t"))
 
 
 def _appended(match: Match) -> Append | None:
@@ -46,7 +78,7 @@ def _days(match: Match) -> MailSearch | None:
 
 
 _LABEL = """content|contents|body|source|data|filter|filters|condition|conditions|criteria|output|
-    format|what|who|where|when|goal|task|job|result|input|need|request|action|delivery|rows"""
+    text|format|what|who|where|when|goal|task|job|result|input|need|request|action|delivery|rows"""
 _INTO = "to|into|onto|in|on|at|below"
 _OBJECT = """it|them|these|those|this|the|each|all|a|an|as|new|rows|row|ROWNOUN|ENTITY|LISTNOUN|
     MAILNOUN|of|end|bottom|with|COLREF|,|and|one|for|every|that|result*"""

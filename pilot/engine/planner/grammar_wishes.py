@@ -119,6 +119,13 @@ WORDS: list[Rule] = [
         sent|you|,* ask|let|check|get|wait with|for? w=WHO APPROVAL|APPROVE|to|it|this*""",
         _approval,
     ),
+    rule(
+        "APPROVAL",
+        """before it|this|that|the|MAILNOUN|LISTNOUN|anything|you* is|gets|goes|be|being|SEND|sent|
+        out|send|leaves|off|it* ,? w=WHO want|wants|would|like|need|needs|have|has|must|should|to|
+        will|shall* APPROVE|APPROVAL it|this|that|the|MAILNOUN*""",
+        _approval,
+    ),
     rule("APPROVAL", f"approval|confirmation :|=|by|of|from+ w=WHO {_BEFORE}", _approval),
 ]
 

@@ -9,28 +9,40 @@ from pilot.engine.planner.text import stem
 
 # Words that carry no wish of their own.
 FILLER = """
-the, a, an, my, our, your, their, its, his, her, this, that, these, those, such, any, some, all,
-both, either, exactly, only, just, of, for, with, in, on, at, as, by, to, from, into, onto, out,
-up, about, via, through, within, is, are, was, were, be, been, being, am, do, does, did, have,
-has, had, having, will, would, shall, should, can, could, may, might, must, want, like, wish,
-need, i, we, you, it, they, them, he, she, me, us, who, which, what, that, whose, whom, where,
-there, here, please, pls, kindly, also, simply, then, so, now, currently, current, right now, at
-the moment, still, really, actually, basically, finally, well, ok, okay, and, but, plus, hello,
-hi, hey, dear, dear pilot, pilot, good morning, thanks, thank you, many thanks, cheers, make sure,
-make sure that, be able, be possible, possible, be so kind, be nice, step, goal, following, first
-of all, one, ones, thing, those who, way, kind, in total, overall, altogether, right away,
-directly, straight, automatically, nicely, neatly, neat, nice, clear, clean, short, simple, quick,
-small, little, single, proper, resulting, matching, relevant, corresponding, remaining, given,
-respective, concerned, in question, own, provided, provided that, namely, i e, e g, that is,
-taken, going, supposed, expected, scheduled, planned, set, due to, has got, have got, got, goes,
-go, comes, come, looks, look, happens, happen, thing is, each of them, all of them, word, words,
-exact, exactly the, as well, too, in fact, of course, input, output, meet, meets, satisfy,
-satisfies, fulfil, fulfils, fulfill, belong, belongs, belong in, will do, will suffice, is enough,
-suffices, care, hold, holds, carry, whenever i start this, when i start this, each time i start
-this, every time i start this, whenever i run this, when i run this, every time it runs, each time
-it runs, on each run, on demand, ahead of time, afterwards, accordingly, once more, immediately,
-promptly, respectively, specifically, particularly, in particular, especially, precisely, solely,
-merely, fully, carefully, briefly, clearly, generally, usually, normally, ideally, preferably, if
+love, would love, ask for, asks for, asking for, the undersigned, undersigned, wonder, wondering,
+curious, hope, hoping, trying, try, try to, decide, think, believe, suppose, convenient,
+convenience, absolutely, additionally, anyway, certainly, definitely, easily, entirely,
+explicitly, expressly, frankly, gladly, hopefully, honestly, literally, naturally, necessarily,
+obviously, officially, personally, possibly, purely, quickly, quite, readily, respectfully,
+seriously, surely, swiftly, thereby, thoroughly, thus, truly, very, assistance, attention,
+purpose, purposes, with regard to, with respect to, favour, favor, matter, details, basis, for the
+sake of, require, requires, desire, desired, prefer, intend, aim, attempt, someone, somebody,
+ourselves, asap, as soon as possible, up to now, so far, as follows below, aforementioned,
+requested, hereby, herewith, thereof, therein, therefrom, itself, themselves, concretely,
+strictly, strictly speaking, by all means, if you please, my, mine, ours, stuff, sort of, in other
+words, i mean, meaning, to be precise, precisely speaking, for now, this time, the, a, an, my,
+our, your, their, its, his, her, this, that, these, those, such, any, some, all, both, either,
+exactly, only, just, of, for, with, in, on, at, as, by, to, from, into, onto, out, up, about, via,
+through, within, is, are, was, were, be, been, being, am, do, does, did, have, has, had, having,
+will, would, shall, should, can, could, may, might, must, want, like, wish, need, i, we, you, it,
+they, them, he, she, me, us, who, which, what, that, whose, whom, where, there, here, please, pls,
+kindly, also, simply, then, so, now, currently, current, right now, at the moment, still, really,
+actually, basically, finally, well, ok, okay, and, but, plus, hello, hi, hey, dear, dear pilot,
+pilot, good morning, thanks, thank you, many thanks, cheers, make sure, make sure that, be able,
+be possible, possible, be so kind, be nice, step, goal, following, first of all, one, ones, thing,
+those who, way, kind, in total, overall, altogether, right away, directly, straight,
+automatically, nicely, neatly, neat, nice, clear, clean, short, simple, quick, small, little,
+single, proper, resulting, matching, relevant, corresponding, remaining, given, respective,
+concerned, in question, own, provided, provided that, namely, i e, e g, that is, taken, going,
+supposed, expected, scheduled, planned, set, due to, has got, have got, got, goes, go, comes,
+come, looks, look, happens, happen, thing is, each of them, all of them, word, words, exact,
+exactly the, as well, too, in fact, of course, input, output, meet, meets, satisfy, satisfies,
+fulfil, fulfils, fulfill, belong, belongs, belong in, will do, will suffice, is enough, suffices,
+care, hold, holds, carry, whenever i start this, when i start this, each time i start this, every
+time i start this, whenever i run this, when i run this, every time it runs, each time it runs, on
+each run, on demand, ahead of time, afterwards, accordingly, once more, immediately, promptly,
+respectively, specifically, particularly, in particular, especially, precisely, solely, merely,
+fully, carefully, briefly, clearly, generally, usually, normally, ideally, preferably, if
 possible, as always, as usual, for me, on my behalf, thx, regards, kind regards, best regards,
 appreciate, grateful, glad, happy, great, fine, help, assist, sure, be sure, ensure, ensure that,
 remember, remember to, do not forget to, do not forget, take care, take care that, see to it that,
@@ -47,6 +59,8 @@ body, inline, layout, properly, job, rule, rules, case, cases
 
 # Getting, choosing and showing rows; the rest of the goal says which.
 READ = """
+summarise in a table, put in a table, tabulate, enumerate, single out, sift, sift through, spot,
+detect, figure out, work out, establish, select from, draw from, point out,
 read, read out, take, take out, get, get me, fetch, find, find out, find me, look at, look up,
 look into, look for, look through, look in, go through, go over, go to, check, check out, check in,
 open, open up, scan, scan through, search, search through, search for, pull, pull out, pull up,
@@ -64,6 +78,7 @@ only interested in, interested in, interested, care about, am after, concern, in
 """
 
 SEND = """
+furnish, convey, relay, submit, communicate, transfer, get mailed out, ship, hand out, pass,
 mail, email, send, send out, send over, send off, send on, forward, deliver, distribute, circulate,
 share, dispatch, transmit, pass on, pass along, mail out, email out, write, write to, write an email
 to, write a mail to, notify, inform, tell, alert, remind, let know, drop a mail, drop an email,
@@ -74,9 +89,9 @@ supply, ping, hand, give, get to, tell by mail, brief
 
 MAILNOUN = """
 mail, email, emails, mails, message, by mail, by email, via mail, via email, per mail, per email,
-in a mail, in an email, as a mail, as an email, as mail, as email, a mail, an email, through mail,
-email message, mail message, e mail, one mail, a single mail, one email, a single email,
-to my inbox, by e mail
+electronic mail, by electronic mail, via electronic mail, in a mail, in an email, as a mail, as an
+email, as mail, as email, a mail, an email, through mail, email message, mail message, e mail, one
+mail, a single mail, one email, a single email, to my inbox, by e mail
 """
 
 LISTNOUN = """
@@ -109,6 +124,7 @@ SOONEST = """
 soonest, earliest, nearest, closest, most imminent, next, the soonest, the earliest, the nearest,
 the closest, the next
 """
+OLDEST = "oldest, the oldest, longest ago"
 NEWEST = (
     "latest, newest, most recent, the latest, the newest, the most recent, furthest, the furthest"
 )
@@ -223,17 +239,20 @@ ATMOST = """
 at most, up to, not more than, no more than, maximum, a maximum of, less than or equal to, <=, max
 """
 EQUAL = """
-is, are, =, ==, equals, equal, equal to, is equal to, :, being, reads, has the value, of, set to, is
-set to, marked, marked as, flagged as, flagged, rated, rated as, labelled, labelled as, tagged,
-tagged as, classified as, classed as, must be, should be, has to be, shall be, can be, is one of,
-are one of, one of, either, is either, are either, being either, in, is in, with value, of value,
-with a value of, the value, has value, stands at, is at, at, says, shows, currently, has, have,
-holds, was, were, is now, matches, match, corresponds to, is any of, any of, as, is on, on, level,
-number, is exactly, exactly, has been set to, is marked as, are marked as, reached, has reached,
-have reached, have got to, got to, sits at, sit at, are at, are in, = or, got, is currently,
-are set to, has to equal, must equal, should equal, is equal, reads as, contains the value, has a
-value of, is number, falls under, belongs to, who are in, that are in, which are in, are currently
-in, is currently in, is currently at, are currently at, are now in, are now at
+bearing, bear, bears, carrying, carry, carries, sitting at, sitting in, sitting on, sits in,
+standing at, standing in, stand at, that stand at, now at, now in, located in, positioned at,
+classed, ranked, ranked as, having, possessing, possess, is, are, =, ==, equals, equal, equal to,
+is equal to, :, being, reads, has the value, of, set to, is set to, marked, marked as, flagged as,
+flagged, rated, rated as, labelled, labelled as, tagged, tagged as, classified as, classed as,
+must be, should be, has to be, shall be, can be, is one of, are one of, one of, either, is either,
+are either, being either, in, is in, with value, of value, with a value of, the value, has value,
+stands at, is at, at, says, shows, currently, has, have, holds, was, were, is now, matches, match,
+corresponds to, is any of, any of, as, is on, on, level, number, is exactly, exactly, has been set
+to, is marked as, are marked as, reached, has reached, have reached, have got to, got to, sits at,
+sit at, are at, are in, = or, got, is currently, are set to, has to equal, must equal, should
+equal, is equal, reads as, contains the value, has a value of, is number, falls under, belongs to,
+who are in, that are in, which are in, are currently in, is currently in, is currently at, are
+currently at, are now in, are now at
 """
 NEGATION = """
 not, no, never, without, except, except for, other than, apart from, besides, but not, excluding
@@ -263,6 +282,7 @@ customer, client, coworker, supplier, vendor, partner, salesperson, salespeople,
 owner, assignee, project lead, team lead, project manager, lawyer, group
 """
 
+LONGEST = 8  # words in a phrase
 _ALL = {
     name: text
     for name, text in globals().items()

@@ -6,6 +6,8 @@ from pilot.engine.planner.asking import Asking
 from pilot.engine.planner.facts import Filter, Limit, Order
 from pilot.engine.planner.parsing import Parse, of
 
+_WORTH = frozenset({"valuabl", "expensiv", "cheapest", "worth", "largest", "biggest"})
+_LETTERS = frozenset({"alphabetical", "alphabetically"})
 _COMPARED = frozenset({">", "<", ">=", "<=", "between"})
 # Values that have an order of their own, the highest first; the letters say nothing about it.
 _SCALES = (
@@ -98,22 +100,33 @@ def _unnamed(
     direction: bool | None,
 ) -> str | None:
     """Return the column of "highest first": the one number that is compared, or the date."""
-    if direction is not None:
-        is_size = _speaks_of_size(parse)
-        compared = {one.column.name for one in filters if one.op in _COMPARED}
-        if is_size and len(compared) == 1:
-            return min(compared)
-        if window is not None and not is_size:
-            return window
-    return asking.order_column("the order")
+    if direction is None:
+        return asking.order_column("the order")
+    if _says(parse, "LARGEST", "SMALLEST"):
+        return _size(parse, filters) or asking.order_column("the order")
+    if any(token.word in _LETTERS for token in parse.chart.tokens):
+        return parse.vocabulary.row_column or asking.order_column("the order")
+    dates = [one.name for one in parse.vocabulary.sample.columns if one.kind == "date"]
+    if len(dates) == 1 and _says(parse, "OLDEST", "NEWEST", "SOONEST"):
+        return dates[0]
+    return window or asking.order_column("the order")
 
 
-def _speaks_of_size(parse: Parse) -> bool:
-    """Say whether an order is one of the largest or smallest, not of the soonest."""
-    sizes = [*parse.chart.tagged("LARGEST"), *parse.chart.tagged("SMALLEST")]
+def _size(parse: Parse, filters: Sequence[Filter]) -> str | None:
+    """Return the column of numbers that the largest and smallest can be about, if it is one."""
+    valued = parse.vocabulary.value_columns()
+    if len(valued) == 1 and any(token.stem in _WORTH for token in parse.chart.tokens):
+        return valued[0]
+    compared = {one.column.name for one in filters if one.op in _COMPARED}
+    return min(compared) if len(compared) == 1 else None
+
+
+def _says(parse: Parse, *tags: str) -> bool:
+    """Say whether an order holds words of one of these tags."""
+    said = [edge for tag in tags for edge in parse.chart.tagged(tag)]
     return any(
         edge.start <= one.start < edge.end
         for edge in parse.facts
         if isinstance(edge.value, Order)
-        for one in sizes
+        for one in said
     )

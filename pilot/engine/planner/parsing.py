@@ -8,6 +8,7 @@ from pilot.engine.planner import (
     grammar_dates,
     grammar_empties,
     grammar_filters,
+    grammar_polite,
     grammar_recipients,
     grammar_shape,
     grammar_sources,
@@ -153,6 +154,7 @@ def _rules(*, is_mailbox: bool) -> list[Rule]:
         *grammar_wishes.UNABLES,
         *grammar_sources.TABLES,
         *grammar_sources.NO_MAIL,
+        *grammar_polite.POLITE,
     ]
     return [*rules, *grammar_sources.MAILS] if is_mailbox else rules
 
@@ -190,7 +192,7 @@ def _is_state(chart: Chart, start: int, end: int, rows: frozenset[tuple[str, ...
 
 def _add_lexicon(chart: Chart, rows: frozenset[tuple[str, ...]]) -> None:
     known = lexicon.phrases()
-    for start, end, key in vocabulary.spans(chart.tokens):
+    for start, end, key in vocabulary.spans(chart.tokens, lexicon.LONGEST):
         for tag in known.get(key, ()):
             is_state = tag in {"FILLER", "READ"} and _is_state(chart, start, end, rows)
             if chart.tokens[start].kind != "quote" and not is_state:

@@ -9,7 +9,7 @@ from pilot.engine.planner.clauses import clauses, confidence
 from pilot.engine.planner.doubts import difference, other_reading
 from pilot.engine.planner.draft import Draft
 from pilot.engine.planner.facts import Append, Source, Window
-from pilot.engine.planner.parsing import Names, Parse, of, parse
+from pilot.engine.planner.parsing import UNKNOWN_COST, Names, Parse, of, parse
 from pilot.engine.planner.request import Request, gather
 from pilot.engine.planner.text import Token, normalise, tokenise
 from pilot.engine.planner.vocabulary import Vocabulary
@@ -75,11 +75,8 @@ def plan_goal(
 
 def _words(samples: list[TableSample], names: Names) -> set[str]:
     """Return all words of tables, columns and values, for correcting mistyped ones."""
-    found = {word for key in names for word in key}
+    found = vocabulary.words() | {word for key in names for word in key}
     for sample in [*samples, MAILBOX]:
-        known = vocabulary.build(sample)
-        for keys in (known.columns, known.known, known.rows):
-            found |= {word for key in keys for word in key}
         for column in sample.columns:
             texts = (column.name, *(column.examples if column.kind == "text" else ()))
             found |= {word for text in texts for word in text.lower().split()}
@@ -133,7 +130,8 @@ def _margin(parses: list[Parse]) -> float:
     """Return how far the best reading is before the second, 0 to 1."""
     if len(parses) < 2:
         return 1.0
-    best, second = (max(one.cost, 1.0) for one in parses[:2])
+    shared = min(len(one.unknown) for one in parses[:2]) * UNKNOWN_COST  # says nothing
+    best, second = (max(one.cost - shared, 1.0) for one in parses[:2])
     return (second - best) / second
 
 

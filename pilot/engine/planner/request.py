@@ -6,7 +6,13 @@ from typing import Any
 
 from pilot.engine.catalogue import TableSample
 from pilot.engine.planner.asking import Asking
-from pilot.engine.planner.conflicts import ask_people, ask_periods, ask_tables, whose_rows
+from pilot.engine.planner.conflicts import (
+    ask_loose_days,
+    ask_people,
+    ask_periods,
+    ask_tables,
+    whose_rows,
+)
 from pilot.engine.planner.facts import (
     Append,
     Approval,
@@ -19,6 +25,7 @@ from pilot.engine.planner.facts import (
     Limit,
     MailSearch,
     Measure,
+    Order,
     Recipients,
     Separate,
     SkipKnown,
@@ -83,6 +90,8 @@ def gather(parse: Parse, asking: Asking, samples: Iterable[TableSample], owner: 
     _gather_unique(parse, request, asking)
     for limit in of(parse, Limit):
         request.limit = limit.count
+    for order in of(parse, Order):
+        request.limit = order.limit if order.limit is not None else request.limit
     if single_best(parse, asking):
         request.limit = 1
     request.measures = of(parse, Measure)
@@ -94,6 +103,7 @@ def gather(parse: Parse, asking: Asking, samples: Iterable[TableSample], owner: 
     _gather_words(parse, request, asking)
     _gather_target(parse, request, asking, list(samples))
     ask_tables(parse, asking)
+    ask_loose_days(parse, asking)
     ask_periods(request.windows, asking)
     ask_people(parse, asking)
     return request

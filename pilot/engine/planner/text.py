@@ -26,6 +26,7 @@ _SHORTHAND = {
     "plz": "please", "plse": "please", "shud": "should", "shld": "should", "wud": "would",
     "cud": "could", "u": "you", "ur": "your", "n": "and", "nxt": "next", "tmrw": "tomorrow",
     "tmr": "tomorrow", "thru": "through", "b4": "before", "msg": "message", "addr": "address",
+    "1st": "first", "2nd": "second", "3rd": "third", "ther": "there",
     "2x": "twice", "1x": "once", "gimme": "give me", "lemme": "let me", "wanna": "want to",
     "gonna": "going to", "em": "them", "cols": "columns", "col": "column", "tbl": "table",
     "ppl": "people", "thier": "their", "recip": "recipient",
@@ -84,6 +85,10 @@ def normalise(goal: str) -> str:
         r"\b(excl|incl|max|min|approx|prio|asap|resp)\.(?=\s)", r"\1", text, flags=re.IGNORECASE
     )
     text = re.sub(r"(^|\n|[.;:,!?]) *\(?\d{1,2}[.)] +(?=[A-Za-z])", r"\1\n", text)
+    text = re.sub(
+        r"\b(i)\.\s?e\b\.?|\b(e)\.\s?g\b\.?", lambda one: "i e" if one[1] else "e g", text
+    )
+    text = re.sub(r"(?<=\w) ?(?<!\.)\.\.(?!\.) ?(?=[\w+])", " - ", text)  # tomorrow..Friday
     lines = (" ".join(line.split()) for line in text.split("\n"))
     return re.sub(r"\n{2,}", "\n", "\n".join(lines)).strip()
 

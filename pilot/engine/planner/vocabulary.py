@@ -101,9 +101,21 @@ class Vocabulary:
             one.name for one in self.sample.columns if one.kind == "date" and is_sense(one, sense)
         ]
 
+    def value_columns(self) -> list[str]:
+        """Return the columns of numbers that say what a row is worth."""
+        worth = _groups()["value"]
+        numbers = [one for one in self.sample.columns if one.kind == "number"]
+        return [one.name for one in numbers if _key(one.name) in worth]
+
     def match(self, words: str) -> list[tuple[float, str]]:
         """Return the columns that these words can mean, the best first."""
         return sorted(self.columns.get(_key(words), []), reverse=True)
+
+
+def words() -> set[str]:
+    """Return the words of all phrases that tables can be spoken of with."""
+    texts = (*_COLUMN_GROUPS.values(), *_ROW_GROUPS, *_VALUE_GROUPS)
+    return {word for text in texts for word in text.replace(",", " ").split()}
 
 
 def is_sense(column: Column, sense: Sense) -> bool:
@@ -143,19 +155,26 @@ def add_edges(chart: Chart, vocabulary: Vocabulary) -> None:
         for tag, source in (("VAL", vocabulary.values), ("KNOWN", vocabulary.known)):
             if key in source:
                 chart.add(Edge(tag, start, end, source[key]))
-        if any(is_person(vocabulary.column(name)) for name in vocabulary.known.get(key, ())):
-            chart.add(Edge("PERSONVAL", start, end))
+        people = {
+            name: value
+            for name, value in vocabulary.known.get(key, {}).items()
+            if is_person(vocabulary.column(name))
+        }
+        if people:
+            chart.add(Edge("PERSONVAL", start, end, people))
         if key in vocabulary.rows:
             chart.add(Edge("ENTITY", start, end, vocabulary.row_column))
 
 
-def spans(tokens: Iterable[Token]) -> Iterable[tuple[int, int, tuple[str, ...]]]:
-    """Yield start, end and stems of every row of words that may be a name."""
+def spans(
+    tokens: Iterable[Token], longest: int = MAX_WORDS
+) -> Iterable[tuple[int, int, tuple[str, ...]]]:
+    """Yield start, end and stems of every row of up to `longest` words that may be a name."""
     words = list(tokens)
     for start in range(len(words)):
         if words[start].kind == "quote":
             yield start, start + 1, _key(words[start].text)
-        for end in range(start + 1, min(start + MAX_WORDS, len(words)) + 1):
+        for end in range(start + 1, min(start + longest, len(words)) + 1):
             if words[end - 1].kind not in {"word", "number"}:
                 break
             yield start, end, tuple(one.stem for one in words[start:end])

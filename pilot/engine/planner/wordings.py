@@ -92,7 +92,7 @@ def shown_span(column: str, span: Span, days: str) -> str:
         named = {0: "today", 1: "tomorrow"}.get(span.low, f"in exactly {span.low} days")
         return f"{column} {named}"
     if span.high <= 0:
-        return f"{column} {'before today' if span.high < 0 else f'in the last {days} days'}"
+        return f"{column} {_shown_past(span, days)}"
     if span.high >= FAR:
         return f"{column} in more than {span.low - 1} days"
     if span.low == 0:
@@ -100,6 +100,12 @@ def shown_span(column: str, span: Span, days: str) -> str:
     if span.low == 1:
         return f"{column} in the next {days} days, without today"
     return f"{column} in {span.low} to {days} days"
+
+
+def _shown_past(span: Span, days: str) -> str:
+    if span.high == 0:
+        return f"in the last {days} days"
+    return "before today" if span.high == -1 else f"at least {-span.high} days ago"
 
 
 def file_stem(table: str) -> str:
