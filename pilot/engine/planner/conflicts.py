@@ -23,6 +23,7 @@ from pilot.engine.planner.text import set_of
 from pilot.engine.planner.vocabulary import Vocabulary, is_person
 
 _GETS = set_of("gets receives wants needs")
+_REST = set_of("rest remainder")
 _WHOSE = set_of("my his her their")
 _LOOK_AHEAD = 4
 _ALL_ROWS = "All rows"
@@ -46,6 +47,9 @@ def ask_people(parse: Parse, asking: Asking) -> None:
     if _columns_of_one(parse):
         why = "The planner sends one table to all recipients, with the same columns."
         asking.unable([Unable("different columns for different people", why)])
+    if people > 1 and any(token.word in _REST for token in parse.chart.tokens):
+        why = "The planner sends one table to all recipients, not the rest to others."
+        asking.unable([Unable("different rows for different people", why)])
     if people > 1 and any(len(sets) > 1 for sets in rows_of.values()):
         why = "The planner sends one table to all recipients, not different rows to each."
         asking.unable([Unable("different rows for different people", why)])

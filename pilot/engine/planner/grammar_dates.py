@@ -199,6 +199,11 @@ SPANS: list[Rule] = [
     rule("SPAN", f"{_IN} {_THE} NEXT d=LENGTH", _next),
     rule("SPAN", "UPCOMING d=LENGTH", _next),
     rule("SPAN", f"{_IN} {_THE} UPCOMING d=LENGTH ahead?", _next),
+    rule(
+        "SPAN",
+        "tomorrow or|and|,|plus|to* in|within|on|during? the? UPCOMING d=LENGTH",
+        _after_tomorrow,
+    ),
     rule("SPAN", f"{_IN} {_THE} d=LENGTH UPCOMING|ahead", _next),
     rule(
         "SPAN",
@@ -288,6 +293,13 @@ WINDOWS: list[Rule] = [
         "WINDOW",
         f"with|have|has|having|where|whose? an|a|the|their|its? c=COLREF {_GLUE} s=SPAN",
         _dated,
+    ),
+    # drop everything that does not end in the next three days
+    rule(
+        "WINDOW",
+        """DELETE ROWNOUN|ENTITY|EACHROW|the|all|of|those|any* that|which|whose|what?
+        do|does|is|are|will|would+ not|never w=WINDOW""",
+        lambda match: match.value("w"),
     ),
     rule("WINDOW", "s=SPAN as|for|is|are|in the|a|an|their|its? c=COLREF", _dated),
     rule(

@@ -21,7 +21,7 @@ POLITE: list[Rule] = [
         """no|nothing ENTITY|ROWNOUN? but|except|besides those|the|ones|what|rows|with|that|
         which|are*""",
     ),
-    rule("ROWNOUN", "anyone|anybody|everyone|everybody|whoever in|on|from|of|who|that|is"),
+    rule("ROWNOUN", "anyone|anybody|everyone|everybody|whoever in|on|from|of|who|that|is|with|at"),
     rule(
         "FILLER",
         f"""good? {_TIMES}|greetings|salutations|hiya|howdy team|all|everyone|folks|pilot|there?
@@ -59,6 +59,7 @@ POLITE: list[Rule] = [
         f"""for the|our|my|tomorrow's|a|this|next|an* weekly|daily|monthly|next|team|status*
         {_MEETINGS} ,|:?""",
     ),
+    rule("FILLER", "be|being careful|aware|certain that|to?"),
     rule("FILLER", "making|make|ensuring|taking sure|care that|of?"),
     rule(
         "FILLER", "quick|small|one|my|a|another|the* request|question|favour|favor|one|ask|wish :|,"

@@ -33,6 +33,13 @@ def _text(name: str) -> Build:
     return lambda match: match.typed(name)
 
 
+def _role(match: Match) -> str | None:
+    """Return who a word like "client" is; the name of a column is one only after "to"."""
+    before = match.chart.tokens[match.start - 1].word if match.start else ""
+    is_column = bool(match.chart.at(match.start, "COL")) and before != "to"
+    return None if is_column else match.typed("r")
+
+
 def _addressed(match: Match) -> Recipients | None:
     found: tuple[str, ...] = match.value("r")
     return people("to")(match) if all("@" in one for one in found) else None
@@ -61,6 +68,11 @@ def _copied(match: Match) -> Recipients | None:
     return found if words & {"cc", "copy", "cc'd"} else None
 
 
+def _of_list(match: Match) -> str | None:
+    """Return "the following persons should get", where addresses stand in the goal."""
+    return match.text if any(True for _ in match.chart.tagged("ADDR")) else None
+
+
 def _of_others(match: Match) -> str | None:
     """Return "nobody else should get it", which says nothing new."""
     words = {token.word for token in match.chart.tokens[match.start : match.end]}
@@ -82,7 +94,7 @@ RECIPIENTS: list[Rule] = [
     rule("WHO", "a=ADDR ( NAME+ )", lambda match: match.value("a")),
     rule("WHO", "n=NAME+", _text("n")),
     rule("WHO", "my|the|our|your r=ROLEWORD+", _text("r")),
-    rule("WHO", "r=ROLEWORD+", _text("r")),
+    rule("WHO", "r=ROLEWORD+", _role),
     rule("NEXTWHO", "SEP|SEMI|to|well|as+ i=WHO", lambda match: match.value("i")),
     rule("NEXTWHO", "SEP|SEMI|BREAK+ a=ADDR", lambda match: match.value("a")),
     rule("NEXTWHO", "an|plus|to+ a=ADDR", lambda match: match.value("a")),
@@ -167,6 +179,12 @@ RECIPIENTS: list[Rule] = [
     ),
     rule("RECIPIENTS", "and|also|put|,* r=WHOLIST in|on|as cc|copy", _copied),
     rule("RECIPIENTS", "with|in|and|a|as* blind copy to|:|in|for* r=WHOLIST", people("bcc")),
+    # the following persons should get it: ann@..., bob@...
+    rule(
+        "FILLER",
+        "the|these following|NUM PERSON to|should|must|shall|will|be|get|receive|sent*",
+        _of_list,
+    ),
     # the mail goes to nobody else anyway
     rule(
         "FILLER",

@@ -90,6 +90,14 @@ TABLES: list[Rule] = [
         f"{_AT} SHEETNOUN|called|named|:* t=SHEET {_KIND} t=SHEET? SHEETNOUN*",
         _source,
     ),
+    # the leads sheet has many rows
+    rule(
+        "SOURCE",
+        """the|my|our* t=SHEET SHEETNOUN* has|have|contains|holds|is|includes
+        many|lots|hundreds|thousands|a|lot|of|long|big|huge|large|NUM|over|about|so|too|quite+
+        ROWNOUN?""",
+        _source,
+    ),
     rule(
         "SOURCE",
         "from|in|of|the|our|my* w=NAME SHEETNOUN",

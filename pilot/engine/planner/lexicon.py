@@ -95,6 +95,8 @@ mail, a single mail, one email, a single email, to my inbox, by e mail
 """
 
 LISTNOUN = """
+rest, the rest, remainder, what remains, what is left, selection, extract,
+excerpt, compilation, statement, lineup, grid,
 table, html table, list, overview, report, digest, rundown, roundup, listing, spreadsheet, summary
 table, tabular form, table form, form of a table, form of a list, bullet list, result, results,
 answer, outcome, it, them, that, this, these, those, findings, information, info, details, data,
@@ -103,6 +105,7 @@ reminder, notification, notice, update, output, notification mail, version
 """
 
 ROWNOUN = """
+rest, the rest, remainder, what remains, what is left, those left, the ones left, remaining ones,
 row, entry, record, line, item, one, ones, those, them, thing, result, hit, match, everything,
 anything, element, point, position, all, all of them, that, these, what, whatever, data set,
 dataset, data row, data, it, they, case
