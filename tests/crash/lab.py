@@ -34,6 +34,7 @@ def main():
         conduct(slots, strictjson.loads(line))
     for slot in slots:
         slot.send(None)
+    for slot in slots:
         slot.recv()
 
 

@@ -16,7 +16,7 @@ from pilot.worker import RESTART_ME
 from tests.crash import judge
 from tests.crash.slot import LOOK_EVERY_S, Running
 
-PRESS_AFTER_S = 0.08
+PRESS_AFTER_S = 0.03
 MAX_DEATHS = 12
 
 
