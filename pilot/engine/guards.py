@@ -65,7 +65,7 @@ def _guarded(run: Run, step_id: str) -> list[Any]:
     if named is not None:
         found = [run.plan.step(name) for name in named]
     else:
-        needs = run.plan.dependencies(run.plan.workflow.steps)
+        needs = run.plan.dependencies(run.plan.body_of(step_id))
         dependents = [name for name, needed in needs.items() if step_id in needed]
         found = [run.plan.step(name) for name in dependents]
         found = [one for one in found if one is not None and not _reads(one, step_id)]
@@ -79,48 +79,46 @@ def _reads(step: StepFields, step_id: str) -> bool:
     )
 
 
+def _answers(run: Run, step: StepFields) -> list[tuple[str, StepFields, Attempt]]:
+    """Return the approvals that guard a step and were asked for, with their newest attempts."""
+    found = []
+    for path, approval_id in run.plan.approvals(run.history.attempts):
+        approval = run.plan.step(approval_id)
+        if approval is not None and step in _guarded(run, approval_id):
+            found.append((path, approval, run.history.attempts[path][-1]))
+    return found
+
+
+def _showed(latest: Attempt, step: StepFields, given: Any) -> bool:
+    """Whether an approval that was given showed exactly these parameters."""
+    shown = {one["step"]: one["params"] for one in (latest.input or {}).get("steps", [])}
+    return strictjson.canonical(shown.get(step.id)) == strictjson.canonical(given)
+
+
 def refused(run: Run, step: StepFields) -> bool:
     """Whether an approval that guards a step was asked for and not given.
 
     A failure policy lets the execution go on after a refusal, but never with what was refused.
     """
-    for path, rows in run.history.attempts.items():
-        approval = run.plan.step(path.rsplit("/", 1)[-1])
-        if approval is None or approval.type != "human_approval":
-            continue
-        latest = rows[-1]
+    for _, _, latest in _answers(run, step):
         given = latest.status is StepStatus.COMPLETED and latest.input is not None
-        ended = latest.status in {StepStatus.COMPLETED, StepStatus.FAILED}
-        if ended and not given and step in _guarded(run, approval.id):
+        if not given and latest.status in {StepStatus.COMPLETED, StepStatus.FAILED}:
             return True
     return False
 
 
 def approved(run: Run, step: StepFields, given: Any) -> bool:
     """Whether an approval step showed exactly these parameters, and was given."""
-    for path, rows in run.history.attempts.items():
-        approval = run.plan.step(path.rsplit("/", 1)[-1])
-        if approval is None or approval.type != "human_approval":
-            continue
-        latest = rows[-1]
-        if latest.status is StepStatus.COMPLETED and step in _guarded(run, approval.id):
-            shown = {one["step"]: one["params"] for one in (latest.input or {}).get("steps", [])}
-            if strictjson.canonical(shown.get(step.id)) == strictjson.canonical(given):
-                return True
-    return False
+    return any(
+        latest.status is StepStatus.COMPLETED and _showed(latest, step, given)
+        for _, _, latest in _answers(run, step)
+    )
 
 
 async def void_if_changed(run: Run, step: StepFields, given: Any) -> Result | None:
     """An approval holds for the parameters that were shown: others void it and ask anew."""
-    for path, rows in list(run.history.attempts.items()):
-        latest = rows[-1]
-        approval = run.plan.step(path.rsplit("/", 1)[-1])
-        if approval is None or approval.type != "human_approval":
-            continue
-        if latest.status is not StepStatus.COMPLETED or step not in _guarded(run, approval.id):
-            continue
-        shown = {one["step"]: one["params"] for one in (latest.input or {}).get("steps", [])}
-        if strictjson.canonical(shown.get(step.id)) != strictjson.canonical(given):
+    for path, approval, latest in _answers(run, step):
+        if latest.status is StepStatus.COMPLETED and not _showed(latest, step, given):
             return await _ask_anew(run, approval, path, latest, step.id)
     return None
 

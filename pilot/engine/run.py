@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pilot.engine import graph
 from pilot.engine.checkpoints import Checkpoint, Flags, Writer
-from pilot.engine.document import Workflow, walk
+from pilot.engine.document import Workflow, bodies, walk
 from pilot.engine.expressions import Scope
 from pilot.engine.history import Held
 from pilot.engine.ledger import Booking
@@ -58,6 +58,27 @@ class Plan:
             self.cache[key] = {step.id: step for step in walk(self.workflow.steps)}
         found: StepFields | None = self.cache[key].get(step_id)
         return found
+
+    def body_of(self, step_id: str) -> Sequence[StepFields]:
+        """Return the list of steps that a step stands in."""
+        key = ("bodies", "")
+        if key not in self.cache:
+            lists = [self.workflow.steps]
+            lists += [inner for step in walk(self.workflow.steps) for _, inner in bodies(step)]
+            self.cache[key] = {step.id: body for body in lists for step in body}
+        found: Sequence[StepFields] = self.cache[key][step_id]
+        return found
+
+    def approvals(self, paths: Iterable[str]) -> list[tuple[str, str]]:
+        """Return those of the recorded paths that are approvals, with their steps' ids."""
+        key = ("approvals", "")
+        if key not in self.cache:
+            known = [step for step in walk(self.workflow.steps) if step.type == "human_approval"]
+            self.cache[key] = frozenset(step.id for step in known)
+        if not self.cache[key]:
+            return []
+        named = ((path, path.rsplit("/", 1)[-1]) for path in paths)
+        return [(path, name) for path, name in named if name in self.cache[key]]
 
 
 @dataclass(frozen=True)

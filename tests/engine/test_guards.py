@@ -1,5 +1,6 @@
 """Approvals on a real worker: what was refused never happens, what was decided is what runs."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -72,6 +73,25 @@ def test_no_failure_policy_runs_what_was_refused(asked, database, world, tmp_pat
     assert wp.wait_for(database, execution)[0] == end
     assert statuses(database, execution)["send"] == "skipped"
     assert sent(tmp_path) == []
+
+
+@pytest.mark.capability(253)
+@pytest.mark.parametrize(
+    ("said", "became"), [("approved", ("completed", 2)), ("rejected", ("skipped", 0))]
+)
+def test_an_approval_in_a_branch_shows_and_guards_it(
+    asked, world, superuser, tmp_path, said, became
+):
+    then = [ASK | {"on_error": "continue"}, SEND]
+    large = {"id": "large", "type": "conditional", "condition": "1 > 0", "then": then}
+    _, approval, seen = asked([large])
+    payload = superuser.execute("SELECT payload FROM approval").fetchone()[0]
+    assert '"subject":"Hello"' in payload
+    decide(approval, said, seen, world.approver)
+    query = "SELECT status FROM step_execution WHERE path = 'large/send' AND status <> 'running'"
+    while (row := superuser.execute(query).fetchone()) is None:
+        time.sleep(0.01)
+    assert (row[0], len(sent(tmp_path))) == became, "two: in the mailbox and among the sent ones"
 
 
 def test_a_step_that_reads_the_decision_is_not_what_is_decided(asked, database, world, superuser):
