@@ -38,6 +38,7 @@ def test_a_poisoned_execution_is_parked_after_five_workers_and_harms_no_other(la
     laboratory([{"kind": "poison", "workflows": (*MIXED, "slow") * 5} for _ in range(2)])
 
 
+@pytest.mark.capability(241)
 def test_without_the_queue_server_everything_goes_on(laboratory):
     laboratory([{"kind": "queueless", "workflows": (*MIXED, "asked")} for _ in range(4)])
 

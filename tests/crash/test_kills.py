@@ -44,7 +44,7 @@ def test_a_worker_killed_while_it_stops_leaves_the_rest_to_others(laboratory):
     laboratory(trials)
 
 
-@pytest.mark.capability(32, 53, 54)
+@pytest.mark.capability(32, 53, 54, 239)
 def test_of_a_thousand_executions_killed_at_any_moment_none_is_lost_or_doubled(laboratory):
     names = (*MIXED, "asked", "later", "slow", "voided", *MIXED * 6)
     assert len(names) * 40 == 1000
