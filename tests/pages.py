@@ -71,9 +71,9 @@ def served(app):
     server.server_close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop would stand in the way of tests of others
 def running_chromium(chromium):
-    """Give a running Chromium of this test session."""
+    """Give a running Chromium."""
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         running = playwright.chromium.launch(executable_path=chromium, args=arguments)

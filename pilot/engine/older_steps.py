@@ -87,7 +87,7 @@ def _set_type(ours: dict[str, Any]) -> None:
         ours.setdefault("action", action)
         ours.setdefault("plugin", plugin)
         ours.pop("step_type", None)
-    elif kind in set(get_args(Intent)) - set(steps.names()):
+    elif kind in [name for name in get_args(Intent) if name not in steps.names()]:
         ours |= {"type": "ai_processing", "intent": kind}
         ours.pop("step_type", None)
     elif "type" not in ours and kind in steps.names():

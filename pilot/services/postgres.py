@@ -139,7 +139,8 @@ def start(cluster: Cluster, signals: processes.Signals) -> processes.Process:
 
 def _refuse_unless_shutting_down(cluster: Cluster, deadline: float) -> None:
     reason = processes.last_line(cluster.log, "FATAL:")
-    if time.monotonic() > deadline or "lock file" not in reason:
+    ending = any(sign in reason for sign in ("lock file", "shutting down"))  # either may log last
+    if time.monotonic() > deadline or not ending:
         raise ConfigError(f"PostgreSQL does not start, see {cluster.log}: {reason}")
     threading.Event().wait(0.2)
 

@@ -13,6 +13,7 @@ from flask import Flask, url_for
 from pilot import views
 from pilot.errors import UnavailableError
 from pilot.views import Level, Visitor
+from pilot.web.security import allowed
 
 SPRITE = Path(__file__).parent.parent / "static" / "icons.svg"
 SYMBOL = re.compile(r'<symbol id="([^"]+)"')
@@ -74,7 +75,7 @@ def for_visitor(known: list[Entry], who: Visitor) -> list[tuple[str, list[Link]]
     """Return groups of links to the pages this visitor may see."""
     groups: dict[str, list[Link]] = {}
     for entry in known:
-        if who.may(entry.allow):
+        if allowed(who, entry.allow):
             count = _count(entry, who)
             url = url_for(f"{entry.name}.index")
             link = Link(entry.name, entry.label, url, entry.icon, count)

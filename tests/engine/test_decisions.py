@@ -300,6 +300,7 @@ def test_an_agent_without_pilot_steps_gives_the_same_with_the_switch_on_and_off(
     assert len(sent(tmp_path, owner)) == 1
     assert audited(database, execution) == [
         "PILOT_EXECUTION_STARTED",
+        *([] if switched_on else ["PILOT_DISABLED"]),
         *["PILOT_STEP_EXECUTED"] * 6,
         "PILOT_EXECUTION_COMPLETED",
     ]

@@ -53,7 +53,7 @@ def test_a_goal_becomes_mail_once(window, world, worker_process, config, databas
 
     page.goto(url)
     page.locator("#execution .badge", has_text="Completed").first.wait_for(timeout=20_000)
-    page.get_by_text("5 of 5 steps done").wait_for()
+    page.get_by_text("5 of 5 steps done", exact=True).wait_for()
     attempts = wp.attempts(database, re.search(r"[0-9a-f-]{36}", url)[0])
     assert [one[1:3] for one in attempts] == [(1, "completed")] * 5
     (mail,) = mails(config, world.admin)

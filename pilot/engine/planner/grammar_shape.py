@@ -212,6 +212,11 @@ ORDERS: list[Rule] = [
     rule("ORDER", "SORT+", Order()),
     rule(
         "ORDER",
+        "SORT the|all|of|these|those|remaining|resulting|LISTNOUN|ROWNOUN|ENTITY+ by the? c=COLREF",
+        _by_column,
+    ),
+    rule(
+        "ORDER",
         "table|list|overview|it|them|ordered by|in the? order? of? the? c=COLREF",
         _by_column,
     ),
