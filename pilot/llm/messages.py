@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
+from uuid import UUID
 
 Role = Literal["draft", "repair", "fallback", "step", "summary", "test"]
 Stop = Literal["end", "calls", "truncated", "refusal"]
@@ -89,27 +90,37 @@ class Usage:
 
 @dataclass(frozen=True)
 class Price:
-    """USD per million tokens."""
+    """USD per million tokens; `pilot.llm.prices` makes them."""
 
     input: Decimal
     output: Decimal
     cache_read: Decimal
     cache_write: Decimal
     cache_write_long: Decimal
+    long_from: int | None = None  # above so many sent tokens all tokens cost the long price
+    long: "Price | None" = None
+    row_id: UUID | None = None  # in the price table
 
     @classmethod
     def flat(cls, given: Decimal, output: Decimal) -> "Price":
         """Return a price without special prices of caches."""
         return cls(given, output, given, given, given)
 
+    def rates(self, prompt: int) -> "Price":
+        """Return the numbers that count when so many tokens are sent: these, or the long ones."""
+        if self.long is None or self.long_from is None or prompt <= self.long_from:
+            return self
+        return self.long
+
     def cost(self, usage: Usage) -> Decimal:
         """Return what these tokens cost, in USD, exactly."""
+        rates = self.rates(usage.prompt)
         return (
-            usage.input * self.input
-            + usage.cache_read * self.cache_read
-            + usage.cache_write * self.cache_write
-            + usage.cache_write_long * self.cache_write_long
-            + (usage.output + usage.reasoning) * self.output
+            usage.input * rates.input
+            + usage.cache_read * rates.cache_read
+            + usage.cache_write * rates.cache_write
+            + usage.cache_write_long * rates.cache_write_long
+            + (usage.output + usage.reasoning) * rates.output
         ) / PER
 
 
@@ -125,6 +136,11 @@ class Model:
     name: str  # as the provider calls it
     price: Price | None = None  # None: unpriced, which is not free
     connection: Mapping[str, str] = field(default_factory=dict, repr=False)  # key, address ...
+    offered_by: str = ""  # whose model it is; several providers may share an adapter
+    tier: str | None = None
+    window: int | None = None  # tokens
+    max_output: int | None = None  # tokens
+    flags: Mapping[str, Any] = field(default_factory=dict)  # see models.toml
 
 
 @dataclass(frozen=True)
