@@ -7,6 +7,7 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import TextAreaField
+from wtforms.validators import InputRequired
 
 from pilot import settings
 from pilot.engine.demo import loading
@@ -21,7 +22,7 @@ NAV = ("Work", "Overview", 0, VIEW)
 class GoalForm(FlaskForm):  # type: ignore[misc]
     """What shall be done; it is sent to the page that drafts."""
 
-    goal = TextAreaField("What shall be done?", render_kw={"rows": 3, "required": True})
+    goal = TextAreaField("What shall be done?", [InputRequired()], render_kw={"rows": 3})
 
 
 @route(bp, "/", allow=VIEW, twin=True)
