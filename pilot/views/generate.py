@@ -9,8 +9,9 @@ from flask_wtf import FlaskForm
 from wtforms import StringField, TextAreaField
 from wtforms.validators import InputRequired
 
-from pilot.engine import display, generation
+from pilot.engine import display
 from pilot.engine.demo import loading
+from pilot.engine.generation import drafts
 from pilot.errors import InvalidError, Issue
 from pilot.models.generation import Generation
 from pilot.views import (
@@ -53,7 +54,7 @@ def begin() -> ResponseReturnValue:
     """Keep the goal, draft it and lead to the draft."""
     form = GoalForm()
     try:
-        made = generation.begin(
+        made = drafts.begin(
             form.goal.data or "",
             data=current_app.config["DATA"],
             by=actor(),
@@ -67,7 +68,7 @@ def begin() -> ResponseReturnValue:
 
 
 def _goal_page(form: GoalForm, *, status: int = 200) -> ResponseReturnValue:
-    known = generation.known_actions(current_app.config["DATA"], signed_in())
+    known = drafts.known_actions(current_app.config["DATA"], signed_in())
     return render(
         "generate/new.html",
         status=status,
@@ -89,7 +90,7 @@ def restate(generation_id: UUID) -> ResponseReturnValue:
     """Say the goal in other words."""
     form = GoalForm()
     try:
-        generation.restate(
+        drafts.restate(
             generation_id,
             form.goal.data or "",
             data=current_app.config["DATA"],
@@ -106,9 +107,9 @@ def restate(generation_id: UUID) -> ResponseReturnValue:
 def answer(generation_id: UUID) -> ResponseReturnValue:
     """Answer the draft's questions."""
     with reading() as session:
-        asked = generation.load(session, generation_id).questions
+        asked = drafts.load(session, generation_id).questions
     given = {one["id"]: _given(one) for one in asked}
-    generation.answer(
+    drafts.answer(
         generation_id, given, data=current_app.config["DATA"], by=actor(), user_id=signed_in()
     )
     return redirect_to(f"/generations/{generation_id}")
@@ -126,7 +127,7 @@ def edit(generation_id: UUID) -> ResponseReturnValue:
     """Keep and check the text of the workflow."""
     text = request.form.get("text", "")
     try:
-        issues = generation.edit(
+        issues = drafts.edit(
             generation_id, text, data=current_app.config["DATA"], user_id=signed_in()
         )
     except InvalidError as error:
@@ -141,9 +142,7 @@ def fix(generation_id: UUID) -> ResponseReturnValue:
     """Apply the fix of one issue."""
     code, path = request.form.get("code", ""), request.form.get("path", "")
     try:
-        generation.fix(
-            generation_id, code, path, data=current_app.config["DATA"], user_id=signed_in()
-        )
+        drafts.fix(generation_id, code, path, data=current_app.config["DATA"], user_id=signed_in())
     except InvalidError as error:
         return _draft_page(generation_id, problems=error.issues, status=422)
     toast("Fixed.")
@@ -155,7 +154,7 @@ def save(generation_id: UUID) -> ResponseReturnValue:
     """Save the draft as an agent with version 1."""
     form = SaveForm()
     try:
-        saved = generation.accept(
+        saved = drafts.accept(
             generation_id,
             form.name.data or "",
             data=current_app.config["DATA"],
@@ -180,9 +179,9 @@ def _draft_page(
     status: int = 200,
 ) -> ResponseReturnValue:
     with reading() as session:
-        row = generation.load(session, generation_id)
+        row = drafts.load(session, generation_id)
     issues = [Issue(**one) for one in row.issues]
-    known = generation.known_actions(current_app.config["DATA"], row.owner_id)
+    known = drafts.known_actions(current_app.config["DATA"], row.owner_id)
     lines = display.lines(row.document, known)
     return render(
         "generate/draft.html",

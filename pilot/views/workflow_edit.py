@@ -11,9 +11,10 @@ from wtforms import HiddenField, StringField, TextAreaField
 from wtforms.validators import InputRequired
 
 from pilot import settings
-from pilot.engine import agents, differences, editing, generation
+from pilot.engine import agents, differences, editing
 from pilot.engine import document as documents
 from pilot.engine.editing import Checked
+from pilot.engine.generation import drafts
 from pilot.errors import ConflictError, InvalidError
 from pilot.models.agent import Agent, WorkflowVersion
 from pilot.views import (
@@ -74,7 +75,7 @@ def act(agent_id: UUID) -> ResponseReturnValue:
 
 
 def _checked(agent: Agent, text: str, limit: int) -> Checked:
-    known = generation.known_actions(current_app.config["DATA"], agent.owner_id)
+    known = drafts.known_actions(current_app.config["DATA"], agent.owner_id)
     return editing.check(text, known, max_steps=limit)
 
 

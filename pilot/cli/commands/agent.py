@@ -12,7 +12,8 @@ from sqlalchemy import select
 from pilot import db
 from pilot.cli import acting
 from pilot.cli.terminal import answer, complain, say, show
-from pilot.engine import agents, display, generation, inputs, starts
+from pilot.engine import agents, display, inputs, starts
+from pilot.engine.generation import drafts
 from pilot.engine.status import FINAL, RESUMABLE, ExecutionStatus
 from pilot.engine.users import SessionUser
 from pilot.errors import InvalidError, Issue
@@ -70,17 +71,17 @@ def _generate(args: Namespace) -> int:
     owner = acting.person(args)
     by: dict[str, Any] = {"by": acting.actor(), "user_id": owner.id}
     goal = sys.stdin.read() if args.goal == "-" else args.goal
-    made = generation.begin(goal, data=config.data, **by)
+    made = drafts.begin(goal, data=config.data, **by)
     if args.answer:
-        generation.answer(made, _pairs(args.answer), data=config.data, **by)
+        drafts.answer(made, _pairs(args.answer), data=config.data, **by)
     with db.reading(owner.id) as session:
-        row = generation.load(session, made)
+        row = drafts.load(session, made)
     if row.document is None:
         return _open_draft(args, row)
     name = args.name or row.document.get("name") or row.goal[:60]
     agent_id = None
     if not args.draft:
-        agent_id = generation.accept(made, name, data=config.data, **by).agent_id
+        agent_id = drafts.accept(made, name, data=config.data, **by).agent_id
     _tell_draft(args, row, agent_id, config.data)
     return 0
 
@@ -100,7 +101,7 @@ def _open_draft(args: Namespace, row: Generation) -> int:
 
 
 def _tell_draft(args: Namespace, row: Generation, agent_id: UUID | None, data: Path) -> None:
-    known = generation.known_actions(data, row.owner_id)
+    known = drafts.known_actions(data, row.owner_id)
     steps = display.workflow_steps(row.document, known)
     if args.json:
         show(

@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from pilot import db, settings
 from pilot.audit import Actor
-from pilot.engine import agents, folders, generation, planner
+from pilot.engine import agents, folders, planner
 from pilot.engine.catalogue import Catalogue
 from pilot.engine.demo import make_demo
+from pilot.engine.generation import drafts
 from pilot.models.agent import Agent
 from pilot.models.user import User
 
@@ -60,7 +61,7 @@ def load(*, data: Path, by: Actor, user_id: UUID) -> Loaded:
     zone = owner.zone or "UTC"
     today = db.now().astimezone(ZoneInfo(zone)).date()
     files = make_demo(folders.private(data, user_id), today, owner.email)
-    drafts = _drafts(generation.known_actions(data, user_id), zone, owner.email)
+    workflows = _workflows(drafts.known_actions(data, user_id), zone, owner.email)
     with db.transaction("demo.load", user_id) as session:
         present = _present(session, user_id)
         made = {
@@ -71,11 +72,11 @@ def load(*, data: Path, by: Actor, user_id: UUID) -> Loaded:
                 owner_id=user_id,
                 by=by,
             ).agent_id
-            for name, draft in drafts.items()
+            for name, draft in workflows.items()
             if name not in present
         }
     switched = settings.change("pilot_enabled", True, by=by, reason="The demo was loaded")
-    missing = sorted(GOALS.keys() - drafts.keys())
+    missing = sorted(GOALS.keys() - workflows.keys())
     return Loaded(files, made, bool(switched.changed), missing)
 
 
@@ -91,10 +92,10 @@ def _present(session: Session, user_id: UUID) -> set[str]:
     return set(session.scalars(query))
 
 
-def _drafts(known: Catalogue, zone: str, owner_email: str) -> dict[str, Any]:
+def _workflows(known: Catalogue, zone: str, owner_email: str) -> dict[str, Any]:
     """Return the workflow of each goal; the owner's own tables of the same names may spoil some."""
-    drafts = {
+    found = {
         name: planner.plan(goal, known, answers={}, zone=zone, owner_email=owner_email).document
         for name, goal in GOALS.items()
     }
-    return {name: draft for name, draft in drafts.items() if draft is not None}
+    return {name: draft for name, draft in found.items() if draft is not None}

@@ -3,9 +3,10 @@
 import pytest
 
 from pilot import db
-from pilot.engine import agents, catalogue, generation, planner, validation
+from pilot.engine import agents, catalogue, planner, validation
 from pilot.engine.demo import make_demo
 from pilot.engine.folders import private
+from pilot.engine.generation import drafts
 from pilot.errors import ConflictError, InvalidError, NotFoundError
 from pilot.models.agent import Agent, WorkflowVersion
 
@@ -28,7 +29,7 @@ def who(world):
 
 def kept(generation_id, user_id):
     with db.reading(user_id) as session:
-        return generation.load(session, generation_id)
+        return drafts.load(session, generation_id)
 
 
 def events(superuser):
@@ -40,10 +41,10 @@ def events(superuser):
 
 @pytest.mark.capability(116)
 def test_a_goal_becomes_an_agent_with_version_1(data, who, superuser):
-    made = generation.begin(URGENT, data=data, **who)
+    made = drafts.begin(URGENT, data=data, **who)
     row = kept(made, who["user_id"])
     assert (row.issues, row.questions, row.generator, row.outcome) == ([], [], "planner", "offered")
-    saved = generation.accept(made, "Urgent tasks", data=data, **who)
+    saved = drafts.accept(made, "Urgent tasks", data=data, **who)
     assert saved.number == 1
     with db.reading(who["user_id"]) as session:
         version = session.get_one(WorkflowVersion, saved.version_id)
@@ -60,23 +61,23 @@ def test_a_goal_becomes_an_agent_with_version_1(data, who, superuser):
 
 
 def test_saved_twice_it_is_one_agent(data, who):
-    made = generation.begin(URGENT, data=data, **who)
-    first = generation.accept(made, "Once", data=data, **who)
-    assert generation.accept(made, "Twice", data=data, **who) == first
+    made = drafts.begin(URGENT, data=data, **who)
+    first = drafts.accept(made, "Once", data=data, **who)
+    assert drafts.accept(made, "Twice", data=data, **who) == first
 
 
 def test_the_same_request_makes_one_draft(data, who):
-    first = generation.begin(URGENT, data=data, key="press", **who)
-    assert generation.begin(URGENT, data=data, key="press", **who) == first
-    assert generation.begin(URGENT, data=data, key="other", **who) != first
+    first = drafts.begin(URGENT, data=data, key="press", **who)
+    assert drafts.begin(URGENT, data=data, key="press", **who) == first
+    assert drafts.begin(URGENT, data=data, key="other", **who) != first
 
 
 def test_what_cannot_be_bound_is_asked_and_the_answer_binds_it(data, who):
-    made = generation.begin("Send me the rows with stage 4", data=data, **who)
+    made = drafts.begin("Send me the rows with stage 4", data=data, **who)
     questions = kept(made, who["user_id"]).questions
     while questions:
         given = {one["id"]: (one["options"] or [who["user_id"]])[0] for one in questions}
-        generation.answer(made, given, data=data, **who)
+        drafts.answer(made, given, data=data, **who)
         asked = {one["id"] for one in kept(made, who["user_id"]).questions}
         assert not asked & given.keys(), "an answered question came again"
         questions = kept(made, who["user_id"]).questions
@@ -93,7 +94,7 @@ def test_what_cannot_be_bound_is_asked_and_the_answer_binds_it(data, who):
     ],
 )
 def test_a_strange_goal_is_kept_and_answered_clearly(data, who, goal):
-    made = generation.begin(goal, data=data, **who)
+    made = drafts.begin(goal, data=data, **who)
     row = kept(made, who["user_id"])
     assert len(row.goal) == len(goal.strip())
     assert row.document is None
@@ -103,63 +104,63 @@ def test_a_strange_goal_is_kept_and_answered_clearly(data, who, goal):
 @pytest.mark.parametrize("goal", ["", "  \n\t", "x" * 100_001])
 def test_an_empty_or_endless_goal_says_what_to_do(data, who, goal):
     with pytest.raises(InvalidError) as caught:
-        generation.begin(goal, data=data, **who)
+        drafts.begin(goal, data=data, **who)
     assert [issue.path for issue in caught.value.issues] == ["/goal"]
 
 
 def test_an_edited_text_is_kept_although_it_is_wrong(data, who):
-    made = generation.begin(URGENT, data=data, **who)
-    issues = generation.edit(made, '{"steps": [', data=data, user_id=who["user_id"])
+    made = drafts.begin(URGENT, data=data, **who)
+    issues = drafts.edit(made, '{"steps": [', data=data, user_id=who["user_id"])
     row = kept(made, who["user_id"])
     assert (row.text, row.document) == ('{"steps": [', None)
     assert [issue.code for issue in issues] == ["E_JSON"]
     with pytest.raises(InvalidError):
-        generation.accept(made, "Broken", data=data, **who)
+        drafts.accept(made, "Broken", data=data, **who)
     assert kept(made, who["user_id"]).text == '{"steps": ['
 
 
 def test_a_fix_changes_the_text_and_closes_its_issue(data, who):
-    made = generation.begin(URGENT, data=data, **who)
+    made = drafts.begin(URGENT, data=data, **who)
     text = kept(made, who["user_id"]).text.replace('"read_range"', '"read_rang"')
-    issue = generation.edit(made, text, data=data, user_id=who["user_id"])[0]
+    issue = drafts.edit(made, text, data=data, user_id=who["user_id"])[0]
     assert issue.fix
-    generation.fix(made, issue.code, issue.path, data=data, user_id=who["user_id"])
+    drafts.fix(made, issue.code, issue.path, data=data, user_id=who["user_id"])
     row = kept(made, who["user_id"])
     assert row.issues == []
     assert '"read_range"' in row.text
     with pytest.raises(InvalidError, match="gone"):
-        generation.fix(made, issue.code, issue.path, data=data, user_id=who["user_id"])
+        drafts.fix(made, issue.code, issue.path, data=data, user_id=who["user_id"])
 
 
 def test_other_words_draft_again_until_the_agent_is_saved(data, who):
-    made = generation.begin("Schick mir alles, bitte, und zwar bis heute Abend", data=data, **who)
+    made = drafts.begin("Schick mir alles, bitte, und zwar bis heute Abend", data=data, **who)
     assert kept(made, who["user_id"]).outcome == "failed"
-    generation.restate(made, URGENT, data=data, **who)
+    drafts.restate(made, URGENT, data=data, **who)
     assert kept(made, who["user_id"]).document
-    generation.accept(made, "Urgent", data=data, **who)
+    drafts.accept(made, "Urgent", data=data, **who)
     with pytest.raises(ConflictError, match="saved as an agent"):
-        generation.restate(made, URGENT, data=data, **who)
+        drafts.restate(made, URGENT, data=data, **who)
 
 
 def test_a_fault_of_the_planner_keeps_the_goal(data, who, monkeypatch):
     monkeypatch.setattr(planner, "plan", lambda *_, **__: 1 / 0)
-    made = generation.begin(URGENT, data=data, **who)
+    made = drafts.begin(URGENT, data=data, **who)
     row = kept(made, who["user_id"])
-    assert (row.goal, row.outcome, row.refusal) == (URGENT, "failed", generation.FAILED)
+    assert (row.goal, row.outcome, row.refusal) == (URGENT, "failed", drafts.FAILED)
 
 
 @pytest.mark.capability(279)
 def test_a_stranger_sees_no_draft(data, who, world):
-    made = generation.begin(URGENT, data=data, **who)
+    made = drafts.begin(URGENT, data=data, **who)
     stranger = world.stranger.id
     with pytest.raises(NotFoundError):
         kept(made, stranger)
     with pytest.raises(NotFoundError):
-        generation.accept(made, "Mine", data=data, by=world.stranger.actor, user_id=stranger)
+        drafts.accept(made, "Mine", data=data, by=world.stranger.actor, user_id=stranger)
 
 
 def test_a_draft_uses_only_actions_that_exist(data, who):
-    made = generation.begin(URGENT, data=data, **who)
+    made = drafts.begin(URGENT, data=data, **who)
     workflow = kept(made, who["user_id"]).document
     assert agents.actions_of(workflow) <= set(catalogue.load().actions)
-    assert validation.validate(workflow, generation.known_actions(data, who["user_id"])) == []
+    assert validation.validate(workflow, drafts.known_actions(data, who["user_id"])) == []
