@@ -1,6 +1,6 @@
 """For WSGI servers: `gunicorn app:app`."""
 
-from pilot import db, jobs, logs, progress
+from pilot import db, jobs, logs, progress, vault
 from pilot.config import Config
 from pilot.web import create_app
 
@@ -9,4 +9,5 @@ config = Config.from_env()
 db.configure(config.database_url)
 jobs.configure(config.redis_url)
 progress.configure(config.redis_url)
+vault.configure(config.secret_keys)
 app = create_app(config)

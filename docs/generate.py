@@ -23,7 +23,7 @@ def settings() -> str:
     """Return every setting with its default and bounds."""
     lines = [_title("Settings", "What an administrator changes while Pilot runs.")]
     for key, setting in SETTINGS.items():
-        bounds = f", {setting.minimum:,} to {setting.maximum:,}" if setting.maximum else ""
+        bounds = "" if setting.type is bool else f"; {setting.bounds}"
         lines.append(
             f"## {key}\n\n{setting.label} ({setting.group}). {setting.help}\n\n"
             f"Default: {setting.words(setting.default)}{bounds}.\n"

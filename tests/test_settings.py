@@ -91,6 +91,21 @@ def test_one_value_is_read_by_its_name(world):
         ("pilot_max_steps", 0, "setting_range"),
         ("pilot_max_steps", 501, "setting_range"),
         ("pilot_max_steps", 10**30, "setting_range"),
+        ("generation_free_threshold", 0.8, "setting_type"),
+        ("generation_free_threshold", "1e-1", "setting_type"),
+        ("generation_free_threshold", "0,8", "setting_type"),
+        ("generation_free_threshold", "NaN", "setting_type"),
+        ("generation_free_threshold", "1.01", "setting_range"),
+        ("generation_cost_cap_usd", "0", "setting_range"),
+        ("generation_cost_cap_usd", "-1", "setting_type"),
+        ("generation_semantic_gate", "loud", "setting_range"),
+        ("orchestrator_primary_model", "gpt-0", "setting_model"),
+        ("orchestrator_primary_model", 5, "setting_type"),
+        ("orchestrator_further_models", "gpt-6-luna", "setting_type"),
+        ("orchestrator_further_models", ["gpt-6-luna", 5], "setting_type"),
+        ("orchestrator_further_models", ["gpt-6-luna"] * 2, "setting_range"),
+        ("orchestrator_further_models", ["a", "b", "c", "d"], "setting_range"),
+        ("orchestrator_further_models", ["gpt-0"], "setting_model"),
     ],
 )
 def test_what_cannot_be_stored_is_named_and_nothing_is_dropped(database, key, new, code):
@@ -110,6 +125,42 @@ def test_bounds_are_inclusive(database, key):
         settings.change(key, edge, by=SYSTEM)
         assert snapshot()[0][key] == edge
     assert one.minimum <= one.default <= one.maximum
+
+
+@pytest.mark.capability(108)
+def test_the_defaults_are_a_cheap_and_a_strong_model_with_fallback(database):
+    values, _ = snapshot()
+    assert values["orchestrator_primary_model"] == "gpt-6-luna"
+    assert values["orchestrator_fallback_model"] == "claude-sonnet-5-5"
+    assert values["orchestrator_enable_fallback"] is True
+
+
+@pytest.mark.capability(110)
+def test_each_type_is_read_back_as_it_was_stored(database):
+    given = {
+        "orchestrator_primary_model": "claude-haiku-5-5",
+        "orchestrator_enable_fallback": False,
+        "orchestrator_further_models": ["gpt-6.1-sol", "claude-opus-5-5"],
+        "generation_shortlist": 20,
+        "generation_cost_cap_usd": "0.25",
+        "generation_semantic_gate": "warn",
+    }
+    settings.change_all(given, by=SYSTEM)
+    assert snapshot()[0].items() >= given.items()
+
+
+def test_a_number_is_exact_and_has_one_form(database):
+    assert settings.change("generation_free_threshold", "0.800", by=SYSTEM).changed == ()
+    settings.change("generation_cost_cap_usd", "10.00", by=SYSTEM)
+    assert snapshot()[0]["generation_cost_cap_usd"] == "10"
+
+
+def test_every_default_is_a_good_value_in_words():
+    for one in SETTINGS.values():
+        assert one.issues(one.default) == []
+        assert one.stored(one.default) == one.default
+        assert one.words(one.default)
+        assert one.bounds
 
 
 def test_several_settings_change_as_one_version(database):
@@ -222,7 +273,7 @@ def test_every_setting_says_what_it_does():
         assert re.fullmatch(r"[a-z_]+", key)
         assert one.label[0].isupper()
         assert one.help.endswith(".")
-        assert one.type is bool or one.unit
+        assert one.type is not int or one.unit
 
 
 def test_reading_settings_needs_no_web_framework():

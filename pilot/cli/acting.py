@@ -8,7 +8,7 @@ from argparse import Namespace
 
 from sqlalchemy import select
 
-from pilot import db, jobs, logs, progress
+from pilot import db, jobs, logs, progress, vault
 from pilot.audit import Actor
 from pilot.config import Config
 from pilot.engine import users
@@ -30,6 +30,7 @@ def connect() -> Config:
     db.configure(config.database_url)
     jobs.configure(config.redis_url)
     progress.configure(config.redis_url)
+    vault.configure(config.secret_keys)
     return config
 
 

@@ -11,9 +11,11 @@ from alembic.script import ScriptDirectory
 from psycopg import sql
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from pilot import db
+from pilot.engine import model_catalogue
 from pilot.errors import ConfigError, UnavailableError
 
 MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"
@@ -57,7 +59,9 @@ def create_database(admin_url: str, name: str) -> None:
 
 
 def migrate(url: str) -> None:
-    """Bring a database to the newest schema; runs as `pilot_owner`, one process at a time.
+    """Bring a database to the newest schema, with the models and prices that Pilot brings along.
+
+    Runs as `pilot_owner`, one process at a time.
 
     Raises:
         ConfigError: it was made by a newer Pilot.
@@ -73,12 +77,20 @@ def migrate(url: str) -> None:
                 "one."
             )
         command.upgrade(config, "head")
+        _fill(url)
     except SQLAlchemyError as error:
         if getattr(getattr(error, "orig", None), "sqlstate", None) != LOCK_NOT_AVAILABLE:
             raise
         raise UnavailableError(
             "A table stays locked by another session: the migration was not done. Try again."
         ) from error
+
+
+def _fill(url: str) -> None:
+    engine = create_engine(_sqlalchemy_url(url), poolclass=NullPool, connect_args=_AS_OWNER)
+    with engine.begin() as connection, Session(connection) as session:
+        model_catalogue.initialise(session)
+        session.flush()
 
 
 def revision(url: str) -> str | None:

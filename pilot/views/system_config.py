@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, HiddenField, IntegerField
+from wtforms import BooleanField, Field, HiddenField, IntegerField, SelectField, StringField
 from wtforms.validators import InputRequired
 
 from pilot import settings
@@ -43,20 +43,29 @@ def _form(group: str, values: dict[str, Any] | None, version: int | None) -> Fla
     form_class = type("GroupForm", (FlaskForm,), {"version": HiddenField(), **fields})
     if values is None:
         return form_class(prefix="")
-    return form_class(formdata=None, data=values | {"version": version})
+    shown = {
+        key: ", ".join(value) if isinstance(value, list) else value for key, value in values.items()
+    }
+    return form_class(formdata=None, data=shown | {"version": version})
 
 
-def _field(one: Definition) -> BooleanField | IntegerField:
-    default = f"Default: {one.words(one.default)}."
+def _field(one: Definition) -> Field:
+    about = f"{one.help} Default: {one.words(one.default)}."
     if one.type is bool:
-        return BooleanField(one.label, description=f"{one.help} {default}")
-    bounds = f"{one.minimum:,} to {one.maximum:,} {one.unit}."
-    return IntegerField(
-        one.label,
-        [InputRequired()],
-        description=f"{one.help} {bounds} {default}",
-        render_kw={"min": one.minimum, "max": one.maximum, "inputmode": "numeric"},
+        return BooleanField(one.label, description=about)
+    if one.choices:
+        return SelectField(one.label, choices=one.choices, description=about)
+    about = (
+        f"{one.help} {one.bounds[0].upper()}{one.bounds[1:]}. Default: {one.words(one.default)}."
     )
+    if one.type is int:
+        return IntegerField(
+            one.label,
+            [InputRequired()],
+            description=about,
+            render_kw={"min": one.minimum, "max": one.maximum, "inputmode": "numeric"},
+        )
+    return StringField(one.label, description=about)
 
 
 @route(bp, "/system-config", allow=ADMIN, twin=True)
@@ -97,7 +106,14 @@ def _sent(group: str) -> dict[str, Any]:
         text = values.get(one.key, "").strip()
         if one.type is bool:
             values[one.key] = bool(text)
-        elif text.isascii() and text.removeprefix("-").isdigit() and len(text) < 20:
+        elif one.type is list:
+            values[one.key] = [part for part in text.replace(",", " ").split() if part]
+        elif (
+            one.type is int
+            and text.isascii()
+            and text.removeprefix("-").isdigit()
+            and len(text) < 20
+        ):
             values[one.key] = int(text)
         else:
             values[one.key] = text

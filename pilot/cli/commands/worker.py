@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from pilot import worker
+from pilot import vault, worker
 from pilot.config import Config
 
 
@@ -12,4 +12,6 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def _run(_: Namespace) -> int:
-    return worker.main(Config.from_env())
+    config = Config.from_env()
+    vault.configure(config.secret_keys)
+    return worker.main(config)

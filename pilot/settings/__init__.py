@@ -14,95 +14,19 @@ from pilot.audit import Actor, Event
 from pilot.db import transaction
 from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
 from pilot.models.columns import NOW
+from pilot.models.model import Model
 from pilot.models.setting import Setting, SettingChange
 from pilot.models.user import User
+from pilot.settings import engine, models
+from pilot.settings.definitions import Definition, Value
 
-Value = bool | int
+__all__ = ["GROUPS", "SETTINGS", "SNAPSHOT", "Definition", "Value", "Values"]
+
 Values = dict[str, Value]
 
-
-@dataclass(frozen=True)
-class Definition:
-    """One setting; its form field, validation, documentation and audit derive from it."""
-
-    key: str
-    type: type[bool] | type[int]
-    default: Value
-    group: str
-    label: str
-    help: str  # what a change does, in a sentence
-    unit: str = ""
-    minimum: int = 0
-    maximum: int = 0
-
-    def words(self, value: Value) -> str:
-        """Return a value as a person reads it: `on`, `off`, `50 steps`."""
-        if self.type is bool:
-            return "on" if value else "off"
-        return f"{value:,} {self.unit}"
-
-
-SWITCHES = "Switches"
-LIMITS = "Engine limits"
-NOTIFICATIONS = "Notifications"
-
 SETTINGS: Mapping[str, Definition] = {
-    definition.key: definition
-    for definition in (
-        Definition(
-            "pilot_enabled",
-            bool,
-            False,
-            SWITCHES,
-            "Run pilot steps",
-            "On: agents run their pilot steps. Off: agents run as the simple loop of one model "
-            "step, executions of pilot steps pause at the next step.",
-        ),
-        Definition(
-            "pilot_max_steps",
-            int,
-            50,
-            LIMITS,
-            "Steps in a workflow",
-            "A workflow with more steps, nested ones counted, cannot be saved.",
-            "steps",
-            1,
-            500,
-        ),
-        Definition(
-            "pilot_max_parallel_steps",
-            int,
-            3,
-            LIMITS,
-            "Steps at the same time",
-            "How many steps of one execution run at once, unless its workflow says otherwise.",
-            "steps",
-            1,
-            64,
-        ),
-        Definition(
-            "pilot_max_running_per_owner",
-            int,
-            200,
-            LIMITS,
-            "Running executions per owner",
-            "An owner's further executions stay queued until one of these ends.",
-            "executions",
-            1,
-            10_000,
-        ),
-        Definition(
-            "notify_by_local_mail",
-            bool,
-            False,
-            NOTIFICATIONS,
-            "Tell approvers by mail on this machine",
-            "On: who is asked for an approval gets a mail in the local mailbox of that address, "
-            "below the agent's owner. Off: they see it in the console only.",
-        ),
-    )
+    one.key: one for one in (*engine.DEFINITIONS, *models.DEFINITIONS)
 }
-
 GROUPS: tuple[str, ...] = tuple(dict.fromkeys(one.group for one in SETTINGS.values()))
 
 # For the worker, which reads with psycopg: one row (stored values, version); see `with_defaults`.
@@ -174,8 +98,10 @@ def change_all(
     issues = [issue for key, new in values.items() for issue in _issues(key, new)]
     if issues:
         raise InvalidError(issues)
+    stored = {key: SETTINGS[key].stored(new) for key, new in values.items()}
     with transaction("settings.change", by.user_id) as session:
-        return _store(session, dict(values), by=by, expected=expected_version, reason=reason)
+        _refuse_unknown_models(session, stored)
+        return _store(session, stored, by=by, expected=expected_version, reason=reason)
 
 
 def undo(version: int, *, by: Actor) -> Saved:
@@ -205,15 +131,33 @@ def _issues(key: str, new: Any) -> list[Issue]:
     if definition is None:
         known = ", ".join(SETTINGS)
         return [Issue("setting_unknown", path, f"There is no setting {key!r}.", expected=known)]
-    if type(new) is not definition.type:
-        expected = "on or off" if definition.type is bool else "a whole number"
-        message = f"{definition.label} must be {expected}."
-        return [Issue("setting_type", path, message, expected, repr(new)[:80])]
-    if definition.type is int and not definition.minimum <= new <= definition.maximum:
-        expected = f"{definition.minimum} to {definition.maximum} {definition.unit}"
-        message = f"{definition.label} must be {expected}."
-        return [Issue("setting_range", path, message, expected, str(new)[:80])]
-    return []
+    return definition.issues(new)
+
+
+def _refuse_unknown_models(session: Session, values: Mapping[str, Any]) -> None:
+    """Refuse ids that are not in the catalogue of models."""
+    asked = {
+        key: values[key] if SETTINGS[key].type is list else [values[key]]
+        for key in values
+        if SETTINGS[key].of_models and values[key] is not None
+    }
+    if not asked:
+        return
+    known = set(session.scalars(select(Model.id)))
+    issues = [
+        Issue(
+            "setting_model",
+            f"/{key}",
+            f"{SETTINGS[key].label}: there is no model {one!r} in the catalogue.",
+            "a known model",
+            one[:80],
+        )
+        for key, ids in asked.items()
+        for one in ids
+        if one not in known
+    ]
+    if issues:
+        raise InvalidError(issues)
 
 
 def _store(

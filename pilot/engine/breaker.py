@@ -1,0 +1,111 @@
+"""The circuit breaker of each model, shared by all processes through the table `model_state`.
+
+Closed: it is asked. Too many failures within the window open it: nobody asks for a while. Then one
+call tries: its answer closes the breaker, its failure opens it again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+
+from pilot.db import reading, transaction
+from pilot.llm.reasons import FailureReason
+
+FAILURES = frozenset({FailureReason.TIMEOUT, FailureReason.API, FailureReason.RATE_LIMIT})
+
+
+@dataclass(frozen=True)
+class Breaker:
+    """How many failures in which time open a breaker, and for how long."""
+
+    failures: int = 5
+    window_s: float = 60
+    open_s: float = 30
+    probe_s: float = 120  # a probe that says nothing for so long is given to another call
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Breaker":
+        """Return the breaker that the settings describe."""
+        return cls(
+            values["llm_breaker_failures"],
+            values["llm_breaker_window_s"],
+            values["llm_breaker_open_s"],
+            2.0 * values["llm_timeout_s"],
+        )
+
+    def allows(self, model_id: str) -> bool:
+        """Say whether a call may be sent now; after an opening, only one of all callers hears yes.
+
+        Who hears yes has to tell `note` how it ended.
+        """
+        with reading(None) as session:
+            state = session.execute(text(STATE), {"model": model_id}).one_or_none()
+        if state is None or state.closed:
+            return True
+        if not state.due:
+            return False
+        with transaction("breaker.probe", None) as session:
+            values = {"model": model_id, "probe_s": self.probe_s}
+            return session.execute(text(PROBE), values).one_or_none() is not None
+
+    def note(self, model_id: str, reason: FailureReason | None) -> None:
+        """Take note of how a call ended; None: it was answered.
+
+        A refusal or a wrong answer is an answer too: the provider works.
+        """
+        if reason not in FAILURES:
+            self._answered(model_id)
+            return
+        values = {
+            "model": model_id,
+            "failures": self.failures,
+            "window_s": self.window_s,
+            "open_s": self.open_s,
+        }
+        with transaction("breaker.note", None) as session:
+            session.execute(text(FAILED), values)
+
+    def _answered(self, model_id: str) -> None:
+        with reading(None) as session:  # nearly always there is nothing to write
+            state = session.execute(text(STATE), {"model": model_id}).one_or_none()
+        if state is None or state.closed or not state.due:
+            return
+        with transaction("breaker.close", None) as session:
+            session.execute(text(CLOSE), {"model": model_id})
+
+
+STATE = """
+SELECT open_until IS NULL AS closed, coalesce(open_until <= pilot_now(), false) AS due
+  FROM model_state WHERE model_id = :model
+"""
+
+# The row's lock lets one caller through; the others then read that the probe is taken.
+PROBE = """
+UPDATE model_state SET probe_until = pilot_now() + make_interval(secs => :probe_s)
+ WHERE model_id = :model AND open_until <= pilot_now()
+   AND (probe_until IS NULL OR probe_until <= pilot_now())
+RETURNING model_id
+"""
+
+# A failure while it is open is of a call from before: it prolongs nothing. One after that is the
+# probe's, and opens it again.
+FAILED = """
+INSERT INTO model_state AS s (model_id, failed_at, open_until)
+VALUES (:model, ARRAY[pilot_now()],
+        CASE WHEN :failures <= 1 THEN pilot_now() + make_interval(secs => :open_s) END)
+ON CONFLICT (model_id) DO UPDATE SET (failed_at, open_until, probe_until) = (
+  SELECT recent.at,
+         CASE WHEN s.open_until > pilot_now() THEN s.open_until
+              WHEN s.open_until IS NOT NULL OR cardinality(recent.at) >= :failures
+              THEN pilot_now() + make_interval(secs => :open_s) END,
+         CASE WHEN s.open_until > pilot_now() THEN s.probe_until END
+    FROM (SELECT ARRAY(SELECT f FROM unnest(s.failed_at || pilot_now()) AS f
+                        WHERE f > pilot_now() - make_interval(secs => :window_s)) AS at) AS recent)
+"""
+
+CLOSE = """
+UPDATE model_state SET failed_at = '{}', open_until = NULL, probe_until = NULL
+ WHERE model_id = :model AND open_until <= pilot_now()
+"""

@@ -1,0 +1,61 @@
+"""Settings of the engine: switches, limits, notices."""
+
+from pilot.settings.definitions import Definition
+
+SWITCHES = "Switches"
+LIMITS = "Engine limits"
+NOTIFICATIONS = "Notifications"
+
+DEFINITIONS = (
+    Definition(
+        "pilot_enabled",
+        bool,
+        False,
+        SWITCHES,
+        "Run pilot steps",
+        "On: agents run their pilot steps. Off: agents run as the simple loop of one model "
+        "step, executions of pilot steps pause at the next step.",
+    ),
+    Definition(
+        "pilot_max_steps",
+        int,
+        50,
+        LIMITS,
+        "Steps in a workflow",
+        "A workflow with more steps, nested ones counted, cannot be saved.",
+        "steps",
+        1,
+        500,
+    ),
+    Definition(
+        "pilot_max_parallel_steps",
+        int,
+        3,
+        LIMITS,
+        "Steps at the same time",
+        "How many steps of one execution run at once, unless its workflow says otherwise.",
+        "steps",
+        1,
+        64,
+    ),
+    Definition(
+        "pilot_max_running_per_owner",
+        int,
+        200,
+        LIMITS,
+        "Running executions per owner",
+        "An owner's further executions stay queued until one of these ends.",
+        "executions",
+        1,
+        10_000,
+    ),
+    Definition(
+        "notify_by_local_mail",
+        bool,
+        False,
+        NOTIFICATIONS,
+        "Tell approvers by mail on this machine",
+        "On: who is asked for an approval gets a mail in the local mailbox of that address, "
+        "below the agent's owner. Off: they see it in the console only.",
+    ),
+)

@@ -1,0 +1,101 @@
+"""Seals secrets with the installation's keys: what is stored opens only where it was put.
+
+The newest key seals, every known key opens. What is sealed holds its place (table, row, owner,
+version), so a value copied to another row is refused. Nothing here shows a secret to a page: a
+caller that only stores has `seal`, and only what sends requests calls `open_sealed`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from pilot import strictjson
+from pilot.errors import BadJsonError, ConfigError
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a secret is stored; one that is found elsewhere does not open."""
+
+    table: str
+    row: str
+    version: int
+    owner: str | None = None  # None: the installation's
+
+
+class _Process:
+    """The keys of this process, newest first, set once by `configure`."""
+
+    keys: tuple[str, ...] = ()
+
+
+def configure(keys: Sequence[str]) -> None:
+    """Take the keys of the config, newest first; none: nothing can be sealed or opened."""
+    _Process.keys = tuple(keys)
+
+
+def seal(secret: str, place: Place) -> str:
+    """Return a secret as it is stored: encrypted and bound to its place.
+
+    Raises:
+        ConfigError: the installation has no key.
+    """
+    # As hexadecimal digits, so that every text comes back: JSON here knows no NUL.
+    text = strictjson.canonical(asdict(place) | {"secret": secret.encode().hex()})
+    return _cipher().encrypt(text.encode()).decode()
+
+
+def open_sealed(sealed: str, place: Place) -> str:
+    """Return the secret that was sealed for this place.
+
+    Raises:
+        ConfigError: no key opens it, it was changed, or it was sealed for another place.
+    """
+    try:
+        facts = strictjson.loads(_cipher().decrypt(sealed.encode()))
+        secret = bytes.fromhex(facts.pop("secret")).decode()
+    except (InvalidToken, BadJsonError, UnicodeEncodeError) as error:
+        raise ConfigError(
+            f"The secret of {place.table} {place.row} cannot be opened: put back the key it was "
+            "sealed with (PILOT_SECRET_KEYS or the key file), or store the secret again."
+        ) from error
+    if facts != asdict(place):
+        raise ConfigError(
+            f"The secret of {place.table} {place.row} was sealed for another place: store it again."
+        )
+    return secret
+
+
+def is_newest(sealed: str) -> bool:
+    """Say whether the newest key sealed this.
+
+    Raises:
+        ConfigError: the installation has no key.
+    """
+    _cipher()
+    try:
+        Fernet(_Process.keys[0]).decrypt(sealed.encode())
+    except (InvalidToken, UnicodeEncodeError):
+        return False
+    return True
+
+
+def rotate(sealed: str) -> str:
+    """Return the same secret, at the same place, sealed with the newest key.
+
+    Raises:
+        ConfigError: no known key opens it.
+    """
+    try:
+        return _cipher().rotate(sealed.encode()).decode()
+    except (InvalidToken, UnicodeEncodeError) as error:
+        raise ConfigError(
+            "A secret was sealed with a key that is not known: put that key back."
+        ) from error
+
+
+def _cipher() -> MultiFernet:
+    if not _Process.keys:
+        raise ConfigError("There is no secret key: start pilot up once, or set PILOT_SECRET_KEYS.")
+    return MultiFernet([Fernet(key) for key in _Process.keys])
