@@ -7,8 +7,9 @@ import psycopg
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from pilot import audit, db
+from pilot import audit, db, settings
 from pilot.config import Config
+from pilot.engine import model_lint
 from pilot.errors import ConfigError, PilotError
 from pilot.services import schema, up, valkey
 
@@ -35,6 +36,7 @@ def examine(config: Config) -> list[Finding]:
         "audit": _audit,
         "outbox": _outbox,
         "unknown outcomes": _unknown_outcomes,
+        "models": _models,
     }
     db.configure(config.database_url)
     try:
@@ -124,6 +126,16 @@ def _unknown_outcomes(_config: Config) -> str:
             f"Steps that may or may not have happened: {unknown}. Answer on their pages."
         )
     return "none"
+
+
+def _models(_config: Config) -> str:
+    with db.reading(None) as session:
+        values, _ = settings.snapshot(session)
+        found = model_lint.lint(session, values)
+    told = " ".join(one.message for one in found)
+    if any(one.severity == "error" for one in found):
+        raise ConfigError(told)
+    return told or "chosen ones are priced, live and have their keys"
 
 
 def _count(statement: str) -> int:

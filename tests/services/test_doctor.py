@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from pilot import cli
+from pilot import cli, settings
 from pilot.config import Config
 from pilot.services import doctor
 
@@ -66,6 +66,19 @@ def test_an_older_schema_is_named(examine, superuser):
 def test_a_dead_queue_is_named(examine, monkeypatch):
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
     assert "queue" in failing(examine())
+
+
+def test_models_without_keys_are_told_and_no_fault(examine):
+    finding = examine()["models"]
+    assert finding.ok
+    assert "pilot provider set-key" in finding.message
+
+
+def test_a_retired_model_is_a_fault(examine, world):
+    settings.change("orchestrator_primary_model", "claude-sonnet-4", by=world.admin.actor)
+    finding = examine()["models"]
+    assert not finding.ok
+    assert "was retired on 2026-06-15" in finding.message
 
 
 def test_without_a_database_every_check_still_answers(examine, monkeypatch):

@@ -1,0 +1,82 @@
+"""Providers of models: list them, set or remove a key, change where one is."""
+
+import getpass
+import sys
+from argparse import ArgumentParser, Namespace
+
+from sqlalchemy import select
+
+from pilot import db
+from pilot.cli import acting
+from pilot.cli.terminal import answer, say, show
+from pilot.engine import provider_keys
+from pilot.models.provider import Provider
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="list the providers, and which have a key")
+    listing.set_defaults(run=_list)
+    set_key = actions.add_parser("set-key", help="store a key, read from standard input")
+    set_key.add_argument("provider", help="its name, such as openai")
+    set_key.set_defaults(run=_set_key)
+    remove = actions.add_parser("remove-key", help="forget a key")
+    remove.add_argument("provider")
+    remove.set_defaults(run=_remove_key)
+    change = actions.add_parser(
+        "change", help="change address or switch; a new address needs a key"
+    )
+    change.add_argument("provider")
+    change.add_argument("--base-url", help="where its API is")
+    change.add_argument("--organisation", help="the organisation that is billed")
+    change.add_argument("--project", help="the project that is billed")
+    switch = change.add_mutually_exclusive_group()
+    switch.add_argument("--on", dest="enabled", action="store_true", default=None)
+    switch.add_argument("--off", dest="enabled", action="store_false", default=None)
+    change.set_defaults(run=_change)
+
+
+def _list(args: Namespace) -> None:
+    acting.connect()
+    with db.reading(None) as session:
+        rows = session.scalars(select(Provider).order_by(Provider.name)).all()
+    if args.json:
+        show(
+            [
+                {
+                    "name": row.name,
+                    "adapter": row.adapter,
+                    "base_url": row.base_url,
+                    "enabled": row.enabled,
+                    "key_ending": row.key_ending,
+                    "key_set_at": None if row.key_set_at is None else row.key_set_at.isoformat(),
+                }
+                for row in rows
+            ]
+        )
+        return
+    for row in rows:
+        key = f"key ...{row.key_ending}" if row.key_ending else "no key"
+        say(f"{row.name:<12} {key:<12} {row.base_url}{'' if row.enabled else '  (switched off)'}")
+
+
+def _set_key(args: Namespace) -> None:
+    acting.connect()
+    key = getpass.getpass("Key: ") if sys.stdin.isatty() else sys.stdin.read()
+    provider_keys.set_key(args.provider, key, by=acting.actor())
+    answer(args, {"provider": args.provider}, f"The key of {args.provider} is stored, sealed.")
+
+
+def _remove_key(args: Namespace) -> None:
+    acting.connect()
+    provider_keys.remove_key(args.provider, by=acting.actor())
+    answer(args, {"provider": args.provider}, f"The key of {args.provider} is forgotten.")
+
+
+def _change(args: Namespace) -> None:
+    acting.connect()
+    given = {name: getattr(args, name) for name in provider_keys.CHANGEABLE}
+    told = {name: value for name, value in given.items() if value is not None}
+    provider_keys.change(args.provider, told, by=acting.actor())
+    answer(args, {"provider": args.provider}, f"{args.provider} is changed.")
