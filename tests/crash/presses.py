@@ -7,7 +7,7 @@ from functools import partial
 from pilot.engine import approvals, executions, starts
 from pilot.errors import PilotError
 from tests.crash import judge
-from tests.crash.slot import Running
+from tests.crash.slot import Running, answered
 
 PRESSES = 50
 
@@ -104,7 +104,7 @@ def _unknown(slot):
     slot.gate(closed=False)
     slot.until(lambda: slot.statuses(run)[execution][0] == "needs_attention")
     run.answers[execution] = "happened"
-    result = {"json": {"id": run.ids[execution], "step": "pay", "mode": "once"}}
+    result = answered(run.ids[execution], "pay")
     return run, partial(executions.answer, execution, "pay", "happened", result=result)
 
 

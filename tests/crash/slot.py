@@ -235,13 +235,7 @@ class Slot:
             seen = [one for one in self.seen(run.ids[execution]) if one["step"] == path]
             answer = run.answer if run.answer != "truth" else ("happened" if seen else "run")
             run.answers[execution] = answer
-            result = {
-                "status": 200,
-                "json": {"id": run.ids[execution], "step": path, "mode": "once"},
-                "headers": {},
-                "text": None,
-                "size_bytes": 1,
-            }
+            result = answered(run.ids[execution], path)
             self.twice(run, executions.answer, execution, path, answer, result=result)
 
     def twice(self, run, operation, *arguments, **named):
@@ -269,6 +263,12 @@ class Slot:
     def table_rows(self, known):
         with self.table.open(newline="") as table:
             return sum(row[:1] == [known] for row in csv.reader(table))
+
+
+def answered(key, step):
+    """Return what the receiver would have answered to a `once` request."""
+    body = {"id": key, "step": step, "mode": "once"}
+    return {"status": 200, "json": body, "headers": {}, "text": None, "size_bytes": 1}
 
 
 def _aimed(document, base):

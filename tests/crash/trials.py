@@ -116,7 +116,8 @@ def cut(slot, asked):
             time.sleep(0.12)
             knife.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> ALL (%s)",
+                "WHERE datname = current_database() AND backend_type = 'client backend' "
+                "AND pid <> ALL (%s)",
                 ([knife.info.backend_pid, slot.rows.info.backend_pid],),
             )
             slot.supervise(run)

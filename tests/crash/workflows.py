@@ -135,9 +135,9 @@ LATER = _document(
 
 SLOW = _document(
     "slow",
-    _call("keyed", "one", ask="wait_ms=350"),
-    _call("probe", "two", "one", ask="wait_ms=350"),
-    _call("keyed", "three", "two", ask="wait_ms=350"),
+    _call("keyed", "one", ask="wait_ms=600"),
+    _call("probe", "two", "one", ask="wait_ms=600"),
+    _call("keyed", "three", "two", ask="wait_ms=600"),
     output=["{{steps.one.output.json.step}}", "{{steps.three.output.json.step}}"],
 )
 

@@ -141,6 +141,19 @@ def test_a_cancel_does_not_wait_for_the_model(answers, database, world):
     assert (row["state"], row["wasted"], row["flags"]) == ("lost", True, ["cost_estimated"])
 
 
+def test_a_pause_that_comes_with_the_last_step_takes_no_output_away(answers, database, world):
+    user = world.operator
+    with answers({"answer": {"kind": "order"}, "latency_s": 0.4}):
+        agent = wp.make_agent(
+            user.id, [CLASSIFY], inputs=INPUTS, output="{{steps.classify.output.kind}}"
+        )
+        execution = wp.start(agent, user.id, mail="I want two")
+        until(lambda: calls(database, execution))
+        executions.pause(execution, by=user.actor, user_id=user.id)
+        found = wp.wait_for(database, execution, {"completed", "paused"})
+    assert found[:2] == ("completed", "order")
+
+
 def test_a_call_whose_step_ran_out_of_time_is_lost_at_its_worst(answers, database, world):
     with answers({"answer": "late", "latency_s": 5}):
         step = CLASSIFY | {"timeout_s": 0.2, "retry": {"max_attempts": 1}}

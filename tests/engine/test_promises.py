@@ -112,7 +112,7 @@ def test_an_output_that_misfits_fails_or_warns(worker, database, world, policy, 
     assert found == status
     if status == "failed":
         assert error["class"] == "schema"
-        assert "total must be a number" in error["message"]
+        assert "/total: 'text' is not of type 'number'" in error["message"]
 
 
 @pytest.mark.capability(244)
@@ -120,16 +120,18 @@ def test_each_execution_keeps_the_settings_of_one_version(database, world):
     agent = wp.make_agent(world.operator.id, [keep("one")])
     stop = threading.Event()
 
+    numbers = [100]
+
     def flip():
-        number = 100
         while not stop.wait(0.05):
-            number += 1
+            number = numbers[-1] + 1
             pair = {"pilot_max_steps": number, "pilot_max_parallel_steps": number % 60 + 1}
+            numbers.append(number)
             settings.change_all(pair, by=world.admin.actor)
 
     flipping = threading.Thread(target=flip)
     flipping.start()
-    for _ in range(60):
+    while len(numbers) < 8:
         wp.start(agent, world.operator.id)
     stop.set()
     flipping.join()

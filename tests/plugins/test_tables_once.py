@@ -75,6 +75,16 @@ def test_killed_before_the_rename_is_surely_not_applied(act, asked, table):
     assert table.read_text() == AFTER
 
 
+def test_killed_before_the_rename_stays_surely_not_applied_when_others_write(act, asked, table):
+    kill(table, "before")
+    params = {"table": "tasks", "match": {"id": "1"}, "set": {"name": "Eve"}}
+    act("tables.update_rows", params, "key-2")
+    assert asked("append_rows", APPEND) is None
+    assert act("tables.append_rows", APPEND) == DONE
+    assert table.read_text() == AFTER.replace("Ann", "Eve")
+    assert asked("update_rows", params, "key-2") == {"updated": 1}
+
+
 def test_killed_after_the_rename_is_applied(act, asked, table):
     kill(table, "after")
     assert table.read_text() == AFTER

@@ -78,14 +78,18 @@ def applied(path: Path, key: str, deadline: float) -> dict[str, Any] | None:
 
 
 def _verdict(lines: list[_Line], key: str, now: str) -> bool | None:
-    """Say whether the newest change with this key was made; None: unknown."""
+    """Say whether the newest change with this key was made; None: unknown.
+
+    All changes are noted one after another under the lock, so what the next one found, or what
+    is there now, is what this one left.
+    """
     place = max((number for number, line in enumerate(lines) if line.key == key), default=None)
     if place is None:
         return False
-    after = lines[place].after
-    if now == after or any(later.before == after for later in lines[place + 1 :]):
+    left = lines[place + 1].before if place + 1 < len(lines) else now
+    if left == lines[place].after:
         return True
-    return False if now == lines[place].before else None
+    return False if left == lines[place].before else None
 
 
 def _digest(content: bytes | None) -> str:
