@@ -7,12 +7,13 @@ from xml.sax.saxutils import quoteattr
 from pilot import strictjson
 from pilot.engine import json_schemas
 from pilot.engine.history import Attempt
+from pilot.engine.model_catalogue import Chain
 from pilot.engine.outcomes import Done, StepContext
 from pilot.engine.pointers import pointer
 from pilot.engine.references import compile_field, compile_template
 from pilot.errors import BadJsonError, ErrorClass, StepError
 from pilot.llm import calls, reading
-from pilot.llm.messages import Message, Model, Reply, Request
+from pilot.llm.messages import Message, Reply, Request
 from pilot.llm.providers import scripted
 
 EMPTY: tuple[Any, ...] = (None, "", [], {})
@@ -51,7 +52,7 @@ def resolve(step: Any, context: StepContext) -> dict[str, Any] | Done:
     return {"prompt": wording.evaluate(context.scope), "input": data, "today": today}
 
 
-def chain(context: StepContext) -> list[Model]:
+def chain(context: StepContext) -> Chain:
     """Return the models to ask, the first one first.
 
     Raises:
@@ -63,7 +64,7 @@ def chain(context: StepContext) -> list[Model]:
     if script is None:
         text = "No model is set up: steps that ask a model cannot run yet."
         raise StepError(ErrorClass.CONFIG, text, sent=False)
-    return [scripted.model(script)]
+    return Chain([scripted.model(script)])
 
 
 def perform(step: Any, context: StepContext, attempt: Attempt, timeout_s: float) -> Done:
@@ -74,7 +75,8 @@ def perform(step: Any, context: StepContext, attempt: Attempt, timeout_s: float)
     """
     schema = step.output_schema
     asked = request(step, context, attempt, schema, timeout_s)
-    response = calls.complete(asked, chain(context), context.gate(), reader(schema))
+    asking = chain(context)
+    response = calls.complete(asked, asking.models, context.gate(asking), reader(schema))
     return Done(response.value, notes(response))
 
 

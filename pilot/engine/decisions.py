@@ -212,7 +212,8 @@ class Turn:
         def read_turn(reply: Reply) -> tuple[Any, list[str]]:
             return (None, []) if reply.calls else read(reply)
 
-        response = calls.complete(asked, ai.chain(context), context.gate(), read_turn)
+        asking = ai.chain(context)
+        response = calls.complete(asked, asking.models, context.gate(asking), read_turn)
         chosen = [
             {"id": call.id, "action": call.name, "params": call.params} for call in response.calls
         ]

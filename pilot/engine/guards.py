@@ -26,7 +26,7 @@ def context(run: Run, path: str, scope: Scope) -> StepContext:
         resources=run.ports.resources,
         cache=run.plan.cache,
         render_guarded=lambda step_id: _render_guarded(run, step_id, scope),
-        gate=lambda: run.booking(path),
+        gate=lambda chain: run.booking(path, chain),
         html_steps=run.plan.html_steps(),
     )
 

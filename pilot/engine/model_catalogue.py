@@ -1,7 +1,7 @@
 """The catalogue of models: which can be asked, what they cost at a moment, and who changed that."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
@@ -76,11 +76,24 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """A model whose price of today is copied to compare with."""
+
+    model_id: str
+    price: messages.Price
+
+
+@dataclass(frozen=True)
 class Chain:
     """The models to ask, in order, and those that are passed over."""
 
     models: list[messages.Model]
-    skipped: list[Skipped]
+    skipped: list[Skipped] = field(default_factory=list)
+    baseline: Baseline | None = None
+
+    def of(self, model_id: str) -> messages.Model | None:
+        """Return the model with this id."""
+        return next((one for one in self.models if one.id == model_id), None)
 
 
 @dataclass(frozen=True)
@@ -243,13 +256,18 @@ def set_enabled(model_id: str, enabled: bool, *, by: Actor) -> None:  # noqa: FB
             audit.record(session, Event.MODEL_CHANGED, actor=by, about=about, details=details)
 
 
-def chain(session: Session, ids: Iterable[str]) -> Chain:
+def chain(session: Session, ids: Iterable[str], baseline_id: str | None = None) -> Chain:
     """Return the models of these ids that can be asked, with price and key, in this order.
 
-    What cannot be asked is passed over with its reason: nothing else stands for it.
+    What cannot be asked is passed over with its reason: nothing else stands for it. The price of
+    the baseline, if it has one, is what savings are counted against.
     """
     known = entries(session)
-    result = Chain([], [])
+    compared = known.get(baseline_id or "")
+    baseline = None
+    if compared is not None and compared.price is not None:
+        baseline = Baseline(compared.id, _price(compared.price))
+    result = Chain([], [], baseline)
     for model_id in dict.fromkeys(ids):
         entry = known.get(model_id)
         why = ("unknown", f"There is no model {model_id!r}.") if entry is None else entry.skipped

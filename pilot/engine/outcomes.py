@@ -12,6 +12,7 @@ from pilot.engine import folders
 from pilot.engine.catalogue import Catalogue
 from pilot.engine.expressions import Scope
 from pilot.engine.history import Attempt
+from pilot.engine.model_catalogue import Chain
 from pilot.llm.calls import Gate
 
 
@@ -75,7 +76,7 @@ class StepContext:
     resources: Resources
     cache: dict[tuple[str, str], Any]  # compiled expressions of the document
     render_guarded: Callable[[str], list[dict[str, Any]]]
-    gate: Callable[[], Gate]  # through which this attempt's calls to models are booked
+    gate: Callable[[Chain], Gate]  # through which this attempt's calls to models are booked
     html_steps: frozenset[str] = frozenset()  # whose rendered text is HTML already
 
     def compiled(self, step_id: str, name: str, make: Callable[[], Any]) -> Any:

@@ -15,6 +15,7 @@ from pilot.engine.document import Workflow, bodies, walk
 from pilot.engine.expressions import Scope
 from pilot.engine.history import Held
 from pilot.engine.ledger import Booking
+from pilot.engine.model_catalogue import Chain
 from pilot.engine.outcomes import Resources
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import StepFields
@@ -174,11 +175,12 @@ class Run:
             self.ask_to_stop("pause")
         return flags
 
-    def booking(self, path: str) -> Booking:
-        """Return where the attempt at a path books its calls to models."""
+    def booking(self, path: str, chain: Chain) -> Booking:
+        """Return where the attempt at a path books its calls to the models of a chain."""
         if path not in self.bookings:
             latest = self.history.latest(path)
             self.bookings[path] = Booking(path, latest.attempt if latest else 1, self._book)
+        self.bookings[path].chain = chain
         return self.bookings[path]
 
     def _book(self, calls: list[dict[str, Any]]) -> None:

@@ -37,7 +37,14 @@ def context(folder=None, *, grants=None, script=None, gate=None, **roots):
     facts = {"grants": grants, "owner_email": "ann@example.com"}
     resources = Resources(catalogue.load(), Egress(), folder, script)
     return StepContext(
-        scope, "it", OWNER, facts, resources, {}, lambda _step_id: [], lambda: gate or Booked()
+        scope,
+        "it",
+        OWNER,
+        facts,
+        resources,
+        {},
+        lambda _step_id: [],
+        lambda _chain: gate or Booked(),
     )
 
 
