@@ -104,6 +104,25 @@ def change_all(
         return _store(session, stored, by=by, expected=expected_version, reason=reason)
 
 
+def initialise(*, by: Actor) -> list[str]:
+    """Store the default of every setting that has no value yet; returns their keys.
+
+    No value in force changes, so there is nothing to undo and no new version.
+    """
+    rows = [
+        {"key": key, "value": one.default, "updated_by": by.user_id}
+        for key, one in SETTINGS.items()
+    ]
+    with transaction("settings.initialise", by.user_id) as session:
+        statement = insert(Setting).values(rows).on_conflict_do_nothing()
+        written = sorted(session.scalars(statement.returning(Setting.key)))
+        if written:
+            details = {"keys": written}
+            event, about = Event.SYSTEM_CONFIG_CHANGED, ("setting", "defaults")
+            audit.record(session, event, actor=by, about=about, details=details)
+    return written
+
+
 def undo(version: int, *, by: Actor) -> Saved:
     """Set back what the change `version` set, as a new change.
 

@@ -48,6 +48,16 @@ class Definition:
             return f"{value:,} {self.unit}".strip()
         return f"{value} {self.unit}".strip()
 
+    def parsed(self, text: str) -> Value:
+        """Return what a typed text means; one that means nothing stays, for `issues` to refuse."""
+        text = text.strip()
+        if self.type is bool:
+            return {"on": True, "true": True, "off": False, "false": False}.get(text, text)
+        if self.type is int:
+            plain = text.isascii() and text.removeprefix("-").isdigit() and len(text) < 20
+            return int(text) if plain else text
+        return text.replace(",", " ").split() if self.type is list else text
+
     def stored(self, value: Value) -> Value:
         """Return a good value in the one form in which it is stored."""
         return f"{Decimal(value).normalize():f}" if self.type is Decimal else value

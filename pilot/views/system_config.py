@@ -104,19 +104,7 @@ def _sent(group: str) -> dict[str, Any]:
     values: dict[str, Any] = {key: request.form[key] for key in request.form.keys() - NOT_SETTINGS}
     for one in _definitions(group):
         text = values.get(one.key, "").strip()
-        if one.type is bool:
-            values[one.key] = bool(text)
-        elif one.type is list:
-            values[one.key] = [part for part in text.replace(",", " ").split() if part]
-        elif (
-            one.type is int
-            and text.isascii()
-            and text.removeprefix("-").isdigit()
-            and len(text) < 20
-        ):
-            values[one.key] = int(text)
-        else:
-            values[one.key] = text
+        values[one.key] = bool(text) if one.type is bool else one.parsed(text)
     return values
 
 

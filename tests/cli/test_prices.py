@@ -21,7 +21,6 @@ def pilot(database, monkeypatch, capsys):
 LUNA = ("add", "gpt-6-luna", "--source", "their page")
 
 
-@pytest.mark.capability(109)
 def test_init_changes_nothing_the_second_time_and_prints_the_values(pilot):
     _, said = pilot("init")
     assert said["new"] == {"providers": 0, "models": 0, "prices": 0}

@@ -58,7 +58,6 @@ def events(name):
         return session.scalars(query).all()
 
 
-@pytest.mark.capability(109)
 def test_a_new_installation_has_everything_and_a_second_time_adds_nothing(database):
     with db.reading(None) as session:
         known = model_catalogue.entries(session)
