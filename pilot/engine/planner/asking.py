@@ -118,14 +118,6 @@ class Asking:
         answer = self.choose("shown", "Which columns shall the table have?", why, options)
         return names if answer == options[1] else []
 
-    def unique(self, *, mailed: bool) -> str | None:
-        """Ask what "without duplicates" is about."""
-        options = {"Equal rows are shown once": "rows", "Nobody gets the mail twice": "recipients"}
-        shown = list(options) if mailed else list(options)[:1]
-        text = "What shall have no duplicates?"
-        chosen = self.choose("unique", text, '"Without duplicates" can be about both.', shown)
-        return options.get(chosen or "")
-
     def address(self, person: str, use: str) -> str | None:
         """Return the address of a person, or ask."""
         name = f"address:{person.lower()}"

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pilot.engine.planner.chart import Chart, Edge
-from pilot.engine.planner.facts import ColumnRef, Order, Sense, Today, Unique
+from pilot.engine.planner.facts import ColumnRef, Order, Sense, Today
 from pilot.engine.planner.text import set_of
 
 MAX_TOKENS = 16
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """Tokens `start` to `end`, with the words and the tags that they have."""
 
     chart: Chart
@@ -29,7 +29,7 @@ class _Run:
 
 
 _DATES = frozenset({"date", "empty"})
-Check = Callable[[_Run], object]
+Check = Callable[[Run], object]
 
 _ORDER_TAGS = (
     "SORT", "SOONEST", "OLDEST", "NEWEST", "LARGEST", "SMALLEST", "FIRSTPLACE", "ASCENDING",
@@ -44,29 +44,6 @@ _ORDER_WORDS = set_of(
     appears - : ( ) whose has have based after upon when they leading value values column date dates
     """
 )
-_UNIQUE_TAGS = ("PERSON", "ANYONE", "EVERYONE", "DUPLICATE", "MAILNOUN", "LISTNOUN", "DELETE",
-                "SEND", "NEGATION")  # fmt: skip
-_UNIQUE_WORDS = set_of(
-    """
-    the a an of it this that them these those they to be is are should must shall may can will
-    not no never get gets getting got receive receives receiving has have sent mailed see only
-    just exactly more than once twice one two single same again double multiple several copy
-    copies times time each every all both three even if so and but for per with in among amongst
-    on list listed addressed even though please does do there ends up end up without being
-    deduped deduplicate deduplicated dedupe unique distinct repeatedly either at most make making
-    sure
-    """
-)
-_MANY = ("twice", "once", "two", "double", "multiple", "several", "repeatedly", "again", "one",
-         "single", "DUPLICATE", "deduplicate", "deduplicated", "dedupe", "deduped", "unique",
-         "distinct")  # fmt: skip
-_UNIQUE_ENDS = set_of(
-    """
-    twice once two double one single same each again multiple several repeatedly deduplicate
-    copy deduplicated dedupe deduped unique distinct copies times time even not no only exactly
-    most
-    """
-)
 _NO_COLUMN = set_of("starting start begin beginning first end")
 _TODAY_WORDS = set_of(
     """
@@ -77,6 +54,8 @@ _TODAY_WORDS = set_of(
     shall will would has itself no never one of them these those so but and it inclusive too
     also taken into account in range window period plus exempt day beginning begin on onwards
     with only after tomorrow counted's which that this ; i e : - don't aside , belong belongs
+    ones anything due those later than end ends ending finish finishing finishes expire expires
+    expiring wanted needed relevant interesting any
     """
 )
 _TODAY_OUT = set_of(
@@ -90,13 +69,21 @@ _TODAY_IN = set_of(
     "including include includes included incl inclusive counting counts count plus starting"
 )
 
+_TODAY_LATER = set_of(
+    """
+    without excluding exclude excludes except excl minus skip skipping ignore ignoring omit
+    omitting bar barring disregarding disregard leave leaving
+    """
+)
+_TODAY_ENDING = set_of("end ends ending finish finishing finishes expire expires expiring due")
+_TODAY_OPEN = set_of("not no never without")
 _TODAY_NO_ENDS = set_of(", ; - : and the it of to in")
 
 
 def add_bags(chart: Chart) -> None:
     """Add the edges of all bags; the edges of lexicon, columns and spans must be there."""
-    tags = _tags_of(chart)
-    _add(
+    tags = tags_of(chart)
+    add_runs(
         chart,
         tags,
         "ORDER",
@@ -104,12 +91,12 @@ def add_bags(chart: Chart) -> None:
         (_ORDER_TAGS, frozenset({"leading"})),
         _order,
     )
-    unique = (_UNIQUE_TAGS, _UNIQUE_WORDS)
-    _add(chart, tags, "UNIQUE", unique, (_UNIQUE_TAGS, _UNIQUE_ENDS), _unique)
-    _add(chart, tags, "TODAY", ((), _TODAY_WORDS), ((), _TODAY_WORDS), _today)
+    today = (("ENTITY",), _TODAY_WORDS)
+    add_runs(chart, tags, "TODAY", today, ((), _TODAY_WORDS), _today)
 
 
-def _tags_of(chart: Chart) -> list[frozenset[str]]:
+def tags_of(chart: Chart) -> list[frozenset[str]]:
+    """Return for each token the tags of all edges over it."""
     found: list[set[str]] = [set() for _ in chart.tokens]
     for edges in chart.edges.values():
         for edge in edges:
@@ -126,7 +113,7 @@ def _ends_of(chart: Chart) -> list[set[tuple[str, int]]]:
     return found
 
 
-def _add(
+def add_runs(
     chart: Chart,
     tags: list[frozenset[str]],
     tag: str,
@@ -134,6 +121,7 @@ def _add(
     ends: tuple[tuple[str, ...], frozenset[str]],
     check: Check,
 ) -> None:
+    """Add an edge for each run of allowed tokens that begins and ends well and passes the check."""
     from_here = _ends_of(chart)
     for start, end in _runs(chart, tags, allowed):
         if not all(tags[at] & set(ends[0]) or chart.tokens[at].word in ends[1]
@@ -143,7 +131,7 @@ def _add(
         inside = frozenset(
             tag for at in range(start, end) for tag, last in from_here[at] if last <= end
         )
-        value = check(_Run(chart, start, end, words, inside))
+        value = check(Run(chart, start, end, words, inside))
         if value is not None:
             chart.add(Edge(tag, start, end, value))
 
@@ -161,7 +149,7 @@ def _runs(
             yield start, end
 
 
-def _order(run: _Run) -> Order | None:
+def _order(run: Run) -> Order | None:
     """Return an order for a direction with a place or a column: soonest first, by End date."""
     up = run.has("SOONEST", "OLDEST", "SMALLEST", "ASCENDING")
     down = run.has("NEWEST", "LARGEST", "DESCENDING")
@@ -187,7 +175,7 @@ def _order(run: _Run) -> Order | None:
     return Order(column, sense, descending, sized=sized)
 
 
-def _order_column(run: _Run) -> ColumnRef | None:
+def _order_column(run: Run) -> ColumnRef | None:
     """Return the column to sort by: a date rather than what a row is called."""
     refs = [
         edge.value
@@ -216,26 +204,19 @@ def _is_part(chart: Chart, edge: Edge) -> bool:
     )
 
 
-def _unique(run: _Run) -> Unique | None:
-    """Return "no duplicate recipients" for people and a number of mails."""
-    people = run.has("PERSON", "ANYONE", "EVERYONE")
-    if not people or not run.has(*_MANY):
-        return None
-    counted = run.has(
-        "twice", "once", "double", "two", "multiple", "several", "repeatedly", "again"
-    )
-    doubled = run.has(
-        "DUPLICATE", "deduplicate", "deduplicated", "dedupe", "deduped", "unique", "distinct"
-    )
-    one_each = run.has("one", "single") and run.has("MAILNOUN", "copy", "LISTNOUN")
-    return Unique("recipients") if counted or doubled or one_each else None
-
-
-def _today(run: _Run) -> Today | None:
+def _today(run: Run) -> Today | None:
     words = set(run.words)
     ends = {run.words[0], run.words[-1]} & _TODAY_NO_ENDS
-    if ends or ("today" not in words and not {"tomorrow", "starting"} <= words):
+    if (
+        ends
+        or run.words[-1] in _TODAY_OPEN
+        or ("today" not in words and not {"tomorrow", "starting"} <= words)
+    ):
         return None
+    if "today" in words and set(run.words[run.words.index("today") :]) & _TODAY_LATER:
+        return None  # what comes behind is about something else
+    if words & {"after", "later"} and words & _TODAY_ENDING:
+        return None  # a window of its own
     if words & _TODAY_OUT and len(words) > 1:
         return Today(counts=False)
     return Today(counts=True) if words & _TODAY_IN and "today" in words else None

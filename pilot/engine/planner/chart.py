@@ -94,6 +94,7 @@ class Chart:
     text: str
     tokens: Sequence[Token]
     edges: dict[tuple[int, str], list[Edge]] = field(default_factory=dict)
+    tags: set[str] = field(default_factory=set)
 
     def between(self, start: int, end: int) -> str:
         """Return the text of the tokens from `start` to `end` (exclusive)."""
@@ -104,6 +105,7 @@ class Chart:
         known = self.edges.setdefault((edge.start, edge.tag), [])
         if not any(one.end == edge.end and one.value == edge.value for one in known):
             known.append(edge)
+            self.tags.add(edge.tag)
             known.sort(key=lambda one: (-one.end, -one.score))
 
     def at(self, start: int, tag: str) -> list[Edge]:
@@ -118,7 +120,10 @@ class Chart:
 
     def apply(self, rules: Iterable[Rule]) -> None:
         """Add the edges that these rules make; rules see the edges of those before them."""
+        words = frozenset(token.word for token in self.tokens)
         for rule in rules:
+            if not self._can_match(rule, words):
+                continue
             for start in range(len(self.tokens)):
                 tries = _Search(self, rule.elements).matches(0, start)
                 for end, captures in islice(tries, MAX_TRIES):
@@ -129,6 +134,15 @@ class Chart:
                     if value is not None:
                         self.add(Edge(rule.tag, start, end, value, match.score))
                         break
+
+    def _can_match(self, rule: "Rule", words: frozenset[str]) -> bool:
+        """Say whether everything that a rule must have is somewhere in the goal."""
+        return all(
+            not element.least
+            or not words.isdisjoint(element.words)
+            or any(tag in self.tags for tag in element.tags)
+            for element in rule.elements
+        )
 
 
 @dataclass

@@ -9,6 +9,7 @@ from pilot.engine.planner.facts import (
     Columns,
     DateWord,
     Filter,
+    Horizon,
     Measure,
     Order,
     Recipients,
@@ -95,6 +96,14 @@ def ask_loose_days(parse: Parse, asking: Asking) -> None:
             asking.unclear(parse.chart.between(edge.start, edge.end), parse.chart.text)
 
 
+def ask_horizons(parse: Parse, windows: Sequence[tuple[str, Span]], asking: Asking) -> None:
+    """Ask about a "three-day lookahead" unless a window of three days says which days."""
+    for edge in parse.facts:
+        days = edge.value.days if isinstance(edge.value, Horizon) else None
+        if days is not None and all(span.high != days for _, span in windows):
+            asking.unclear(parse.chart.between(edge.start, edge.end), parse.chart.text)
+
+
 def ask_tables(parse: Parse, asking: Asking) -> None:
     """Ask when the goal names a second table to read: a draft reads one."""
     own = (parse.vocabulary.sample.table, parse.vocabulary.sample.tab)
@@ -108,8 +117,12 @@ def ask_periods(windows: Sequence[tuple[str, Span]], asking: Asking) -> None:
     """Ask when no day of a column can lie in all the periods that the goal names."""
     for at, (column, span) in enumerate(windows):
         for other, second in windows[at + 1 :]:
-            if column == other and (span.high < second.low or second.high < span.low):
+            if column != other:
+                continue
+            if span.high < second.low or second.high < span.low:
                 asking.contradiction(f"two periods of {column} that have no day in common")
+            elif span != second and (span.low == span.high or second.low == second.high):
+                asking.contradiction(f"one day of {column} and a period around it")
 
 
 def whose_rows(parse: Parse, asking: Asking) -> Filter | None:

@@ -57,6 +57,13 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Horizon:
+    """How many days a title such as "three-day lookahead" speaks of; a window says which."""
+
+    days: int
+
+
+@dataclass(frozen=True)
 class DateWord:
     """A word such as "due" that says which date a window is about."""
 
@@ -137,7 +144,10 @@ class Measure:
 
 @dataclass(frozen=True)
 class Recipients:
-    """Who gets the mail; `people` are those without an address."""
+    """Who gets the mail; `people` are those without an address.
+
+    `after` says how many addresses stand before "me".
+    """
 
     addresses: tuple[str, ...] = ()
     me: bool = False
@@ -145,6 +155,7 @@ class Recipients:
     count: int | None = None
     role: Role = "to"
     together: bool = True
+    after: int = 0
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pilot.engine.planner.chart import Build, Match, Rule, rule
-from pilot.engine.planner.facts import DateWord, Sense, Span, Today, Unable, Window
+from pilot.engine.planner.facts import DateWord, Horizon, Sense, Span, Window
 from pilot.engine.planner.text import OBJECTS
 
 _DAYS = {"day": 1, "week": 7, "fortnight": 14}
@@ -73,6 +73,12 @@ def _between(match: Match) -> Span | None:
     return Span(low, high) if low <= high else None
 
 
+def _half_open(match: Match) -> Span | None:
+    """Return the days of "(today, today + 3]", which leaves out the first."""
+    low, high = match.value("p") + 1, match.value("q")
+    return Span(low, high) if low <= high else None
+
+
 def _numbers(match: Match) -> Span | None:
     low, high = int(match.value("n")), int(match.value("m"))
     return Span(low, high) if 0 <= low <= high else None
@@ -133,6 +139,12 @@ def _overdue(match: Match) -> Window | None:
     return Window(Span(-FAR, -1), column) if column.kind in {"date", "empty"} else None
 
 
+def _late(match: Match) -> Window | None:
+    """Return what ended before today; "it is too late" is about something else."""
+    before = match.chart.tokens[match.start - 1].word if match.start else ""
+    return None if before == "too" else Window(Span(-FAR, -1), None, "end")
+
+
 def _word(sense: Sense) -> Build:
     """Build a date word; "start the mail with ..." is none."""
 
@@ -174,10 +186,13 @@ SPANS: list[Rule] = [
     rule("POINT", "in d=LENGTH", lambda match: match.value("d").days),
     rule("POINT", "the? n=NUM day|days after|from today|now", lambda match: int(match.value("n"))),
     rule("POINT", "+ d=LENGTH", lambda match: match.value("d").days),
+    rule("POINT", "d|t|day|today|now|+ + n=NUM", lambda match: int(match.value("n"))),
+    rule("POINT", "+ n=NUM", lambda match: int(match.value("n"))),
+    rule("POINT", "the? o=ORDINAL day from|after|of|counting? today|now?", lambda m: m.value("o")),
     rule("POINT", "today|now + d=LENGTH", lambda match: match.value("d").days),
     rule("LATER", ",|and|or|,* the? day|one after that|it|this|tomorrow?", "following"),
     rule("LATER", ",|and|or|,* the? following|next day", "following"),
-    rule("LATER", ",|and|or+ q=POINT", lambda match: match.value("q")),
+    rule("LATER", ",|and|or|/+ q=POINT", lambda match: match.value("q")),
     # spans
     rule("SPAN", "today", Span(0, 0)),
     rule("SPAN", "tomorrow", Span(1, 1)),
@@ -194,6 +209,7 @@ SPANS: list[Rule] = [
         q=POINT""",
         _between,
     ),
+    rule("SPAN", "in? ( p=POINT , q=POINT ]", _half_open),
     rule("SPAN", f"{_IN} n=NUM to|-|and|or|until|through+ m=NUM FULL? UNIT {_AWAY}", _numbers),
     rule("SPAN", f"between n=NUM and m=NUM UNIT {_AWAY}", _numbers),
     rule("SPAN", f"{_IN} {_THE} NEXT d=LENGTH", _next),
@@ -224,13 +240,18 @@ SPANS: list[Rule] = [
     ),
     rule(
         "SPAN",
-        """tomorrow or|and|,|plus|to* in|within|on|during? the d=LENGTH after|following|
-        thereafter|that|follow|it|afterwards|tomorrow|this+""",
+        """tomorrow or|and|,|plus|to|up|at|most|until* in|within|on|during? the? d=LENGTH after|
+        following|thereafter|that|follow|it|afterwards|tomorrow|this|later+""",
         _after_tomorrow,
+    ),
+    rule(
+        "SPAN",
+        f"{_IN} {_THE} d=LENGTH to|that|which|are|is|still|yet+ come|coming|follow|following|ahead",
+        _next,
     ),
     rule("SPAN", "within|inside|under d=LENGTH of|from|after? today|now?", _within),
     rule("SPAN", "within d=LENGTH", _within),
-    rule("SPAN", f"not|no later|more|longer|further than d=LENGTH {_AWAY}", _within),
+    rule("SPAN", f"not|no later|more|longer|further than d=LENGTH after? {_AWAY}", _within),
     rule("SPAN", f"in|after? more|later|further than d=LENGTH {_AWAY}", _beyond),
     rule("SPAN", f"at most|max|maximum? d=LENGTH {_AWAY}", _within),
     rule("SPAN", f"in? d=LENGTH or less|fewer|sooner|earlier {_AWAY}", _within),
@@ -298,14 +319,14 @@ WINDOWS: list[Rule] = [
     rule(
         "WINDOW",
         """DELETE ROWNOUN|ENTITY|EACHROW|the|all|of|those|any* that|which|whose|what?
-        do|does|is|are|will|would+ not|never w=WINDOW""",
+        do|does|is|are|will|would* not|never w=WINDOW""",
         lambda match: match.value("w"),
     ),
     rule("WINDOW", "s=SPAN as|for|is|are|in the|a|an|their|its? c=COLREF", _dated),
     rule(
         "WINDOW",
-        """but|and|only|so|as|long|,* if|provided|where|when+ they|it|the|that|these|those|
-        ENTITY|ROWNOUN|any* w=WINDOW""",
+        """but|and|only|so|as|long|,* if|provided|where|when|whenever|once+ they|it|the|that|
+        these|those|a|an|ENTITY|ROWNOUN|any* w=WINDOW""",
         lambda match: match.value("w"),
     ),
     rule("WINDOW", f"{_GLUE} w=ENDSENSE {_GLUE} after today|now", _later),
@@ -313,74 +334,20 @@ WINDOWS: list[Rule] = [
     rule(
         "WINDOW",
         f"overdue|late|past|delayed {_GLUE} ENDING?",
-        Window(Span(-FAR, -1), None, "end"),
+        _late,
     ),
     rule(
         "WINDOW",
         f"c=COLREF {_GLUE} overdue|past",
         _overdue,
     ),
-]
-
-_LEFT_OUT = """not|without|excluding|exclude|excludes|except|excl|minus|skip|skipping|ignore|
-    ignoring|leaving|leave|besides|disregarding|disregard|omit|omitting|bar|barring"""
-_COUNTING = """counting|count|counts|counted|including|include|included|incl|considering|starting|
-    start|from|itself|be|to|is|on|for|with|of|beginning|as|part|the"""
-
-TODAYS: list[Rule] = [
+    # a three-day lookahead: the window again, in a title
     rule(
-        "TODAY",
-        f"but|and|so|,? {_LEFT_OUT}+ {_COUNTING}* today itself|out|aside?",
-        Today(counts=False),
-    ),
-    rule(
-        "TODAY",
-        "but|and|so|,|(|with? today itself being? excluded|exempt|omitted|skipped|out )?",
-        Today(counts=False),
-    ),
-    rule(
-        "TODAY",
-        """so|but|and|where|,? today itself? is|does|should|must|shall|will|has|to|may|be|
-        itself|would|can* not|excluded|exempt|out|excepted|omitted|aside|never+
-        count|counted|included|include|to|be|of|considered|part|one|them|these|those|it|
-        meant|taken|into|account|in|the|range|window|wanted|relevant|days|three|interesting|
-        does|do*""",
-        Today(counts=False),
-    ),
-    rule("TODAY", "today is|not* excluded|out|exempt|omitted", Today(counts=False)),
-    rule(
-        "TODAY",
-        """starting|beginning|counting|start|begin|counted|onwards|as|of|so|i|e|count+
-        from|with|at|on|of|as? tomorrow on|onwards|onward?""",
-        Today(counts=False),
-    ),
-    rule("TODAY", "from tomorrow on|onwards|onward?", Today(counts=False)),
-    rule("TODAY", "after today", Today(counts=False)),
-    rule(
-        "TODAY",
-        f"""but|and|,? {_LEFT_OUT}+ those|the|any|ones|what|ENTITY|ROWNOUN|that|which|are* ENDING
-        today""",
-        Today(counts=False),
-    ),
-    rule(
-        "TODAY",
-        "including|include|incl|counting|with|plus|and|also today itself?",
-        Today(counts=True),
-    ),
-    rule(
-        "TODAY",
-        """today itself? is|does|should|counts|included|inclusive|too|also|count|be|included+
-        included|inclusive|too|also|counts|counted|as|well*""",
-        Today(counts=True),
-    ),
-    rule(
-        "TODAY",
-        "starting|beginning|from|start|counting with|from|on|as|of* today on|onwards|onward?",
-        Today(counts=True),
-    ),
-    rule(
-        "UNABLE",
-        "in? DET* few|several|some f=FULL? UNIT",
-        Unable("a number of days", "Say how many days you mean."),
+        "HORIZON",
+        """a|an|the|our|my|this|UPCOMING* n=NUM FULL? UNIT advance|deadline|ENTITY|task|early|of|
+        rolling* lookahead|look|preview|outlook|horizon|view|warning|notice|radar|overview|digest|
+        report|list|table|heads|window|reminder|alert|plan|forecast|notification|watch|
+        bulletin|briefing|snapshot ahead|up|mail|email|table|list|report?""",
+        lambda match: Horizon(int(match.value("n"))),
     ),
 ]

@@ -30,7 +30,7 @@ def _none_like(match: Match) -> Empty | None:
     return Empty(text) if nothing else None
 
 
-EMPTIES: list[Rule] = [
+CONDITIONS: list[Rule] = [
     rule(
         "NOTHING",
         """NONE|no such|more|one|single|of|them|these|those|the|at|all|ROWNOUN|ENTITY|
@@ -64,6 +64,13 @@ EMPTIES: list[Rule] = [
     rule("IFNONE", "an? empty result|list|table|LISTNOUN|selection means|mean|is|:|=|->+ that?"),
     rule("IFNONE", f"NOTHING {_TAIL} means|mean that?"),
     rule("IFNONE", "or|and|but|so|,? otherwise|else|alternatively"),
+    rule("IFNONE", "on|for|during quiet|empty|slow|calm|such days|day|runs|weeks|week"),
+    rule("IFNONE", "in|on any|all? other cases|case"),
+    rule(
+        "IFNONE",
+        """for|on|with|,? 0|zero ROWNOUN|ENTITY|LISTNOUN|results|hits|matches found|left?
+        :|->|=>|=|,?""",
+    ),
     rule("IFNONE", "or else|if? not"),
     rule("IFNONE", "if|or not"),
     rule("IFNONE", "or|,? failing that"),
@@ -105,12 +112,19 @@ EMPTIES: list[Rule] = [
         """then|please|just|simply|,|you|can|may* skip|omit|suppress|stay|be|remain|keep
         the|it|this|MAILNOUN|LISTNOUN|quiet|silent|SEND|sending|altogether|run+""",
     ),
+]
+
+_AFTER = """instead|then|only|to|as|in|SAYWORD|MAILNOUN|PERSON|FILLER|same|three|NUM|enough|do|the|
+    trick|fine|will|would|suffice|perfect|ok|okay|address|addresses|works|stated|please|thing*"""
+
+EMPTIES: list[Rule] = [
     rule(
         "EMPTY",
-        f"IFNONE {SAYING} t=QUOTE instead|then|only|to|as|in|SAYWORD|MAILNOUN|PERSON|FILLER*",
+        f"""text|message|wording|answer|note|reply|content|fallback|the? IFNONE {SAYING} t=QUOTE
+        {_AFTER}""",
         _empty,
     ),
-    rule("EMPTY", f"IFNONE {SAYING} t=NONETEXT instead|only?", _empty),
+    rule("EMPTY", f"IFNONE {SAYING} t=NONETEXT {_AFTER}", _empty),
     rule("EMPTY", f"IFNONE {SAYING} r=WHOLIST {SAYING} t=QUOTE", _empty),
     rule("EMPTY", f"IFNONE {SAYING} SILENT", lambda _: Empty(None)),
     rule("EMPTY", f"SILENT ,? {SAYING} IFNONE", lambda _: Empty(None)),

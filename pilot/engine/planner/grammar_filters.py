@@ -5,7 +5,7 @@ from typing import Any
 
 from pilot.engine.planner.chart import Match, Rule, rule
 from pilot.engine.planner.facts import ColumnRef, Filter, FilterOp, Value
-from pilot.engine.planner.text import OBJECTS
+from pilot.engine.planner.text import OBJECTS, set_of
 
 
 def _value_list(match: Match) -> tuple[tuple[str, ...], tuple[dict[str, str], ...]] | None:
@@ -44,6 +44,12 @@ def _is_order(match: Match) -> bool:
     return begins and match.end < len(tokens) and tokens[match.end].word in OBJECTS
 
 
+def _is_ending(match: Match) -> bool:
+    """Say whether the value is "finishing", which is about to come and not "finished"."""
+    last = match.chart.tokens[match.end - 1]
+    return last.word.endswith("ing") and bool(match.chart.at(match.end - 1, "ENDING"))
+
+
 def _counts(match: Match, name: str) -> bool:
     """Say whether "the number of" stands before the condition: it counts rows then."""
     before = range(match.start, match.captures[name][0].start)
@@ -55,7 +61,7 @@ def _bare(op: FilterOp) -> Any:
 
     def build(match: Match) -> Filter | None:
         columns, values = match.value("v")
-        if _counts(match, "v") or _is_order(match):
+        if _counts(match, "v") or _is_order(match) or _is_ending(match):
             return None
         chosen = tuple(dict.fromkeys(one[columns[0]] for one in values))
         doubt = match.text
@@ -101,6 +107,27 @@ def _named(match: Match) -> Filter | None:
     return Filter(column, "in", (match.typed("w"),), known=False)
 
 
+def _placed(match: Match) -> Filter | None:
+    """Build a filter of "the fourth stage", for a column of numbers."""
+    column: ColumnRef = match.value("c")
+    return (
+        Filter(column, "in", (match.value("o"),), known=False) if column.kind == "number" else None
+    )
+
+
+def _ranges(match: Match) -> tuple[int, ...] | None:
+    """Return the whole numbers of "1 to 3 or 5"."""
+    found: list[int] = []
+    for low, high in match.values("r"):
+        found += range(low, high + 1)
+    return tuple(dict.fromkeys(found)) if 0 < len(found) <= MAX_RANGE else None
+
+
+def _range(match: Match) -> tuple[int, int] | None:
+    low, high = match.value("n"), match.value("m", match.value("n"))
+    return (low, high) if isinstance(low, int) and isinstance(high, int) and low <= high else None
+
+
 def _compare(op: FilterOp) -> Any:
     """Build a comparison; days to a date are no number to compare a date with."""
 
@@ -121,7 +148,17 @@ def _containing(match: Match) -> Filter | None:
 
 
 def _blank(op: FilterOp) -> Any:
-    def build(match: Match) -> Filter:
+    """Build "without an owner"; to miss a deadline is something else."""
+
+    def build(match: Match) -> Filter | None:
+        tokens = match.chart.tokens
+        misses = next(
+            (at for at in range(match.start, match.end) if tokens[at].stem == "miss"), None
+        )
+        if misses is not None:
+            before = tokens[misses - 1].word if misses else ""
+            if tokens[misses].word != "missing" or before in _MISSERS:
+                return None
         return Filter(match.value("c"), op)
 
     return build
@@ -144,6 +181,8 @@ def _explained(match: Match) -> Filter | None:
     return found if words & marks else None
 
 
+_MISSERS = set_of("keep keeps kept avoid of for by stop start are always often from we i they been")
+MAX_RANGE = 50  # numbers listed one by one
 _THOSE = "ROWNOUN|ENTITY|EACHROW|DET|READ|ROWREF*"
 _UNLESS = "unless|except if|when|where|those|for*"
 _WHICH = "that|which|who|whose|where|with|the|in|having|if|all|any*"
@@ -170,6 +209,10 @@ LISTS: list[Rule] = [
     rule(
         "LITLIST", "either|(|[? v=LITERAL v=NEXTLIT* )|]?", lambda match: tuple(match.values("v"))
     ),
+    rule("RANGE", "n=NUM to|-|through|until|till m=NUM", _range),
+    rule("RANGE", "n=NUM", _range),
+    rule("NEXTRANGE", "SEP+ c=COLREF? r=RANGE", lambda match: match.value("r")),
+    rule("RANGES", "r=RANGE r=NEXTRANGE*", _ranges),
     rule("MONEY", "$|usd|eur|euro|euros|dollars|dollar|\u20ac|\u00a3"),
     rule("AMOUNT", "MONEY? n=NUM MONEY|k? ", lambda match: match.value("n")),
 ]
@@ -201,6 +244,8 @@ FILTERS: list[Rule] = [
         "c=COLREF EQUAL+ w=NAME+",
         _named,
     ),
+    rule("FILTER", "EQUAL* the|their|its|a? o=ORDINAL c=COLREF", _placed),
+    rule("FILTER", "c=COLREF EQUAL* the? o=ORDINAL one?", _placed),
     # not Done; Status is not Done; leave out those that are Done; drop what is not High
     rule("NEG", "NEGATION|!=|<>"),
     rule("FILTER", "c=COLREF EQUAL* NEG+ EQUAL* v=VALLIST", _equal("not_in")),
@@ -225,6 +270,24 @@ FILTERS: list[Rule] = [
         """unless|except if|when|where|those|for* they|it|its|the|their|already|ENTITY* EQUAL*
         v=VALLIST ENTITY|ROWNOUN?""",
         _bare("not_in"),
+    ),
+    # nothing from stages 1 to 3 or 5; leave out stage 5
+    rule(
+        "FILTER",
+        """nothing|none|no|not|without|excluding|never+ ROWNOUN|ENTITY|from|in|at|of|with|any|the|
+        on|those* c=COLREF EQUAL* v=RANGES ENTITY|ROWNOUN?""",
+        _literal("not_in"),
+    ),
+    rule(
+        "FILTER",
+        f"DELETE {_THOSE} {_WHICH} from|at|of? c=COLREF EQUAL* v=RANGES ENTITY|ROWNOUN?",
+        _literal("not_in"),
+    ),
+    rule(
+        "FILTER",
+        f"""DELETE the? all|everything|anything|any|every|others|ROWNOUN|ENTITY+ other|except|but|
+        apart|besides+ than|for|from? {_WHICH} v=VALLIST c=COLREF?""",
+        _bare("in"),
     ),
     rule("FILTER", f"{_UNLESS} c=COLREF EQUAL* v=VALLIST", _equal("not_in")),
     rule("FILTER", f"{_UNLESS} c=COLREF EQUAL* v=LITLIST", _literal("not_in")),
@@ -289,8 +352,13 @@ FILTERS: list[Rule] = [
     ),
     rule(
         "FILTER",
-        """but|and|only|so|as|long|,* if|provided|where|only|when+ they|it|the|that|their|
-        ENTITY|ROWNOUN|have|has* f=FILTER""",
+        """but|and|only|so|as|long|,* if|provided|where|only|when+ they|it|the|that|
+        their|ENTITY|ROWNOUN|have|has* f=FILTER""",
+        lambda match: match.value("f"),
+    ),
+    rule(
+        "FILTER",
+        "whenever|wherever a|an|any|the|ENTITY|ROWNOUN|has|have|it|its* f=FILTER",
         lambda match: match.value("f"),
     ),
     # Notes contain "start"

@@ -19,7 +19,9 @@ def people(role: Role) -> Build:
         if names and {"each", "every"} & set(words):
             return None  # each salesperson is not one person called so
         number = int(count) if count is not None else None
-        return Recipients(addresses, ME in items, names, number, role)
+        before = items[: items.index(ME)] if ME in items else ()
+        after = sum("@" in item for item in before)
+        return Recipients(addresses, ME in items, names, number, role, after=after)
 
     return build
 
@@ -79,6 +81,16 @@ def _of_others(match: Match) -> str | None:
     return match.text if words & {"get", "gets", "receive", "receives", "see", "sees"} else None
 
 
+INBOX: list[Rule] = [
+    rule(
+        "RECIPIENTS",
+        """land|lands|arrive|arrives|appear|appears|come|comes|drop|dropped|delivered|sent|have|want|
+        LISTNOUN|MAILNOUN|it|them|this|end|ends|up|straight|directly|right* in|into|to my
+        inbox|mailbox|instead+""",
+        lambda _: Recipients((), me=True),
+    ),
+]
+
 RECIPIENTS: list[Rule] = [
     rule("WHO", "me|i|myself|my", ME),
     rule(
@@ -107,22 +119,24 @@ RECIPIENTS: list[Rule] = [
     ),
     rule(
         "RECIPIENTS",
-        """to|for|among|amongst|between|at|recipients|recipient|receivers|receiver|addressees|
+        """to|for|>|among|amongst|between|at|recipients|recipient|receivers|receiver|addressees|
         addressee|send|readers :|=|are|is|the|these|those|my|our|following|all|both|each|
         exactly|of|goes|go* n=NUM? PERSON|of|us|following|namely|given|different|BREAK|,|:|
-        (|-|=|->* r=WHOLIST )|]?""",
+        (|-|=|->|>* r=WHOLIST )|]?""",
         people("to"),
     ),
     rule(
         "RECIPIENTS",
-        """SEND it|out|this|also|a|LISTNOUN|MAILNOUN|the|these|those|following|all|to|exactly|
-        our|my* n=NUM? PERSON|following|namely|,|:|(|-|of|us* r=WHOLIST )?""",
+        """SEND it|out|this|over|across|along|straight|directly|also|a|LISTNOUN|MAILNOUN|the|these|
+        those|following|all|to|exactly|our|my* n=NUM? PERSON|following|namely|,|:|(|-|of|us*
+        r=WHOLIST )?""",
         people("to"),
     ),
     rule(
         "RECIPIENTS",
-        """r=WHOLIST should|must|shall|will|would|wants|want|needs|need|are|is|to|all|each|
-        both|of|them|these|those|three|people|PERSON|NUM* get|gets|receive|receives|have""",
+        """r=WHOLIST should|must|shall|will|would|could|can|may|might|wants|want|needs|need|are|is|
+        to|all|each|both|of|them|these|those|three|people|PERSON|NUM* get|gets|got|receive|receives|
+        received|have""",
         people("to"),
     ),
     rule(
@@ -184,6 +198,15 @@ RECIPIENTS: list[Rule] = [
         "FILLER",
         "the|these following|NUM PERSON to|should|must|shall|will|be|get|receive|sent*",
         _of_list,
+    ),
+    rule("FILLER", ",|and|with|but* cc|bcc|copy|copies :|to|for|=* nobody|none|no one?"),
+    rule("FILLER", ",|and|with|but* nobody|noone|none|no one? in|on|as cc|bcc|copy"),
+    rule("FILLER", ",|and|with|but* no|without cc|bcc|copies"),
+    rule(
+        "RECIPIENTS",
+        """keep|inform|notify|update the|our|these* n=NUM PERSON
+        informed|posted|updated|in|the|loop*""",
+        people("to"),
     ),
     # the mail goes to nobody else anyway
     rule(

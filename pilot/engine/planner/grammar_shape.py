@@ -111,6 +111,12 @@ def _several(match: Match, least: int = 2) -> Columns | None:
 
 
 COLUMNS: list[Rule] = [
+    # clients who are in stage 4: rows of a table with a column for clients
+    rule(
+        "ROWNOUN",
+        """clients|customers|people|persons|contacts|companies|prospects who|which|that|in|at|on|
+        with|whose|having|are""",
+    ),
     rule(
         "COLITEM",
         "the|a|an|its|their|his|her|as|well|also|who|what* c=COLREF is?",
@@ -212,14 +218,21 @@ ORDERS: list[Rule] = [
     rule("ORDER", "SORT+", Order()),
     rule(
         "ORDER",
+        """SORT it|them|these|those|the|ROWNOUN|ENTITY|LISTNOUN|all|result* by|on|after|according|
+        to+ that|this|same|latter+ date|day|dates|column|field|one""",
+        Order(),
+    ),
+    rule(
+        "ORDER",
         "SORT the|all|of|these|those|remaining|resulting|LISTNOUN|ROWNOUN|ENTITY+ by the? c=COLREF",
         _by_column,
     ),
     rule(
         "ORDER",
-        "table|list|overview|it|them|ordered by|in the? order? of? the? c=COLREF",
+        "table|list|overview|it|them|ordered by the? order? of? the? c=COLREF",
         _by_column,
     ),
+    rule("ORDER", "table|list|overview|it|them in the? order of? the? c=COLREF", _by_column),
     # the three leads with the highest value
     rule("ORDER", "with|by|having|in|of the|their? LARGEST c=COLREF", _best(descending=True)),
     rule("ORDER", "with|by|having of? the|their? SOONEST|OLDEST c=COLREF", _best(descending=False)),
@@ -230,6 +243,12 @@ ORDERS: list[Rule] = [
         """with|the|put|list|,* most urgent|important|critical ENTITY|ROWNOUN? is|are|should|
         be|come|comes|go|goes* FIRSTPLACE""",
         Order(unclear="most urgent first"),
+    ),
+    rule(
+        "ORDER",
+        """the? sooner|earlier|nearer|closer ROWNOUN|ENTITY|date|dates? before|ahead|over|above of?
+        the? later|further|farther ROWNOUN|ENTITY|date|dates?""",
+        Order(None, "end", descending=False),
     ),
     rule("ORDER", "by|according to? urgency|importance|date|time", Order(unclear="by what")),
 ]
@@ -248,18 +267,6 @@ NEXT_ORDERS: list[Rule] = [
 
 _WITHOUT = "without|no|not|NEGATION|DELETE|minus|free|avoid|sans|zero+"
 UNIQUES: list[Rule] = [
-    rule("UNIQUE", f"{_WITHOUT} any|the|all|of|exact|out|for* DUPLICATE+", Unique(None)),
-    rule(
-        "UNIQUE",
-        """deduplicate|dedupe|deduplicated|deduped|unique|distinct|dedup|duplicate-free|
-        duplicatefree|deduplication|deduping""",
-        Unique(None),
-    ),
-    rule(
-        "UNIQUE",
-        f"{_WITHOUT}|remove any|the|all|of|exact|out|for* DUPLICATE+ LISTNOUN|ROWNOUN|ENTITY",
-        Unique("rows"),
-    ),
     rule(
         "UNIQUE",
         f"{_WITHOUT} any|the|all* DUPLICATE+ of|by|in|for|on|the|per* c=COLREF",

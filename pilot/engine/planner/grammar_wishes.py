@@ -135,7 +135,16 @@ _MODEL = "That needs a model; the planner only reads, filters, sorts, counts and
 
 _ONE_TABLE = "The planner sends one mail to all recipients, not different ones."
 
+_EXTRA = "A mail has a text and a table; nothing is drawn or attached."
+
 UNABLES: list[Rule] = [
+    rule(
+        "UNABLE",
+        """with|add|including|include|plus|attach|attaching|append|insert a|an|some|the|bar|pie|our*
+        chart|charts|graph|graphs|diagram|diagrams|plot|image|picture|logo|attachment|attachments|
+        pdf|signature""",
+        Unable("a chart or an attachment", _EXTRA),
+    ),
     rule(
         "UNABLE",
         "to|mail|email|send|inform|notify each|every|its|their of|the? COLREF|ROLEWORD",

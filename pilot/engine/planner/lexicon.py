@@ -5,6 +5,7 @@ Words that can turn a meaning round (not, or, if, after, each ...) are never fil
 
 from functools import cache
 
+from pilot.engine.planner import lexicon_glue
 from pilot.engine.planner.text import stem
 
 # Words that carry no wish of their own.
@@ -206,7 +207,8 @@ duplicate entry, duplicate row, duplicate record, redundancy
 """
 PERSON = """
 person, people, recipient, addressee, address, email address, mail address, colleague, receiver,
-mailbox, individual, reader, man, inbox, member, human, contact
+mailbox, individual, reader, man, inbox, member, human, contact, guy, guys, sales guy, sales rep,
+sales people, lady, fellow, teammate, team member, stakeholder, party, sales colleague, user
 """
 ANYONE = """
 anybody, anyone, nobody, no one, noone, none of them, no recipient, no person, not one of them,
@@ -242,6 +244,8 @@ ATMOST = """
 at most, up to, not more than, no more than, maximum, a maximum of, less than or equal to, <=, max
 """
 EQUAL = """
+made it to, made it into, have made it to, has made it to, arrived at, moved to, moved into,
+got into, progressed to, advanced to, gone to, listed as, shown as, given as, listed with,
 bearing, bear, bears, carrying, carry, carries, sitting at, sitting in, sitting on, sits in,
 standing at, standing in, stand at, that stand at, now at, now in, located in, positioned at,
 classed, ranked, ranked as, having, possessing, possess, is, are, =, ==, equals, equal, equal to,
@@ -286,18 +290,22 @@ owner, assignee, project lead, team lead, project manager, lawyer, group
 """
 
 LONGEST = 8  # words in a phrase
-_ALL = {
-    name: text
+_ALL = [
+    ("FILLER", lexicon_glue.FRAMING),
+    ("MAILNOUN", lexicon_glue.MAILKINDS),
+    ("LISTNOUN", lexicon_glue.TABLEKINDS),
+] + [
+    (name, text)
     for name, text in globals().items()
     if name.isupper() and isinstance(text, str) and not name.startswith("_")
-}
+]
 
 
 @cache
 def phrases() -> dict[tuple[str, ...], frozenset[str]]:
     """Return the tags of every phrase, by the stems of its words."""
     found: dict[tuple[str, ...], frozenset[str]] = {}
-    for tag, text in _ALL.items():
+    for tag, text in _ALL:
         for phrase in text.split(","):
             key = tuple(stem(word) for word in phrase.split())
             if key:
@@ -309,5 +317,5 @@ def phrases() -> dict[tuple[str, ...], frozenset[str]]:
 def words() -> frozenset[str]:
     """Return every single word that some phrase has."""
     return frozenset(
-        word for text in _ALL.values() for phrase in text.split(",") for word in phrase.split()
+        word for _, text in _ALL for phrase in text.split(",") for word in phrase.split()
     )

@@ -8,19 +8,23 @@ from pilot.engine.planner import (
     grammar_dates,
     grammar_empties,
     grammar_filters,
+    grammar_framing,
     grammar_polite,
     grammar_recipients,
     grammar_shape,
     grammar_sources,
+    grammar_today,
     grammar_wishes,
     lexicon,
     vocabulary,
 )
 from pilot.engine.planner.background import backgrounds
 from pilot.engine.planner.bags import add_bags
+from pilot.engine.planner.bags_empties import add_conditions
+from pilot.engine.planner.bags_unique import add_uniques
 from pilot.engine.planner.chart import Chart, Edge, Rule, best_cover
 from pilot.engine.planner.facts import Append, ColumnRef, Columns, Source
-from pilot.engine.planner.text import Token, set_of
+from pilot.engine.planner.text import Token, ordinal, set_of
 from pilot.engine.planner.vocabulary import Vocabulary
 
 T = TypeVar("T")
@@ -31,9 +35,10 @@ WRONG_TABLE_COST = 150.0
 NAMED_TABLE_GAIN = 4.0
 BOUND_GAIN = 0.5
 FACTS = (
-    "FILTER", "WINDOW", "DATEWORD", "TODAY", "ORDER", "COLUMNS", "ALLCOLUMNS", "COLSLEFT",
-    "COLCOUNT", "UNIQUE", "SEPARATE", "LIMIT", "MEASURE", "RECIPIENTS", "SUBJECT", "APPROVAL",
-    "EMPTY", "GUARD", "SOURCE", "APPEND", "SKIP", "NOMAIL", "MAILSEARCH", "UNABLE", "BARE",
+    "FILTER", "WINDOW", "HORIZON", "DATEWORD", "TODAY", "ORDER", "COLUMNS", "ALLCOLUMNS",
+    "COLSLEFT", "COLCOUNT", "UNIQUE", "SEPARATE", "LIMIT", "MEASURE", "RECIPIENTS", "SUBJECT",
+    "APPROVAL", "EMPTY", "GUARD", "SOURCE", "APPEND", "SKIP", "NOMAIL", "MAILSEARCH",
+    "UNABLE", "BARE",
 )  # fmt: skip
 _PLAIN = (
     "FILLER", "READ", "SEND", "MAILNOUN", "LISTNOUN", "ROWNOUN", "SHEETNOUN", "ENTITY", "EACHROW",
@@ -53,9 +58,17 @@ _ORDINALS = set_of(
     later one two three four five six
     """
 )
+# What may say which rows are meant, where it stands before a word for one.
 _STATES = set_of(
-    "open running complete current live closed"
-)  # of rows, where they stand before one
+    """
+    open running complete current live closed good great perfect ideal useful helpful handy super
+    excellent wonderful lovely fresh regular normal usual ordinary standard decent basic plain
+    little small short simple quick fine nice happy pretty important automated interesting tiny
+    timely necessary latest whole mentioned structured brief minimal modest
+    """
+)
+_JOINING = set_of(", and or /")
+_SHOWING = set_of("put write enter list add")
 _NO_NAME = frozenset({"today", "tomorrow", "i"})
 
 
@@ -114,18 +127,22 @@ def parse(
     """
     chart = Chart(text, tokens)
     _add_tokens(chart)
-    _add_lexicon(chart, known.rows)
     vocabulary.add_edges(chart, known)
+    _add_lexicon(chart, known.rows)
     _add_names(chart, known, names)
     is_mailbox = not known.sample.table
     chart.apply(_rules(is_mailbox=is_mailbox))
     _add_search_words(chart)
-    if any(True for _ in chart.tagged("APPEND")):
+    add_conditions(chart)
+    chart.apply(grammar_empties.EMPTIES)
+    if any(isinstance(edge.value, Append) for edge in chart.tagged("APPEND")):
         chart.apply(grammar_sources.SKIPS)
     add_bags(chart)
+    add_uniques(chart)
     chart.apply(grammar_shape.NEXT_ORDERS)
     _leave_out(chart, left_out)
-    for edge in backgrounds(chart):
+    _forget_targets(chart)
+    for edge in backgrounds(chart, (known.sample.table, known.sample.tab)):
         chart.add(edge)
     cover = best_cover(chart, _COSTS, UNKNOWN_COST)
     return Parse(known, chart, tuple(cover), _cost(cover, known))
@@ -143,20 +160,21 @@ def _rules(*, is_mailbox: bool) -> list[Rule]:
         *grammar_filters.FILTERS,
         *grammar_dates.SPANS,
         *grammar_dates.WINDOWS,
-        *grammar_dates.TODAYS,
+        *grammar_today.TODAYS,
         *grammar_shape.COLUMNS,
         *grammar_shape.ORDERS,
         *grammar_shape.UNIQUES,
         *grammar_shape.AMOUNTS,
         *grammar_recipients.RECIPIENTS,
-        *grammar_empties.EMPTIES,
+        *grammar_empties.CONDITIONS,
         *grammar_wishes.WORDS,
         *grammar_wishes.UNABLES,
         *grammar_sources.TABLES,
         *grammar_sources.NO_MAIL,
         *grammar_polite.POLITE,
+        *grammar_framing.FRAMES,
     ]
-    return [*rules, *grammar_sources.MAILS] if is_mailbox else rules
+    return [*rules, *(grammar_sources.MAILS if is_mailbox else grammar_recipients.INBOX)]
 
 
 def _add_tokens(chart: Chart) -> None:
@@ -178,7 +196,8 @@ def _kinds(token: Token) -> list[tuple[str, object]]:
     if token.kind in tags:
         return [(tags[token.kind], token.text)]
     number = [("NUM", token.number)] if token.number is not None else []
-    return [*number, ("PLAIN", token.text)]
+    place = ordinal(token.word)
+    return [*number, *([("ORDINAL", place)] if place else []), ("PLAIN", token.text)]
 
 
 def _is_state(chart: Chart, start: int, end: int, rows: frozenset[tuple[str, ...]]) -> bool:
@@ -187,6 +206,16 @@ def _is_state(chart: Chart, start: int, end: int, rows: frozenset[tuple[str, ...
     if end - start > 1 or tokens[start].word not in _STATES or end >= len(tokens):
         return False
     starts = start == 0 or tokens[start - 1].kind == "break"
+    far = tokens[start].word != "current"  # what is in the table is current
+    while (
+        end < len(tokens) - 1
+        and far
+        and (tokens[end].stem,) not in rows
+        and (
+            any(chart.at(end, tag) for tag in ("VAL", "COL", "NUM")) or tokens[end].word in _JOINING
+        )
+    ):
+        end += 1
     return not starts and (tokens[end].stem,) in rows
 
 
@@ -273,6 +302,16 @@ def _add_search_words(chart: Chart) -> None:
             chart.add(Edge("FILLER", at, at + 1, token.text))
 
 
+def _forget_targets(chart: Chart) -> None:
+    """Leave "move" and "save" unexplained where nothing says which table rows go to."""
+    for (start, tag), edges in chart.edges.items():
+        if tag == "APPEND":
+            safe = chart.tokens[start].word in _SHOWING
+            chart.edges[start, tag] = [
+                one for one in edges if isinstance(one.value, Append) or safe
+            ]
+
+
 def _leave_out(chart: Chart, texts: Iterable[str]) -> None:
     wanted = {" ".join(text.lower().split()) for text in texts}
     for start in range(len(chart.tokens) if wanted else 0):
@@ -302,7 +341,12 @@ def _binds(edge: Edge) -> bool:
 
 GRAMMAR_WORDS: frozenset[str] = frozenset(
     word
-    for one in (*_rules(is_mailbox=True), *grammar_sources.SKIPS, *grammar_shape.NEXT_ORDERS)
+    for one in (
+        *_rules(is_mailbox=True),
+        *grammar_empties.EMPTIES,
+        *grammar_sources.SKIPS,
+        *grammar_shape.NEXT_ORDERS,
+    )
     for element in one.elements
     for word in element.words
 )

@@ -6,7 +6,9 @@ from typing import Any
 
 from pilot.engine.catalogue import TableSample
 from pilot.engine.planner.asking import Asking
+from pilot.engine.planner.chart import Edge
 from pilot.engine.planner.conflicts import (
+    ask_horizons,
     ask_loose_days,
     ask_people,
     ask_periods,
@@ -104,6 +106,7 @@ def gather(parse: Parse, asking: Asking, samples: Iterable[TableSample], owner: 
     _gather_target(parse, request, asking, list(samples))
     ask_tables(parse, asking)
     ask_loose_days(parse, asking)
+    ask_horizons(parse, request.windows, asking)
     ask_periods(request.windows, asking)
     ask_people(parse, asking)
     return request
@@ -191,33 +194,40 @@ def _gather_columns(parse: Parse, request: Request, asking: Asking) -> None:
 
 
 def _gather_unique(parse: Parse, request: Request, asking: Asking) -> None:
-    recipients = [edge.end for edge in parse.facts if isinstance(edge.value, Recipients)]
     for edge in parse.facts:
         if not isinstance(edge.value, Unique):
             continue
         found = edge.value
-        of_what: str | None = found.of
-        if of_what is None and _is_after(parse, edge.start, recipients):
-            of_what = "recipients"
-        if of_what is None:
-            of_what = asking.unique(mailed=bool(recipients))
+        of_what = found.of or ("recipients" if _is_of_recipients(parse, edge) else "rows")
         if of_what == "recipients":
             request.unique_recipients = True
-        elif of_what == "rows":
+        elif of_what == "rows" and [] not in request.unique:
             request.unique.append([])
         elif of_what == "column" and found.column is not None:
             name = asking.column(found.column, "a row per value")
             request.unique += [[name]] if name else []
 
 
-def _is_after(parse: Parse, start: int, ends: list[int]) -> bool:
-    """Say whether no word for rows or a table stands between recipients and here."""
-    passed = {"PUNCT", "FILLER", "MAILNOUN", "SEND"}
-    return any(
-        end <= start
-        and all(edge.tag in passed for edge in parse.cover if end <= edge.start < start)
-        for end in ends
-    )
+def _is_of_recipients(parse: Parse, edge: Edge) -> bool:
+    """Say whether "without duplicates" stands right behind the recipients, and is no own step."""
+    words = {token.word for token in parse.chart.tokens[edge.start : edge.end]}
+    before = max((at for at, one in enumerate(parse.cover) if one.end <= edge.start), default=-1)
+    while before >= 0 and parse.cover[before].tag in _PASSED:
+        before -= 1
+    said_of = before >= 0 and isinstance(parse.cover[before].value, Recipients)
+    return said_of and not words & _STEPS and not _breaks(parse, before, edge.start)
+
+
+def _breaks(parse: Parse, before: int, start: int) -> bool:
+    """Say whether another sentence begins between an edge of the cover and a token."""
+    tokens = parse.chart.tokens[parse.cover[before].end : start]
+    return any(token.kind == "break" for token in tokens)
+
+
+_PASSED = {"PUNCT", "FILLER", "MAILNOUN"}
+_STEPS = set_of(
+    "remove drop skip delete eliminate exclude ignore discard omit dedupe deduplicate dedup clean"
+)
 
 
 def _gather_search(parse: Parse, request: Request) -> None:
@@ -245,15 +255,14 @@ def _gather_recipients(parse: Parse, request: Request, asking: Asking, owner: st
     if any(one.addresses or one.people or one.count for one in found):
         found = [one for one in found if one.together]  # "I want ..." is no address then
     for one in found:
-        addresses = [*([owner] if one.me else []), *one.addresses]
+        addresses = [*one.addresses]
+        addresses[one.after : one.after] = [owner] if one.me else []
         {"to": request.to, "cc": request.cc, "bcc": request.bcc}[one.role].extend(addresses)
         people += one.people
         if one.count is not None:
             request.count_to = one.count
     named = [one for one in dict.fromkeys(people) if one != "me"]
-    if named and not request.to:
-        request.asked_to = ", ".join(named)
-    for name in named if request.to else ():
+    for name in named:
         address = asking.address(name, "a recipient")
         request.to += [address] if address else []
     distinct = {one.lower() for one in request.to}

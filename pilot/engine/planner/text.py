@@ -35,7 +35,10 @@ _SHORTHAND = {
     "1st": "first", "2nd": "second", "3rd": "third", "ther": "there",
     "2x": "twice", "1x": "once", "gimme": "give me", "lemme": "let me", "wanna": "want to",
     "gonna": "going to", "em": "them", "cols": "columns", "col": "column", "tbl": "table",
-    "ppl": "people", "thier": "their", "recip": "recipient",
+    "ppl": "people", "todays": "today", "tomorrows": "tomorrow", "2day": "today", "nada": "nothing",
+    "2morrow": "tomorrow", "2moro": "tomorrow", "nothin": "nothing", "zilch": "nothing",
+    "tday": "today", "thnks": "thanks", "ya": "you", "cuz": "because", "coz": "because",
+    "thier": "their", "recip": "recipient",
     "recips": "recipients", "dup": "duplicate", "dups": "duplicates",
 }  # fmt: skip
 _UNITS = """
@@ -45,6 +48,9 @@ _UNITS = """
 NUMBERS = {word: number for number, word in enumerate(_UNITS.split())} | {
     "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90, "hundred": 100,
 }  # fmt: skip
+_ORDINALS = (
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+)  # fmt: skip
 _TOKEN = re.compile(
     r"""(?P<quote>"[^"\n]{1,300}"|(?<![\w'])'(?=\S)[^'\n]{1,300}'(?!\w))
     |(?P<url>https?://[^\s<>"')]+)
@@ -82,11 +88,16 @@ def set_of(text: str) -> frozenset[str]:
 OBJECTS = set_of("the a an it this my your with each every")
 
 
+# "hi and critical" is no greeting
+_HI = re.compile(r"\bhi(?= ?(?:/|&|\+|\||-|or\b|and\b)* ?(?:crit|prio))", re.IGNORECASE)
+
+
 def normalise(goal: str) -> str:
     """Return the goal in NFC with plain signs and folded spaces; line breaks stay."""
     text = unicodedata.normalize("NFC", goal.replace("\r\n", "\n").replace("\r", "\n"))
     text = "".join(_SIGNS.get(sign, sign) for sign in text)
     text = re.sub(r"\b(e|to)-(mail|do)", r"\1\2", text, flags=re.IGNORECASE)
+    text = _HI.sub("high", text)
     text = re.sub(
         r"\b(excl|incl|max|min|approx|prio|asap|resp)\.(?=\s)", r"\1", text, flags=re.IGNORECASE
     )
@@ -108,6 +119,9 @@ def tokenise(text: str) -> list[Token]:
             continue
         if kind == "break" and (not tokens or tokens[-1].kind == "break"):
             continue
+        if kind == "word" and "_" in found.group():
+            tokens += _snake(found)
+            continue
         tokens += _made(found, "word" if kind == "file" else kind)
     return tokens
 
@@ -115,6 +129,14 @@ def tokenise(text: str) -> list[Token]:
 def with_word(token: Token, word: str) -> Token:
     """Return the token with a corrected word."""
     return replace(token, word=word, stem=stem(word), number=NUMBERS.get(word))
+
+
+def ordinal(word: str) -> int | None:
+    """Return 4 for "fourth" and "4th"."""
+    if word in _ORDINALS:
+        return _ORDINALS.index(word) + 1
+    found = re.fullmatch(r"(\d{1,3})(?:st|nd|rd|th)", word)
+    return int(found.group(1)) if found else None
 
 
 def stem(word: str) -> str:
@@ -164,6 +186,20 @@ def _made(found: re.Match[str], kind: str) -> list[Token]:
         Token(text, "word", start, end, word, stem(word), NUMBERS.get(word), text[:1].isupper())
         for word in _expanded(text.lower())
     ]
+
+
+def _snake(found: re.Match[str]) -> list[Token]:
+    """Return "end_date" as two words."""
+    tokens: list[Token] = []
+    for part in re.finditer(r"[^_]+", found.group()):
+        text, start = part.group(), found.start() + part.start()
+        word = text.lower()
+        number = int(word) if word.isdecimal() else NUMBERS.get(word)
+        kind: Kind = "number" if word.isdecimal() else "word"
+        end = start + len(text)
+        capital = text[:1].isupper()
+        tokens.append(Token(text, kind, start, end, word, stem(word), number, capital))
+    return tokens
 
 
 def _expanded(word: str) -> list[str]:

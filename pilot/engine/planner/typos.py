@@ -128,7 +128,7 @@ def _meant(word: str, known: set[str], *, name: bool) -> str | None:
 def _empty_words() -> frozenset[str]:
     """Return the words that say nothing: no short word may silently become one."""
     tags = lexicon.phrases()
-    empty = {"FILLER", "READ"}
+    empty = {"FILLER"}
     return frozenset(word for word in lexicon.words() if tags.get((stem(word),), set()) & empty)
 
 

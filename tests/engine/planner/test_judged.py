@@ -6,7 +6,11 @@ import pytest
 
 from tests.engine.planner import judging
 
-CHECKED = judging.cases("checked")
+CHECKED = [
+    case
+    for name in ("checked", "voices_tasks", "voices_leads", "careful")
+    for case in judging.cases(name)
+]
 UNSEEN = judging.cases("unseen")
 
 

@@ -1,0 +1,130 @@
+"""Rules for what frames a request: labels, salutations, who would like to see it, sign-offs."""
+
+from pilot.engine.planner.chart import Match, Rule, rule
+
+_NAMED_PARTS = """who|what|how|where|which|when|why|whom|context|background|reason|purpose|
+    objective|aim|style|layout|look|channel|delivery|via|medium|steps|step|procedure|process|workflow|details|
+    data|datasource|table|sheet|tab|spreadsheet|file|origin|scope|selection|rules|rule|logic|tasks|
+    task|leads|title|name|headline|summary|description|role|report|report:|type|presentation|
+    appearance|show|include|includes|keep|take|get|read|pull|fetch|do|action|actions|todo|notes|note|
+    remark|request|requirement|requirements|spec|specs|specification|frequency|schedule|trigger|
+    format|form|output|input|period|timeframe|window|days|dates|date|range|horizon|time|timing|
+    important|recipients|distribution|mailing|mail|email|message|body|content|contents|sorting|
+    ordering|fields|columns"""
+_NUMBERED = """condition|filter|step|rule|criterion|part|point|item|requirement|task|action|stage|
+    clause|section|phase|number|no"""
+
+
+def _line_start(match: Match) -> str | None:
+    """Return a label, where a line, a sentence or a part of one begins."""
+    tokens = match.chart.tokens
+    before = tokens[match.start - 1] if match.start else None
+    starts = before is None or before.kind == "break" or before.word in {",", ";", "(", "-", "|"}
+    follows = starts or (before is not None and before.word in {"pipe", "->", "=>"})
+    return match.text if follows else None
+
+
+def _sentence_start(match: Match) -> str | None:
+    tokens = match.chart.tokens
+    return match.text if not match.start or tokens[match.start - 1].kind == "break" else None
+
+
+def _opening(match: Match) -> str | None:
+    """Return a salutation, where the goal begins."""
+    return match.text if match.start == 0 else None
+
+
+def _closing(match: Match) -> str | None:
+    """Return a sign-off, where the goal ends."""
+    tokens = match.chart.tokens
+    rest = tokens[match.end :]
+    return match.text if all(token.kind == "break" for token in rest) else None
+
+
+def _says_too(match: Match) -> bool:
+    """Say whether the sentence says "too" or "as well": somebody else gets the mail."""
+    for token in match.chart.tokens[match.start :]:
+        if token.kind == "break":
+            return False
+        if token.word in {"too", "also", "well", "additionally"}:
+            return True
+    return False
+
+
+def _with_addresses(match: Match) -> str | None:
+    """Return "our sales team would like to see", where the goal says who gets the mail."""
+    tokens = match.chart.tokens[: match.start]
+    first = all(token.kind != "break" or at < 3 for at, token in enumerate(tokens))
+    addressed = any(True for _ in match.chart.tagged("ADDR"))
+    return match.text if first and addressed and not _says_too(match) else None
+
+
+FRAMES: list[Rule] = [
+    rule("COLNEXT", ",|and|as|well|also|plus+ a|an|the|one? COLREF column|field?"),
+    rule(
+        "LABEL", f"the? {_NAMED_PARTS} needed|wanted|source|list|rows|text|format? :|=", _line_start
+    ),
+    rule("LABEL", f"{_NUMBERED} n=NUM :|=|-|,", _line_start),
+    rule("LABEL", "which|what rows|tasks|leads|columns|fields|order|table|sheet :|=", _line_start),
+    rule(
+        "LABEL",
+        "what|who|how else|about|is|it|in|for|gets|goes|the|mail|to|needed|wanted* :",
+        _line_start,
+    ),
+    rule(
+        "FILLER",
+        """dear|hello|hi|hey|good? morning|afternoon|evening|day? my|the? sir|madam|assistant|
+        system|bot|agent|robot|computer|ai|colleague|colleagues|support|friend|friends|team|all|
+        everyone|there|NAME|or|and|planner|pilot|helper|service|desk|,|mr|mrs|ms|PERSONVAL+
+        ,|!|BREAK|-|:""",
+        _opening,
+    ),
+    rule(
+        "FILLER",
+        """thanks|thank|regards|cheers|best|sincerely|yours|greetings|wishes|thx|bye|ciao|br|kr|
+        you|kind|warm|with|many|in|advance|again|and|so|much|a|lot|very|FILLER+ ,|BREAK|!|-* NAME
+        NAME? (|FILLER|ROLEWORD|of|the|)|,|BREAK*""",
+        _closing,
+    ),
+    # as a project manager i want
+    rule(
+        "FILLER",
+        "as a|an|the PLAIN PLAIN? PLAIN? ,? i|we want|need|would|wish|am|like|to+",
+        _sentence_start,
+    ),
+    # our sales team would like to see which ...
+    rule(
+        "FILLER",
+        """the|our|my|their|some? sales|project|whole|entire? ROLEWORD|NAME|people|colleagues|guys
+        of|in|from|our|the|sales|project|ROLEWORD* would|wants|want|needs|need|likes|wishes|wish|
+        has|have|asked|asks|keeps|expects|expect+ like|love|to|me|us|for|wants|asking|always|
+        regularly|often* see|know|an|a|the|get|have|look|at|which|what|overview|be|aware|follow|
+        track|of|LISTNOUN|about|informed|for+""",
+        _with_addresses,
+    ),
+    # where the Stage column holds the number; there's a priority column and an end date column
+    rule(
+        "DESCRIPTION",
+        """where|in|with|which|whose|and|,* the|a|an|its|their? c=COLREF column|field? holds|has|
+        contains|shows|gives|says|indicates|tells|tracks|is|stores|carries|marks|lists|being|
+        holding|keeps|records+ the|a|its|as|this|that|their? number|value|date|state|status|info|
+        information|stage|level|priority|one|ones|that""",
+    ),
+    rule(
+        "DESCRIPTION",
+        """in|on|of|the|our|SHEET|SHEETNOUN|project|plan|,* there is|are|exists|exist
+        a|an|the|also|two|some* COLREF COLNEXT*""",
+    ),
+    rule(
+        "DESCRIPTION",
+        """in|on|of|the|our|SHEET|SHEETNOUN|project|plan|,* there is|are|exists|exist
+        a|an|the* column|field called|named|titled|:|labelled|labeled* COLREF""",
+    ),
+    # look at the priority column
+    rule(
+        "DESCRIPTION",
+        """then|and|first|,|please|you|should* look|check|go|inspect|consult|see|consider|use|read
+        at|by|to|in|into|on|through* the COLREF column|field|value|values|of|each|every|ROWNOUN|
+        ENTITY*""",
+    ),
+]
