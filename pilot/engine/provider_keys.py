@@ -4,8 +4,9 @@ Only `connection` opens a key; what it returns goes into the model that is asked
 """
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
@@ -153,21 +154,42 @@ def _issues(key: str, value: Any) -> list[Issue]:
             [Issue("provider_field", path, "enabled is on or off.", "on or off")] if wrong else []
         )
     if key == "base_url":
-        good = isinstance(value, str) and _is_address(value)
-        expected = "an address such as https://api.example.com/v1"
-        return [] if good else [Issue("provider_url", path, f"Give {expected}.", expected)]
+        return address_issues(value)
     good = value is None or (isinstance(value, str) and len(value) <= LONGEST)
     return [] if good else [Issue("provider_field", path, f"{key} is a short text.", "a text")]
 
 
-def _is_address(text: str) -> bool:
+def address_issues(value: Any) -> list[Issue]:
+    """Return what is wrong with the address of a provider.
+
+    A key travels there: in the clear only within this machine or a private network.
+    """
+    parts = _address(value) if isinstance(value, str) else None
+    if parts is None:
+        expected = "an address such as https://api.example.com/v1"
+        return [Issue("provider_url", "/base_url", f"Give {expected}.", expected)]
+    if parts.scheme == "http" and not _is_private(parts.hostname or ""):
+        text = "Keys would travel in the clear: use https://, or an address of a private network."
+        return [Issue("provider_url", "/base_url", text, "https://")]
+    return []
+
+
+def _address(text: str) -> SplitResult | None:
     try:
         parts = urlsplit(text)
         known = parts.port is None or parts.port > 0
     except ValueError:
-        return False
+        return None
     plain = not (parts.username or parts.password or parts.query or parts.fragment)
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and plain and known
+    good = parts.scheme in {"http", "https"} and bool(parts.hostname) and plain and known
+    return parts if good else None
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return host == "localhost" or "." not in host
 
 
 def _record(

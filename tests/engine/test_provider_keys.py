@@ -122,6 +122,15 @@ def test_another_address_needs_the_key_again(database):
     assert connection() == {"base_url": "https://other.example/v1"}
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost:11434/v1", "http://10.0.0.7/v1", "http://[::1]:80", "http://ollama/v1"],
+)
+def test_a_private_address_needs_no_https(database, url):
+    provider_keys.change("openai", {"base_url": url}, by=BY)
+    assert connection()["base_url"] == url
+
+
 def test_organisation_and_project_are_sent_along(database):
     provider_keys.change("openai", {"organisation": "org", "project": "p"}, by=BY)
     assert connection() == {
@@ -140,6 +149,8 @@ def test_organisation_and_project_are_sent_along(database):
         {"enabled": "yes"},
         {"base_url": "ftp://x.example"},
         {"base_url": "https://"},
+        {"base_url": "http://api.openai.com/v1"},
+        {"base_url": "http://8.8.8.8/v1"},
         {"base_url": "https://me:secret@x.example"},
         {"base_url": "https://x.example:port"},
         {"base_url": None},

@@ -1,4 +1,4 @@
-"""Providers of models: list them, set or remove a key, change where one is."""
+"""Providers of models: list them, add one, set or remove a key, change where one is."""
 
 import getpass
 import sys
@@ -9,7 +9,8 @@ from sqlalchemy import select
 from pilot import db
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
-from pilot.engine import provider_keys
+from pilot.engine import own_models, provider_keys
+from pilot.engine.own_models import NewProvider
 from pilot.models.provider import Provider
 
 
@@ -18,6 +19,13 @@ def arguments(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="list the providers, and which have a key")
     listing.set_defaults(run=_list)
+    add = actions.add_parser("add", help="add a server that speaks a known protocol")
+    add.add_argument("provider", help="its name")
+    add.add_argument("--base-url", required=True, help="such as http://localhost:11434/v1")
+    add.add_argument("--label", help="how pages call it (default: its name)")
+    add.add_argument("--adapter", choices=own_models.ADAPTERS, default="openai")
+    add.add_argument("--keyless", action="store_true", help="it asks for no key")
+    add.set_defaults(run=_add)
     set_key = actions.add_parser("set-key", help="store a key, read from standard input")
     set_key.add_argument("provider", help="its name, such as openai")
     set_key.set_defaults(run=_set_key)
@@ -59,6 +67,15 @@ def _list(args: Namespace) -> None:
     for row in rows:
         key = f"key ...{row.key_ending}" if row.key_ending else "no key"
         say(f"{row.name:<12} {key:<12} {row.base_url}{'' if row.enabled else '  (switched off)'}")
+
+
+def _add(args: Namespace) -> None:
+    acting.connect()
+    label = args.label or args.provider
+    new = NewProvider(args.provider, label, args.base_url, args.adapter, args.keyless)
+    own_models.add_provider(new, by=acting.actor())
+    hint = "" if args.keyless else f" Give it a key: pilot provider set-key {args.provider}"
+    answer(args, {"provider": args.provider}, f"{args.provider} is added.{hint}")
 
 
 def _set_key(args: Namespace) -> None:
