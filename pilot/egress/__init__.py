@@ -72,13 +72,19 @@ class Egress:
 
     Args:
         allow: entries `host:port` that an administrator opens, whatever their address.
+        follows: redirects; without it they are answers like any other.
         report: is told of every request and every refusal.
     """
 
     def __init__(
-        self, allow: Iterable[str] = (), *, report: Callable[[Traffic], None] | None = None
+        self,
+        allow: Iterable[str] = (),
+        *,
+        follows: bool = True,
+        report: Callable[[Traffic], None] | None = None,
     ) -> None:
         self._allow = frozenset(entry.strip().lower() for entry in allow)
+        self._follows = follows
         self._report = report
 
     def request(
@@ -114,7 +120,8 @@ class Egress:
         for followed in range(MAX_REDIRECTS + 1):
             try:
                 reply = self._send(hop, ends, max_bytes)
-                if reply.status not in _REDIRECTS or "location" not in reply.headers:
+                redirected = reply.status in _REDIRECTS and "location" in reply.headers
+                if not (self._follows and redirected):
                     return reply
                 hop = self._follow(hop, reply)
             except StepError as error:

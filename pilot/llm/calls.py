@@ -21,7 +21,12 @@ MAX_ATTEMPTS = 6
 MAX_RETRY_AFTER_S = 8.0
 PAUSE_S = (0.2, 0.5)
 NO_TOKENS = Usage()
-STOPS = {"truncated": FailureReason.TRUNCATED, "refusal": FailureReason.REFUSAL}
+STOPS = {
+    "truncated": FailureReason.TRUNCATED,
+    "context": FailureReason.TRUNCATED,
+    "refusal": FailureReason.REFUSAL,
+    "unfinished": FailureReason.API,
+}
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,8 @@ def complete(request: Request, chain: Sequence[Model], gate: Gate, read: Read) -
     """
     course = _Course(request, gate, read)
     for place, model in enumerate(chain):
+        if course.is_too_small(model):
+            continue
         response = course.ask(model, "fallback" if place else request.role)
         if response is not None:
             return response
@@ -120,6 +127,12 @@ class _Course:
     read: Read
     attempts: list[Attempt] = field(default_factory=list)
     retry_after_s: float | None = None
+    overfull: list[Model] = field(default_factory=list)  # their windows were too small
+
+    def is_too_small(self, model: Model) -> bool:
+        """Tell whether the prompt is known to be too long for a model."""
+        windows = [one.window for one in self.overfull if one.window is not None]
+        return bool(windows) and model.window is not None and model.window <= max(windows)
 
     def ask(self, model: Model, role: Role) -> Response | None:
         """Ask one model, again where its failure allows that; None: on to the next model."""
@@ -146,7 +159,7 @@ class _Course:
         match attempt.reason:
             case FailureReason.SCHEMA | FailureReason.SEMANTIC if reply is not None:
                 return _repair(request, reply, attempt.issues)
-            case FailureReason.TRUNCATED if reply is not None:
+            case FailureReason.TRUNCATED if reply is not None and reply.stop == "truncated":
                 return replace(request, max_output=request.max_output * 2)
             case FailureReason.RATE_LIMIT:
                 wait_s = self.retry_after_s
@@ -178,17 +191,19 @@ class _Course:
             reply = providers.load(model.provider).send(request, model)
         except ModelFaultError as fault:
             self.retry_after_s = fault.retry_after_s
+            self.overfull += [model] if fault.too_long else []
             attempt = replace(
                 attempt,
                 reason=fault.reason,
                 message=fault.message,
                 http_status=fault.http_status,
-                cost=attempt.reserved if fault.reason is FailureReason.TIMEOUT else Decimal(0),
-                flags=("cost_estimated",) if fault.reason is FailureReason.TIMEOUT else (),
+                cost=attempt.reserved if fault.maybe_billed else Decimal(0),
+                flags=("cost_estimated",) if fault.maybe_billed else (),
             )
             reply, value = None, None
         else:
             attempt, value = self._judge(attempt, request, model, reply)
+            self.overfull += [model] if reply.stop == "context" else []
         latency_ms = round((time.monotonic() - started) * 1000)
         attempt = replace(attempt, ended=True, latency_ms=latency_ms)
         self.gate.close(attempt)
@@ -237,7 +252,9 @@ class _Course:
 
 SAID = {
     "truncated": "The answer was cut at the output limit.",
+    "context": "The prompt is too long for the model.",
     "refusal": "The model refused to answer.",
+    "unfinished": "The provider broke the answer off.",
 }
 
 

@@ -7,7 +7,9 @@ from typing import Any, Literal
 from uuid import UUID
 
 Role = Literal["draft", "repair", "fallback", "step", "summary", "test"]
-Stop = Literal["end", "calls", "truncated", "refusal"]
+Effort = Literal["low", "medium", "high"]
+# context: larger than the model's window; unfinished: for a reason of the provider
+Stop = Literal["end", "calls", "truncated", "refusal", "context", "unfinished"]
 PER = Decimal(1_000_000)
 
 
@@ -62,6 +64,7 @@ class Request:
     tools: tuple[ToolSpec, ...] = ()
     max_output: int = 2_000  # tokens
     temperature: float = 0.0
+    effort: Effort = "low"  # of models that know it instead
     timeout_s: float = 60  # of one attempt
     key: str = ""  # idempotency key
 

@@ -48,6 +48,7 @@ class ModelFaultError(Exception):
         http_status: int | None = None,
         retry_after_s: float | None = None,
         too_long: bool = False,
+        maybe_billed: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.reason = reason
@@ -55,3 +56,5 @@ class ModelFaultError(Exception):
         self.http_status = http_status
         self.retry_after_s = retry_after_s
         self.too_long = too_long  # the prompt is larger than the model's window
+        # The provider may have done the work: what was reserved counts as spent.
+        self.maybe_billed = reason is R.TIMEOUT if maybe_billed is None else maybe_billed
