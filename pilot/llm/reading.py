@@ -8,11 +8,25 @@ from pilot.errors import BadJsonError
 
 MAX_BYTES = 1024 * 1024
 _FENCE = re.compile(r"```[a-zA-Z0-9]*[ \t]*\n(.*?)```", re.DOTALL)
-_MARKS = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
+# A text without its closing quote goes on to the end: one pass, whatever is in it.
+_DOUBLE = r'"(?:[^"\\]++|\\.)*+"?'
+_SINGLE = r"'(?:[^'\\]++|\\.)*+'?"
+_OUTSIDE = re.compile(rf"{_DOUBLE}|[\[\]{{}}]", re.DOTALL)  # an apostrophe is a letter of prose
+_INSIDE = re.compile(rf"{_DOUBLE}|{_SINGLE}|[\[\]{{}}]", re.DOTALL)
+_LITERAL = re.compile(
+    rf"(?P<double>{_DOUBLE})|(?P<single>{_SINGLE})|(?P<word>\b(?:None|True|False)\b)"
+    r"|(?P<comma>,)(?=\s*+[\]}])",
+    re.DOTALL,
+)
+_QUOTES = re.compile(r'\\.|"', re.DOTALL)
+_WORDS = {"None": "null", "True": "true", "False": "false"}
 
 
 def json_value(text: str) -> Any:
     """Return the one JSON value that an answer holds.
+
+    Single quotes, Python's None, True and False, and commas before a closing bracket are read as
+    what they mean; keys that occur twice, NaN and the like are refused in any spelling.
 
     Raises:
         BadJsonError: there is none, or there are several; the message may go back to the model.
@@ -21,26 +35,59 @@ def json_value(text: str) -> Any:
     if not stripped:
         raise BadJsonError("The answer is empty.")
     try:
-        return strictjson.loads(stripped, max_bytes=MAX_BYTES)
+        return _value(stripped)
     except BadJsonError:
+        if len(stripped) > MAX_BYTES:
+            raise
         found = [one.strip() for one in _FENCE.findall(stripped)] or list(_balanced(stripped))
         if len(found) > 1:
             raise BadJsonError("The answer holds several JSON values: give one.") from None
         if not found or found[0] == stripped:
             raise
-        return strictjson.loads(found[0], max_bytes=MAX_BYTES)
+        return _value(found[0])
+
+
+def _value(text: str) -> Any:
+    """Decode a text strictly, else as a literal of Python or JavaScript; tell the first fault."""
+    try:
+        return strictjson.loads(text, max_bytes=MAX_BYTES)
+    except BadJsonError:
+        if len(text) > MAX_BYTES:
+            raise
+        as_json = _LITERAL.sub(_json, text)
+        if as_json == text:
+            raise
+        return strictjson.loads(as_json, max_bytes=MAX_BYTES)
+
+
+def _json(found: re.Match[str]) -> str:
+    """Return a piece of a literal as JSON writes it."""
+    piece = found.group()
+    match found.lastgroup:
+        case "single" if piece.endswith("'") and len(piece) > 1:
+            return f'"{_QUOTES.sub(_requoted, piece[1:-1])}"'
+        case "word":
+            return _WORDS[piece]
+        case "comma":
+            return ""
+    return piece
+
+
+def _requoted(found: re.Match[str]) -> str:
+    return {'"': '\\"', "\\'": "'"}.get(found.group(), found.group())
 
 
 def _balanced(text: str) -> list[str]:
     """Return the outermost objects and lists in a text."""
     found: list[str] = []
-    depth, begin = 0, 0
-    for mark in _MARKS.finditer(text):
+    depth, begin, at = 0, 0, 0
+    while mark := (_INSIDE if depth else _OUTSIDE).search(text, at):
+        at = mark.end()
         if mark.group() in "[{":
             begin = mark.start() if depth == 0 else begin
             depth += 1
         elif mark.group() in "]}" and depth:
             depth -= 1
             if depth == 0:
-                found.append(text[begin : mark.end()])
+                found.append(text[begin:at])
     return found

@@ -8,7 +8,7 @@ import anthropic
 from anthropic._constants import ANTHROPIC_API_VERSION  # what this SDK speaks; not exported
 
 from pilot.llm import faults, transport, wire
-from pilot.llm.messages import Message, Model, Reply, Request, Stop, ToolCall, Usage
+from pilot.llm.messages import Message, Model, Reply, Request, Stop, ToolCall, ToolSpec, Usage
 
 NAME = "anthropic"
 KIT = transport.Kit(anthropic.APIStatusError, anthropic.APIConnectionError, "request-id")
@@ -60,14 +60,15 @@ def parameters(request: Request, model: Model) -> dict[str, Any]:
     if request.system:
         mark = CACHED if model.flags.get("cache", "explicit") == "explicit" else {}
         body["system"] = [{"type": "text", "text": request.system, **mark}]
+    strict = model.flags.get("strict_schema", True)
     offered = wire.tools(request, model)
     if offered:
-        body["tools"] = [_tool(one.name, one.summary, one.params_schema) for one in offered]
+        body["tools"] = [_tool(one, strict=strict) for one in offered]
     output: dict[str, Any] = {}
     effort = wire.effort(request, model)
     if effort is not None:
         output["effort"] = effort
-    schema, strict = request.schema, model.flags.get("strict_schema", True)
+    schema = request.schema
     if strict and schema is not None and wire.is_strict(schema):
         output["format"] = {"type": "json_schema", "schema": schema}
     if output:
@@ -102,14 +103,13 @@ def _line(message: Message) -> dict[str, Any]:
     return {"role": "assistant", "content": [*said, *calls]}
 
 
-def _tool(name: str, summary: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    strict = {"strict": True} if wire.is_strict(schema) else {}
-    return {
-        "name": wire.tool_name(name),
-        "description": summary,
-        "input_schema": schema,
-        **strict,
+def _tool(offered: ToolSpec, *, strict: bool) -> dict[str, Any]:
+    tool = {
+        "name": wire.tool_name(offered.name),
+        "description": offered.summary,
+        "input_schema": offered.params_schema,
     }
+    return tool | {"strict": True} if strict and wire.is_strict(offered.params_schema) else tool
 
 
 def reply(received: transport.Received, request: Request, model: Model) -> Reply:

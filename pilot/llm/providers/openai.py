@@ -10,7 +10,7 @@ import openai
 from pilot import strictjson
 from pilot.errors import BadJsonError
 from pilot.llm import faults, transport, wire
-from pilot.llm.messages import Message, Model, Reply, Request, Stop, ToolCall, Usage
+from pilot.llm.messages import Message, Model, Reply, Request, Stop, ToolCall, ToolSpec, Usage
 
 NAME = "openai"
 KIT = transport.Kit(openai.APIStatusError, openai.APIConnectionError, "x-request-id")
@@ -73,7 +73,8 @@ def parameters(request: Request, model: Model) -> dict[str, Any]:
         body["reasoning_effort"] = effort
     offered = wire.tools(request, model)
     if offered:
-        body["tools"] = [_tool(one.name, one.summary, one.params_schema, flags) for one in offered]
+        strict = flags.get("strict_schema", True)
+        body["tools"] = [_tool(one, strict=strict) for one in offered]
     form = _form(request, flags)
     if form is not None:
         body["response_format"] = form
@@ -109,16 +110,14 @@ def _written(params: Any) -> str:
     return params if isinstance(params, str) else strictjson.dumps(params)
 
 
-def _tool(
-    name: str, summary: str, schema: Mapping[str, Any], flags: Mapping[str, Any]
-) -> dict[str, Any]:
-    strict = flags.get("strict_schema", True) and wire.is_strict(schema)
-    function = {
-        "name": wire.tool_name(name),
-        "description": summary,
-        "parameters": schema,
-        **({"strict": True} if strict else {}),
+def _tool(offered: ToolSpec, *, strict: bool) -> dict[str, Any]:
+    function: dict[str, Any] = {
+        "name": wire.tool_name(offered.name),
+        "description": offered.summary,
+        "parameters": offered.params_schema,
     }
+    if strict and wire.is_strict(offered.params_schema):
+        function["strict"] = True
     return {"type": "function", "function": function}
 
 
