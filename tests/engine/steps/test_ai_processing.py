@@ -74,6 +74,7 @@ def test_without_a_schema_the_answer_is_a_text(tmp_path):
         {"kind": "order"},
         '```json\n{"kind": "order"}\n```',
         'Sure! Here it is: {"kind": "order"} Anything else?',
+        "{'kind': 'order',}",
     ],
 )
 def test_with_a_schema_the_answer_is_its_object(tmp_path, answer):
@@ -85,7 +86,7 @@ def test_with_a_schema_the_answer_is_its_object(tmp_path, answer):
     [
         ("", "The answer is empty"),
         ("no idea", "not JSON"),
-        ("{'kind': 'order'}", "not JSON"),
+        ("{'kind': 'order' 'other'}", "not JSON"),
         ('{"kind": "order"', "not JSON"),
         ('{"kind": "order"} {"kind": "other"}', "several JSON values"),
         ('{"kind": "order", "kind": "other"}', "occurs twice"),
