@@ -41,7 +41,7 @@ _WORDS = (
 )
 _NO_END = set_of("the a an of to with by and or if when such")
 
-_TEXT_STARTS = set_of("no none nothing nobody zero empty")
+_TEXT_STARTS = set_of("no none nothing nobody zero")
 _ALL_WELL = set_of("clear good quiet fine done well")
 _TEXT_STOPS = set_of(
     """
@@ -110,7 +110,7 @@ def _texts(chart: Chart) -> Iterator[Edge]:
         while end < min(len(tokens), start + MAX_TEXT) and not _stops(chart, start, end):
             end += 1
         if end > start:
-            yield Edge("NONETEXT", start, end, chart.between(start, end))
+            yield Edge("FREETEXT", start, end, chart.between(start, end))
 
 
 def _stops(chart: Chart, start: int, at: int) -> bool:

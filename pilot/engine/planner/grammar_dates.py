@@ -206,10 +206,14 @@ SPANS: list[Rule] = [
     rule(
         "SPAN",
         """from|between|starting|beginning? p=POINT to|until|till|through|and|-|up|thru|up*
-        q=POINT""",
+        q=POINT ,|(? inclusive|included? )?""",
         _between,
     ),
     rule("SPAN", "in? ( p=POINT , q=POINT ]", _half_open),
+    rule("SPAN", ">= p=POINT", lambda match: Span(match.value("p"), FAR)),
+    rule("SPAN", "> p=POINT", lambda match: Span(match.value("p") + 1, FAR)),
+    rule("SPAN", "<= p=POINT", lambda match: Span(-FAR, match.value("p"))),
+    rule("SPAN", "< p=POINT", lambda match: Span(-FAR, match.value("p") - 1)),
     rule("SPAN", f"{_IN} n=NUM to|-|and|or|until|through+ m=NUM FULL? UNIT {_AWAY}", _numbers),
     rule("SPAN", f"between n=NUM and m=NUM UNIT {_AWAY}", _numbers),
     rule("SPAN", f"{_IN} {_THE} NEXT d=LENGTH", _next),
@@ -320,6 +324,19 @@ WINDOWS: list[Rule] = [
         "WINDOW",
         """DELETE ROWNOUN|ENTITY|EACHROW|the|all|of|those|any* that|which|whose|what?
         do|does|is|are|will|would* not|never w=WINDOW""",
+        lambda match: match.value("w"),
+    ),
+    rule(
+        "WINDOW",
+        """ROWNOUN|ENTITY|all|any|the+ that|which|whose|with|the|an|a* do|does|is|are|will* not|
+        never
+        w=WINDOW DELETED""",
+        lambda match: match.value("w"),
+    ),
+    rule(
+        "WINDOW",
+        """ROWNOUN|ENTITY|all|any|the+ that|which|whose|with|the|an|a* COLREF is|are|does|do|lies|
+        falls* not|never lie|fall|be|falling|lying? w=WINDOW DELETED""",
         lambda match: match.value("w"),
     ),
     rule("WINDOW", "s=SPAN as|for|is|are|in the|a|an|their|its? c=COLREF", _dated),

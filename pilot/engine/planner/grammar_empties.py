@@ -3,6 +3,7 @@
 from pilot.engine.planner.chart import Match, Rule, rule
 from pilot.engine.planner.facts import Empty
 from pilot.engine.planner.grammar_recipients import people
+from pilot.engine.planner.text import set_of
 
 SAYING = "SAYWORD|SEND|MAILNOUN|FILLER|:|,|->|=>|-|=|LISTNOUN|READ|NOTWO*"
 _TAIL = """is|are|be|was|were|been|found|match|matches|matched|matching|left|remain|remains|
@@ -21,6 +22,15 @@ def _empty(match: Match) -> Empty | None:
     if match.value("t").lower() in {"nobody", "no one"} and "else" in match.text.lower():
         return None  # nobody else is no text
     return Empty(str(match.value("t")), people("to")(match) if "r" in match else None)
+
+
+_CONDITIONS = set_of("if when whenever should case event where in with without upon on for")
+
+
+def _conditional(match: Match) -> bool | None:
+    """Return True where a word such as "if" says that it is a condition."""
+    words = {token.word for token in match.chart.tokens[match.start : match.end]}
+    return True if words & _CONDITIONS else None
 
 
 def _none_like(match: Match) -> Empty | None:
@@ -47,6 +57,7 @@ CONDITIONS: list[Rule] = [
         f"""{_IF} there|it|we|you|i|he|she|they|the|that|search|result|filter|query|do|does|be|
         is|are|were|would|can|turns|turn|out|happens|happen|proves|LISTNOUN|should|ENTITY|
         ROWNOUN|SHEETNOUN|find|finds|have|returns|yields|gives|shows|has* NOTHING {_TAIL}""",
+        _conditional,
     ),
     rule(
         "IFNONE",
@@ -54,6 +65,7 @@ CONDITIONS: list[Rule] = [
         search|filter|selection|query|result|of|comes|is|are|be|turns|out|to|remains|ends|
         up|stays|back|were|should|gives|ENTITY|an|back* empty|blank|nothing|none|emptiness
         result|list|table|LISTNOUN|results?""",
+        _conditional,
     ),
     rule(
         "IFNONE",
@@ -66,6 +78,12 @@ CONDITIONS: list[Rule] = [
     rule("IFNONE", "or|and|but|so|,? otherwise|else|alternatively"),
     rule("IFNONE", "on|for|during quiet|empty|slow|calm|such days|day|runs|weeks|week"),
     rule("IFNONE", "in|on any|all? other cases|case"),
+    rule("IFNONE", "failing|lacking|absent any|such|that|this|those|these|all+ ENTITY|ROWNOUN* ,?"),
+    rule(
+        "IFNONE",
+        """if|when|whenever|should we|you|i|it|everything|all|things|there is|are|looks|seems|be*
+        all|clear|quiet|calm|good|fine|well+""",
+    ),
     rule(
         "IFNONE",
         """for|on|with|,? 0|zero ROWNOUN|ENTITY|LISTNOUN|results|hits|matches found|left?
@@ -124,7 +142,7 @@ EMPTIES: list[Rule] = [
         {_AFTER}""",
         _empty,
     ),
-    rule("EMPTY", f"IFNONE {SAYING} t=NONETEXT {_AFTER}", _empty),
+    rule("EMPTY", f"IFNONE {SAYING} t=NONETEXT|FREETEXT {_AFTER}", _empty),
     rule("EMPTY", f"IFNONE {SAYING} r=WHOLIST {SAYING} t=QUOTE", _empty),
     rule("EMPTY", f"IFNONE {SAYING} SILENT", lambda _: Empty(None)),
     rule("EMPTY", f"SILENT ,? {SAYING} IFNONE", lambda _: Empty(None)),

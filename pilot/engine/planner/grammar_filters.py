@@ -190,6 +190,7 @@ _WHICH = "that|which|who|whose|where|with|the|in|having|if|all|any*"
 LISTS: list[Rule] = [
     rule("SEP", ",|or|and|/|pipe|&|+|and/or"),
     rule("SEP", ",|or|and or|and|either|also"),
+    rule("SEP", ",? nor"),
     rule(
         "COLREF",
         "the|a|an|its|their|this|any? column|field? c=COL column|field|level|cell|columns?",
@@ -198,7 +199,7 @@ LISTS: list[Rule] = [
     rule(
         "NEXTVAL", "SEP+ the|a|an|either|as|with|for|marked? v=VAL", lambda match: match.value("v")
     ),
-    rule("VALLIST", "either|both|the|a|an|one|as? of? (|[? v=VAL v=NEXTVAL* )|]?", _value_list),
+    rule("VALLIST", "either|both|the|a|an|one|as? of? (|[|{? v=VAL v=NEXTVAL* )|]|}?", _value_list),
     rule("NEXTPERSON", "SEP+ p=PERSONVAL", lambda match: match.value("p")),
     rule("PEOPLE", "p=PERSONVAL p=NEXTPERSON*", _people_list),
     rule("NEXTKNOWN", "SEP+ v=KNOWN", lambda match: match.value("v")),
@@ -288,6 +289,34 @@ FILTERS: list[Rule] = [
         f"""DELETE the? all|everything|anything|any|every|others|ROWNOUN|ENTITY+ other|except|but|
         apart|besides+ than|for|from? {_WHICH} v=VALLIST c=COLREF?""",
         _bare("in"),
+    ),
+    # tasks whose priority is neither Critical nor High are dropped
+    rule(
+        "DELETED",
+        """is|are|get|gets|be|being|should|shall|must|will|can|have|has|to+ dropped|removed|ignored|
+        excluded|deleted|discarded|skipped|omitted|eliminated|filtered|left|thrown|sorted|taken
+        out|away?""",
+    ),
+    rule(
+        "FILTER",
+        f"ROWNOUN|ENTITY|all|any|the+ {_WHICH} EQUAL* neither|not|NEG+ EQUAL* v=VALLIST DELETED",
+        _bare("in"),
+    ),
+    rule(
+        "FILTER",
+        f"""ROWNOUN|ENTITY|all|any|the+ {_WHICH} c=COLREF EQUAL* neither|not|NEG+ EQUAL* v=VALLIST
+        DELETED""",
+        _equal("in"),
+    ),
+    rule(
+        "FILTER",
+        f"ROWNOUN|ENTITY|all|any|the+ {_WHICH} EQUAL* v=VALLIST c=COLREF? DELETED",
+        _bare("not_in"),
+    ),
+    rule(
+        "FILTER",
+        f"ROWNOUN|ENTITY|all|any|the+ {_WHICH} c=COLREF EQUAL* v=VALLIST DELETED",
+        _equal("not_in"),
     ),
     rule("FILTER", f"{_UNLESS} c=COLREF EQUAL* v=VALLIST", _equal("not_in")),
     rule("FILTER", f"{_UNLESS} c=COLREF EQUAL* v=LITLIST", _literal("not_in")),

@@ -3,10 +3,12 @@
 from pilot.engine.planner.chart import Match, Rule, rule
 
 _NAMED_PARTS = """who|what|how|where|which|when|why|whom|context|background|reason|purpose|
-    objective|aim|style|layout|look|channel|delivery|via|medium|steps|step|procedure|process|workflow|details|
+    objective|aim|style|layout|look|channel|delivery|via|medium|steps|step|procedure|process|
+    workflow|details|
     data|datasource|table|sheet|tab|spreadsheet|file|origin|scope|selection|rules|rule|logic|tasks|
     task|leads|title|name|headline|summary|description|role|report|report:|type|presentation|
-    appearance|show|include|includes|keep|take|get|read|pull|fetch|do|action|actions|todo|notes|note|
+    appearance|show|include|includes|keep|take|get|read|pull|fetch|do|action|actions|todo|notes|
+    note|
     remark|request|requirement|requirements|spec|specs|specification|frequency|schedule|trigger|
     format|form|output|input|period|timeframe|window|days|dates|date|range|horizon|time|timing|
     important|recipients|distribution|mailing|mail|email|message|body|content|contents|sorting|
@@ -85,6 +87,15 @@ FRAMES: list[Rule] = [
         you|kind|warm|with|many|in|advance|again|and|so|much|a|lot|very|FILLER+ ,|BREAK|!|-* NAME
         NAME? (|FILLER|ROLEWORD|of|the|)|,|BREAK*""",
         _closing,
+    ),
+    # as soon as I start the workflow; every time I press start
+    rule(
+        "FILLER",
+        """as|soon|when|whenever|once|after|each|every|time|if|the|moment+ i|we|you|it|this|the|
+        that|
+        workflow|agent|automation|flow|system+ start|starts|started|run|runs|press|click|launch|
+        trigger|execute|executes|is|kick+ start|run|go|it|this|the|workflow|button|agent|started|
+        triggered|executed|automation|flow|off*""",
     ),
     # as a project manager i want
     rule(

@@ -2,7 +2,7 @@
 
 from pilot.engine.planner.chart import Match, Rule, rule
 
-_TIMES = "morning|afternoon|evening"
+_TIMES = "morning|afternoon|evening|day"
 _MEETINGS = """meeting|meetings|review|call|standup|discussion|sync|newsletter|report|reporting|
     planning|jour|round|conference|workshop|presentation"""
 

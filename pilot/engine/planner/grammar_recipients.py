@@ -1,5 +1,7 @@
 """Rules for who gets the mail: me, addresses, names, copies."""
 
+from dataclasses import replace
+
 from pilot.engine.planner.chart import Build, Match, Rule, rule
 from pilot.engine.planner.facts import Recipients, Role
 from pilot.engine.planner.text import set_of
@@ -53,6 +55,13 @@ def _addresses(match: Match) -> tuple[str, ...] | None:
     return found if all("@" in one for one in found) else None
 
 
+def _receiving(match: Match) -> Recipients | None:
+    """Return who is to get it; "I want it mailed" alone says less than an address does."""
+    found = people("to")(match)
+    alone = match.value("r") == (ME,) and match.chart.tokens[match.start].word == "i"
+    return replace(found, together=False) if alone and isinstance(found, Recipients) else found
+
+
 _BEFORE_LIST = set_of(": ( ; , - -> => and people recipients persons addresses colleagues")
 
 
@@ -84,7 +93,8 @@ def _of_others(match: Match) -> str | None:
 INBOX: list[Rule] = [
     rule(
         "RECIPIENTS",
-        """land|lands|arrive|arrives|appear|appears|come|comes|drop|dropped|delivered|sent|have|want|
+        """land|lands|arrive|arrives|appear|appears|come|comes|drop|dropped|delivered|sent|have|
+        want|
         LISTNOUN|MAILNOUN|it|them|this|end|ends|up|straight|directly|right* in|into|to my
         inbox|mailbox|instead+""",
         lambda _: Recipients((), me=True),
@@ -135,13 +145,14 @@ RECIPIENTS: list[Rule] = [
     rule(
         "RECIPIENTS",
         """r=WHOLIST should|must|shall|will|would|could|can|may|might|wants|want|needs|need|are|is|
-        to|all|each|both|of|them|these|those|three|people|PERSON|NUM* get|gets|got|receive|receives|
-        received|have""",
-        people("to"),
+        to|all|each|both|of|them|these|those|three|people|PERSON|NUM|be* get|gets|got|receive|
+        receives|received|have|mailed|emailed|sent|told|informed|notified|given|shown""",
+        _receiving,
     ),
     rule(
         "RECIPIENTS",
-        "r=WHOLIST would|should|all|both* wants|want|need|needs|expect|expects|like|likes|love",
+        """r=WHOLIST would|should|all|both|each|will* wants|want|need|needs|expect|expects|
+        like|likes|love""",
         _addressed,
     ),
     rule(

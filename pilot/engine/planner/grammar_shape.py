@@ -23,6 +23,9 @@ def _by_alone(match: Match) -> Order | None:
     tokens = match.chart.tokens
     after = tokens[match.end] if match.end < len(tokens) else None
     ends = after is None or after.kind == "break" or after.word in {",", ";", ")", "-", "please"}
+    before = tokens[match.start - 1] if match.start else None
+    if before is not None and before.kind == "word" and before.word.endswith("ed"):
+        return None  # surprised by deadlines
     return Order(match.value("c")) if ends else None
 
 
@@ -98,6 +101,12 @@ def _certain(match: Match) -> Columns:
     return replace(found, certain=True)
 
 
+def _alone(match: Match) -> Columns | None:
+    """Return "client only", but not the column of "High priority only"."""
+    behind_value = any(edge.end == match.start for edge in match.chart.tagged("VAL"))
+    return None if behind_value else _certain(match)
+
+
 def _counted(match: Match) -> Columns | None:
     """Return the columns, if there are as many as the goal says."""
     found: Columns = match.value("l")
@@ -122,7 +131,7 @@ COLUMNS: list[Rule] = [
         "the|a|an|its|their|his|her|as|well|also|who|what* c=COLREF is?",
         lambda match: match.value("c"),
     ),
-    rule("NEXTCOL", "SEP|BREAK|SEMI|an+ c=COLITEM", lambda match: match.value("c")),
+    rule("NEXTCOL", "SEP|NEWLINE|SEMI|an+ c=COLITEM", lambda match: match.value("c")),
     rule("COLLIST", "c=COLITEM c=NEXTCOL*", _columns),
     rule(
         "COLWORD",
@@ -175,7 +184,7 @@ COLUMNS: list[Rule] = [
         ROWNOUN|ENTITY?""",
         _several,
     ),
-    rule("COLUMNS", "l=COLLIST only|alone", _certain),
+    rule("COLUMNS", "l=COLLIST only|alone", _alone),
     rule("COLUMNS", "only|just the? l=COLLIST", _certain),
     rule("DESCRIPTION", "there is|are|exists|exist the|a|an? COLWORD? COLLIST"),
     rule(
@@ -219,7 +228,7 @@ ORDERS: list[Rule] = [
     rule(
         "ORDER",
         """SORT it|them|these|those|the|ROWNOUN|ENTITY|LISTNOUN|all|result* by|on|after|according|
-        to+ that|this|same|latter+ date|day|dates|column|field|one""",
+        to+ that|this|same|latter|it+ date|day|dates|column|field|one?""",
         Order(),
     ),
     rule(

@@ -60,6 +60,13 @@ body, inline, layout, properly, job, rule, rules, case, cases
 
 # Getting, choosing and showing rows; the rest of the goal says which.
 READ = """
+dig out, dig up, dig, fish out, hunt down, hunt for, track down, round up, filter down to,
+boil down to,
+whittle down to, weed through, comb, comb through, trawl, trawl through, browse through, skim,
+skim through, screen, evaluate, drop them in, drop them into, drop it into, drop these into,
+drop those into, throw them in, throw them into, throw it into, stick them in, stick them into,
+lay out, lay them out, set out, write them into, collect them in, narrow it, narrow it down,
+narrow it down to, narrow this down to, narrow them down to, narrow it to, cut it down to,
 summarise in a table, put in a table, tabulate, enumerate, single out, sift, sift through, spot,
 detect, figure out, work out, establish, select from, draw from, point out,
 read, read out, take, take out, get, get me, fetch, find, find out, find me, look at, look up,
@@ -79,6 +86,14 @@ only interested in, interested in, interested, care about, am after, concern, in
 """
 
 SEND = """
+fire off, fire it off, fire them off, fire that off, fire it over, shoot it, shoot it over,
+shoot them over, shoot that over, shoot over, pass it on, pass it along, pass them on, get it over,
+get it out, get this out, send it off, send it over, send it along, send it on, send it out,
+send them out, send this out, mail it out, mail it off, mail it over, mail them over, mail over,
+email over, email it over, email it out, email it across, mail across, put it in a mail,
+put it into a mail, put it in an email, put it into an email, be mailed out, be emailed out,
+be sent out, be sent off, be delivered, be forwarded, be given, be shared, be told, be informed,
+be notified, make it out to, address it to, address to, send it my way, send my way,
 furnish, convey, relay, submit, communicate, transfer, get mailed out, ship, hand out, pass,
 mail, email, send, send out, send over, send off, send on, forward, deliver, distribute, circulate,
 share, dispatch, transmit, pass on, pass along, mail out, email out, write, write to, write an email
@@ -125,6 +140,7 @@ none of those, none of the, nobody
 """
 
 SOONEST = """
+most urgent deadline, most pressing deadline, tightest, tightest deadline, most urgent date,
 soonest, earliest, nearest, closest, most imminent, next, the soonest, the earliest, the nearest,
 the closest, the next
 """
@@ -138,6 +154,7 @@ LARGEST = (
 SMALLEST = "smallest, lowest, least, cheapest, the smallest, the lowest"
 
 FIRSTPLACE = """
+at the very top, at the very beginning, right at the top, very first, up at the top, as the first,
 first, at the top, on top, at top, on the top, up top, at the beginning, at the start, to the top,
 at the head, in first place, come first, comes first, go first, goes first, going first,
 coming first, appear first, be first, is first, are first, listed first, on first place, up front,

@@ -1,6 +1,10 @@
 """More words that carry no wish: how people frame a request, praise it, hurry it and close it."""
 
 FRAMING = """
+to whom it may concern, end up in, ends up in, end up, ends up, should end up in, both inclusive,
+inclusive of both, both days included, both included, both ends included, inclusively,
+as you can imagine, my way, get started, go ahead and, feel free to, be free to, in one go,
+in a single go,
 listen, so basically, basically what, anyhow, by the way, fyi, btw, please note, be informed, be
 aware, for info, for information, for your information, obviously, if anything, at any rate, at all
 times, in general, in essence, in short, in brief, long story short, put simply, simply put, to be

@@ -185,7 +185,8 @@ def _add_tokens(chart: Chart) -> None:
 
 def _kinds(token: Token) -> list[tuple[str, object]]:
     if token.kind == "break":
-        return [("BREAK", True), ("PUNCT", True)]
+        line = [("NEWLINE", True)] if "\n" in token.text else []
+        return [*line, ("BREAK", True), ("PUNCT", True)]
     if token.kind == "sign":
         soft = [("SEMI", True)] if token.word == ";" else []
         punct = (

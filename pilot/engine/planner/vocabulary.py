@@ -1,7 +1,7 @@
 """The words of one table: its columns, values and names, and what else people call them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -77,6 +77,7 @@ _GENERIC = {"date", "name", "no", "nr", "number", "of", "the", "address", "id", 
 _MAIL_AS_WAY = set_of(
     "by via per through a an in as one single no each every send send out this that mailing"
 )  # "by email" is how, not what
+_MAILED = set_of("it to me us them this that these those the a an all each everything result")
 _SENSES: tuple[Sense, ...] = ("end", "start", "created")
 
 
@@ -88,6 +89,7 @@ class Vocabulary:
     columns: Mapping[tuple[str, ...], list[tuple[float, str]]]
     values: Mapping[tuple[str, ...], dict[str, str]]  # telling their column by themselves
     known: Mapping[tuple[str, ...], dict[str, str]]  # of any column
+    exact: frozenset[str]  # the words of values, as they are written
     rows: frozenset[tuple[str, ...]]  # what a row is called
     row_column: str | None  # the column that names a row, where the rows are called like it
 
@@ -145,15 +147,18 @@ def build(sample: TableSample) -> Vocabulary:
             if _is_category(column, sample.rows):
                 values.setdefault(key, {})[column.name] = value
     rows, row_column = _row_names(sample)
-    return Vocabulary(sample, columns, values, known, rows, row_column)
+    texts = [*_VALUE_GROUPS, *(text for column in sample.columns for text in column.examples)]
+    exact = frozenset(word for text in texts for word in re.findall(r"\w+", text.lower()))
+    return Vocabulary(sample, columns, values, known, exact, rows, row_column)
 
 
 def add_edges(chart: Chart, vocabulary: Vocabulary) -> None:
     """Add COL, VAL, KNOWN and ENTITY edges for one table."""
     for start, end, key in spans(chart.tokens):
         _add_column(chart, vocabulary, start, end, key)
+        other_form = _is_other_form(chart.tokens[start:end], vocabulary.exact)
         for tag, source in (("VAL", vocabulary.values), ("KNOWN", vocabulary.known)):
-            if key in source:
+            if key in source and not other_form:
                 chart.add(Edge(tag, start, end, source[key]))
         people = {
             name: value
@@ -164,6 +169,13 @@ def add_edges(chart: Chart, vocabulary: Vocabulary) -> None:
             chart.add(Edge("PERSONVAL", start, end, people))
         if key in vocabulary.rows:
             chart.add(Edge("ENTITY", start, end, vocabulary.row_column))
+
+
+def _is_other_form(tokens: Sequence[Token], exact: frozenset[str]) -> bool:
+    """Say whether a word is the verb of a value: "start" of Started, "finishing" of Finished."""
+    if len(tokens) > 1 or tokens[0].kind != "word" or tokens[0].word in exact:
+        return False
+    return tokens[0].word.removesuffix("s") not in exact
 
 
 def spans(
@@ -200,7 +212,13 @@ def _add_column(
     before = chart.tokens[start - 1].word if start else ""
     after = chart.tokens[end].word if end < len(chart.tokens) else ""
     is_count = key == ("number",) and after == "of"
-    is_post = key in {("mail",), ("email",)} and before in _MAIL_AS_WAY
+    begins = not start or chart.tokens[start - 1].kind == "break"
+    is_verb = (
+        begins
+        and end < len(chart.tokens)
+        and (after in _MAILED or chart.tokens[end].kind == "address")
+    )
+    is_post = key in {("mail",), ("email",)} and (before in _MAIL_AS_WAY or is_verb)
     if key not in vocabulary.columns or is_post or is_count:
         return
     ranked = sorted(vocabulary.columns[key], reverse=True)
