@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from pilot.errors import ErrorClass, ModelError
-from pilot.llm import providers, tokens
+from pilot.llm import providers, tokens, wire
 from pilot.llm.messages import Message, Model, Reply, Request, Role, ToolCall, Usage
 from pilot.llm.reasons import CLASSES, NEVER_ON, FailureReason, ModelFaultError
 
@@ -143,7 +143,9 @@ class _Course:
             reason = attempt.reason
             if reason is None and reply is not None:
                 return Response(value, reply.text, reply.calls, tuple(self.attempts))
-            again = None if reason is None or reason in done else self._again(request, reply)
+            again = None
+            if reason is not None and reason not in done:
+                again = self._again(request, model, reply)
             if reason is None or again is None:
                 return None
             done |= {reason}
@@ -153,14 +155,16 @@ class _Course:
             request = again
         return None
 
-    def _again(self, request: Request, reply: Reply | None) -> Request | None:
+    def _again(self, request: Request, model: Model, reply: Reply | None) -> Request | None:
         """Return what the same model is sent once more, or None."""
         attempt = self.attempts[-1]
         match attempt.reason:
             case FailureReason.SCHEMA | FailureReason.SEMANTIC if reply is not None:
                 return _repair(request, reply, attempt.issues)
             case FailureReason.TRUNCATED if reply is not None and reply.stop == "truncated":
-                return replace(request, max_output=request.max_output * 2)
+                longer = replace(request, max_output=request.max_output * 2)
+                more = wire.max_output(longer, model) > wire.max_output(request, model)
+                return longer if more else None
             case FailureReason.RATE_LIMIT:
                 wait_s = self.retry_after_s
                 if wait_s is None or wait_s > MAX_RETRY_AFTER_S:
@@ -262,7 +266,10 @@ def _worst(request: Request, model: Model) -> Decimal | None:
     """Return what an attempt costs at most."""
     if model.price is None:
         return None
-    return model.price.cost(Usage(input=tokens.at_most(request), output=request.max_output))
+    sent, made = tokens.at_most(request), wire.max_output(request, model)
+    # Writing a cache may cost more than sending afresh.
+    ways = (Usage(input=sent, output=made), Usage(cache_write=sent, output=made))
+    return max(map(model.price.cost, ways))
 
 
 def _estimated(request: Request, reply: Reply) -> Usage:

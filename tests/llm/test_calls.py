@@ -89,6 +89,27 @@ def test_a_cut_answer_is_asked_for_once_more_with_twice_the_room(model):
     assert len(ended) == 2
 
 
+def test_a_model_that_gives_no_longer_answers_is_not_asked_again(model):
+    rules = {"stop": "truncated", "answer": "go"}
+    _, ended = ask(model("cheap", rules, max_output=100), model("strong", rules, max_output=150))
+    assert [one.model_asked for one in ended] == ["cheap", "strong", "strong"]
+
+
+@pytest.mark.parametrize(
+    ("price", "reserved"),
+    [
+        (("1", "1", "1", "1", "1"), 1),
+        (("1", "1", "1", "2", "2"), 2),
+        (("2", "1", "1", "1", "1"), 2),
+    ],
+)
+def test_a_reservation_counts_with_the_dearest_way_to_send(model, price, reserved):
+    priced = model("cheap", {"answer": "good"}, price=Price(*map(Decimal, price)))
+    _, (attempt,) = ask(priced)
+    tokens = calls.tokens.at_most(ASK)
+    assert attempt.reserved == Decimal(tokens * reserved + ASK.max_output) / 1_000_000
+
+
 def test_at_most_six_attempts_whatever_the_chain(model):
     chain = [model(f"m{n}", {"answer": "bad"}) for n in range(5)]
     found, ended = ask(*chain)

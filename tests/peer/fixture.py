@@ -22,10 +22,10 @@ PATHS = {"openai": "/v1", "anthropic": ""}
 class PeerProcess:
     """A running peer."""
 
-    def __init__(self, ledger: Path) -> None:
+    def __init__(self, ledger: Path, *more: str) -> None:
         self._ledger = ledger
         self._seen = 0
-        command = [sys.executable, "-m", "tests.peer", "--ledger", str(ledger)]
+        command = [sys.executable, "-m", "tests.peer", "--ledger", str(ledger), *more]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self._process = subprocess.Popen(command, cwd=ROOT, **pipes)
         self.port = int(self._process.stdout.readline())

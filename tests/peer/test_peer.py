@@ -8,7 +8,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.peer.answers import PRICES
-from tests.peer.fixture import KEY
+from tests.peer.fixture import KEY, PeerProcess
 
 BODY = {"model": "cheap", "max_tokens": 9, "messages": [{"role": "user", "content": "x" * 40}]}
 
@@ -60,6 +60,16 @@ def test_the_first_rule_that_matches_answers(peer):
     said = [ask(peer, "/v1/chat/completions", BODY)["choices"][0]["message"] for _ in range(3)]
     assert [one["content"] for one in said] == ["first", "second", "first"]
     assert len(peer.bodies()) == 3
+
+
+def test_its_first_script_may_be_a_file_and_its_ledger_outlives_it(tmp_path):
+    script, ledger = tmp_path / "script.json", tmp_path / "ledger.jsonl"
+    script.write_text('{"rules": [{"reply": "from a file"}]}')
+    peer = PeerProcess(ledger, "--script", str(script))
+    said = ask(peer, "/v1/messages", BODY)["content"][0]["text"]
+    peer.close()
+    assert said == "from a file"
+    assert json.loads(ledger.read_text())["answered"] == "200"
 
 
 def test_it_obeys_an_instruction_in_the_data(peer):
