@@ -112,6 +112,8 @@ def wake(execution_id: str) -> None:
 
 def main(config: Config) -> int:
     """Run a worker until SIGTERM or SIGINT; returns the exit code."""
+    stop = threading.Event()
+    _on_signals(stop)  # first of all: a signal is never missed
     sys.setswitchinterval(TURN_S)
     logs.configure()
     logging.getLogger("rq").setLevel(logging.WARNING)
@@ -123,9 +125,7 @@ def main(config: Config) -> int:
     resident = Resident(config, worker_id, liveness.lease)
     _Process.resident = resident
     resident.start()
-    stop = threading.Event()
     dead = liveness.start(resident, on_death=lambda: os._exit(RESTART_ME))
-    _on_signals(stop)
     _listen(config, stop)
     liveness.drain()
     resident.drain(config.drain_s)
