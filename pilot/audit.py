@@ -52,6 +52,7 @@ class Event(Enum):
     AGENT_GENERATION_COMPLETED = ("info", SOC2)
     AGENT_GENERATION_FAILED = ("warning", SOC2)
     WORKFLOW_GENERATED = ("info", SOC2)
+    WORKFLOW_GENERATION_FALLBACK = ("warning", SOC2)
     AGENT_CREATED = ("info", SOC2)
     AGENT_UPDATED = ("info", SOC2)
     AGENT_STATUS_CHANGED = ("info", SOC2)

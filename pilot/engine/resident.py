@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -21,6 +21,7 @@ from pilot.egress import Egress
 from pilot.engine import catalogue, outbox, runner
 from pilot.engine.checkpoints import Writer
 from pilot.engine.document import parse
+from pilot.engine.generation import asking
 from pilot.engine.history import Held, held
 from pilot.engine.liveness import Lease
 from pilot.engine.outcomes import Resources
@@ -29,6 +30,7 @@ from pilot.errors import FencedError, PilotError
 from pilot.failpoints import failpoint
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 STATE_SCHEMA = 1
 CLAIM = (  # and load: one round trip, one transaction
@@ -39,6 +41,7 @@ CLAIM = (  # and load: one round trip, one transaction
 CLAIM_BATCH = 64
 LOOK_EVERY_S = 1.0
 RELAY_EVERY_S = 1.0
+MAX_GENERATIONS = 4  # at a time: they wait for models in threads
 REFILL_S = 0.01
 RECOUNT_EVERY_S = 10.0
 PLANS_KEPT = 500
@@ -58,6 +61,7 @@ class Resident:
         self._plans: dict[UUID, Plan] = {}
         self._loop = asyncio.new_event_loop()
         self._rung = asyncio.Event()
+        self._goals = asyncio.Event()  # some may wait for models
         self._refilling: asyncio.TimerHandle | None = None
         self._draining = False
         self._thread: threading.Thread | None = None
@@ -77,6 +81,7 @@ class Resident:
     def poke(self) -> None:
         """Look for queued executions now; callable from any thread."""
         self._soon(self._rung.set)
+        self._soon(self._goals.set)
 
     def stop_run(self, execution_id: UUID, why: str) -> None:
         """Ask one run to stop; callable from any thread."""
@@ -108,7 +113,7 @@ class Resident:
 
     def _main(self) -> None:
         asyncio.set_event_loop(self._loop)
-        chores = (self._look(), self._tell(), self._relay())
+        chores = (self._look(), self._tell(), self._relay(), self._generate())
         resident = [self._loop.create_task(chore) for chore in chores]
         self._loop.run_forever()
         left = [*resident, *self._tasks]
@@ -272,6 +277,35 @@ class Resident:
                 )
             except (PilotError, SQLAlchemyError) as error:
                 log.warning("relay_failed", error=type(error).__name__)
+
+    async def _generate(self) -> None:
+        """Ask models for goals that wait, each in a thread."""
+        asked: set[asyncio.Future[None]] = set()
+        while not self._draining:
+            asked = {one for one in asked if not one.done()}
+            free = MAX_GENERATIONS - len(asked)
+            try:
+                found = await self._in_thread(asking.claim, self._worker_id, free) if free else []
+            except (PilotError, SQLAlchemyError) as error:
+                log.warning("goals_not_claimed", error=type(error).__name__)
+                found = []
+            for one in found:
+                asked.add(asyncio.ensure_future(self._in_thread(self._ask, one)))
+            self._goals.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._goals.wait(), LOOK_EVERY_S)
+
+    def _ask(self, claim: asking.Claim) -> None:
+        try:
+            asking.run(claim, data=self._config.data)
+        except FencedError:
+            log.info("generation_fenced", generation=str(claim.id))
+        except Exception:  # the seam of one goal: its row says that it failed
+            log.exception("generation_failed", generation=str(claim.id))
+            asking.abandon(claim)
+
+    def _in_thread(self, function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+        return self._loop.run_in_executor(self._pool, function, *arguments)
 
     def seconds_since_turn(self) -> float:
         """Return how long the loop has not turned."""

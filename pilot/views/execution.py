@@ -29,7 +29,7 @@ from pilot.views import (
     toast,
     visitor,
 )
-from pilot.views.streams import State, Stream
+from pilot.views.streams import State, Stream, partials
 
 bp = Blueprint("execution", __name__)
 
@@ -166,10 +166,7 @@ def _parts(execution_id: UUID, speak: bool) -> str:  # noqa: FBT001 - what every
         parts.append(("step", block_text(PAGE, "step_part", **facts)))
     if speak:
         parts.append(("said", block_text(PAGE, "said_part", **facts)))
-    return "".join(
-        f'<hx-partial hx-target="#{name}" hx-swap="outerMorph">{text}</hx-partial>'
-        for name, text in parts
-    )
+    return partials(parts)
 
 
 @route(bp, f"{URL}/events", allow=VIEW)

@@ -1,5 +1,7 @@
 """From a goal to an agent: the goal box, the draft with its questions and issues, save."""
 
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +13,14 @@ from wtforms.validators import InputRequired
 
 from pilot.engine import display
 from pilot.engine.demo import loading
-from pilot.engine.generation import drafts
+from pilot.engine.generation import drafts, stages, surroundings
 from pilot.errors import InvalidError, Issue
 from pilot.models.generation import Generation
+from pilot.reports import generations
 from pilot.views import (
     OPERATE,
     actor,
+    block_text,
     reading,
     redirect_to,
     render,
@@ -25,8 +29,11 @@ from pilot.views import (
     signed_in,
     toast,
 )
+from pilot.views.streams import State, Stream, partials
 
 bp = Blueprint("generate", __name__)
+
+PAGE = "generate/draft.html"
 
 
 class GoalForm(FlaskForm):  # type: ignore[misc]
@@ -68,7 +75,7 @@ def begin() -> ResponseReturnValue:
 
 
 def _goal_page(form: GoalForm, *, status: int = 200) -> ResponseReturnValue:
-    known = drafts.known_actions(current_app.config["DATA"], signed_in())
+    known = surroundings.known_actions(current_app.config["DATA"], signed_in())
     return render(
         "generate/new.html",
         status=status,
@@ -178,26 +185,60 @@ def _draft_page(
     problems: list[Issue] | None = None,
     status: int = 200,
 ) -> ResponseReturnValue:
+    facts = _facts(generation_id)
+    row = facts["row"]
+    facts["goal_form"] = goal or facts["goal_form"]
+    facts["save_form"] = name or facts["save_form"]
+    facts["text"] = row.text if text is None else text
+    facts["problems"] = problems or []
+    return render(PAGE, status=status, twin=lambda: _twin(row, facts["tried"]), **facts)
+
+
+def _facts(generation_id: UUID) -> dict[str, Any]:
+    """Return what the page shows; the stream sends the same."""
     with reading() as session:
         row = drafts.load(session, generation_id)
+        tried = generations.ways(stages.events(session, generation_id))
     issues = [Issue(**one) for one in row.issues]
-    known = drafts.known_actions(current_app.config["DATA"], row.owner_id)
+    known = surroundings.known_actions(current_app.config["DATA"], row.owner_id)
     lines = display.lines(row.document, known)
-    return render(
-        "generate/draft.html",
-        status=status,
-        twin=lambda: _twin(row),
-        row=row,
-        goal_form=goal or GoalForm(formdata=None, goal=row.goal),
-        save_form=name or SaveForm(formdata=None, name=_name(row)),
-        text=row.text if text is None else text,
-        problems=problems or [],
-        issues=issues,
-        wrong=sum(one.severity == "error" for one in issues),
-        links={line.id: f"#step-{line.id}" for line in lines},
-        lines=[(line, [one for one in issues if _at(one, line.path)]) for line in lines],
-        elsewhere=[one for one in issues if not one.path.startswith("/steps/")],
-    )
+    return {
+        "row": row,
+        "tried": tried,
+        "how": generations.how(row),
+        "now_says": generations.now_says(row, tried),
+        "goal_form": GoalForm(formdata=None, goal=row.goal),
+        "save_form": SaveForm(formdata=None, name=_name(row)),
+        "text": row.text,
+        "problems": [],
+        "issues": issues,
+        "wrong": sum(one.severity == "error" for one in issues),
+        "links": {line.id: f"#step-{line.id}" for line in lines},
+        "lines": [(line, [one for one in issues if _at(one, line.path)]) for line in lines],
+        "elsewhere": [one for one in issues if not one.path.startswith("/steps/")],
+    }
+
+
+@route(bp, "/generations/<uuid:generation_id>/stream", allow=OPERATE)
+def stream(generation_id: UUID) -> ResponseReturnValue:
+    """The draft while models are asked, again and again, until they have answered."""
+    _look(generation_id)
+    look, parts = partial(_look, generation_id), partial(_parts, generation_id)
+    return Stream(generation_id, look, parts).response()
+
+
+def _look(generation_id: UUID) -> State:
+    with reading() as session:
+        row = drafts.load(session, generation_id)
+    return State(row.seq, row.stage == "done")
+
+
+def _parts(generation_id: UUID, speak: bool) -> str:  # noqa: FBT001 - what every stream is told
+    facts = _facts(generation_id)
+    parts = [("draft", block_text(PAGE, "draft_part", **facts))]
+    if speak:
+        parts.append(("said", block_text(PAGE, "said_part", **facts)))
+    return partials(parts)
 
 
 def _at(issue: Issue, path: str) -> bool:
@@ -212,7 +253,7 @@ def _name(row: Generation) -> str:
     return name[:120] if isinstance(name, str) and name.strip() else row.goal[:60]
 
 
-def _twin(row: Generation) -> dict[str, Any]:
+def _twin(row: Generation, tried: list[generations.Way]) -> dict[str, Any]:
     return {
         "id": row.id,
         "goal": row.goal,
@@ -226,6 +267,11 @@ def _twin(row: Generation) -> dict[str, Any]:
         "confidence": row.confidence,
         "tokens": row.tokens,
         "cost": row.cost_usd,
+        "wasted": row.wasted_usd,
+        "fallback_reason": row.fallback_reason,
+        "stage": row.stage,
+        "failure": row.failure,
+        "ways": [asdict(one) for one in tried],
         "duration_ms": row.duration_ms,
         "document": row.document,
         "text": row.text,

@@ -7,7 +7,7 @@ loses nothing.
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -141,6 +141,14 @@ class Stream:
             self.spoke_at = now
         lines = self.parts(not self.silent).splitlines()
         return f"id: {state.seq}\n" + "".join(f"data: {line}\n" for line in lines) + "\n"
+
+
+def partials(parts: Iterable[tuple[str, str]]) -> str:
+    """Return a message that puts each block of a page, named by its id, in its place."""
+    return "".join(
+        f'<hx-partial hx-target="#{name}" hx-swap="outerMorph">{text}</hx-partial>'
+        for name, text in parts
+    )
 
 
 def _number(text: str) -> int:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from pilot.engine import agents, differences, display, step_facts, yaml_text
 from pilot.engine import document as documents
-from pilot.engine.generation import drafts
+from pilot.engine.generation import surroundings
 from pilot.errors import NotFoundError
 from pilot.models.agent import Agent, WorkflowVersion
 from pilot.reports import agents as agent_rows
@@ -58,7 +58,7 @@ def _page(agent_id: UUID, number: int | None) -> ResponseReturnValue:
         found = _version(session, agent, number or agent.version_number)
         rows = agent_rows.versions(session, agent_id, before=before, size=PAGE_SIZE + 1)
         pair = _pair(session, agent, ignored)
-    known = drafts.known_actions(current_app.config["DATA"], agent.owner_id)
+    known = surroundings.known_actions(current_app.config["DATA"], agent.owner_id)
     document = agents.workflow_of(agent, found)
     syntax = request.args.get("as", "json")
     if syntax not in SYNTAXES:

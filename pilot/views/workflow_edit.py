@@ -14,7 +14,7 @@ from pilot import settings
 from pilot.engine import agents, differences, editing
 from pilot.engine import document as documents
 from pilot.engine.editing import Checked
-from pilot.engine.generation import drafts
+from pilot.engine.generation import surroundings
 from pilot.errors import ConflictError, InvalidError
 from pilot.models.agent import Agent, WorkflowVersion
 from pilot.views import (
@@ -75,7 +75,7 @@ def act(agent_id: UUID) -> ResponseReturnValue:
 
 
 def _checked(agent: Agent, text: str, limit: int) -> Checked:
-    known = drafts.known_actions(current_app.config["DATA"], agent.owner_id)
+    known = surroundings.known_actions(current_app.config["DATA"], agent.owner_id)
     return editing.check(text, known, max_steps=limit)
 
 

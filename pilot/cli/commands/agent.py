@@ -13,7 +13,7 @@ from pilot import db
 from pilot.cli import acting
 from pilot.cli.terminal import answer, complain, say, show
 from pilot.engine import agents, display, inputs, starts
-from pilot.engine.generation import drafts
+from pilot.engine.generation import drafts, surroundings
 from pilot.engine.status import FINAL, RESUMABLE, ExecutionStatus
 from pilot.engine.users import SessionUser
 from pilot.errors import InvalidError, Issue
@@ -101,7 +101,7 @@ def _open_draft(args: Namespace, row: Generation) -> int:
 
 
 def _tell_draft(args: Namespace, row: Generation, agent_id: UUID | None, data: Path) -> None:
-    known = drafts.known_actions(data, row.owner_id)
+    known = surroundings.known_actions(data, row.owner_id)
     steps = display.workflow_steps(row.document, known)
     if args.json:
         show(

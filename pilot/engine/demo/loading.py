@@ -14,7 +14,7 @@ from pilot.audit import Actor
 from pilot.engine import agents, folders, planner
 from pilot.engine.catalogue import Catalogue
 from pilot.engine.demo import make_demo
-from pilot.engine.generation import drafts
+from pilot.engine.generation import surroundings
 from pilot.models.agent import Agent
 from pilot.models.user import User
 
@@ -61,7 +61,7 @@ def load(*, data: Path, by: Actor, user_id: UUID) -> Loaded:
     zone = owner.zone or "UTC"
     today = db.now().astimezone(ZoneInfo(zone)).date()
     files = make_demo(folders.private(data, user_id), today, owner.email)
-    workflows = _workflows(drafts.known_actions(data, user_id), zone, owner.email)
+    workflows = _workflows(surroundings.known_actions(data, user_id), zone, owner.email)
     with db.transaction("demo.load", user_id) as session:
         present = _present(session, user_id)
         made = {

@@ -1,7 +1,6 @@
 """From a goal to a saved agent: draft, questions, edited text, fixes; nothing typed is lost."""
 
 import hashlib
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from decimal import Decimal
@@ -9,37 +8,21 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pilot import audit, db, settings
+from pilot import db, jobs, settings
 from pilot.audit import Actor, Event
-from pilot.engine import (
-    agents,
-    catalogue,
-    document,
-    folders,
-    idempotency,
-    planner,
-    trail,
-    validation,
-)
+from pilot.engine import agents, document, idempotency, trail, validation
 from pilot.engine.catalogue import Catalogue
-from pilot.engine.planner import Draft
+from pilot.engine.generation import asking, free, stages
+from pilot.engine.generation.surroundings import known_actions
 from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
 from pilot.models.generation import Generation
 from pilot.models.user import User
-from pilot.plugins.tables.sampling import sample
-
-log = structlog.get_logger()
 
 MAX_STORED_CHARACTERS = 100_000  # of a goal; the planner reads fewer and says so
-PLANNER, PERSON = "planner", "edited"
-FAILED = (
-    "The planner could not read this goal. It is kept: say it in other words, or write the "
-    "workflow by hand below."
-)
+PERSON = "edited"
 
 
 def begin(goal: str, *, data: Path, by: Actor, user_id: UUID, key: str | None = None) -> UUID:
@@ -59,7 +42,7 @@ def begin(goal: str, *, data: Path, by: Actor, user_id: UUID, key: str | None = 
         row = _new_row(text, user_id)
         session.add(row)
         session.flush()
-        _record(session, row, Event.AGENT_GENERATION_STARTED, by, {"characters": len(text)})
+        stages.record(session, row, Event.AGENT_GENERATION_STARTED, by, {"characters": len(text)})
         idempotency.keep_answer(session, user_id, key, {"generation_id": str(row.id)})
     _draft(row.id, data=data, by=by, user_id=user_id)
     return row.id
@@ -164,7 +147,7 @@ def accept(generation_id: UUID, name: str, *, data: Path, by: Actor, user_id: UU
         new = agents.NewAgent(
             name,
             goal=row.goal,
-            origin="generated" if row.generator == PLANNER else "edited",
+            origin="edited" if row.generator == PERSON else "generated",
             generation_id=row.id,
         )
         saved = agents.insert(session, new, workflow, owner_id=user_id, by=by)
@@ -183,11 +166,6 @@ def load(session: Session, generation_id: UUID, *, lock: bool = False) -> Genera
     if row is None:
         raise NotFoundError("There is no such draft, or it is not yours.")
     return row
-
-
-def known_actions(data: Path, owner_id: UUID) -> Catalogue:
-    """Return the catalogue with samples of the owner's tables."""
-    return catalogue.load().with_samples(sample(folders.private(data, owner_id)))
 
 
 def _goal(text: str) -> str:
@@ -214,7 +192,7 @@ def _new_row(goal: str, owner_id: UUID) -> Generation:
         issues=[],
         questions=[],
         clauses=[],
-        generator=PLANNER,
+        generator=free.PLANNER,
         confidence=0,
         duration_ms=0,
         outcome="offered",
@@ -225,6 +203,8 @@ def _open(session: Session, generation_id: UUID) -> Generation:
     row = load(session, generation_id, lock=True)
     if row.agent_id is not None:
         raise ConflictError("This draft was saved as an agent: change its workflow there.")
+    if row.stage != "done":
+        raise ConflictError("Models are still being asked for this goal: wait for their answer.")
     row.updated_at = trail.now(session)
     return row
 
@@ -234,44 +214,49 @@ def _max_steps(session: Session) -> int:
 
 
 def _draft(generation_id: UUID, *, data: Path, by: Actor, user_id: UUID) -> None:
-    """Plan the goal as it stands and keep what came of it."""
-    started = time.monotonic()
-    with db.reading(user_id) as session:
-        row = load(session, generation_id)
-        owner = session.get_one(User, user_id)
-        max_steps = _max_steps(session)
+    """Draft the goal as it stands: for nothing at once, or by models, on a worker."""
     known = known_actions(data, user_id)
-    draft = _plan(row, known, owner)
-    issues: list[Issue] = []
-    if draft.document is not None:
-        issues = validation.validate(draft.document, known, max_steps=max_steps)
-    duration_ms = round((time.monotonic() - started) * 1000)
     with db.transaction("generation.draft", user_id) as session:
         row = _open(session, generation_id)
-        _keep_draft(row, draft, issues, duration_ms)
-        _tell(session, row, by)
+        owner = session.get_one(User, user_id)
+        values, _ = settings.snapshot(session)
+        row.cache_key = free.cache_key(row.goal, row.answers, known, values)
+        offer = free.offer(session, row, known, owner, values)
+        _keep_offer(row, offer)
+        stages.tell(session, row, stages.FREE, _told(offer))
+        sure = offer.is_sure(float(values["generation_free_threshold"]))
+        if not sure and asking.models(session, values).models:
+            row.stage, row.runs, row.outcome = "queued", 0, "offered"
+            jobs.ring(session, row.id)
+        else:
+            stages.record_end(session, row, by)
 
 
-def _plan(row: Generation, known: Catalogue, owner: User) -> Draft:
-    try:
-        return planner.plan(
-            row.goal, known, answers=row.answers, zone=owner.zone or "UTC", owner_email=owner.email
-        )
-    except Exception:  # a fault of the planner must not lose what was typed
-        log.exception("planner_failed", generation=str(row.id))
-        return Draft(refusal=FAILED)
-
-
-def _keep_draft(row: Generation, draft: Draft, issues: list[Issue], duration_ms: int) -> None:
+def _keep_offer(row: Generation, offer: free.Offer) -> None:
+    draft = offer.draft
     row.document = draft.document
     row.text = document.text(draft.document) if draft.document is not None else ""
-    row.issues = [asdict(issue) for issue in issues]
+    row.issues = [asdict(issue) for issue in offer.issues + offer.forgotten]
     row.questions = [asdict(question) for question in draft.questions]
     row.clauses = [asdict(clause) for clause in draft.clauses]
-    row.refusal = draft.refusal
-    row.generator, row.confidence = PLANNER, round(draft.confidence * 100)
-    row.cost_usd, row.duration_ms = Decimal(0), duration_ms
+    row.refusal, row.failure, row.fallback_reason = draft.refusal, None, None
+    row.generator, row.confidence = offer.generator, round(draft.confidence * 100)
+    row.duration_ms = offer.duration_ms
     row.outcome = "failed" if draft.refusal else "offered"
+    if not row.tokens:
+        row.cost_usd = Decimal(0)
+
+
+def _told(offer: free.Offer) -> dict[str, Any]:
+    return {
+        "generator": offer.generator,
+        "confidence": round(offer.draft.confidence * 100),
+        "questions": len(offer.draft.questions),
+        "refusal": offer.draft.refusal,
+        "errors": sum(one.severity == "error" for one in offer.issues),
+        "forgotten": len(offer.forgotten),
+        "duration_ms": offer.duration_ms,
+    }
 
 
 def _keep_edited(row: Generation, text: str, issues: list[Issue]) -> None:
@@ -295,31 +280,3 @@ def _acceptable(row: Generation, name: str, known: Catalogue, max_steps: int) ->
         raise InvalidError(issues)
     workflow: dict[str, Any] = row.document
     return workflow
-
-
-def _tell(session: Session, row: Generation, by: Actor) -> None:
-    if row.refusal:
-        _record(session, row, Event.AGENT_GENERATION_FAILED, by, {"reason": row.refusal})
-        return
-    facts = {"questions": len(row.questions), "confidence": row.confidence}
-    _record(session, row, Event.AGENT_GENERATION_COMPLETED, by, facts)
-    if row.document is not None:
-        steps = sum(1 for _ in document.walk(document.parse(row.document).steps))
-        details = {
-            "generator": row.generator,
-            "steps_generated": steps,
-            "tokens_used": row.tokens,
-            "cost_usd": str(row.cost_usd),
-            "generation_time_ms": row.duration_ms,
-            "validation_passed": not any(one["severity"] == "error" for one in row.issues),
-            "repairs": row.repairs,
-            "fallback_reason": None,
-        }
-        _record(session, row, Event.WORKFLOW_GENERATED, by, details)
-
-
-def _record(
-    session: Session, row: Generation, event: Event, by: Actor, details: dict[str, Any]
-) -> None:
-    about = ("generation", row.id)
-    audit.record(session, event, actor=by, about=about, owner_id=row.owner_id, details=details)

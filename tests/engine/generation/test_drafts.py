@@ -6,7 +6,7 @@ from pilot import db
 from pilot.engine import agents, catalogue, planner, validation
 from pilot.engine.demo import make_demo
 from pilot.engine.folders import private
-from pilot.engine.generation import drafts
+from pilot.engine.generation import drafts, free, surroundings
 from pilot.errors import ConflictError, InvalidError, NotFoundError
 from pilot.models.agent import Agent, WorkflowVersion
 
@@ -146,7 +146,7 @@ def test_a_fault_of_the_planner_keeps_the_goal(data, who, monkeypatch):
     monkeypatch.setattr(planner, "plan", lambda *_, **__: 1 / 0)
     made = drafts.begin(URGENT, data=data, **who)
     row = kept(made, who["user_id"])
-    assert (row.goal, row.outcome, row.refusal) == (URGENT, "failed", drafts.FAILED)
+    assert (row.goal, row.outcome, row.refusal) == (URGENT, "failed", free.FAILED)
 
 
 @pytest.mark.capability(279)
@@ -163,4 +163,4 @@ def test_a_draft_uses_only_actions_that_exist(data, who):
     made = drafts.begin(URGENT, data=data, **who)
     workflow = kept(made, who["user_id"]).document
     assert agents.actions_of(workflow) <= set(catalogue.load().actions)
-    assert validation.validate(workflow, drafts.known_actions(data, who["user_id"])) == []
+    assert validation.validate(workflow, surroundings.known_actions(data, who["user_id"])) == []

@@ -1,0 +1,330 @@
+"""Asks models for a draft, on a worker: in turn, each attempt booked, told and fenced.
+
+What a killed worker left behind is counted as lost; the next one goes on with the model that was
+being asked, so no model that failed is paid again.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from pilot import db, settings
+from pilot.audit import Event
+from pilot.engine import document, ledger, model_catalogue
+from pilot.engine.catalogue import Catalogue
+from pilot.engine.generation import candidates, prompt, stages, surroundings
+from pilot.engine.generation.candidates import Candidate
+from pilot.engine.ledger import DirectBooking
+from pilot.engine.model_catalogue import Chain
+from pilot.errors import ErrorClass, FencedError, Issue, ModelError, StepError
+from pilot.llm import calls
+from pilot.llm.calls import Attempt
+from pilot.llm.messages import Reply
+from pilot.models.call import Call
+from pilot.models.generation import Generation
+from pilot.models.user import User
+
+log = structlog.get_logger()
+
+MAX_RUNS = 5
+ACTOR = "worker"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A generation that this worker may work on, until another one claims it."""
+
+    id: UUID
+    owner_id: UUID
+    runs: int
+
+
+def claim(worker_id: UUID, limit: int) -> list[Claim]:
+    """Take goals that wait for a worker, or whose worker is gone."""
+    statement = text("SELECT id, owner_id, runs FROM claim_generations(:worker, :n)")
+    with db.transaction("generation.claim", None) as session:
+        rows = session.execute(statement, {"worker": worker_id, "n": limit}).all()
+    return [Claim(row.id, row.owner_id, row.runs) for row in rows]
+
+
+def models(session: Session, values: Mapping[str, Any]) -> Chain:
+    """Return the models that may be asked for a draft, the first one first."""
+    chosen = model_catalogue.chosen(values)
+    return model_catalogue.chain(session, chosen, values["llm_baseline_model"])
+
+
+def run(claim: Claim, *, data: Path) -> None:
+    """Ask models for one generation and keep what comes of it.
+
+    Raises:
+        FencedError: another worker has it by now; nothing more was written.
+    """
+    started = time.monotonic()
+    work = _begin(claim, data)
+    if work is None:
+        return
+    failure = ""
+    try:
+        calls.complete(work.request, work.chain.models, work.gate, work.read)
+    except ModelError as error:
+        failure = error.message
+    except StepError as error:
+        if error.error_class is ErrorClass.CANCELLED:
+            raise FencedError(str(claim.id)) from error
+        failure = error.message
+    _end(work, failure, round((time.monotonic() - started) * 1000))
+
+
+@dataclass
+class _Work:
+    """What one run has at hand; the candidates are in the order of the answers."""
+
+    claim: Claim
+    goal: str
+    known: Catalogue
+    values: Mapping[str, Any]
+    chain: Chain
+    request: Any
+    gate: "_Gate"
+    candidates: list[Candidate] = field(default_factory=list)
+
+    def read(self, reply: Reply) -> tuple[Any, list[str]]:
+        """Read an answer as a workflow; what is wrong with it goes back to the model."""
+        found = candidates.read(
+            reply.text,
+            self.goal,
+            self.known,
+            max_steps=int(self.values["pilot_max_steps"]),
+            gate=self.values["generation_semantic_gate"],
+        )
+        self.candidates.append(found)
+        if found.reason is None:
+            return found, []
+        return None, [f"{one.path or '/'}: {one.message}" for one in found.issues]
+
+
+def _begin(claim: Claim, data: Path) -> _Work | None:
+    with db.transaction("generation.run", claim.owner_id) as session:
+        row = _mine(session, claim)
+        ledger.lose(session, claim.id)
+        if claim.runs > MAX_RUNS:
+            _give_up(session, row, f"{MAX_RUNS} workers ended while they asked models for it.")
+            return None
+        values, _ = settings.snapshot(session)
+        owner = session.get_one(User, claim.owner_id)
+        chain = _rest(models(session, values), stages.events(session, claim.id))
+        facts = surroundings.facts(owner)
+        goal, answers, hint = row.goal, row.answers, _hint(row)
+    known = surroundings.known_actions(data, claim.owner_id)
+    wish = prompt.Wish(
+        goal, list(known.actions.values()), list(known.samples.values()), facts, answers, hint
+    )
+    question = prompt.request(
+        wish,
+        max_output=values["generation_max_output_tokens"],
+        timeout_s=values["generation_timeout_s"],
+        key=f"generation:{claim.id}",
+    )
+    booking = DirectBooking(claim.owner_id, chain, claim.id, {"prompt_version": prompt.VERSION})
+    gate = _Gate(claim, booking, Decimal(values["generation_cost_cap_usd"]))
+    return _Work(claim, goal, known, values, chain, question, gate)
+
+
+def _rest(chain: Chain, events: list[Any]) -> Chain:
+    """Return the chain from the model on that was asked last: those before it have failed."""
+    asked = [one.data["model"] for one in events if one.kind == stages.ATTEMPT]
+    ids = [one.id for one in chain.models]
+    start = ids.index(asked[-1]) if asked and asked[-1] in ids else 0
+    return Chain(chain.models[start:], chain.skipped, chain.baseline)
+
+
+def _hint(row: Generation) -> tuple[dict[str, Any], list[Issue]] | None:
+    if not isinstance(row.document, dict):
+        return None
+    return row.document, [Issue(**one) for one in row.issues]
+
+
+def _mine(session: Session, claim: Claim) -> Generation:
+    """Return the locked row while this claim is the newest.
+
+    Raises:
+        FencedError: it is not.
+    """
+    query = select(Generation).where(Generation.id == claim.id).with_for_update()
+    row = session.scalars(query).one()
+    if row.runs != claim.runs or row.stage != "running":
+        raise FencedError(str(claim.id))
+    return row
+
+
+class _Gate:
+    """Lets an attempt go out only while the generation is ours and its money lasts."""
+
+    def __init__(self, claim: Claim, booking: DirectBooking, cap: Decimal) -> None:
+        self._claim = claim
+        self._booking = booking
+        self._cap = cap
+        self._last: Attempt | None = None
+
+    def open(self, attempt: Attempt) -> None:
+        """Book an attempt and tell that it begins.
+
+        Raises:
+            StepError: another worker has the generation, or the cap is reached.
+        """
+        try:
+            with db.transaction("generation.attempt", self._claim.owner_id) as session:
+                row = _mine(session, self._claim)
+                spent = _spent(session, row.id).total
+                if attempt.reserved is not None and spent + attempt.reserved > self._cap:
+                    message = (
+                        f"Asking {attempt.model_asked} could cost up to "
+                        f"${spent + attempt.reserved:f}, the limit of a generation is "
+                        f"${self._cap:f}: nothing was sent. See System config, Generation."
+                    )
+                    raise StepError(ErrorClass.BUDGET, message, sent=False)
+                self._tell_fallback(session, row, attempt)
+                stages.tell(session, row, stages.ATTEMPT, _begun(attempt))
+        except FencedError as error:
+            message = "Another worker goes on with it."
+            raise StepError(ErrorClass.CANCELLED, message, sent=False) from error
+        self._booking.open(attempt)
+
+    def _tell_fallback(self, session: Session, row: Generation, attempt: Attempt) -> None:
+        last = self._last
+        if last is None or last.model_asked == attempt.model_asked:
+            return
+        row.fallback_reason = row.fallback_reason or str(last.reason)
+        spent = _spent(session, row.id, last.model_asked)
+        facts = {
+            "primary_model": last.model_asked,
+            "fallback_model": attempt.model_asked,
+            "reason": str(last.reason),
+            "tokens_wasted": spent.tokens,
+            "cost_wasted_usd": str(spent.total) if spent.is_priced else None,
+        }
+        stages.tell(session, row, stages.FALLBACK, facts)
+        stages.record(session, row, Event.WORKFLOW_GENERATION_FALLBACK, ACTOR, facts)
+
+    @property
+    def last_model(self) -> str:
+        """The model that answered last."""
+        return self._last.model_asked if self._last is not None else ""
+
+    def close(self, attempt: Attempt) -> None:
+        """Settle an attempt and tell how it ended."""
+        self._booking.close(attempt)
+        self._last = attempt
+        with db.transaction("generation.attempted", self._claim.owner_id) as session:
+            row = _mine(session, self._claim)
+            stages.tell(session, row, stages.ATTEMPT, _ended(attempt))
+
+
+def _begun(attempt: Attempt) -> dict[str, Any]:
+    return {"number": attempt.number, "model": attempt.model_asked, "role": attempt.role}
+
+
+def _ended(attempt: Attempt) -> dict[str, Any]:
+    return _begun(attempt) | {
+        "id": str(attempt.id),
+        "ended": True,
+        "reason": attempt.reason,
+        "message": attempt.message[:500],
+        "issues": [issue[:300] for issue in attempt.issues[:10]],
+        "tokens": attempt.usage.total,
+        "cost": None if attempt.cost is None else str(attempt.cost),
+        "latency_ms": attempt.latency_ms,
+        "billed": attempt.model_billed,
+    }
+
+
+@dataclass(frozen=True)
+class _Spent:
+    """Sums over the calls of a generation."""
+
+    total: Decimal
+    wasted: Decimal
+    tokens: int
+    is_priced: bool
+
+
+def _spent(session: Session, generation_id: UUID, model: str | None = None) -> _Spent:
+    cost = func.coalesce(Call.cost, Call.reserved)
+    tokens = (
+        Call.input_tokens
+        + Call.cache_read_tokens
+        + Call.cache_write_tokens
+        + Call.cache_write_long_tokens
+        + Call.output_tokens
+        + Call.reasoning_tokens
+    )
+    query = select(
+        func.coalesce(func.sum(cost), 0),
+        func.coalesce(func.sum(cost).filter(Call.wasted), 0),
+        func.coalesce(func.sum(tokens), 0),
+        func.count().filter(cost.is_(None)),
+    ).where(Call.generation_id == generation_id)
+    if model is not None:
+        query = query.where(Call.model_asked == model)
+    total, wasted, count, unpriced = session.execute(query).one()
+    return _Spent(Decimal(total), Decimal(wasted), int(count), unpriced == 0)
+
+
+def _end(work: _Work, failure: str, duration_ms: int) -> None:
+    """Keep the draft that was taken, else the best one; the free draft stays where none is better.
+
+    Raises:
+        FencedError: another worker has it by now.
+    """
+    with db.transaction("generation.end", work.claim.owner_id) as session:
+        row = _mine(session, work.claim)
+        drafted = [one for one in work.candidates if one.document is not None]
+        best = min(reversed(drafted), key=lambda one: one.errors, default=None)
+        if not failure:
+            best = work.candidates[-1]
+        if best is not None and (not failure or row.document is None):
+            _keep(row, best, work.gate)
+        row.failure = failure or None
+        row.stage, row.worker_id = "done", None
+        row.duration_ms += duration_ms
+        _settle(session, row)
+        stages.record_end(session, row, ACTOR)
+        stages.tell(session, row, stages.END, {"failure": row.failure})
+
+
+def _keep(row: Generation, found: Candidate, gate: _Gate) -> None:
+    row.document = found.document
+    row.text = document.text(found.document) if found.document is not None else ""
+    row.issues = [asdict(issue) for issue in found.issues]
+    row.questions, row.clauses, row.refusal = [], [], None
+    row.generator, row.confidence = gate.last_model, found.confidence
+    row.repairs += sum(found.repairs.values())
+    row.outcome = "offered"
+
+
+def _settle(session: Session, row: Generation) -> None:
+    """Copy the sums of the ledger; NULL says that a call has no price."""
+    spent = _spent(session, row.id)
+    row.tokens, row.wasted_usd = spent.tokens, spent.wasted
+    row.cost_usd = spent.total if spent.is_priced else None
+
+
+def abandon(claim: Claim) -> None:
+    """Say of a generation that a fault of Pilot ended it; its goal and free draft stay."""
+    with db.transaction("generation.abandon", claim.owner_id) as session:
+        _give_up(session, _mine(session, claim), "A fault of Pilot ended it: see the log.")
+
+
+def _give_up(session: Session, row: Generation, failure: str) -> None:
+    row.failure = failure
+    row.stage, row.worker_id = "done", None
+    _settle(session, row)
+    stages.tell(session, row, stages.END, {"failure": failure})

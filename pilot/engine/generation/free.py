@@ -1,0 +1,112 @@
+"""The free ways to a draft: an accepted workflow of the same goal, else the planner; no model."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pilot import strictjson
+from pilot.engine import planner, validation
+from pilot.engine.catalogue import Catalogue
+from pilot.engine.generation import prompt, semantic_gate
+from pilot.engine.planner import Draft
+from pilot.errors import Issue
+from pilot.models.generation import Generation
+from pilot.models.user import User
+
+log = structlog.get_logger()
+
+PLANNER, CACHE = "planner", "cache"
+SETTINGS = ("generation_semantic_gate", "generation_free_threshold", "pilot_max_steps")
+FAILED = (
+    "The planner could not read this goal. It is kept: say it in other words, or write the "
+    "workflow by hand below."
+)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A draft that cost nothing, how it was made and how sure it is."""
+
+    generator: str
+    draft: Draft
+    issues: list[Issue] = field(default_factory=list)
+    forgotten: list[Issue] = field(default_factory=list)  # of the goal, by the semantic gate
+    duration_ms: int = 0
+
+    def is_sure(self, threshold: float) -> bool:
+        """Whether it can be offered without asking a model."""
+        wrong = any(one.severity == "error" for one in self.issues) or self.forgotten
+        return self.draft.document is not None and not wrong and self.draft.confidence >= threshold
+
+
+def offer(
+    session: Session, row: Generation, known: Catalogue, owner: User, values: Mapping[str, Any]
+) -> Offer:
+    """Return the best draft that no model made."""
+    started = time.monotonic()
+    draft = _cached(session, row)
+    generator = PLANNER if draft is None else CACHE
+    draft = draft or _plan(row, known, owner)
+    issues: list[Issue] = []
+    forgotten: list[Issue] = []
+    if draft.document is not None:
+        issues = validation.validate(
+            draft.document, known, max_steps=int(values["pilot_max_steps"])
+        )
+        wrong = any(one.severity == "error" for one in issues)
+        if generator == CACHE and not wrong and values["generation_semantic_gate"] != "off":
+            forgotten = semantic_gate.check(row.goal, draft.document, known)
+    duration_ms = round((time.monotonic() - started) * 1000)
+    return Offer(generator, draft, issues, forgotten, duration_ms)
+
+
+def cache_key(
+    goal: str, answers: Mapping[str, Any], known: Catalogue, values: Mapping[str, Any]
+) -> str:
+    """Return what equal questions have in common: goal, answers, catalogue, prompt, settings."""
+    tables = {
+        f"{one.table}/{one.tab}": [column.name for column in one.columns]
+        for one in known.samples.values()
+    }
+    parts = {
+        "goal": " ".join(goal.split()),
+        "answers": dict(answers),
+        "actions": {name: one.params_schema for name, one in known.actions.items()},
+        "tables": tables,
+        "prompt": prompt.VERSION,
+        "settings": {name: str(values[name]) for name in SETTINGS},
+    }
+    return hashlib.sha256(strictjson.canonical(parts).encode()).hexdigest()
+
+
+def _cached(session: Session, row: Generation) -> Draft | None:
+    """Return the newest accepted workflow of the same question; the owner's own ones only."""
+    query = (
+        select(Generation.document)
+        .where(
+            Generation.cache_key == row.cache_key,
+            Generation.owner_id == row.owner_id,
+            Generation.outcome == "accepted",
+            Generation.id != row.id,
+        )
+        .order_by(Generation.updated_at.desc())
+        .limit(1)
+    )
+    found = session.scalar(query) if row.cache_key else None
+    return Draft(document=found, confidence=1.0) if isinstance(found, dict) else None
+
+
+def _plan(row: Generation, known: Catalogue, owner: User) -> Draft:
+    try:
+        return planner.plan(
+            row.goal, known, answers=row.answers, zone=owner.zone or "UTC", owner_email=owner.email
+        )
+    except Exception:  # a fault of the planner must not lose what was typed
+        log.exception("planner_failed", generation=str(row.id))
+        return Draft(refusal=FAILED)

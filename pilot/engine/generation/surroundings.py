@@ -1,0 +1,23 @@
+"""What a goal is read against: the owner's actions and tables, the day, who "me" is."""
+
+from pathlib import Path
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pilot import db
+from pilot.engine import catalogue, folders
+from pilot.engine.catalogue import Catalogue
+from pilot.models.user import User
+from pilot.plugins.tables.sampling import sample
+
+
+def known_actions(data: Path, owner_id: UUID) -> Catalogue:
+    """Return the catalogue with samples of the owner's tables."""
+    return catalogue.load().with_samples(sample(folders.private(data, owner_id)))
+
+
+def facts(owner: User) -> dict[str, str]:
+    """Return what is so today, for the owner."""
+    zone = owner.zone or "UTC"
+    today = db.now().astimezone(ZoneInfo(zone)).date().isoformat()
+    return {"today": f"{today} ({zone})", "me": owner.email}
