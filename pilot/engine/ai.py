@@ -1,11 +1,13 @@
 """AI steps: what is sent to a model, and what counts as its answer."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from pilot import strictjson
-from pilot.engine import json_schemas
+from pilot import db, settings, strictjson
+from pilot.engine import json_schemas, model_catalogue
+from pilot.engine.breaker import Breaker, Guarded
 from pilot.engine.history import Attempt
 from pilot.engine.model_catalogue import Chain
 from pilot.engine.outcomes import Done, StepContext
@@ -18,7 +20,6 @@ from pilot.llm.providers import scripted
 
 EMPTY: tuple[Any, ...] = (None, "", [], {})
 DEMO_ANSWERS = Path(__file__).parent / "demo" / "answers.json"
-ATTEMPT_TIMEOUT_S = 60.0
 MAX_OUTPUT_TOKENS = 2_000
 TEMPERATURES = {"summarize": 0.3, "generate": 0.7, "transform": 0.2}
 
@@ -52,19 +53,32 @@ def resolve(step: Any, context: StepContext) -> dict[str, Any] | Done:
     return {"prompt": wording.evaluate(context.scope), "input": data, "today": today}
 
 
-def chain(context: StepContext) -> Chain:
-    """Return the models to ask, the first one first.
+def ask(asked: Request, context: StepContext, read: calls.Read) -> calls.Response:
+    """Ask the models that the execution's settings choose, or its recorded answers.
 
     Raises:
-        StepError: no model is set up (class config).
+        StepError: no model can be asked (class config), or the call was not booked.
+        ModelError: none gave an answer that fits.
     """
     script = context.resources.script
     if script is None and context.execution.get("demo"):
         script = DEMO_ANSWERS
-    if script is None:
-        text = "No model is set up: steps that ask a model cannot run yet."
-        raise StepError(ErrorClass.CONFIG, text, sent=False)
-    return Chain([scripted.model(script)])
+    if script is not None:
+        recorded = Chain([scripted.model(script)])
+        return calls.complete(asked, recorded.models, context.gate(recorded), read)
+    values = settings.with_defaults(context.execution["settings"])
+    with db.reading(None) as session:
+        chosen = model_catalogue.chosen(values)
+        found = model_catalogue.chain(session, chosen, values["llm_baseline_model"])
+    if not found.models:
+        raise StepError(ErrorClass.CONFIG, found.why_none, sent=False)
+    asked = replace(
+        asked,
+        timeout_s=min(asked.timeout_s, values["llm_timeout_s"]),
+        retry_after_max_s=float(values["llm_retry_after_max_s"]),
+    )
+    gate = Guarded(context.gate(found), Breaker.of(values))
+    return calls.complete(asked, found.models, gate, read)
 
 
 def perform(step: Any, context: StepContext, attempt: Attempt, timeout_s: float) -> Done:
@@ -75,8 +89,7 @@ def perform(step: Any, context: StepContext, attempt: Attempt, timeout_s: float)
     """
     schema = step.output_schema
     asked = request(step, context, attempt, schema, timeout_s)
-    asking = chain(context)
-    response = calls.complete(asked, asking.models, context.gate(asking), reader(schema))
+    response = ask(asked, context, reader(schema))
     return Done(response.value, notes(response))
 
 
@@ -100,7 +113,7 @@ def request(
         schema=schema,
         max_output=step.max_output_tokens or MAX_OUTPUT_TOKENS,
         temperature=TEMPERATURES.get(step.intent or "", 0.0),
-        timeout_s=min(timeout_s, ATTEMPT_TIMEOUT_S),
+        timeout_s=timeout_s,
         key=str(attempt.key),
     )
 
@@ -123,16 +136,17 @@ def data(value: Any) -> str:
 def reader(schema: dict[str, Any] | None) -> calls.Read:
     """Return what turns a reply into the stored output: the schema's value, or `{text}`."""
 
-    def read(reply: Reply) -> tuple[Any, list[str]]:
+    def read(reply: Reply) -> calls.Reading:
         if schema is None:
             text = reply.text.strip()
-            return {"text": text}, [] if text else ["The answer is empty."]
+            return calls.Reading({"text": text}, [] if text else ["The answer is empty."])
         try:
             value = reading.json_value(reply.text)
         except BadJsonError as error:
-            return None, [error.message]
+            return calls.Reading(None, [error.message])
         errors = json_schemas.check_value(schema, value)
-        return value, [f"{pointer(*one.absolute_path) or '/'}: {one.message}" for one in errors]
+        issues = [f"{pointer(*one.absolute_path) or '/'}: {one.message}" for one in errors]
+        return calls.Reading(value, issues)
 
     return read
 

@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import text
 
 from pilot.db import reading, transaction
+from pilot.llm.calls import Attempt, Gate
+from pilot.llm.messages import Model
 from pilot.llm.reasons import FailureReason
 
 FAILURES = frozenset({FailureReason.TIMEOUT, FailureReason.API, FailureReason.RATE_LIMIT})
@@ -74,6 +76,27 @@ class Breaker:
             return
         with transaction("breaker.close", None) as session:
             session.execute(text(CLOSE), {"model": model_id})
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A gate that also minds the breakers: a model that rests is passed over."""
+
+    gate: Gate
+    breaker: Breaker
+
+    def allows(self, model: Model) -> bool:
+        """Whether a model may be asked now."""
+        return self.gate.allows(model) and self.breaker.allows(model.id)
+
+    def open(self, attempt: Attempt) -> None:
+        """Book an attempt before it is sent."""
+        self.gate.open(attempt)
+
+    def close(self, attempt: Attempt) -> None:
+        """Take note of how it ended."""
+        self.breaker.note(attempt.model_asked, attempt.reason)
+        self.gate.close(attempt)
 
 
 STATE = """

@@ -209,11 +209,10 @@ class Turn:
         _refuse_long(asked)
         read = ai.reader(schema)
 
-        def read_turn(reply: Reply) -> tuple[Any, list[str]]:
-            return (None, []) if reply.calls else read(reply)
+        def read_turn(reply: Reply) -> calls.Reading:
+            return calls.Reading(None, []) if reply.calls else read(reply)
 
-        asking = ai.chain(context)
-        response = calls.complete(asked, asking.models, context.gate(asking), read_turn)
+        response = ai.ask(asked, context, read_turn)
         chosen = [
             {"id": call.id, "action": call.name, "params": call.params} for call in response.calls
         ]

@@ -18,7 +18,7 @@ from pilot.db import transaction
 from pilot.engine.model_catalogue import Chain
 from pilot.errors import ErrorClass, StepError
 from pilot.llm.calls import Attempt
-from pilot.llm.messages import Price
+from pilot.llm.messages import Model, Price
 from pilot.llm.prices import NUMBERS
 
 Rows = list[dict[str, Any]]
@@ -38,6 +38,10 @@ class Booking:
         self._open: Attempt | None = None
         self._settled: list[Attempt] = []
         self._ended = False
+
+    def allows(self, _model: Model) -> bool:
+        """Whether a model may be asked: the ledger has nothing against any."""
+        return True
 
     def open(self, attempt: Attempt) -> None:
         """Reserve an attempt in a commit of its own, which settles the one before.
@@ -95,6 +99,10 @@ class DirectBooking:
         self._chain = chain
         self._generation_id = generation_id
         self._facts = dict(facts or {})
+
+    def allows(self, _model: Model) -> bool:
+        """Whether a model may be asked: the ledger has nothing against any."""
+        return True
 
     def open(self, attempt: Attempt) -> None:
         """Reserve an attempt before it is sent."""

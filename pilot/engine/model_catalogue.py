@@ -91,6 +91,12 @@ class Chain:
     skipped: list[Skipped] = field(default_factory=list)
     baseline: Baseline | None = None
 
+    @property
+    def why_none(self) -> str:
+        """Say why no model can be asked, and what to do."""
+        told = "".join(f" {one.model_id}: {one.reason}" for one in self.skipped)
+        return f"No model can be asked.{told} See System config, Workflow Pilot."
+
     def of(self, model_id: str) -> messages.Model | None:
         """Return the model with this id."""
         return next((one for one in self.models if one.id == model_id), None)

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from pilot import settings
-from pilot.engine import catalogue, folders, inputs, starts, validation
+from pilot.engine import catalogue, folders, inputs, model_catalogue, starts, validation
 from pilot.engine import document as documents
 from pilot.engine.outline import outline
 from pilot.engine.validation.context import MODEL_STEPS
@@ -47,7 +47,7 @@ class Setup:
     """What this installation offers to executions."""
 
     data: Path  # the data folder
-    has_models: bool = True  # steps that ask a model get an answer
+    has_models: bool = False  # recorded answers take the place of all models
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def examine(
     document = version.document if version is not None else None
     enabled = bool(settings.value(session, "pilot_enabled"))
     choice = starts.choose(enabled=enabled, has_pilot_steps=document is not None, override=False)
+    no_model = "" if setup.has_models or agent.demo else _no_model(session)
     items = _permission(agent, asked)
     if not agent.active:
         items.append(Item(True, "agent", "", "", "The agent is switched off."))
@@ -77,23 +78,30 @@ def examine(
         problem = "Pilot steps are switched off: it would run as the simple loop of one model step."
         items.append(Item(False, "switch", "", "", problem))
     if choice.runs == "one_step":
-        items += _simple_loop(agent, setup)
+        items += _simple_loop(agent, no_model)
     if not session.scalar(LIVE_WORKER):
         problem = "No worker is running: an execution stays queued until one is (pilot worker)."
         items.append(Item(False, "worker", "", "", problem))
     items += _missing_inputs(version, saved_inputs(session, agent.id, asked.user_id))
     if document is not None and choice.runs == "pilot_steps":
         items += _document_items(document, agent, setup)
+        items += _model_steps(document, no_model)
     return Preflight(choice, items)
 
 
-def _simple_loop(agent: Agent, setup: Setup) -> list[Item]:
+def _no_model(session: Session) -> str:
+    """Say why a step that asks a model would fail, or nothing."""
+    values, _ = settings.snapshot(session)
+    found = model_catalogue.chain(session, model_catalogue.chosen(values))
+    return "" if found.models else found.why_none
+
+
+def _simple_loop(agent: Agent, no_model: str) -> list[Item]:
     items = []
     if not agent.prompt.strip():
         items.append(Item(True, "prompt", "", "", "The simple loop needs a prompt; it has none."))
-    if not (setup.has_models or agent.demo):
-        problem = "No model is set up: the simple loop asks one, so it would fail."
-        items.append(Item(True, "model", "", "", problem))
+    if no_model:
+        items.append(Item(True, "model", "", "", f"The simple loop would fail. {no_model}"))
     return items
 
 
@@ -137,8 +145,10 @@ def _document_items(document: dict[str, Any], agent: Agent, setup: Setup) -> lis
         step = inside[-1].id if inside else ""
         blocks = issue.severity == "error"
         items.append(Item(blocks, "workflow", step, issue.path, issue.message))
-    if not (setup.has_models or agent.demo):
-        problem = "No model is set up: this step asks one, so it would fail."
-        asking = [node for node in nodes if node.type in MODEL_STEPS]
-        items += [Item(False, "model", node.id, node.path, problem) for node in asking]
     return items
+
+
+def _model_steps(document: dict[str, Any], no_model: str) -> list[Item]:
+    asking = [node for node in outline(document) if node.type in MODEL_STEPS]
+    problem = f"This step would fail. {no_model}"
+    return [Item(False, "model", node.id, node.path, problem) for node in asking if no_model]

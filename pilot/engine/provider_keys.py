@@ -95,9 +95,15 @@ def connection(session: Session, name: str) -> dict[str, str]:
     """
     row = session.get_one(Provider, name, options=[undefer(Provider.sealed)])
     found = {"base_url": row.base_url}
+    if row.flags.get("keyless"):
+        found["key"] = "none"  # the protocol wants a text
     if row.sealed is not None:
         found["key"] = vault.open_sealed(row.sealed, _place(row))
-    optional = {"organisation": row.organisation, "project": row.project}
+    optional = {
+        "allow": _opened(row.base_url),
+        "organisation": row.organisation,
+        "project": row.project,
+    }
     return found | {key: value for key, value in optional.items() if value}
 
 
@@ -190,6 +196,18 @@ def _is_private(host: str) -> bool:
         return ip_address(host).is_private
     except ValueError:
         return host == "localhost" or "." not in host
+
+
+def _opened(base_url: str) -> str:
+    """Return `host:port` of an address in a private network, which an administrator gave: it opens.
+
+    Addresses of the link itself stay closed: clouds answer there with secrets of the machine.
+    """
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    if not _is_private(host) or host.startswith(("169.254.", "fe80")):
+        return ""
+    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
 def _record(

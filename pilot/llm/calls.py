@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID, uuid4
 
 from pilot.errors import ErrorClass, ModelError
@@ -18,7 +18,6 @@ from pilot.llm.messages import Message, Model, Reply, Request, Role, ToolCall, U
 from pilot.llm.reasons import CLASSES, NEVER_ON, FailureReason, ModelFaultError
 
 MAX_ATTEMPTS = 6
-MAX_RETRY_AFTER_S = 8.0
 PAUSE_S = (0.2, 0.5)
 NO_TOKENS = Usage()
 STOPS = {
@@ -58,6 +57,9 @@ class Attempt:
 class Gate(Protocol):
     """Who has to know of each attempt, and may refuse it."""
 
+    def allows(self, model: Model) -> bool:
+        """Whether a model may be asked now; False: it rests after too many failures."""
+
     def open(self, attempt: Attempt) -> None:
         """Book an attempt before it is sent.
 
@@ -95,8 +97,15 @@ class Response:
         return None if None in costs else sum(filter(None, costs), Decimal(0))
 
 
-# Turns a reply into a value, and says what is wrong with it.
-Read = Callable[[Reply], tuple[Any, list[str]]]
+class Reading(NamedTuple):
+    """What a reply means, and what is wrong with it; without issues it is taken."""
+
+    value: Any
+    issues: list[str]
+    reason: FailureReason = FailureReason.SCHEMA  # of the issues
+
+
+Read = Callable[[Reply], Reading]
 
 
 def complete(request: Request, chain: Sequence[Model], gate: Gate, read: Read) -> Response:
@@ -109,6 +118,9 @@ def complete(request: Request, chain: Sequence[Model], gate: Gate, read: Read) -
     course = _Course(request, gate, read)
     for place, model in enumerate(chain):
         if course.is_too_small(model):
+            continue
+        if not gate.allows(model):
+            course.resting.append(model)
             continue
         response = course.ask(model, "fallback" if place else request.role)
         if response is not None:
@@ -128,6 +140,7 @@ class _Course:
     attempts: list[Attempt] = field(default_factory=list)
     retry_after_s: float | None = None
     overfull: list[Model] = field(default_factory=list)  # their windows were too small
+    resting: list[Model] = field(default_factory=list)  # they failed too often just now
 
     def is_too_small(self, model: Model) -> bool:
         """Tell whether the prompt is known to be too long for a model."""
@@ -160,14 +173,15 @@ class _Course:
         attempt = self.attempts[-1]
         match attempt.reason:
             case FailureReason.SCHEMA | FailureReason.SEMANTIC if reply is not None:
-                return _repair(request, reply, attempt.issues)
+                repair = _repair(request, reply, attempt.issues)
+                return repair if self.request.repairs else None
             case FailureReason.TRUNCATED if reply is not None and reply.stop == "truncated":
                 longer = replace(request, max_output=request.max_output * 2)
                 more = wire.max_output(longer, model) > wire.max_output(request, model)
                 return longer if more else None
             case FailureReason.RATE_LIMIT:
                 wait_s = self.retry_after_s
-                if wait_s is None or wait_s > MAX_RETRY_AFTER_S:
+                if wait_s is None or wait_s > self.request.retry_after_max_s:
                     return None
                 threading.Event().wait(wait_s)
                 return request
@@ -219,8 +233,8 @@ class _Course:
         value, issues = None, list[str]()
         reason = STOPS.get(reply.stop)
         if reason is None:
-            value, issues = self.read(reply)
-            reason = FailureReason.SCHEMA if issues else None
+            value, issues, why = self.read(reply)
+            reason = why if issues else None
         usage = reply.usage or _estimated(request, reply)
         flags = reply.flags if reply.usage else (*reply.flags, "usage_estimated")
         message = "; ".join(issues[:5]) or SAID.get(reply.stop, "")
@@ -240,6 +254,10 @@ class _Course:
 
     def error(self) -> ModelError:
         """Return the error that names every failure."""
+        if not self.attempts and self.resting:
+            names = ", ".join(one.id for one in self.resting)
+            text = f"{names} failed too often just now and will be asked again in a moment."
+            return ModelError(ErrorClass.SERVER, text, sent=False)
         if not self.attempts:
             return ModelError(ErrorClass.CONFIG, "No model is set up.", sent=False)
         last = self.attempts[-1]

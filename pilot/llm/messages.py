@@ -67,6 +67,8 @@ class Request:
     effort: Effort = "low"  # of models that know it instead
     timeout_s: float = 60  # of one attempt
     key: str = ""  # idempotency key
+    repairs: bool = True  # whether a model is told once what is wrong with its answer
+    retry_after_max_s: float = 8.0  # longer waits that a provider asks for are not waited for
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def test_without_a_model_the_step_says_so_and_nothing_is_booked(
     execution = wp.start(agent, world.operator.id, mail="I want two")
     status, _, error, _ = wp.wait_for(database, execution)
     assert (status, error["class"]) == ("failed", "config")
-    assert error["message"].startswith("No model is set up")
+    assert error["message"].startswith("No model can be asked")
     assert calls(database, execution) == []
 
 

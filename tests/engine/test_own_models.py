@@ -30,7 +30,11 @@ def test_a_server_of_ones_own_is_added_chosen_and_asked(database):
     settings.change("orchestrator_primary_model", "llama", by=BY)
     (model,) = chain("llama").models
     assert (model.provider, model.offered_by, model.name) == ("openai", "ollama", "llama3.3:70b")
-    assert model.connection == {"base_url": "http://localhost:11434/v1"}
+    assert model.connection == {
+        "base_url": "http://localhost:11434/v1",
+        "allow": "localhost:11434",
+        "key": "none",
+    }
     assert model.flags == own_models.CAUTIOUS | {"tools": True}
     assert model.price is None
     with db.reading(None, sees_all=True) as session:

@@ -16,7 +16,8 @@ ASK = Request("system", (Message("user", "Which?"),), name="it", max_output=100)
 
 
 def read(reply):
-    return reply.text, [] if reply.text == "good" else [f"{reply.text or 'nothing'} is no good"]
+    wrong = [] if reply.text == "good" else [f"{reply.text or 'nothing'} is no good"]
+    return calls.Reading(reply.text, wrong)
 
 
 @pytest.fixture

@@ -186,7 +186,7 @@ def test_a_step_that_asks_a_model_is_named_where_none_is_set_up(operator, world)
     steps = [step, STEPS[0]]
     wp.switch_on()
     page = operator.get(url(wp.make_agent(world.operator.id, steps))).text
-    assert "No model is set up: this step asks one" in page
+    assert "This step would fail. No model can be asked." in page
     assert '<a href="#step-ask">ask</a>' in page
 
 

@@ -6,7 +6,7 @@ being asked, so no model that failed is paid again.
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from pilot import db, settings
 from pilot.audit import Event
 from pilot.engine import document, ledger, model_catalogue
+from pilot.engine.breaker import Breaker, Guarded
 from pilot.engine.catalogue import Catalogue
 from pilot.engine.generation import candidates, prompt, stages, surroundings
 from pilot.engine.generation.candidates import Candidate
@@ -27,7 +28,7 @@ from pilot.engine.model_catalogue import Chain
 from pilot.errors import ErrorClass, FencedError, Issue, ModelError, StepError
 from pilot.llm import calls
 from pilot.llm.calls import Attempt
-from pilot.llm.messages import Reply
+from pilot.llm.messages import Model, Reply
 from pilot.models.call import Call
 from pilot.models.generation import Generation
 from pilot.models.user import User
@@ -73,7 +74,8 @@ def run(claim: Claim, *, data: Path) -> None:
         return
     failure = ""
     try:
-        calls.complete(work.request, work.chain.models, work.gate, work.read)
+        guarded = Guarded(work.gate, Breaker.of(work.values))
+        calls.complete(work.request, work.chain.models, guarded, work.read)
     except ModelError as error:
         failure = error.message
     except StepError as error:
@@ -96,7 +98,7 @@ class _Work:
     gate: "_Gate"
     candidates: list[Candidate] = field(default_factory=list)
 
-    def read(self, reply: Reply) -> tuple[Any, list[str]]:
+    def read(self, reply: Reply) -> calls.Reading:
         """Read an answer as a workflow; what is wrong with it goes back to the model."""
         found = candidates.read(
             reply.text,
@@ -107,8 +109,9 @@ class _Work:
         )
         self.candidates.append(found)
         if found.reason is None:
-            return found, []
-        return None, [f"{one.path or '/'}: {one.message}" for one in found.issues]
+            return calls.Reading(found, [])
+        issues = [f"{one.path or '/'}: {one.message}" for one in found.issues]
+        return calls.Reading(None, issues, found.reason)
 
 
 def _begin(claim: Claim, data: Path) -> _Work | None:
@@ -132,6 +135,11 @@ def _begin(claim: Claim, data: Path) -> _Work | None:
         max_output=values["generation_max_output_tokens"],
         timeout_s=values["generation_timeout_s"],
         key=f"generation:{claim.id}",
+    )
+    question = replace(
+        question,
+        repairs=values["generation_llm_repair"],
+        retry_after_max_s=float(values["llm_retry_after_max_s"]),
     )
     booking = DirectBooking(claim.owner_id, chain, claim.id, {"prompt_version": prompt.VERSION})
     gate = _Gate(claim, booking, Decimal(values["generation_cost_cap_usd"]))
@@ -173,6 +181,10 @@ class _Gate:
         self._booking = booking
         self._cap = cap
         self._last: Attempt | None = None
+
+    def allows(self, _model: Model) -> bool:
+        """Whether a model may be asked: the money is looked at for each attempt."""
+        return True
 
     def open(self, attempt: Attempt) -> None:
         """Book an attempt and tell that it begins.

@@ -46,13 +46,6 @@ def test_an_empty_input_fails_where_the_step_says_so():
         )
 
 
-def test_without_a_model_it_says_what_is_missing():
-    attempt = Attempt("it", 1, StepStatus.RUNNING, input=GIVEN)
-    with pytest.raises(StepError, match="No model is set up") as caught:
-        ai_processing.perform(step(**ASK), context(), attempt, 5, again=False)
-    assert caught.value.error_class is ErrorClass.CONFIG
-
-
 def test_a_demo_agent_is_answered_from_the_recordings(tmp_path):
     attempt = Attempt("it", 1, StepStatus.RUNNING, input=GIVEN)
     around = context()
