@@ -129,7 +129,6 @@ def test_a_full_window_is_not_asked_for_a_longer_answer(peer):
 
 
 @ORDERS
-@pytest.mark.capability(97, 98)
 def test_the_cost_is_that_of_all_attempts_as_the_provider_bills_them(peer, order):
     first, second = order
     used = {"input": 101, "cache_read": 1_000, "cache_write": 37, "output": 11, "reasoning": 5}
