@@ -15,6 +15,7 @@ _HARD = ("FILTER", "WINDOW", "COLUMNS", "RECIPIENTS", "ADDR", "QUOTE", "NUM", "U
          "EMPTY", "APPROVAL", "SUBJECT", "NEGATION", "NAME", "UNIQUE", "LIMIT", "ORDER", "APPEND",
          "DELETE", "UNABLE", "SHEET")  # fmt: skip
 _WISHES = {
+    "needs", "wants", "expects", "asks", "summary", "gets", "receives",
     "please", "need", "want", "must", "should", "also", "would", "like", "could", "can", "shall",
     "text", "sms", "post", "call", "upload", "print", "delete", "update", "change", "attach", "if",
     "unless", "only", "not", "no", "without", "except", "then", "and", "or", "each", "every",
@@ -39,7 +40,7 @@ _STATES = {
     "forget", "miss", "struggle", "use", "always", "often", "tend", "hate", "love", "tire", "try",
     "get", "look", "spend", "preparing", "prepare", "planning", "working", "writing", "wondering",
     "trying", "do", "responsible", "plan", "prefer", "usually", "sometimes", "been",
-    "used", "checks", "happens", "needs",
+    "used", "check", "overlook", "ignore", "happens",
 }  # fmt: skip
 
 
@@ -84,13 +85,16 @@ def _is_statement(chart: Chart, start: int, end: int) -> bool:
     """Say whether a clause begins like "we keep ..." or "the sales meeting is ..."."""
     words = [token.word for token in chart.tokens[start : min(end, start + 5)]]
     if words[0] in _SUBJECTS:
-        return any(word in _STATES for word in words[:4])
+        return any(_is_state(word) for word in words[:4])
     if words[0] not in _ARTICLES:
         return False
-    at = next((at for at, word in enumerate(words) if word in _STATES), 0)
+    at = next((at for at, word in enumerate(words) if _is_state(word)), 0)
     tags = ("ENTITY", "ROWNOUN", "LISTNOUN", "MAILNOUN", "COL", "SHEET", "VAL")
     return at > 1 and not any(
-        chart.at(start + place, tag) for place in range(1, at) for tag in tags
+        chart.at(start + place, tag)
+        for place in range(1, at)
+        for tag in tags
+        if not chart.at(start + place, "ROLEWORD")
     )
 
 
@@ -116,11 +120,20 @@ def _is_harmless(
         return False
     hard = [tag for tag in _HARD if not (tag == "NEGATION" and words & allowed & {"not", "no"})]
     return not any(
-        edge.end <= end and not (edge.tag == "SHEET" and own in edge.value)
+        edge.end <= end and not (edge.tag == "SHEET" and _is_harmless_name(chart, edge, own))
         for at in range(start, end)
         for tag in hard
         for edge in chart.at(at, tag)
     ) and not _is_marked(chart, start, end)
+
+
+def _is_harmless_name(chart: Chart, edge: Edge, own: tuple[str, str]) -> bool:
+    """Say whether a table's name is that of the one read, or a word for people."""
+    return own in edge.value or bool(chart.at(edge.start, "ROLEWORD"))
+
+
+def _is_state(word: str) -> bool:
+    return word in _STATES or word.removesuffix("s") in _STATES
 
 
 def _is_marked(chart: Chart, start: int, end: int) -> bool:

@@ -80,7 +80,7 @@ def _nothing(run: Run) -> bool | None:
     if _denies_column(run):
         return None
     none = bool(words & _NOTHING) or (first != "for" and run.has("NONE"))
-    return True if none or ("not" in words and words & _ANY) else None
+    return True if none or ("not" in words and (words & _ANY or last == "not")) else None
 
 
 def _denies_column(run: Run) -> bool:
@@ -109,8 +109,19 @@ def _texts(chart: Chart) -> Iterator[Edge]:
         end = start
         while end < min(len(tokens), start + MAX_TEXT) and not _stops(chart, start, end):
             end += 1
-        if end > start:
+        if end > start and not _goes_on(chart, end):
             yield Edge("FREETEXT", start, end, chart.between(start, end))
+
+
+def _goes_on(chart: Chart, end: int) -> bool:
+    """Say whether the sentence goes on with somebody else to tell: no tasks, and tell Bob."""
+    joined = chart.tokens[end : end + 1] and chart.tokens[end].word in {",", "and", "but", ";"}
+    for at in range(end, len(chart.tokens) if joined else 0):
+        if chart.tokens[at].kind == "break":
+            return False
+        if chart.at(at, "SEND") or chart.at(at, "ADDR"):
+            return True
+    return False
 
 
 def _stops(chart: Chart, start: int, at: int) -> bool:

@@ -53,7 +53,8 @@ _OUT = set_of(
     filter filtered filtering strip stripped stripping out away avoid avoiding avoided clear
     cleared weed weeded merge merged merging collapse collapsed collapsing rid suppress suppressed
     leave left leaving throw thrown cut clean cleaned purge purged prevent hide hidden kick kicked
-    prune toss tossed take taken condense condensed
+    prune toss tossed take taken condense condensed kill killed gone go goes banned unwanted
+    forbidden prohibited undesired scrap scrapped ditch ditched
     """
 )
 _ROWS_WORDS = (
@@ -81,6 +82,13 @@ _ROWS_WORDS = (
     )
 )
 _WHO = set_of("nobody anyone anybody everyone everybody noone")
+_SHOWN = set_of(
+    """
+    appear appears appearing appeared list listed listing show shown showing occur occurs occurring
+    include included including contain contained containing print printed
+    """
+)
+_IN_TABLE = {"table", "list", "sheet"}
 _EACH_ONCE = set_of("each once just only one time exactly")
 _POLITE = set_of("please then also and so make sure ensure :")
 _NO_END = set_of("and so then please also with to of the a an in which who when if on : = by for")
@@ -120,7 +128,7 @@ def _rows(run: Run) -> Unique | None:
     is_off = words & {"false", "off"} or (words & {"no"} and words & {"unique", "dedupe", "dedup"})
     if is_open or is_off or run.has("PERSON") or words & _WHO:
         return None
-    rows = Unique("rows" if _row_words(run) else None)
+    rows = Unique("rows" if _row_words(run) or words & _SHOWN or words & _IN_TABLE else None)
     return rows if _says_once(run, is_row=rows.of is not None) else None
 
 

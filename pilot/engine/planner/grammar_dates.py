@@ -244,7 +244,8 @@ SPANS: list[Rule] = [
     ),
     rule(
         "SPAN",
-        """tomorrow or|and|,|plus|to|up|at|most|until* in|within|on|during? the? d=LENGTH after|
+        """tomorrow or|and|,|plus|to|up|at|most|until|one|any|of* in|within|on|
+        during? the? d=LENGTH after|
         following|thereafter|that|follow|it|afterwards|tomorrow|this|later+""",
         _after_tomorrow,
     ),

@@ -33,6 +33,29 @@ def _conditional(match: Match) -> bool | None:
     return True if words & _CONDITIONS else None
 
 
+def _present(match: Match) -> bool | None:
+    """Return True for "if there are", unless "no" comes behind."""
+    tokens = match.chart.tokens[match.end : match.end + 1]
+    negated = any(token.word in _NEGATED or token.kind == "break" for token in tokens)
+    return None if negated or not tokens or _names_others(match) else True
+
+
+def _names_others(match: Match) -> bool:
+    """Say whether values stand behind the comma: "if there are critical ones, mail the high"."""
+    behind = False
+    for at in range(match.end, len(match.chart.tokens)):
+        token = match.chart.tokens[at]
+        if token.kind == "break":
+            return False
+        behind = behind or token.word == ","
+        if behind and match.chart.at(at, "VAL"):
+            return True
+    return False
+
+
+_NEGATED = set_of("no not none nothing nobody zero 0 never less")
+
+
 def _none_like(match: Match) -> Empty | None:
     text = str(match.value("t"))
     first = text.lower().split()[:1]
@@ -161,6 +184,7 @@ EMPTIES: list[Rule] = [
         """if|when|whenever the|our|my* SHEET|SHEETNOUN|TABLEWORD+ has|have|contains|contain|
         shows|lists|holds any|some|the|at|least|one* ENTITY|ROWNOUN?""",
     ),
+    rule("GUARD", "if|when|whenever there is|are|exist|exists", _present),
     rule("GUARD", "if|when|whenever any|some|the|there|are|is* ENTITY"),
     rule(
         "GUARD",

@@ -6,7 +6,7 @@ _NAMED_PARTS = """who|what|how|where|which|when|why|whom|context|background|reas
     objective|aim|style|layout|look|channel|delivery|via|medium|steps|step|procedure|process|
     workflow|details|
     data|datasource|table|sheet|tab|spreadsheet|file|origin|scope|selection|rules|rule|logic|tasks|
-    task|leads|title|name|headline|summary|description|role|report|report:|type|presentation|
+    task|leads|summary|description|role|report|report:|type|presentation|
     appearance|show|include|includes|keep|take|get|read|pull|fetch|do|action|actions|todo|notes|
     note|
     remark|request|requirement|requirements|spec|specs|specification|frequency|schedule|trigger|
@@ -53,6 +53,25 @@ def _says_too(match: Match) -> bool:
     return False
 
 
+_ENDS = {",", "with", "as", "in", "by", "via", ")", ";"}
+
+
+def _with_receivers(match: Match) -> str | None:
+    """Return "they should get it", where the goal has said who."""
+    before = any(edge.end <= match.start for edge in match.chart.tagged("ADDR"))
+    after = match.chart.tokens[match.end : match.end + 1]
+    ends = all(token.kind == "break" or token.word in _ENDS for token in after)
+    return match.text if before and ends and not _says_too(match) else None
+
+
+def _of_rest(match: Match) -> str | None:
+    """Return "ignore the rest", which the other conditions say already."""
+    words = {token.word for token in match.chart.tokens[match.start : match.end]}
+    says = words & {"rest", "others", "other", "else", "remaining"}
+    kept = {"not", "no"} & words and {"ignored", "skipped", "out", "dropped", "omitted"} & words
+    return match.text if says and not kept else None
+
+
 def _with_addresses(match: Match) -> str | None:
     """Return "our sales team would like to see", where the goal says who gets the mail."""
     tokens = match.chart.tokens[: match.start]
@@ -85,7 +104,7 @@ FRAMES: list[Rule] = [
         "FILLER",
         """thanks|thank|regards|cheers|best|sincerely|yours|greetings|wishes|thx|bye|ciao|br|kr|
         you|kind|warm|with|many|in|advance|again|and|so|much|a|lot|very|FILLER+ ,|BREAK|!|-* NAME
-        NAME? (|FILLER|ROLEWORD|of|the|)|,|BREAK*""",
+        NAME|(|FILLER|ROLEWORD|of|the|)|,|BREAK*""",
         _closing,
     ),
     # as soon as I start the workflow; every time I press start
@@ -93,9 +112,36 @@ FRAMES: list[Rule] = [
         "FILLER",
         """as|soon|when|whenever|once|after|each|every|time|if|the|moment+ i|we|you|it|this|the|
         that|
-        workflow|agent|automation|flow|system+ start|starts|started|run|runs|press|click|launch|
+        workflow|agent|automation|flow|system+ start|starts|started|run|runs|press|hit|tap|push|
+        activate|click|launch|
         trigger|execute|executes|is|kick+ start|run|go|it|this|the|workflow|button|agent|started|
         triggered|executed|automation|flow|off*""",
+    ),
+    # they should get the table; let them have it
+    rule(
+        "FILLER",
+        """they|everyone|everybody|all|each|these|those of|them|three|people|persons|PERSON|
+        recipients*
+        should|must|will|shall|all|each|are|to|have* get|gets|receive|receives|see|sees|getting|
+        receiving it|one|a|an|the|this|same|single|MAILNOUN|LISTNOUN*""",
+        _with_receivers,
+    ),
+    # ignore the rest; other priorities do not matter
+    rule(
+        "FILLER",
+        """,|and|but|please|then|just|you|can|may|should* DELETE the|all|any|every|of* rest|others|
+        other|everything|anything|remaining else|ones|ENTITY|ROWNOUN|stages|priorities|tasks|leads|
+        out|away|aside*""",
+        _of_rest,
+    ),
+    rule(
+        "FILLER",
+        """,|and|but|the|all|any|every* rest|others|other|everything|anything|remaining else|ones|
+        ENTITY|ROWNOUN|stages|priorities|tasks|leads|stage|priority* can|may|should|must|is|are|
+        does|
+        do|be|to|not|no|of* ignored|skipped|irrelevant|interest|matter|matters|out|dropped|needed|
+        wanted|relevant|interesting|excluded|count|counts|omitted""",
+        _of_rest,
     ),
     # as a project manager i want
     rule(

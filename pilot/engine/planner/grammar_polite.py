@@ -56,7 +56,9 @@ POLITE: list[Rule] = [
     rule("FILLER", "you|i|we are|am hereby? requested|asked|instructed to"),
     rule(
         "FILLER",
-        f"""for the|our|my|tomorrow's|a|this|next|an* weekly|daily|monthly|next|team|status*
+        f"""for the|our|my|tomorrow's|a|this|next|an* weekly|daily|monthly|next|team|status|
+        monday|tuesday|
+        wednesday|thursday|friday|morning|sales|project*
         {_MEETINGS} ,|:?""",
     ),
     rule("FILLER", "be|being careful|aware|certain that|to?"),

@@ -55,6 +55,13 @@ def _addresses(match: Match) -> tuple[str, ...] | None:
     return found if all("@" in one for one in found) else None
 
 
+def _next_who(match: Match) -> str | None:
+    """Return one more; "ann@example.com or bob@example.com" leaves open who."""
+    words = {token.word for token in match.chart.tokens[match.start : match.end]}
+    who: str = match.value("i")
+    return None if "or" in words and "@" in who else who
+
+
 def _receiving(match: Match) -> Recipients | None:
     """Return who is to get it; "I want it mailed" alone says less than an address does."""
     found = people("to")(match)
@@ -117,8 +124,8 @@ RECIPIENTS: list[Rule] = [
     rule("WHO", "n=NAME+", _text("n")),
     rule("WHO", "my|the|our|your r=ROLEWORD+", _text("r")),
     rule("WHO", "r=ROLEWORD+", _role),
-    rule("NEXTWHO", "SEP|SEMI|to|well|as+ i=WHO", lambda match: match.value("i")),
-    rule("NEXTWHO", "SEP|SEMI|BREAK+ a=ADDR", lambda match: match.value("a")),
+    rule("NEXTWHO", "SEP|SEMI|to|well|as+ i=WHO", _next_who),
+    rule("NEXTWHO", ",|and|/|&|+|pipe|SEMI|BREAK+ a=ADDR", lambda match: match.value("a")),
     rule("NEXTWHO", "an|plus|to+ a=ADDR", lambda match: match.value("a")),
     rule("NEXTWHO", "a=ADDR", lambda match: match.value("a")),
     rule("WHOLIST", "both? i=WHO i=NEXTWHO*", _flat),
@@ -181,6 +188,7 @@ RECIPIENTS: list[Rule] = [
         following|our* list|below|distribution|following* :|,|-|(+ r=WHOLIST )?""",
         people("to"),
     ),
+    rule("RECIPIENTS", "let r=WHOLIST all|both|each? know|have|see", people("to")),
     # shoot me an email with; keep Ann posted by mail about; the mail is for Ann
     rule(
         "RECIPIENTS",

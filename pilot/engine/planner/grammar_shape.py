@@ -259,6 +259,13 @@ ORDERS: list[Rule] = [
         the? later|further|farther ROWNOUN|ENTITY|date|dates?""",
         Order(None, "end", descending=False),
     ),
+    rule(
+        "ORDER",
+        """the? earlier|sooner|nearer|closer the? ENDING|COLREF is? ,? the? higher|further up|it|
+        in|on|
+        at|to|is|the|LISTNOUN|top|stands|goes|comes*""",
+        Order(None, "end", descending=False),
+    ),
     rule("ORDER", "by|according to? urgency|importance|date|time", Order(unclear="by what")),
 ]
 
@@ -276,6 +283,7 @@ NEXT_ORDERS: list[Rule] = [
 
 _WITHOUT = "without|no|not|NEGATION|DELETE|minus|free|avoid|sans|zero+"
 UNIQUES: list[Rule] = [
+    rule("UNIQUE", ",|( just|only? once ,|)|BREAK", Unique(None)),
     rule(
         "UNIQUE",
         f"{_WITHOUT} any|the|all* DUPLICATE+ of|by|in|for|on|the|per* c=COLREF",

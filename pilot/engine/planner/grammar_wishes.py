@@ -137,7 +137,23 @@ _ONE_TABLE = "The planner sends one mail to all recipients, not different ones."
 
 _EXTRA = "A mail has a text and a table; nothing is drawn or attached."
 
+_AS_IT_IS = "The planner reads the table as it is; it does not know what will change."
+_SOME_ROWS = "A condition holds for all rows of the table, not for some of them."
+
 UNABLES: list[Rule] = [
+    rule(
+        "UNABLE",
+        """could|might|may|can|will|would|about|almost|nearly|likely|soon|expected|going|
+        close+ to|be|
+        soon|shortly* reach|become|reaching|enter|get|move|hit|arrive|make|pass to|at|in|into|it*
+        COLREF EQUAL* LITLIST|VALLIST""",
+        Unable("what may be true later", _AS_IT_IS),
+    ),
+    rule(
+        "UNABLE",
+        "the|and|,* VALLIST ROWNOUN|ENTITY? only|just if|when|where|unless",
+        Unable("a condition for some of the rows", _SOME_ROWS),
+    ),
     rule(
         "UNABLE",
         """with|add|including|include|plus|attach|attaching|append|insert a|an|some|the|bar|pie|our*

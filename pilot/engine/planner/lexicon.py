@@ -104,6 +104,9 @@ supply, ping, hand, give, get to, tell by mail, brief
 """
 
 MAILNOUN = """
+email blast, mail blast, mass mail, mass email, mailshot, broadcast, round mail, circular,
+group mail,
+group email, email broadcast,
 mail, email, emails, mails, message, by mail, by email, via mail, via email, per mail, per email,
 electronic mail, by electronic mail, via electronic mail, in a mail, in an email, as a mail, as an
 email, as mail, as email, a mail, an email, through mail, email message, mail message, e mail, one
@@ -237,6 +240,8 @@ recipient, each address, every address, each of these, each of those, all of the
 all, each addressee, each of the recipients, each of the three, each of these people
 """
 DELETE = """
+do not need, not need, do not care about, not care about, do not care for, not interested in,
+am not interested in, are not interested in, no interest in, do not need to see, disregard,
 drop, remove, skip, ignore, exclude, leave out, leave away, filter out, delete, discard, throw out,
 throw away, omit, disregard, take out, strip, cut, get rid of, weed out, sort out, leave aside,
 eliminate, avoid, forget, except, hide, not include, not consider, do not include, do not show,

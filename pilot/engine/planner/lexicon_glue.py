@@ -1,6 +1,13 @@
 """More words that carry no wish: how people frame a request, praise it, hurry it and close it."""
 
 FRAMING = """
+it would be a great help if, would be a great help if, be a great help if, be a big help if,
+a great help, a big help, if you mailed, if so, alternatively, this question, question, are there,
+is there, are there any, in their inbox, in their inboxes, in their mailbox, to their inbox,
+into their inboxes, with headers, with column headers, with a header row, including headers,
+not as an attachment, not as attachment, no attachment, no attachments, without attachment,
+without attachments, not attached, meant, intended, destined, directed, their addresses,
+addresses are, here are the addresses, out of scope,
 to whom it may concern, end up in, ends up in, end up, ends up, should end up in, both inclusive,
 inclusive of both, both days included, both included, both ends included, inclusively,
 as you can imagine, my way, get started, go ahead and, feel free to, be free to, in one go,
