@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from pilot.engine.planner.asking import Asking
+from pilot.engine.planner.chart import Edge
 from pilot.engine.planner.facts import (
     ColumnRef,
     Columns,
@@ -94,6 +95,29 @@ def ask_loose_days(parse: Parse, asking: Asking) -> None:
         is_loose = isinstance(edge.value, DateWord) and not has_order
         if is_loose or isinstance(edge.value, Today):
             asking.unclear(parse.chart.between(edge.start, edge.end), parse.chart.text)
+
+
+def ask_parts(parse: Parse, asking: Asking) -> None:
+    """Ask when another sentence names other values of a column: they may be for somebody else."""
+    seen: dict[str, tuple[int, set[str]]] = {}
+    for edge in parse.facts:
+        if not isinstance(edge.value, Filter) or edge.value.op != "in":
+            continue
+        name, values = edge.value.column.name, set(map(str, edge.value.values))
+        end, known = seen.get(name, (edge.start, values))
+        apart = any(_parts(parse, one) for one in parse.cover if end <= one.start < edge.start)
+        if apart and not (values <= known or known <= values):
+            why = "All rows go into one table, to everybody who gets the mail."
+            asking.unable([Unable(f"{name} differently in two places", why)])
+        seen[name] = (edge.end, known | values)
+
+
+def _parts(parse: Parse, edge: Edge) -> bool:
+    """Say whether a sentence ends here, or somebody or some days are named."""
+    token = parse.chart.tokens[edge.start]
+    return edge.tag in {"RECIPIENTS", "WINDOW"} or (
+        token.kind == "break" and "\n" not in token.text
+    )
 
 
 def ask_horizons(parse: Parse, windows: Sequence[tuple[str, Span]], asking: Asking) -> None:

@@ -17,6 +17,13 @@ _NUMBERED = """condition|filter|step|rule|criterion|part|point|item|requirement|
     clause|section|phase|number|no"""
 
 
+_GREETINGS = {"dear", "hello", "hi", "hey", "morning", "afternoon", "evening", "day"}
+_PARTINGS = {
+    "thanks", "thank", "regards", "cheers", "best", "sincerely", "yours", "greetings", "wishes",
+    "thx", "bye", "ciao", "br", "kr", "faithfully",
+}  # fmt: skip
+
+
 def _line_start(match: Match) -> str | None:
     """Return a label, where a line, a sentence or a part of one begins."""
     tokens = match.chart.tokens
@@ -32,15 +39,21 @@ def _sentence_start(match: Match) -> str | None:
 
 
 def _opening(match: Match) -> str | None:
-    """Return a salutation, where the goal begins."""
-    return match.text if match.start == 0 else None
+    """Return a salutation, where the goal begins; "Apollo: ..." is none."""
+    words = {token.word for token in match.chart.tokens[match.start : match.end]}
+    named = any(match.chart.at(at, "NAME") for at in range(match.start, match.end))
+    greets = bool(words & _GREETINGS) or not named
+    return match.text if match.start == 0 and greets else None
 
 
 def _closing(match: Match) -> str | None:
     """Return a sign-off, where the goal ends."""
     tokens = match.chart.tokens
     rest = tokens[match.end :]
-    return match.text if all(token.kind == "break" for token in rest) else None
+    begins = not match.start or tokens[match.start - 1].kind == "break"
+    words = {token.word for token in tokens[match.start : match.end]}
+    ends = all(token.kind == "break" for token in rest)
+    return match.text if begins and ends and words & _PARTINGS else None
 
 
 def _says_too(match: Match) -> bool:

@@ -10,6 +10,7 @@ from pilot.engine.planner.chart import Edge
 from pilot.engine.planner.conflicts import (
     ask_horizons,
     ask_loose_days,
+    ask_parts,
     ask_people,
     ask_periods,
     ask_tables,
@@ -109,6 +110,7 @@ def gather(parse: Parse, asking: Asking, samples: Iterable[TableSample], owner: 
     ask_horizons(parse, request.windows, asking)
     ask_periods(request.windows, asking)
     ask_people(parse, asking)
+    ask_parts(parse, asking)
     return request
 
 

@@ -8,7 +8,7 @@ from tests.engine.planner import judging
 
 CHECKED = [
     case
-    for name in ("checked", "voices_tasks", "voices_leads", "voices_more", "careful")
+    for name in ("checked", "voices_tasks", "voices_leads", "voices_more", "voices_late", "careful")
     for case in judging.cases(name)
 ]
 UNSEEN = judging.cases("unseen")
