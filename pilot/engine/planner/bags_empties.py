@@ -35,6 +35,8 @@ _WORDS = (
         important upcoming coming open actually really ones whose who which their its happening
         reading look looking stage step them anymore yet still moment time run period days day
         range requirements requirement this that fall falls falling fulfilled selected
+
+leave leaves leaving produce produces produced deliver delivers bring brings retrieve retrieves
         selecting remain anywhere whatsoever concerned ready deadline deadlines
         """
     )

@@ -112,6 +112,22 @@ def ask_parts(parse: Parse, asking: Asking) -> None:
         seen[name] = (edge.end, known | values)
 
 
+def ask_guards(parse: Parse, asking: Asking) -> None:
+    """Ask about "if there are any from Kim" behind other conditions: it may guard them all."""
+    seen: set[Filter] = set()
+    guard: Edge | None = None
+    for edge in parse.cover:
+        if parse.chart.tokens[edge.start].kind == "break":
+            guard = None
+        elif edge.tag == "GUARD" and seen:
+            guard = edge
+        elif isinstance(edge.value, Filter):
+            if guard is not None and edge.value not in seen:
+                why = "The mail is sent or not; its rows have the conditions said before."
+                asking.unable([Unable(f'"{parse.chart.between(guard.start, edge.end)}"', why)])
+            seen.add(edge.value)
+
+
 def _parts(parse: Parse, edge: Edge) -> bool:
     """Say whether a sentence ends here, or somebody or some days are named."""
     token = parse.chart.tokens[edge.start]

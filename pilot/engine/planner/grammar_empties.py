@@ -100,6 +100,7 @@ CONDITIONS: list[Rule] = [
     rule("IFNONE", f"NOTHING {_TAIL} means|mean that?"),
     rule("IFNONE", "or|and|but|so|,? otherwise|else|alternatively"),
     rule("IFNONE", "on|for|during quiet|empty|slow|calm|such days|day|runs|weeks|week"),
+    rule("IFNONE", "nothing|none|nobody to PLAIN :|->|=>|=|,|-|BREAK+"),
     rule("IFNONE", "in|on any|all? other cases|case"),
     rule("IFNONE", "failing|lacking|absent any|such|that|this|those|these|all+ ENTITY|ROWNOUN* ,?"),
     rule(

@@ -77,6 +77,12 @@ def _with_receivers(match: Match) -> str | None:
     return match.text if before and ends and not _says_too(match) else None
 
 
+def _before_address(match: Match) -> str | None:
+    """Return "my boss wants", where those who get the mail come behind."""
+    after = match.chart.tokens[match.end : match.end + 1]
+    return match.text if after and after[0].kind == "address" else None
+
+
 def _of_rest(match: Match) -> str | None:
     """Return "ignore the rest", which the other conditions say already."""
     words = {token.word for token in match.chart.tokens[match.start : match.end]}
@@ -129,6 +135,13 @@ FRAMES: list[Rule] = [
         activate|click|launch|
         trigger|execute|executes|is|kick+ start|run|go|it|this|the|workflow|button|agent|started|
         triggered|executed|automation|flow|off*""",
+    ),
+    rule(
+        "FILLER",
+        """the|our|my sales|project? ROLEWORD would|wants|want|needs|need|likes|wishes|wish|has|
+        asked
+        like|to|have|for|that*""",
+        _before_address,
     ),
     # they should get the table; let them have it
     rule(

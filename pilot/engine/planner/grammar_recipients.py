@@ -130,7 +130,12 @@ RECIPIENTS: list[Rule] = [
     rule("NEXTWHO", "a=ADDR", lambda match: match.value("a")),
     rule("WHOLIST", "both? i=WHO i=NEXTWHO*", _flat),
     rule("NEXTNAME", "SEP+ NAME+"),
-    rule("WHOLIST", "the|my|our? NAME|ROLEWORD+ NEXTNAME* (|: r=WHOLIST )?", _addresses),
+    rule(
+        "WHOLIST",
+        """the|my|our? NUM? NAME|ROLEWORD|PERSON|reps|rep|sellers|agents+ NEXTNAME*
+        (|: r=WHOLIST )?""",
+        _addresses,
+    ),
     rule(
         "SENT", "SEND|send|off|out|over|it|LISTNOUN|MAILNOUN|DET|ENTITY|ROWNOUN|please|back|again"
     ),

@@ -60,6 +60,9 @@ body, inline, layout, properly, job, rule, rules, case, cases
 
 # Getting, choosing and showing rows; the rest of the goal says which.
 READ = """
+filter them down to, filter it down to, filter them to, filter it to, pare down to, reduce to,
+reduce them to, reduce it to, limit to, limit it to, limit them to, restrict it to,
+restrict them to, filter these for, filter them for, filter them by, filter it by, filter it for,
 dig out, dig up, dig, fish out, hunt down, hunt for, track down, round up, filter down to,
 boil down to,
 whittle down to, weed through, comb, comb through, trawl, trawl through, browse through, skim,
@@ -166,6 +169,8 @@ first in line, first in the list, before the others, before the rest, first of a
 """
 
 ASCENDING = """
+reach their end date, reaches its end date, reach its end date, reach the end date,
+hit their end date, have their end date, meet their end date,
 ascending, asc, ascending order, in ascending order, increasing, in increasing order, ascendingly,
 upwards, a to z, from a to z, alphabetically, in alphabetical order, alphabetical, upward,
 soonest to latest, from soonest to latest, earliest to latest, from earliest to latest,

@@ -1,6 +1,9 @@
 """More words that carry no wish: how people frame a request, praise it, hurry it and close it."""
 
 FRAMING = """
+content is, the content is, contents are, body is, format is, output is, the user, a user,
+the people below, the persons below, the addresses below, the recipients below,
+the people listed, the people named, the following recipients,
 it would be a great help if, would be a great help if, be a great help if, be a big help if,
 a great help, a big help, if you mailed, if so, alternatively, this question, question, are there,
 is there, are there any, in their inbox, in their inboxes, in their mailbox, to their inbox,
@@ -124,6 +127,7 @@ reminder, email reminder, email digest, mail digest, email report, mail report, 
 warning message, warning, notice, advance notice
 """
 TABLEKINDS = """
+particulars, specifics, key data, contact details, contact data, full details,
 lookahead, look ahead, radar, deadline radar, heads up, heads up table, digest, email digest, task
 digest, urgent task digest, deadline digest, deadlines report, deadline report, deadlines digest,
 deadlines overview, deadline overview, deadlines list, deadline list, deadlines table, watchlist,

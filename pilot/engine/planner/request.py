@@ -8,6 +8,7 @@ from pilot.engine.catalogue import TableSample
 from pilot.engine.planner.asking import Asking
 from pilot.engine.planner.chart import Edge
 from pilot.engine.planner.conflicts import (
+    ask_guards,
     ask_horizons,
     ask_loose_days,
     ask_parts,
@@ -111,6 +112,7 @@ def gather(parse: Parse, asking: Asking, samples: Iterable[TableSample], owner: 
     ask_periods(request.windows, asking)
     ask_people(parse, asking)
     ask_parts(parse, asking)
+    ask_guards(parse, asking)
     return request
 
 

@@ -91,6 +91,8 @@ OBJECTS = set_of("the a an it this my your with each every")
 # "hi and critical" is no greeting
 _HI = re.compile(r"\bhi(?= ?(?:/|&|\+|\||-|or\b|and\b)* ?(?:crit|prio))", re.IGNORECASE)
 
+_THIS_DAY = re.compile(r"\b(?:the )?(?:current|present) day\b|\btoday's date\b", re.IGNORECASE)
+
 
 def normalise(goal: str) -> str:
     """Return the goal in NFC with plain signs and folded spaces; line breaks stay."""
@@ -98,6 +100,7 @@ def normalise(goal: str) -> str:
     text = "".join(_SIGNS.get(sign, sign) for sign in text)
     text = re.sub(r"\b(e|to)-(mail|do)", r"\1\2", text, flags=re.IGNORECASE)
     text = _HI.sub("high", text)
+    text = _THIS_DAY.sub("today", text)
     text = re.sub(
         r"\b(excl|incl|max|min|approx|prio|asap|resp)\.(?=\s)", r"\1", text, flags=re.IGNORECASE
     )
