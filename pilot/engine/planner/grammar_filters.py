@@ -53,7 +53,9 @@ def _is_ending(match: Match) -> bool:
 def _counts(match: Match, name: str) -> bool:
     """Say whether "the number of" stands before the condition: it counts rows then."""
     before = range(match.start, match.captures[name][0].start)
-    return any(match.chart.tokens[at].word in {"number", "count"} for at in before)
+    words = match.chart.tokens
+    counts = [at for at in before if words[at].word in {"number", "count"}]
+    return any(words[at + 1].number is None for at in counts)
 
 
 def _bare(op: FilterOp) -> Any:
@@ -390,7 +392,6 @@ FILTERS: list[Rule] = [
         "whenever|wherever a|an|any|the|ENTITY|ROWNOUN|has|have|it|its* f=FILTER",
         lambda match: match.value("f"),
     ),
-    # Notes contain "start"
     rule(
         "FILTER",
         "c=COLREF CONTAIN the|word|words|text|either|one|of|any* v=LITLIST",

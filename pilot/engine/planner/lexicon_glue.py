@@ -1,6 +1,7 @@
 """More words that carry no wish: how people frame a request, praise it, hurry it and close it."""
 
 FRAMING = """
+before that, before this, before doing so, prior to that,
 content is, the content is, contents are, body is, format is, output is, the user, a user,
 the people below, the persons below, the addresses below, the recipients below,
 the people listed, the people named, the following recipients,
