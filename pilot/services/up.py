@@ -109,7 +109,8 @@ def _welcome(config: Config) -> list[str]:
         raise ConfigError(f"PILOT_ADMIN_PASSWORD: {error.message}") from error
     finally:
         db.engine().dispose()
-    return [f"Create the first administrator: {config.url}/first-run/{token}"] if token else []
+    link = f"{config.url}/first-run?token={token}"
+    return [f"Create the first administrator: {link}"] if token else []
 
 
 @dataclass(frozen=True)
