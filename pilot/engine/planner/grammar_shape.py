@@ -133,6 +133,7 @@ COLUMNS: list[Rule] = [
     ),
     rule("NEXTCOL", "SEP|NEWLINE|SEMI|an+ c=COLITEM", lambda match: match.value("c")),
     rule("COLLIST", "c=COLITEM c=NEXTCOL*", _columns),
+    rule("LOOSELIST", "c=COLITEM c=COLITEM c=COLITEM c=COLITEM*", _columns),  # no commas
     rule(
         "COLWORD",
         "columns|column|fields|field|headers|header|headings|heading|attributes|properties",
@@ -184,6 +185,8 @@ COLUMNS: list[Rule] = [
         ROWNOUN|ENTITY?""",
         _several,
     ),
+    rule("COLUMNS", "LISTNOUN with|of|: l=LOOSELIST", _several),
+    rule("COLUMNS", "COLWORD are|:? l=LOOSELIST", _several),
     rule("COLUMNS", "l=COLLIST only|alone", _alone),
     rule("COLUMNS", "only|just the? l=COLLIST", _certain),
     rule("DESCRIPTION", "there is|are|exists|exist the|a|an? COLWORD? COLLIST"),
@@ -216,6 +219,8 @@ COLUMNS: list[Rule] = [
     ),
 ]
 
+
+BY_DATE = "by date"  # clear where the goal counts days of one
 
 ORDERS: list[Rule] = [
     rule("ORDER", "by c=COLREF", _by_alone),
@@ -266,7 +271,8 @@ ORDERS: list[Rule] = [
         at|to|is|the|LISTNOUN|top|stands|goes|comes*""",
         Order(None, "end", descending=False),
     ),
-    rule("ORDER", "by|according to? urgency|importance|date|time", Order(unclear="by what")),
+    rule("ORDER", "by|according to? urgency|importance|time", Order(unclear="by what")),
+    rule("ORDER", "by|according to? the|their? date|dates", Order(unclear=BY_DATE)),
 ]
 
 

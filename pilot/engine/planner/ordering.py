@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pilot.engine.planner.asking import Asking
 from pilot.engine.planner.facts import Filter, Limit, Order
+from pilot.engine.planner.grammar_shape import BY_DATE
 from pilot.engine.planner.parsing import Parse, of
 
 _WORTH = frozenset({"valuabl", "expensiv", "cheapest", "worth", "largest", "biggest"})
@@ -68,7 +69,8 @@ def single_best(parse: Parse, asking: Asking) -> bool:
 
 def _column(parse: Parse, order: Order, window: str | None, asking: Asking) -> str | None:
     if order.unclear:
-        return asking.order_column(order.unclear)
+        is_known = order.unclear == BY_DATE and window is not None
+        return window if is_known else asking.order_column(order.unclear)
     if order.column is not None:
         name = asking.column(order.column, "the order")
         if name is None or not order.sized:
