@@ -50,6 +50,11 @@ class Entry:
         return self.provider.key_set_at is not None or bool(self.provider.flags.get(KEYLESS))
 
     @property
+    def rates(self) -> messages.Price | None:
+        """Its price as costs are counted with it; None: unpriced."""
+        return None if self.price is None else _price(self.price)
+
+    @property
     def skipped(self) -> tuple[str, str] | None:
         """Why it is not asked: a code and a sentence; None if it is."""
         label = self.provider.label

@@ -23,7 +23,7 @@ DEFINITIONS = (
         bool,
         True,
         WORKFLOW_PILOT,
-        "Use the fallback model",
+        "Automatic fallback",
         "On: what the primary model gets wrong or cannot answer goes to the fallback model. Off: "
         "it fails, and the best draft stays to be edited.",
     ),

@@ -20,6 +20,7 @@ from pilot.views import (
     route,
     show_issues,
     toast,
+    workflow_pilot,
 )
 
 bp = Blueprint("system_config", __name__)
@@ -27,7 +28,7 @@ bp = Blueprint("system_config", __name__)
 NAV = ("Set up", "System config", 10, ADMIN)
 
 GROUPS = {group.lower().replace(" ", "-"): group for group in settings.GROUPS}
-NOT_SETTINGS = {"csrf_token", "request_id", "version"}
+NOT_SETTINGS = {"csrf_token", "request_id", "version", workflow_pilot.CONFIRMED}
 
 
 def _definitions(group: str) -> list[Definition]:
@@ -85,27 +86,32 @@ def group(group: str) -> ResponseReturnValue:
 def save(group: str) -> ResponseReturnValue:
     """Store a group's values as one change, then tell what the database holds."""
     form = _form(group, None, None)
+    sent = request.form if group == workflow_pilot.GROUP else None
     try:
+        if sent is not None:
+            with reading() as session:
+                workflow_pilot.refuse_unconfirmed(session, _sent(group))
         saved = settings.change_all(_sent(group), by=actor(), expected_version=_version(form))
     except InvalidError as error:
         if any(issue.code == "setting_unknown" for issue in error.issues):
             raise
         show_issues(form, error.issues)
-        return _page({group: form}, only=group, status=422)
+        return _page({group: form}, only=group, status=422, sent=sent)
     except ConflictError as error:
         form.version.data = error.present["version"]
-        return _page({group: form}, only=group, status=409, clash=error)
+        return _page({group: form}, only=group, status=409, clash=error, sent=sent)
     _tell(saved)
     return redirect_to(f"/system-config#{group}")
 
 
 def _sent(group: str) -> dict[str, Any]:
     """Return what the form says; unknown names stay in it, so that they are refused."""
-    values: dict[str, Any] = {key: request.form[key] for key in request.form.keys() - NOT_SETTINGS}
+    values: dict[str, Any] = {}
     for one in _definitions(group):
-        text = values.get(one.key, "").strip()
+        text = " ".join(request.form.getlist(one.key)).strip()
         values[one.key] = bool(text) if one.type is bool else one.parsed(text)
-    return values
+    unknown = request.form.keys() - values.keys() - NOT_SETTINGS
+    return values | {key: request.form[key] for key in sorted(unknown)}
 
 
 def _version(form: FlaskForm) -> int:
@@ -125,6 +131,22 @@ def _tell(saved: settings.Saved) -> None:
     toast(f"Stored. {'; '.join(texts)}.", undo_url=f"/system-config/changes/{saved.version}/undo")
 
 
+@route(bp, "/system-config/workflow-pilot/refresh", allow=ADMIN, methods=("POST",))
+def refresh() -> ResponseReturnValue:
+    """Show what the choice of the form means, for browsers without script; nothing is stored."""
+    return redirect_to(workflow_pilot.chosen_url())
+
+
+@route(bp, "/system-config/workflow-pilot/fix", allow=ADMIN, methods=("POST",))
+def fix() -> ResponseReturnValue:
+    """Mend one finding about the stored choice."""
+    sent = request.form
+    with reading() as session:
+        values = workflow_pilot.fix(session, sent.get("code", ""), sent.get("setting", ""))
+    _tell(settings.change_all(values, by=actor(), reason=f"fix of {sent['code']}"))
+    return redirect_to(f"/system-config#{workflow_pilot.GROUP}")
+
+
 @route(
     bp, "/system-config/changes/<int(max=2147483647):version>/undo", allow=ADMIN, methods=("POST",)
 )
@@ -140,14 +162,19 @@ def _page(
     only: str | None = None,
     status: int = 200,
     clash: ConflictError | None = None,
+    sent: Any = None,
 ) -> ResponseReturnValue:
     with reading() as session:
         values, version = settings.snapshot(session)
         changed_by = settings.changed_by(session)
         history = settings.history(session)
-    names = [only] if only else list(GROUPS)
+        names = [only] if only else list(GROUPS)
+        pilot = {}
+        if workflow_pilot.GROUP in names:
+            pilot = workflow_pilot.context(session, values, sent)
     return render(
         "system_config/index.html",
+        "workflow_pilot" if only == workflow_pilot.GROUP else None,
         status=status,
         twin=lambda: {"version": version, "settings": _listed(values, changed_by)},
         groups={name: GROUPS[name] for name in names},
@@ -157,6 +184,8 @@ def _page(
         history=history,
         clash=clash,
         known=SETTINGS,
+        pilot=pilot,
+        version=version,
     )
 
 
