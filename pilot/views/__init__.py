@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, cast
 from urllib.parse import quote, unquote
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import (
     Blueprint,
@@ -53,6 +54,7 @@ ROLES: Mapping[str, frozenset[Level]] = {
 }
 
 THEMES = ("system", "light", "dark")
+UTC = ZoneInfo("UTC")
 
 # Marks in a User-Agent, the most special first: each browser names the ones it imitates too.
 BROWSERS = (
@@ -124,6 +126,17 @@ def signed_in() -> UUID:
     if user_id is None:
         raise LookupError("a PUBLIC route asked for the signed-in person")
     return user_id
+
+
+def zone() -> ZoneInfo:
+    """Return the zone times are shown in: the person's, else the browser's, else UTC."""
+    for name in (visitor().zone, request.cookies.get("pilot-zone")):
+        if name and name != "UTC":
+            try:
+                return ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError, OSError):
+                continue  # a cookie may hold anything
+    return UTC
 
 
 def request_id() -> str:

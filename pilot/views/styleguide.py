@@ -1,5 +1,6 @@
 """Every part of the page kit in every state: what pages are built from, and their test bed."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,6 +23,7 @@ from wtforms.validators import InputRequired, Length, NumberRange
 from pilot import db
 from pilot.engine import catalogue, display, step_facts
 from pilot.errors import Issue
+from pilot.reports.spending import NOTHING
 from pilot.views import ADMIN, redirect_to, render, route, toast
 
 bp = Blueprint("styleguide", __name__, url_prefix="/styleguide")
@@ -108,6 +110,20 @@ GRAPH_LOOKS = {
     "log": "skipped",
 }
 
+BARS = [
+    {
+        "name": name,
+        "share": share,
+        "wasted": wasted,
+        "spent": replace(NOTHING, cost=Decimal(cost), tokens=tokens, unpriced=unpriced),
+    }
+    for name, share, wasted, cost, tokens, unpriced in (
+        ("2026-03-14", 1, 0.25, "1.24", 18_204, 3),
+        (HOSTILE, 0.5, 0.5, "0.62", 900, 0),
+        (LONG, 0, 0, "0", 0, 0),
+        (ARABIC, 0.01, 0, "0.00026", 7, 0),
+    )
+]
 FILTERS = (
     {"name": "q", "label": "Search", "kind": "search", "value": HOSTILE},
     {
@@ -220,6 +236,7 @@ def index() -> ResponseReturnValue:
         nodes=GRAPH_NODES,
         edges=GRAPH_EDGES,
         looks=GRAPH_LOOKS,
+        bars=BARS,
         crowd=[(str(number), str(number), "step") for number in range(201)],
         document=DOCUMENT,
         lines=display.lines(WORKFLOW, known),

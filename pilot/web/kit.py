@@ -13,10 +13,9 @@ from jinja2 import StrictUndefined
 from markupsafe import Markup
 
 from pilot import db, strictjson
-from pilot.views import formats, graph_layout, wants_fragment
+from pilot.views import formats, graph_layout, wants_fragment, zone
 from pilot.web import pictures
 from pilot.web.security import nonce
-from pilot.web.visitors import zone
 
 HEADING = re.compile(r"<(/?)h[1-6]>")
 KEY = re.compile(r'"(?:[^"\\]|\\.)*":')

@@ -2,17 +2,14 @@
 
 import hashlib
 from typing import Any, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import Flask, Request, request
 from flask_login import LoginManager
 
 from pilot.engine import users
 from pilot.errors import UnavailableError
-from pilot.views import THEMES, Visitor, visitor
+from pilot.views import THEMES, Visitor
 from pilot.web.requests import PilotRequest
-
-UTC = ZoneInfo("UTC")
 
 
 def cookie_names(secret_key: str, *, https: bool) -> tuple[str, str]:
@@ -47,17 +44,6 @@ def install(app: Flask) -> None:
         if user is None:
             return None
         return Visitor(user.id, user.name, user.email, frozenset(user.roles), user.zone)
-
-
-def zone() -> ZoneInfo:
-    """Return the zone times are shown in: the person's, else the browser's, else UTC."""
-    for name in (visitor().zone, request.cookies.get("pilot-zone")):
-        if name and name != "UTC":
-            try:
-                return ZoneInfo(name)
-            except (ZoneInfoNotFoundError, ValueError, OSError):
-                continue  # a cookie may hold anything
-    return UTC
 
 
 def theme() -> str:
