@@ -60,7 +60,7 @@ def offer(
             draft.document, known, max_steps=int(values["pilot_max_steps"])
         )
         wrong = any(one.severity == "error" for one in issues)
-        if generator == CACHE and not wrong and values["generation_semantic_gate"] != "off":
+        if not wrong and values["generation_semantic_gate"] != "off":
             forgotten = semantic_gate.check(row.goal, draft.document, known)
     duration_ms = round((time.monotonic() - started) * 1000)
     return Offer(generator, draft, issues, forgotten, duration_ms)

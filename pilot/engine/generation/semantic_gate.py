@@ -30,8 +30,16 @@ _IF_NONE = re.compile(
 _SENDS = set_of(
     "send mail email e-mail notify post create append save upload write update delete forward reply"
 )
+_DOINGS = set_of(  # what a sentence may ask for besides sending
+    """
+    translate summarize summarise classify categorize categorise extract research compare convert
+    remind call invite assign schedule label tag archive delete attach export import print rank
+    score rewrite shorten enrich check validate verify calculate merge join group
+    """
+)
 _NEGATED = set_of("not no never without except excluding nor")
 _LOOK_BACK = 3
+_SMALL = 2  # such numbers count sentences and steps more often than things
 _PLAIN = set_of(
     """
     a an the and or of in on at to for from with by as is are be was were it its this that these
@@ -108,23 +116,26 @@ def _literal(token: Token, said: _Said) -> Iterator[str]:
     kind = LITERALS.get(token.kind)
     if kind and text not in " ".join(said.text.replace('\\"', '"').split()):
         yield f"{kind} {token.text!r} is in the goal, but in no step."
-    if token.kind == "number" and not said.has_number(f"{token.number}"):
+    counts = token.kind == "number" and (token.number or 0) > _SMALL
+    if counts and not said.has_number(f"{token.number}"):
         yield f"The number {token.text} is in the goal, but in no step."
 
 
 def _constraint(token: Token, said: _Said) -> Iterator[str]:
-    if token.kind == "word" and token.word not in _PLAIN and token.stem not in said.stems:
+    names = token.kind == "word" and token.capital and token.word not in _PLAIN
+    if names and token.stem not in said.stems:
         yield f'"Only {token.text}" is in the goal, but nothing selects it.'
 
 
 def _clauses(tokens: list[Token], said: _Said) -> Iterator[str]:
-    """Find sentences of which not one word of content came into the draft."""
+    """Find sentences that begin with something to do, of which no word came into the draft."""
     clause: list[Token] = []
     for token in [*tokens, None]:
         if token is not None and token.kind != "break":
             clause.append(token)
             continue
         content = [one for one in clause if one.kind == "word" and one.word not in _PLAIN]
-        if len(content) > 1 and not any(one.stem in said.stems for one in content):
+        begins = content[0].word in _DOINGS if content else False
+        if begins and not any(one.stem in said.stems for one in content):
             yield f"Nothing in the draft speaks of: {' '.join(one.text for one in clause)[:120]}"
         clause = []

@@ -62,7 +62,7 @@ def _appended(match: Match) -> Append | None:
     """Return the target of a verb that stands before in the same sentence."""
     at = match.start - 1
     while at >= 0 and match.chart.tokens[at].kind != "break":
-        if match.chart.at(at, "APPEND"):
+        if match.chart.at(at, "ADDING"):
             return _append(match)
         at -= 1
     return None
@@ -110,7 +110,7 @@ TABLES: list[Rule] = [
     ),
     rule(
         "APPEND",
-        f"""APPEND {_OBJECT} {_INTO} the|my|our|end|of|a* SHEETNOUN|called|named* t=SHEET
+        f"""ADDING {_OBJECT} {_INTO} the|my|our|end|of|a* SHEETNOUN|called|named* t=SHEET
         SHEETNOUN*""",
         _append,
     ),
@@ -154,7 +154,7 @@ SKIPS: list[Rule] = [
     ),
     rule(
         "SKIP",
-        "only|just|add|but|and|,|APPEND* new ones|ROWNOUN|ENTITY|MAILNOUN|k=COLREF+ only?",
+        "only|just|add|but|and|,|ADDING* new ones|ROWNOUN|ENTITY|MAILNOUN|k=COLREF+ only?",
         _skip,
     ),
     rule(

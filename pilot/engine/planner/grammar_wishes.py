@@ -56,7 +56,7 @@ WORDS: list[Rule] = [
     rule(
         "APPROVAL",
         f"""but|and|,|please|then|only* ask|asking|consult|consulting|check|checking|confirm|
-        confirming with|by? w=WHO for|about|to|whether|if* APPROVAL|APPROVE|{_FIRST}|it|is|
+        confirming with|by? w=WHO for|about|to|whether|if* CONSENT|APPROVE|{_FIRST}|it|is|
         ok|permission+ {_BEFORE}""",
         _approval,
     ),
@@ -64,14 +64,14 @@ WORDS: list[Rule] = [
         "APPROVAL",
         f"""but|and|,|only|this|it|MAILNOUN|sending|that* after|upon|with|pending|needs|need|
         requires|require|subject|under|following|wait|waits|waiting|get|getting|once|having|
-        obtain|have|given|want|request to|for|you|on|have|got|a|an|the|from* w=WHO?
-        APPROVAL|approved by|from|of? w=WHO? {_BEFORE}""",
+        obtain|have|given|want|ask|asking|seek|request to|for|you|on|have|got|a|an|the|from* w=WHO?
+        CONSENT|approved by|from|of? w=WHO? {_BEFORE}""",
         _approval,
     ),
     rule(
         "APPROVAL",
         f"""but|and|,|only|wait* after|once|when|until|till|as|soon|if|provided|unless+ w=WHO
-        has|have|is|had|did|do|give|gives|given|say|says|said* APPROVE|APPROVAL|yes|fine|
+        has|have|is|had|did|do|give|gives|given|say|says|said* APPROVE|CONSENT|yes|fine|
         happy {_OBJECT} {_BEFORE}""",
         _approval,
     ),
@@ -103,27 +103,27 @@ WORDS: list[Rule] = [
     rule(
         "APPROVAL",
         f"""but|and|,|please* do not SEND {_OBJECT} {SAYING} until|before|unless|without w=WHO
-        has|have|is|my|had* APPROVE|APPROVAL {_OBJECT}""",
+        has|have|is|my|had* APPROVE|CONSENT {_OBJECT}""",
         _approval,
     ),
     rule(
         "APPROVAL",
         f"""but|and|,|please|not|never|nothing|SEND|do|it|is|be|goes|out|leaves* without w=WHO
-        APPROVAL {_OBJECT}""",
+        CONSENT {_OBJECT}""",
         _approval,
     ),
     rule("APPROVAL", f"but|and|,|please* {_FIRST} w=WHO APPROVE {_OBJECT}", _approval),
     rule(
         "APPROVAL",
         """but|and|,|please* before sending|SEND|it|the|goes|out|MAILNOUN|LISTNOUN|is|anything|
-        sent|you|,* ask|let|check|get|wait with|for? w=WHO APPROVAL|APPROVE|to|it|this*""",
+        sent|you|,* ask|let|check|get|wait with|for? w=WHO CONSENT|APPROVE|to|it|this*""",
         _approval,
     ),
     rule(
         "APPROVAL",
         """before it|this|that|the|MAILNOUN|LISTNOUN|anything|you* is|gets|goes|be|being|SEND|sent|
         out|send|leaves|off|it* ,? w=WHO want|wants|would|like|need|needs|have|has|must|should|to|
-        will|shall* APPROVE|APPROVAL it|this|that|the|MAILNOUN*""",
+        will|shall* APPROVE|CONSENT it|this|that|the|MAILNOUN*""",
         _approval,
     ),
     rule("APPROVAL", f"approval|confirmation :|=|by|of|from+ w=WHO {_BEFORE}", _approval),

@@ -221,7 +221,7 @@ approve, confirm, sign off, sign it off, okay, ok, release, authorise, authorize
 review, check, give my ok, give the go ahead, clear, say yes, validate, approve of, look over,
 give my okay, see, have a look, take a look, allow, consent, green light, give the green light
 """
-APPROVAL = """
+CONSENT = """
 approval, confirmation, ok, okay, go ahead, consent, permission, sign off, release, review, check,
 green light, agreement, authorisation, authorization, nod, decision, acceptance, signoff, yes
 """
@@ -254,7 +254,7 @@ do not consider, do not count, do not list, do not want
 """
 BLANK = "empty, blank, missing, unset, not set, not filled, not filled in, absent, null, unknown"
 
-APPEND = """
+ADDING = """
 append, add, write, save, put, log, record, copy, store, insert, enter, move, transfer, export,
 be appended, be added, be written, be saved, be stored, be logged
 """

@@ -141,7 +141,7 @@ def parse(
     add_uniques(chart)
     chart.apply(grammar_shape.NEXT_ORDERS)
     _leave_out(chart, left_out)
-    _forget_targets(chart)
+    _let_show(chart)
     for edge in backgrounds(chart, (known.sample.table, known.sample.tab)):
         chart.add(edge)
     cover = best_cover(chart, _COSTS, UNKNOWN_COST)
@@ -255,7 +255,7 @@ def _add_words(chart: Chart, own: set[str]) -> None:
             continue
         if token.stem in own and not chart.at(at, "ENTITY"):
             chart.add(Edge("TABLEWORD", at, at + 1, token.text))
-        if not any(chart.at(at, tag) for tag in ("FILLER", "SEND", "APPEND", "DELETE", "READ")):
+        if not any(chart.at(at, tag) for tag in ("FILLER", "SEND", "ADDING", "DELETE", "READ")):
             chart.add(Edge("TERMWORD", at, at + 1, token.text))
         if token.capital and _is_free(chart, at):
             chart.add(Edge("NAME", at, at + 1, token.text))
@@ -303,14 +303,11 @@ def _add_search_words(chart: Chart) -> None:
             chart.add(Edge("FILLER", at, at + 1, token.text))
 
 
-def _forget_targets(chart: Chart) -> None:
-    """Leave "move" and "save" unexplained where nothing says which table rows go to."""
-    for (start, tag), edges in chart.edges.items():
-        if tag == "APPEND":
-            safe = chart.tokens[start].word in _SHOWING
-            chart.edges[start, tag] = [
-                one for one in edges if isinstance(one.value, Append) or safe
-            ]
+def _let_show(chart: Chart) -> None:
+    """Let "put" and "add" say nothing of rows where they only place a text in the mail."""
+    for at, token in enumerate(chart.tokens):
+        if token.word in _SHOWING and chart.at(at, "ADDING"):
+            chart.add(Edge("FILLER", at, at + 1, token.text))
 
 
 def _leave_out(chart: Chart, texts: Iterable[str]) -> None:
