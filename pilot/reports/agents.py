@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
+from pilot.reports.spending import COUNTED, ENDED, RECORDED
 
 NEWEST = 2**31 - 1  # no version has such a number
 # The newest executions of an agent, by the index on (agent_id, id): written with "=", the planner
@@ -25,11 +26,28 @@ STATISTICS = f"""LATERAL (
     FROM (SELECT status, created_at, started_at, finished_at,
                  created_at > pilot_now() - interval '30 days' AS recent
             FROM execution WHERE {NEWEST_OF.format("a.id", 100)}) e) r"""  # noqa: S608 -- constants
+# Half of the executions of the last 30 days that ended cost no more; those with an unpriced call
+# are counted apart.
+COSTS = f"""LATERAL (
+  SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY m.cost) FILTER (WHERE m.unpriced = 0)
+           AS median_cost_usd,
+         count(*) FILTER (WHERE m.unpriced > 0) AS unpriced_executions,
+         coalesce(bool_or(m.recorded), false) AS recorded
+    FROM (SELECT id, created_at, finished_at
+            FROM execution WHERE {NEWEST_OF.format("a.id", 100)}) e
+   CROSS JOIN LATERAL (
+     SELECT coalesce(sum(c.cost) FILTER (WHERE {COUNTED}), 0) AS cost,
+            count(*) FILTER (WHERE {COUNTED} AND c.cost IS NULL) AS unpriced,
+            coalesce(bool_or({RECORDED}), false) AS recorded
+       FROM call c WHERE c.execution_id = e.id AND {ENDED}) m
+   WHERE e.finished_at IS NOT NULL AND e.created_at > pilot_now() - interval '30 days'
+  ) k"""  # noqa: S608 -- constants of this file
 SORTS = {
     "name": Sort("lower(a.name)", "text"),
     "changed": Sort("a.updated_at", "timestamptz"),
     "completed": Sort("coalesce(r.succeeded::float8 / nullif(r.ended, 0), -1)", "float8"),
     "median": Sort("coalesce(r.median_ms, -1)", "int8"),
+    "cost": Sort("coalesce(k.median_cost_usd, -1)", "numeric"),
     "used": Sort("coalesce(r.last_at, 'epoch')", "timestamptz"),
 }
 SOURCE = Source(
@@ -41,14 +59,16 @@ SOURCE = Source(
     counted="agent a",
 )
 SORTED_BY_STATISTICS = replace(SOURCE, tables=f"{SOURCE.tables} CROSS JOIN {STATISTICS}")
+SORTED_BY_COST = replace(SOURCE, tables=f"{SOURCE.tables} CROSS JOIN {COSTS}")
+SOURCES = {"name": SOURCE, "changed": SOURCE, "cost": SORTED_BY_COST}
 OF_PAGE = text(f"""
-SELECT a.id, r.*,
+SELECT a.id, r.*, k.*,
        a.created_at < pilot_now() - interval '30 days'
          AND coalesce(r.last_at < pilot_now() - interval '30 days', true) AS unused,
        (SELECT json_agg(json_build_object('id', l.id, 'status', l.status) ORDER BY l.id)
           FROM (SELECT id, status FROM execution
                  WHERE {NEWEST_OF.format("a.id", 10)}) l) AS strip
-  FROM agent a CROSS JOIN {STATISTICS} WHERE a.id = ANY(:ids)
+  FROM agent a CROSS JOIN {STATISTICS} CROSS JOIN {COSTS} WHERE a.id = ANY(:ids)
 """)  # noqa: S608 -- constants of this file
 VERSIONS = text("""
 SELECT v.number, v.reason, v.origin, v.created_at, u.name AS author,
@@ -84,8 +104,7 @@ def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
         values["q"] = filters.q
     if filters.active is not None:
         conditions.append("a.active" if filters.active else "NOT a.active")
-    plain = wanted.sort.removeprefix("-") in {"name", "changed"}
-    source = SOURCE if plain else SORTED_BY_STATISTICS
+    source = SOURCES.get(wanted.sort.removeprefix("-"), SORTED_BY_STATISTICS)
     found = fetch(session, source, conditions, values, wanted)
     ids = [row["id"] for row in found.rows]
     facts = {row["id"]: row for row in session.execute(OF_PAGE, {"ids": ids}).mappings()}

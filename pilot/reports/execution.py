@@ -16,6 +16,8 @@ from pilot.engine.status import FINAL
 from pilot.models.agent import WorkflowVersion
 from pilot.models.execution import Execution
 from pilot.models.user import User
+from pilot.reports import calls
+from pilot.reports.calls import Calls
 
 SHOWN_EVENTS = 500
 
@@ -80,6 +82,7 @@ class Shown:
     steps: list[Step]
     approval_id: UUID | None  # the open one
     worker: str | None
+    calls: Calls  # to models
     seq: int = field(default=0)
 
     @property
@@ -212,6 +215,7 @@ def shown(session: Session, execution_id: UUID) -> Shown:
         steps=_steps(session, row.id, document),
         approval_id=session.scalar(APPROVAL, {"id": row.id}),
         worker=worker,
+        calls=calls.of_execution(session, row.id),
         seq=row.event_seq,
     )
 
@@ -222,6 +226,7 @@ def facts(shown: Shown) -> dict[str, Any]:
         "started_by": shown.started_by,
         "duration_ms": shown.duration_ms,
         "event_seq": shown.seq,
+        **calls.facts(shown.calls),
         "steps": [_step_facts(step) for step in shown.steps],
     }
 

@@ -31,6 +31,12 @@ COLUMNS = (
         "sort": "median",
         "help": "Half of these executions took less.",
     },
+    {
+        "label": "Median cost",
+        "number": True,
+        "sort": "cost",
+        "help": "Half of those that ended in 30 days cost no more; no calls to models: $0.",
+    },
     {"label": "Last used", "sort": "used"},
     {"label": "Owner"},
 )

@@ -1,6 +1,7 @@
 """The list of executions; its filters, order and page are in the URL."""
 
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
@@ -20,11 +21,28 @@ NAV = ("Work", "Executions", 30, VIEW)
 WORDS = [(str(one), str(one).replace("_", " ").capitalize()) for one in ExecutionStatus]
 STATUSES = (("", "Any"), *WORDS)
 MODES = (("", "Any"), ("run", "Run"), ("test", "Test"))
+WITHIN = (("", "Any time"), ("24h", "Last 24 hours"), ("7d", "Last 7 days"))
+MONEY = (
+    ("", "Any"),
+    ("paid", "More than $0"),
+    ("unpriced", "With unpriced calls"),
+    ("wasted", "With wasted calls"),
+    ("recorded", "Recorded answers"),
+    ("none", "No model asked"),
+)
+MOST_USD = 1_000_000
 COLUMNS = (
     {"label": "Agent", "sort": "agent"},
     {"label": "Status", "sort": "status"},
     {"label": "Started", "sort": "started"},
     {"label": "Duration", "number": True, "sort": "duration"},
+    {
+        "label": "Cost",
+        "number": True,
+        "sort": "cost",
+        "help": "Of its calls to models; a call without a price is named, never $0.",
+    },
+    {"label": "Tokens", "number": True, "sort": "tokens"},
     {"label": "Version", "number": True},
     {"label": "Mode"},
     {"label": "By"},
@@ -83,8 +101,26 @@ def _filters() -> tuple[Filters, list[tuple[str, str]]]:
         q=request.args.get("q", "").replace("\0", "").strip()[:200],
         since=parsed("since", date.fromisoformat),
         until=parsed("until", date.fromisoformat),
+        within=choice("within", WITHIN),
+        money=choice("money", MONEY),
+        cost_min=parsed("cost_min", _usd),
     )
     return filters, ignored
+
+
+def _usd(text: str) -> Decimal:
+    """Return an amount in USD.
+
+    Raises:
+        ValueError: it is none, or larger than any execution costs.
+    """
+    try:
+        found = Decimal(text.strip().removeprefix("$"))
+    except InvalidOperation as error:
+        raise ValueError(text) from error
+    if not (found.is_finite() and 0 <= found <= MOST_USD):
+        raise ValueError(text)
+    return found
 
 
 def _fields(filters: Filters) -> list[dict[str, Any]]:
@@ -96,6 +132,9 @@ def _fields(filters: Filters) -> list[dict[str, Any]]:
         field("q", "Agent, error or id", "search"),
         field("status", "Status", "select", options=STATUSES),
         field("mode", "Mode", "select", options=MODES),
+        field("money", "Cost", "select", options=MONEY),
+        field("cost_min", "Cost from (USD)", "text"),
+        field("within", "Started", "select", options=WITHIN),
         field("since", "From (UTC day)", "date"),
         field("until", "To (UTC day)", "date"),
     ]

@@ -110,7 +110,8 @@ GRAPH_LOOKS = {
     "log": "skipped",
 }
 
-BARS = [
+COMPARED = {"compared": 9, "compared_cost": Decimal("1.24"), "counterfactual": Decimal(3)}
+BARS: list[dict[str, Any]] = [
     {
         "name": name,
         "share": share,
@@ -124,6 +125,7 @@ BARS = [
         (ARABIC, 0.01, 0, "0.00026", 7, 0),
     )
 ]
+BARS[0]["spent"] = replace(BARS[0]["spent"], **COMPARED)
 FILTERS = (
     {"name": "q", "label": "Search", "kind": "search", "value": HOSTILE},
     {

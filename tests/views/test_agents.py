@@ -3,11 +3,13 @@
 import csv
 import io
 import time
+from decimal import Decimal
 
 import pytest
 
 from pilot.engine import agents
 from tests.engine import worker_process as wp
+from tests.reports.ledger_rows import book
 
 STEPS = [{"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}]
 
@@ -42,6 +44,22 @@ def test_a_row_tells_how_its_executions_went(operator, agent, world, superuser):
     assert [one["id"] for one in row["strip"]] == [str(one) for one in ids[2:]]
     assert row["strip"][-1]["status"] == "failed"
     assert "11 of 12, too few to rate" in operator.get("/agents").text
+
+
+def test_the_median_cost_counts_ended_executions_with_a_price(operator, agent, world, superuser):
+    ids = [wp.start(agent, world.operator.id) for _ in range(5)]
+    costs = ("0.3", "0.000000000001", "0.2", None, "9")
+    for execution, cost in zip(ids, costs, strict=True):
+        price = None if cost is None else Decimal(cost)
+        book(superuser, world.operator.id, execution_id=execution, cost=price)
+    superuser.execute(
+        "UPDATE execution SET status = 'completed', finished_at = now() WHERE id <> %s", [ids[4]]
+    )
+    for sort in ("cost", "-cost", "name"):
+        (row,) = operator.get(f"/agents.json?sort={sort}").json["items"]
+        assert row["median_cost_usd"]["amount"] == "0.200000000000"
+        assert row["unpriced_executions"] == 1
+    assert "1 unpriced" in operator.get("/agents").text
 
 
 @pytest.mark.capability(225)

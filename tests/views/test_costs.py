@@ -178,6 +178,12 @@ def test_the_chart_draws_every_day_and_the_table_totals(operator, many):
     assert 'class="total"' in page
 
 
+def test_a_filter_gets_the_rows_alone(operator, many):
+    part = operator.fragment("/costs?group=model").text
+    assert 'id="costs"' in part
+    assert "<h1" not in part
+
+
 def test_a_stranger_sees_no_cost_of_others(browse, world, superuser):
     book(superuser, world.operator.id)
     assert twin(browse(world.stranger))["total"]["calls"] == 0

@@ -1,12 +1,14 @@
 """The page of an execution: every step, what may be done now, receipts, and it is live."""
 
 import re
+from decimal import Decimal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from pilot.engine import executions
 from tests.engine import worker_process as wp
+from tests.reports.ledger_rows import FAILED, RECORDED, book
 
 INPUTS = {"type": "object", "properties": {"amount": {"type": "number"}}}
 STEPS = [
@@ -86,6 +88,46 @@ def test_a_step_shows_input_output_and_how_it_is_written(worker, database, world
     events = operator.get(f"/executions/{execution}/events").json["items"]
     assert [one["seq"] for one in events] == list(range(1, len(events) + 1))
     assert operator.get(f"/executions/{execution}/output?step=first").json == 7
+
+
+@pytest.mark.capability(22, 169)
+def test_a_step_shows_each_call_with_model_reason_tokens_and_cost(
+    worker, database, world, agent, operator, superuser
+):
+    execution = finished(database, agent, world, amount=5)
+    place = {"execution_id": execution, "path": "first", "attempt": 1}
+    slow = FAILED | {"reason": "rate_limit", "cost": None, "model_billed": None}
+    book(superuser, world.operator.id, ago="9 s", **place, **slow)
+    used = {"model_asked": "strong", "model_billed": "strong-9", "latency_ms": 840}
+    book(superuser, world.operator.id, ago="5 s", **place, **used, cost=Decimal("0.00026"))
+    page = operator.get(f"/executions/{execution}?step=first").text
+    assert "&gt;= $0.00026 + 1 unpriced" in page
+    assert "The next model: cheap failed (rate limit)." in page
+    assert all(text in page for text in ("billed as strong-9", "1,000 fresh", "840 ms", "wasted"))
+    twin = operator.get(f"/executions/{execution}.json").json
+    assert (twin["cost_usd"]["amount"], twin["unpriced_calls"]) == ("0.000260000000", 1)
+    assert twin["calls"][0]["cost"] is None
+    assert twin["tokens"] == 2_200
+
+
+def test_recorded_answers_and_calls_under_way_are_told_apart(world, agent, operator, superuser):
+    execution = wp.start(agent, world.operator.id, amount=5)
+    place = {"execution_id": execution, "path": "first", "attempt": 1}
+    assert "no model was asked" in operator.get(f"/executions/{execution}").text
+    book(superuser, world.operator.id, **place, **RECORDED)
+    book(
+        superuser,
+        world.operator.id,
+        **place,
+        state="reserved",
+        cost=None,
+        outcome=None,
+        reserved=Decimal("0.5"),
+    )
+    page = operator.fragment(f"/executions/{execution}").text
+    assert '<span class="tag ">recorded</span>' in page
+    assert "up to $0.50 more is reserved" in page
+    assert "unpriced" not in page
 
 
 @pytest.mark.capability(34)

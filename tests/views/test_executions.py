@@ -2,10 +2,12 @@
 
 import csv
 import io
+from decimal import Decimal
 
 import pytest
 
 from tests.engine import worker_process as wp
+from tests.reports.ledger_rows import FAILED, RECORDED, UNPRICED, book
 
 STEPS = [{"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}]
 
@@ -49,7 +51,9 @@ def test_the_one_failed_row_is_found_among_all(operator, many):
     assert operator.get("/executions.json?q=%25").json["total"] == 0
 
 
-@pytest.mark.parametrize("sort", ["-started", "started", "agent", "-status", "duration"])
+@pytest.mark.parametrize(
+    "sort", ["-started", "started", "agent", "-status", "duration", "-cost", "tokens"]
+)
 def test_pages_show_each_row_once(operator, many, sort):
     url, seen = f"/executions.json?sort={sort}&size=25", []
     while url:
@@ -68,12 +72,53 @@ def test_a_cursor_of_other_filters_is_ignored_and_said(operator, many):
 
 
 @pytest.mark.parametrize(
-    "query", ["status=odd", "since=yesterday", "agent=7", "sort=cost", "size=7", "mode=x"]
+    "query",
+    [
+        "status=odd",
+        "since=yesterday",
+        "agent=7",
+        "sort=weight",
+        "size=7",
+        "mode=x",
+        "money=x",
+        "cost_min=-1",
+    ],
 )
 def test_a_filter_that_means_nothing_is_ignored_and_said(operator, many, query):
     page = operator.get(f"/executions?{query}").text
     assert "Ignored filter" in page
     assert "Nothing matches" not in page
+
+
+@pytest.mark.capability(169)
+def test_cost_and_tokens_are_sums_of_its_calls(operator, many, world, superuser):
+    me, (dear, cheap, none) = world.operator.id, many
+    for cost in ("0.4", "0.000000000001"):
+        book(superuser, me, execution_id=dear, cost=Decimal(cost))
+    book(superuser, me, execution_id=cheap, cost=Decimal("0.1"))
+    book(superuser, me, execution_id=cheap, **UNPRICED)
+    book(superuser, me, execution_id=none, **RECORDED)
+    first, second = operator.get("/executions.json?sort=-cost").json["items"][:2]
+    assert (first["id"], first["cost_usd"]["amount"]) == (str(dear), "0.400000000001")
+    assert (first["tokens"], second["id"]) == (2_200, str(cheap))
+    page = operator.get("/executions?sort=-cost").text
+    assert "&gt;= $0.10 + 1 unpriced" in page
+    assert '<span class="tag ">recorded</span>' in operator.get("/executions?money=recorded").text
+
+
+def test_filters_of_money_find_what_they_say(operator, many, world, superuser):
+    me, (dear, cheap, none) = world.operator.id, many
+    book(superuser, me, execution_id=dear, cost=Decimal("0.5"))
+    book(superuser, me, execution_id=cheap, **(UNPRICED | FAILED))
+    book(superuser, me, execution_id=none, **RECORDED)
+    found = {
+        query: [one["id"] for one in operator.get(f"/executions.json?{query}").json["items"]]
+        for query in ("money=paid", "money=unpriced", "money=wasted", "money=recorded")
+    }
+    assert list(found.values()) == [[str(dear)], [str(cheap)], [str(cheap)], [str(none)]]
+    assert operator.get("/executions.json?money=none").json["total"] == 117
+    assert operator.get("/executions.json?cost_min=0.5").json["total"] == 1
+    assert operator.get("/executions.json?within=24h").json["total"] == 120
 
 
 def test_no_match_names_the_filters(operator, many):

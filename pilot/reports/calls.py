@@ -1,0 +1,174 @@
+"""The calls of one execution: which model was asked why, what it took, and their exact sums."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from pilot.reports.spending import ANSWERED, RECORDED, SENT
+
+CALLS = text(f"""
+SELECT c.id, c.path, c.attempt, c.number, c.role, c.state, c.model_asked, c.model_billed,
+       c.input_tokens AS fresh, c.cache_read_tokens AS cache_read,
+       c.cache_write_tokens + c.cache_write_long_tokens AS cache_write,
+       c.output_tokens AS output, c.reasoning_tokens AS reasoning, {SENT} AS sent,
+       {ANSWERED} AS answered, c.cost, c.reserved, c.wasted, c.latency_ms, c.outcome, c.reason,
+       c.routing, c.at, {RECORDED} AS recorded
+  FROM call c WHERE c.execution_id = :id ORDER BY c.at, c.id
+""")  # noqa: S608 -- constants
+PARTS = ("fresh", "cache_read", "cache_write", "output", "reasoning")
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One attempt at a model."""
+
+    id: UUID
+    path: str
+    attempt: int
+    number: int
+    role: str
+    state: str  # reserved: under way
+    model_asked: str
+    model_billed: str | None
+    fresh: int
+    cache_read: int
+    cache_write: int
+    output: int
+    reasoning: int
+    sent: int
+    answered: int
+    cost: Decimal | None  # None, once it has ended: unpriced
+    reserved: Decimal | None
+    wasted: bool
+    latency_ms: int | None
+    outcome: str | None
+    reason: str | None
+    routing: Any
+    at: datetime
+    recorded: bool
+    why: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether it counts."""
+        return self.state != "reserved"
+
+    @property
+    def tokens(self) -> int:
+        """All that were sent and answered."""
+        return self.sent + self.answered
+
+    @property
+    def parts(self) -> list[tuple[str, int]]:
+        """Tokens by kind, those that there are."""
+        known = [(name.replace("_", " "), getattr(self, name)) for name in PARTS]
+        return [(name, number) for name, number in known if number]
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Calls and their sums; recorded answers and calls under way are in none."""
+
+    all: list[Call]
+
+    @property
+    def counted(self) -> list[Call]:
+        """The calls that a model has answered, or failed to."""
+        return [one for one in self.all if one.ended and not one.recorded]
+
+    @property
+    def cost(self) -> Decimal:
+        """USD of those with a price."""
+        return self._sum(lambda one: one.cost)
+
+    @property
+    def unpriced(self) -> int:
+        """How many have none."""
+        return sum(one.cost is None for one in self.counted)
+
+    @property
+    def wasted(self) -> Decimal:
+        """USD of those whose answer was not used."""
+        return self._sum(lambda one: one.cost if one.wasted else None)
+
+    @property
+    def wasted_unpriced(self) -> int:
+        """How many of those have no price."""
+        return sum(one.wasted and one.cost is None for one in self.counted)
+
+    @property
+    def tokens(self) -> int:
+        """All that were sent and answered."""
+        return sum(one.tokens for one in self.counted)
+
+    @property
+    def parts(self) -> list[tuple[str, int]]:
+        """Tokens by kind; the kinds never overlap."""
+        sums = [(name, sum(getattr(one, name) for one in self.counted)) for name in PARTS]
+        return [(name.replace("_", " "), number) for name, number in sums if number]
+
+    @property
+    def recorded(self) -> int:
+        """How many answers came from a file: nobody was asked, nothing was paid."""
+        return sum(one.recorded for one in self.all)
+
+    @property
+    def reserved(self) -> Decimal:
+        """The most that the calls under way can cost, where that is known."""
+        return sum((one.reserved or ZERO for one in self.all if not one.ended), ZERO)
+
+    def of(self, path: str, attempt: int) -> list[Call]:
+        """Return the calls of an attempt at a step."""
+        return [one for one in self.all if (one.path, one.attempt) == (path, attempt)]
+
+    def _sum(self, amount: Callable[[Call], Decimal | None]) -> Decimal:
+        return sum((amount(one) or ZERO for one in self.counted), ZERO)
+
+
+def of_execution(session: Session, execution_id: UUID) -> Calls:
+    """Return the calls of an execution, oldest first."""
+    rows = session.execute(CALLS, {"id": execution_id}).mappings()
+    return Calls(list(_told(rows)))
+
+
+def _told(rows: Iterable[Any]) -> Iterable[Call]:
+    before: dict[tuple[str, int], Any] = {}
+    for row in rows:
+        place = (row["path"], row["attempt"])
+        yield Call(**row, why=_why(row, before.get(place)))
+        before[place] = row
+
+
+def _why(row: Any, before: Any) -> str:
+    """Return why this model was asked, in one sentence."""
+    if row["recorded"]:
+        return "A recorded answer: no model was asked."
+    if isinstance(row["routing"], dict) and row["routing"].get("sentence"):
+        return str(row["routing"]["sentence"])
+    if before is None or before["reason"] is None:
+        return "The first model that the settings choose."
+    failed = f"{before['model_asked']} failed ({before['reason'].replace('_', ' ')})"
+    if row["model_asked"] != before["model_asked"]:
+        return f"The next model: {failed}."
+    return f"Asked again: {failed}."
+
+
+def facts(calls: Calls) -> dict[str, Any]:
+    """Return what programs read of them."""
+    names = ("path", "attempt", "number", "role", "state", "model_asked", "model_billed", *PARTS)
+    more = ("cost", "reserved", "wasted", "latency_ms", "outcome", "reason", "why", "recorded")
+    return {
+        "cost_usd": calls.cost,
+        "unpriced_calls": calls.unpriced,
+        "wasted_usd": calls.wasted,
+        "tokens": calls.tokens,
+        "recorded_calls": calls.recorded,
+        "calls": [{name: getattr(one, name) for name in (*names, *more)} for one in calls.all],
+    }
