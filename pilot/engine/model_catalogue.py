@@ -168,6 +168,18 @@ def entries(session: Session, at: datetime | None = None) -> dict[str, Entry]:
     return {one.id: one for one in sorted(found, key=_by_cost)}
 
 
+def provider(session: Session, name: str) -> Provider:
+    """Return one provider; its key stays where it is.
+
+    Raises:
+        NotFoundError: there is no such provider.
+    """
+    row = session.get(Provider, name)
+    if row is None:
+        raise NotFoundError(f"There is no provider {name!r}; /prices lists them.")
+    return row
+
+
 def price_at(session: Session, model_id: str, at: datetime | None = None) -> messages.Price | None:
     """Return the price of a model at a moment (now); None: it had none.
 
@@ -221,11 +233,7 @@ def add_price(model_id: str, new: NewPrice, *, by: Actor) -> UUID:
         # One writer for each model, so that two that save at once see each other's date.
         if session.get(Model, model_id, with_for_update=True) is None:
             raise _unknown(model_id)
-        moment = now(session)
-        begins, checked = new.valid_from or moment, new.checked_on or moment.date()
-        _check_facts(begins, new.source, checked, moment.date())
-        dates = session.scalars(select(Price.valid_from).where(Price.model_id == model_id)).all()
-        prices.refuse_overlap(begins, dates, moment)
+        begins, checked = check_price(session, model_id, new)
         before = price_at(session, model_id)
         row = Price(
             model_id=model_id,
@@ -248,6 +256,23 @@ def add_price(model_id: str, new: NewPrice, *, by: Actor) -> UUID:
             session, Event.PRICE_ADDED, actor=by, about=("model", model_id), details=details
         )
         return row.id
+
+
+def check_price(session: Session, model_id: str, new: NewPrice) -> tuple[datetime, date]:
+    """Return from when a price would count and when it was looked up, if it could be added.
+
+    Raises:
+        InvalidError: dates overlap, the source is missing.
+        NotFoundError: there is no such model.
+    """
+    if session.get(Model, model_id) is None:
+        raise _unknown(model_id)
+    moment = now(session)
+    begins, checked = new.valid_from or moment, new.checked_on or moment.date()
+    _check_facts(begins, new.source, checked, moment.date())
+    dates = session.scalars(select(Price.valid_from).where(Price.model_id == model_id)).all()
+    prices.refuse_overlap(begins, dates, moment)
+    return begins, checked
 
 
 def set_enabled(model_id: str, enabled: bool, *, by: Actor) -> None:  # noqa: FBT001 -- the value
