@@ -148,6 +148,11 @@ def _document_items(document: dict[str, Any], agent: Agent, setup: Setup) -> lis
     return items
 
 
+def asks_model(document: dict[str, Any]) -> bool:
+    """Say whether a workflow has a step that asks a model."""
+    return any(node.type in MODEL_STEPS for node in outline(document))
+
+
 def _model_steps(document: dict[str, Any], no_model: str) -> list[Item]:
     asking = [node for node in outline(document) if node.type in MODEL_STEPS]
     problem = f"This step would fail. {no_model}"

@@ -1,14 +1,18 @@
-"""The overview: what needs attention, what ran in the last day, who works."""
+"""The overview: what needs attention, what was spent, what ran in the last day, who works."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
+from pilot import settings
+from pilot.engine import model_lint
 from pilot.engine.status import ExecutionStatus
+from pilot.reports.spending import COUNTED, MODEL, SUMS, Spent, spent
 
 ASKING = (
     ExecutionStatus.NEEDS_ATTENTION,
@@ -23,12 +27,34 @@ MOST = 8
 class Attention:
     """One thing that a person should look at, most urgent kinds first."""
 
-    kind: str  # approval or execution
-    id: UUID
+    kind: str  # approval, execution or model
+    id: UUID | None  # of an approval or execution
     title: str
     status: str
     reason: str
-    at: datetime
+    at: datetime | None
+    url: str
+
+
+@dataclass(frozen=True)
+class Money:
+    """What was spent since a day began, in a zone."""
+
+    since: date
+    until: date
+    spent: Spent
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker that was there in the last 24 hours and was not stopped."""
+
+    host: str
+    pid: int
+    version: str
+    state: str  # live, draining, dead
+    heartbeat_at: datetime
+    executions: int  # that it holds now
 
 
 @dataclass(frozen=True)
@@ -58,7 +84,7 @@ class Day:
 
 APPROVALS = text("""
 SELECT 'approval' AS kind, a.id, a.title, 'pending' AS status, f.agent_name AS reason,
-       a.requested_at AS at
+       a.requested_at AS at, '/approvals/' || a.id AS url
   FROM approval a CROSS JOIN LATERAL approval_facts(a.id) f
  WHERE a.decided_at IS NULL AND :me = ANY (a.approver_ids)
    AND NOT EXISTS (SELECT 1 FROM vote v WHERE v.approval_id = a.id AND v.user_id = :me)
@@ -68,7 +94,7 @@ SELECT 'approval' AS kind, a.id, a.title, 'pending' AS status, f.agent_name AS r
 EXECUTIONS = text("""
 SELECT 'execution' AS kind, id, agent_name AS title, status,
        coalesce(error ->> 'message', status_reason, '') AS reason,
-       coalesce(finished_at, created_at) AS at
+       coalesce(finished_at, created_at) AS at, '/executions/' || id AS url
   FROM execution
  WHERE status IN :asking
    AND (status IN ('needs_attention', 'paused') OR finished_at > pilot_now() - interval '7 days')
@@ -90,10 +116,31 @@ SELECT percentile_cont(0.5) WITHIN GROUP (
  WHERE created_at > pilot_now() - interval '24 hours' AND finished_at IS NOT NULL
    AND started_at IS NOT NULL
 """)
+# Somebody pays for these calls, and nobody knows how much.
+UNPRICED = text(f"""
+SELECT 'model' AS kind, NULL::uuid AS id, {MODEL} AS title, 'unpriced' AS status,
+       count(*) AS calls, max(c.at) AS at
+  FROM call c WHERE c.cost IS NULL AND {COUNTED} AND c.at > pilot_now() - interval '7 days'
+ GROUP BY 3 ORDER BY calls DESC, 3 LIMIT :most
+""")  # noqa: S608 -- constants
+SPENT = text(f"""
+SELECT date_trunc(:unit, pilot_now() AT TIME ZONE :zone)::date AS since,
+       (pilot_now() AT TIME ZONE :zone)::date AS until, {SUMS}
+  FROM call c
+ WHERE c.at >= date_trunc(:unit, pilot_now() AT TIME ZONE :zone) AT TIME ZONE :zone AND {COUNTED}
+""")  # noqa: S608 -- constants
 WORKERS = text("""
-SELECT count(*) FROM worker
- WHERE stopped_at IS NULL AND NOT draining AND lease_until > pilot_now()
+SELECT w.host, w.pid, w.version, w.heartbeat_at,
+       CASE WHEN w.lease_until <= pilot_now() THEN 'dead' WHEN w.draining THEN 'draining'
+            ELSE 'live' END AS state,
+       (SELECT count(*) FROM execution e WHERE e.worker_id = w.id AND e.finished_at IS NULL)
+         AS executions
+  FROM worker w
+ WHERE w.stopped_at IS NULL AND w.heartbeat_at > pilot_now() - interval '24 hours'
+ ORDER BY w.heartbeat_at DESC, w.id LIMIT :most
 """)
+MOST_WORKERS = 50
+LINTS = {"unpriced": "unpriced", "retired": "retired", "no_key": "no_key", "unknown": "unknown"}
 
 
 def attention(session: Session, user_id: UUID) -> list[Attention]:
@@ -116,10 +163,51 @@ def last_day(session: Session) -> Day:
     return Day(counts, None if median is None else round(median))
 
 
-def live_workers(session: Session) -> int:
-    """Return how many workers take executions right now."""
-    found: int = session.execute(WORKERS).scalar_one()
-    return found
+def workers(session: Session) -> list[Worker]:
+    """Return the workers of the last 24 hours that nobody stopped, and what each holds."""
+    return [Worker(**_facts(row)) for row in session.execute(WORKERS, {"most": MOST_WORKERS})]
+
+
+def spent_since(session: Session, unit: str, zone: str) -> Money:
+    """Return what was spent since the day or month (`unit`) began in a zone."""
+    row = session.execute(SPENT, {"unit": unit, "zone": zone}).mappings().one()
+    return Money(row["since"], row["until"], spent(row))
+
+
+def unpriced_models(session: Session) -> list[Attention]:
+    """Return the models without a price that were called in the last 7 days."""
+    rows = session.execute(UNPRICED, {"most": MOST}).mappings()
+    told = "Calls of the last 7 days without a price, not in any sum: {}"
+    return [
+        Attention(
+            row["kind"],
+            row["id"],
+            row["title"],
+            row["status"],
+            told.format(row["calls"]),
+            row["at"],
+            f"/costs?group=day&model={quote(row['title'], safe='')}",
+        )
+        for row in rows
+    ]
+
+
+def chosen_models(session: Session) -> list[Attention]:
+    """Return what keeps the chosen models from being asked or priced."""
+    values, _ = settings.snapshot(session)
+    return [
+        Attention(
+            "model",
+            None,
+            one.model_id or "Models",
+            LINTS[one.code],
+            one.message,
+            None,
+            "/system-config/workflow-pilot",
+        )
+        for one in model_lint.lint(session, values)
+        if one.code in LINTS
+    ]
 
 
 def _facts(row: Any) -> dict[str, Any]:

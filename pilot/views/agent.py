@@ -86,6 +86,7 @@ def _page(
         checked=checked,
         fixes=[_fix(agent, form, item) for item in checked.items],
         why=REASONS[checked.choice.reason],
+        runs_on_recorded=agent.demo and preflight.asks_model(document),
         form=form,
         details=details or _details(agent),
         sent=request.form if request.method == "POST" else {},

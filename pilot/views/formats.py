@@ -85,8 +85,9 @@ STATUSES: dict[str, dict[str, Look]] = {
     },
     "model": {
         **_looks(*IDLE, "untested"),
-        **_looks(*ATTENTION, "unpriced"),
+        **_looks(*ATTENTION, "unpriced", "no key"),
         **_looks(*GOOD, "ok"),
+        **_looks(*BAD, "unknown"),
         **_looks(*OFF, "retired", "disabled"),
     },
 }

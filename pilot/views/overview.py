@@ -6,17 +6,21 @@ from typing import Any
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
+from sqlalchemy.orm import Session
 from wtforms import TextAreaField
 from wtforms.validators import InputRequired
 
 from pilot import settings
+from pilot.engine import users
 from pilot.engine.demo import loading
-from pilot.reports import overview
-from pilot.views import ADMIN, OPERATE, VIEW, reading, render, route, signed_in, visitor
+from pilot.reports import costs, drafting, overview
+from pilot.views import ADMIN, OPERATE, VIEW, reading, render, route, signed_in, visitor, zone
 
 bp = Blueprint("overview", __name__)
 
 NAV = ("Work", "Overview", 0, VIEW)
+
+DO = {"approval": "Decide", "execution": "Look", "model": "Look"}
 
 
 class GoalForm(FlaskForm):  # type: ignore[misc]
@@ -30,21 +34,52 @@ def index() -> ResponseReturnValue:
     """What needs attention first, then what one may start."""
     me = signed_in()
     with reading() as session:
-        facts: dict[str, Any] = {
-            "attention": overview.attention(session, me),
-            "recent": overview.recent(session),
-            "day": overview.last_day(session),
-            "workers": overview.live_workers(session),
-            "pilot_enabled": bool(settings.value(session, "pilot_enabled")),
-        }
+        facts = _facts(session)
         demo_loaded = loading.is_loaded(session, me)
     return render(
         "overview/index.html",
         "counters",
-        twin=lambda: facts | {"day": asdict(facts["day"]) | {"total": facts["day"].total}},
+        twin=lambda: _twin(facts),
         form=GoalForm(formdata=None),
         may_operate=visitor().may(OPERATE),
         may_administer=visitor().may(ADMIN),
         demo_loaded=demo_loaded,
+        do=DO,
         **facts,
+    )
+
+
+def _facts(session: Session) -> dict[str, Any]:
+    attention = overview.attention(session, signed_in()) + overview.unpriced_models(session)
+    if visitor().may(ADMIN):
+        attention += overview.chosen_models(session)
+    key = zone().key
+    days_in = key if key in users.zones() else "UTC"
+    return {
+        "attention": attention,
+        "recent": overview.recent(session),
+        "day": overview.last_day(session),
+        "today": overview.spent_since(session, "day", days_in),
+        "month": overview.spent_since(session, "month", days_in),
+        "days_in": days_in,
+        "fallback": drafting.fallback(session),
+        "workers": overview.workers(session),
+        "pilot_enabled": bool(settings.value(session, "pilot_enabled")),
+    }
+
+
+def _twin(facts: dict[str, Any]) -> dict[str, Any]:
+    day, fallback = facts["day"], facts["fallback"]
+    money = {
+        name: {"since": facts[name].since, "until": facts[name].until}
+        | costs.facts(facts[name].spent)
+        for name in ("today", "month")
+    }
+    return (
+        facts
+        | money
+        | {
+            "day": asdict(day) | {"total": day.total},
+            "fallback": {"called_a_model": fallback.called, "fell_back": fallback.fell_back},
+        }
     )

@@ -48,7 +48,7 @@ def test_without_a_terminal_no_password_is_asked(shell, monkeypatch):
 @pytest.mark.capability(116)
 def test_a_goal_becomes_a_finished_execution(shell, worker):
     code, out, _ = shell("--json", "demo")
-    assert (code, len(json.loads(out)["agents"])) == (0, 3)
+    assert (code, len(json.loads(out)["agents"])) == (0, 4)
     code, out, _ = shell("--json", "agent", "generate", GOAL, "--name", "Stage 4")
     agent = json.loads(out)["agent"]
     assert code == 0

@@ -1,11 +1,14 @@
 """The demo: data, agents that run at once, and the switch, all visible and made only once."""
 
+from decimal import Decimal
+
 import pytest
 
 from pilot import db, settings
 from pilot.engine.demo import loading
 from pilot.models.agent import Agent
 from pilot.plugins.tables.books import read
+from pilot.reports import execution as execution_report
 from tests.engine import worker_process as wp
 
 
@@ -55,3 +58,22 @@ def test_complaints_are_added_to_the_table_once(worker, database, world, tmp_pat
         counts.append(len(read(path, path.read_bytes()).tabs["UrgentEmails"]))
     assert counts[0] > 2
     assert counts[0] == counts[1]
+
+
+@pytest.mark.capability(275)
+def test_the_summary_runs_on_recorded_answers_at_no_cost(
+    worker, database, world, tmp_path, superuser
+):
+    agent = load(world, tmp_path).agents[loading.SUMMARY]
+    execution = wp.start(agent, world.admin.id)
+    assert wp.wait_for(database, execution)[0] == "completed"
+    rows = superuser.execute("SELECT provider, model_asked, cost, wasted FROM call").fetchall()
+    assert rows == [("scripted", "recorded answers", Decimal(0), False)]
+    folder = tmp_path / "users" / str(world.admin.id) / "mail" / world.admin.email / "INBOX"
+    mails = [path.read_bytes() for path in folder.glob("new/*")]
+    (summary,) = [one for one in mails if b"Subject: Mail summary" in one]
+    assert b"Dora Finch wants a refund" in summary
+    assert b"recorded answers" in summary
+    with db.reading(world.admin.id) as session:
+        (attempt,) = execution_report.shown(session, execution).steps[1].attempts
+    assert "Recorded answer, no model was asked" in attempt.notes[0]

@@ -29,7 +29,7 @@ def test_a_goal_becomes_mail_once(window, world, worker_process, config, databas
     page = window(world.admin)
     page.goto("/")
     page.get_by_role("button", name="Load the demo").click()
-    page.get_by_text("Demo loaded: 3 agents").wait_for()
+    page.get_by_text("Demo loaded: 4 agents").wait_for()
 
     page.goto("/")
     first = worker_process()

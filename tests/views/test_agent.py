@@ -6,6 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from pilot.engine import agents
+from pilot.engine.demo import loading
 from tests.engine import worker_process as wp
 
 SCHEMA = {
@@ -278,3 +279,14 @@ def test_the_editor_works_in_a_window(window, world, agent):
     assert Axe().run(page).violations_count == 0
     page.get_by_role("button", name="Save version").click()
     page.get_by_role("heading", name="Workflow, version 2").wait_for()
+
+
+@pytest.mark.capability(275)
+def test_a_demo_agent_that_would_ask_a_model_is_labelled(browse, world, app):
+    made = loading.load(
+        data=app.config["DATA"], by=world.admin.actor, user_id=world.admin.id
+    ).agents
+    admin = browse(world.admin)
+    label = "It runs on recorded answers"
+    assert label in admin.get(f"/agents/{made[loading.SUMMARY]}").text
+    assert label not in admin.get(f"/agents/{made['Leads in stage 4']}").text

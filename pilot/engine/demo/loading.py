@@ -1,4 +1,4 @@
-"""Loads the demo for one person: its data, three agents, and the switch that lets them run."""
+"""Loads the demo for one person: its data, four agents, and the switch that lets them run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,12 @@ from pilot.audit import Actor
 from pilot.engine import agents, folders, planner
 from pilot.engine.catalogue import Catalogue
 from pilot.engine.demo import make_demo
+from pilot.engine.document import FORMAT
 from pilot.engine.generation import surroundings
 from pilot.models.agent import Agent
 from pilot.models.user import User
 
-# Their workflows are drafted by the planner, over the demo tables, as a typed goal would be.
+# Three workflows are drafted by the planner, over the demo tables, as a typed goal would be.
 GOALS = {
     "Urgent tasks": (
         "From the Gantt sheet, mail me the tasks with priority Critical or High that end in the "
@@ -36,6 +37,10 @@ GOALS = {
         "notification."
     ),
 }
+
+# One workflow asks a model: of demo agents that is answered by the recorded answers.
+SUMMARY = "Mail summary"
+GOALS[SUMMARY] = "Sum up the mails of my inbox from the last 7 days and mail me the summary."
 
 
 @dataclass(frozen=True)
@@ -97,5 +102,42 @@ def _workflows(known: Catalogue, zone: str, owner_email: str) -> dict[str, Any]:
     found = {
         name: planner.plan(goal, known, answers={}, zone=zone, owner_email=owner_email).document
         for name, goal in GOALS.items()
+        if name != SUMMARY
     }
+    found[SUMMARY] = _summary(owner_email)
     return {name: draft for name, draft in found.items() if draft is not None}
+
+
+def _summary(owner_email: str) -> dict[str, Any]:
+    search = {"since": "{{ date_add(today(), -7, 'days') }}", "content": "full", "limit": 50}
+    text = "{{ steps.summarize.output.text }}\n\nWritten from recorded answers of the demo."
+    mail = {"to": [owner_email], "subject": "Mail summary", "text": text}
+    return {
+        "format": FORMAT,
+        "name": SUMMARY,
+        "steps": [
+            {
+                "id": "read",
+                "type": "action",
+                "plugin": "mail",
+                "action": "search",
+                "params": search,
+            },
+            {
+                "id": "summarize",
+                "name": "Summarize the mails",
+                "type": "ai_processing",
+                "prompt": "Summarize these mails in five sentences: what is urgent comes first.",
+                "input": "steps.read.output.messages",
+                "intent": "summarize",
+            },
+            {
+                "id": "send",
+                "type": "action",
+                "plugin": "mail",
+                "action": "send",
+                "params": mail,
+                "execute_if": "steps.summarize.output != null",
+            },
+        ],
+    }
