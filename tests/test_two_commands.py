@@ -49,7 +49,7 @@ def test_make_run_starts_pilot_on_a_bare_machine(copy):
     text = (copy / "out").read_text()
     assert ready == 200, text
     assert f"Pilot runs at http://127.0.0.1:{port}" in text
-    assert "/first-run/" in text
+    assert "/first-run?token=" in text
     assert "Stopped." in text
     assert healthz(port) is None
 

@@ -245,7 +245,7 @@ def test_without_any_key_nobody_is_asked(database):
 def test_a_server_of_ones_own_needs_no_key(database, superuser):
     superuser.execute("UPDATE provider SET flags = '{\"keyless\": true}' WHERE name = 'openai'")
     assert [one.connection for one in chain(LUNA).models] == [
-        {"base_url": "https://api.openai.com/v1"}
+        {"base_url": "https://api.openai.com/v1", "key": "none"}
     ]
 
 

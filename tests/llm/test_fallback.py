@@ -24,9 +24,9 @@ def _no_pauses(monkeypatch):
 
 def read(reply):
     try:
-        return json_value(reply.text), []
+        return calls.Reading(json_value(reply.text), [])
     except BadJsonError as error:
-        return None, [error.message]
+        return calls.Reading(None, [error.message])
 
 
 def ask(*chain, request=ASK):
