@@ -54,15 +54,15 @@ _TODAY_WORDS = set_of(
     shall will would has itself no never one of them these those so but and it inclusive too
     also taken into account in range window period plus exempt day beginning begin on onwards
     with only after tomorrow counted's which that this ; i e : - don't aside , belong belongs
-    ones anything due those later than end ends ending finish finishing finishes expire expires
-    expiring wanted needed relevant interesting any
+    bother ones anything due those later than end ends ending finish finishing finishes expire
+    expires expiring wanted needed relevant interesting any
     """
 )
 _TODAY_OUT = set_of(
     """
     not without excluding exclude excludes excluded except excl minus skip skipping ignore
     ignoring ignored omit omitting omitted bar barring disregarding disregard never no exempt
-    aside after left leave leaving
+    aside after left leave leaving bother
     """
 )
 _TODAY_IN = set_of(

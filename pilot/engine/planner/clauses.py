@@ -14,7 +14,8 @@ _STEPS = {
     "SKIP": ("fresh",), "MAILSEARCH": ("search",), "NOMAIL": ("append",), "ENTITY": ("rows",),
     "EACHROW": ("rows",), "SEND": ("send",), "LISTNOUN": ("table",), "MAILNOUN": ("send",),
     "READ": ("read",), "ROWNOUN": ("rows",), "SHEETNOUN": ("read",), "TABLEWORD": ("read",),
-    "LEFTOUT": ("left out",),
+    "LEFTOUT": ("left out",), "WORDLESS": ("left out",), "EMPTYCLAUSE": ("table",),
+    "UNIQUECLAUSE": ("send",), "RECIPIENTCLAUSE": ("inputs.to", "send"),
 }  # fmt: skip
 _ENDS = {";", ":"}
 

@@ -62,6 +62,7 @@ POLITE: list[Rule] = [
         {_MEETINGS} ,|:?""",
     ),
     rule("FILLER", "be|being careful|aware|certain that|to?"),
+    rule("FILLER", "to|till|until the furthest|farthest|latest|last|remotest|newest one|ones?"),
     rule("FILLER", "making|make|ensuring|taking sure|care that|of?"),
     rule(
         "FILLER", "quick|small|one|my|a|another|the* request|question|favour|favor|one|ask|wish :|,"

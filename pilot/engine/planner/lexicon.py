@@ -127,6 +127,7 @@ reminder, notification, notice, update, output, notification mail, version
 """
 
 ROWNOUN = """
+people, folks,
 rest, the rest, remainder, what remains, what is left, those left, the ones left, remaining ones,
 row, entry, record, line, item, one, ones, those, them, thing, result, hit, match, everything,
 anything, element, point, position, all, all of them, that, these, what, whatever, data set,

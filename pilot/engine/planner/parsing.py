@@ -24,6 +24,7 @@ from pilot.engine.planner.bags_empties import add_conditions
 from pilot.engine.planner.bags_unique import add_uniques
 from pilot.engine.planner.chart import Chart, Edge, Rule, best_cover
 from pilot.engine.planner.facts import Append, ColumnRef, Columns, Source
+from pilot.engine.planner.loose_clauses import add_loose_clauses
 from pilot.engine.planner.text import Token, ordinal, set_of
 from pilot.engine.planner.vocabulary import Vocabulary
 
@@ -38,19 +39,22 @@ FACTS = (
     "FILTER", "WINDOW", "HORIZON", "DATEWORD", "TODAY", "ORDER", "COLUMNS", "ALLCOLUMNS",
     "COLSLEFT", "COLCOUNT", "UNIQUE", "SEPARATE", "LIMIT", "MEASURE", "RECIPIENTS", "SUBJECT",
     "APPROVAL", "EMPTY", "GUARD", "SOURCE", "APPEND", "SKIP", "NOMAIL", "MAILSEARCH",
-    "UNABLE", "BARE",
+    "UNABLE", "BARE", "EMPTYCLAUSE", "UNIQUECLAUSE",
+    "RECIPIENTCLAUSE",
 )  # fmt: skip
 _PLAIN = (
     "FILLER", "READ", "SEND", "MAILNOUN", "LISTNOUN", "ROWNOUN", "SHEETNOUN", "ENTITY", "EACHROW",
     "TABLEWORD", "LEFTOUT", "BACKGROUND", "VAGUE", "DESCRIPTION",
-    "LABEL",
+    "LABEL", "WORDLESS",
 )  # fmt: skip
 # A fact is dearer than one word of filler, cheaper than two; vague ones come last.
 _COSTS: dict[str, float] = (
     dict.fromkeys(_PLAIN, 1.0)
     | dict.fromkeys(FACTS, 1.2)
     | {"PUNCT": 0.05, "DATEWORD": 2.5, "GUARD": 2.5, "LEFTOUT": 0.0, "BACKGROUND": 8.0,
-       "SOURCE": 1.3, "APPROVAL": 1.1, "EMPTY": 1.1, "UNABLE": 1.4, "BARE": 3.0, "VAGUE": 3.0}
+       "SOURCE": 1.3, "APPROVAL": 1.1, "EMPTY": 1.1, "UNABLE": 1.4, "BARE": 3.0, "VAGUE": 3.0,
+       "WORDLESS": 30.0, "EMPTYCLAUSE": 25.0, "UNIQUECLAUSE": 25.0,
+       "RECIPIENTCLAUSE": 25.0}
 )  # fmt: skip
 _ORDINALS = set_of(
     """
@@ -144,6 +148,7 @@ def parse(
     _let_show(chart)
     for edge in backgrounds(chart, (known.sample.table, known.sample.tab)):
         chart.add(edge)
+    add_loose_clauses(chart)
     cover = best_cover(chart, _COSTS, UNKNOWN_COST)
     return Parse(known, chart, tuple(cover), _cost(cover, known))
 
