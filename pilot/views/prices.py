@@ -10,6 +10,7 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, StringField
 from wtforms.validators import InputRequired
 
+from pilot import strictjson
 from pilot.engine import model_catalogue, model_check
 from pilot.engine.model_catalogue import Entry, NewPrice
 from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
@@ -50,7 +51,7 @@ COLUMNS = (
     {"label": "Long prompts", "number": True},
     {"label": "Valid from", "sort": "valid"},
     {"label": "Source"},
-    {"label": "30 days", "number": True, "sort": "used"},
+    {"label": "Used, 30 d", "number": True, "sort": "used"},
 )
 HINTS = {
     "input": "USD per million tokens, such as 0.15.",
@@ -157,12 +158,13 @@ def model(model_id: str) -> ResponseReturnValue:
 
 @route(bp, "/prices/<model_id>", allow=ADMIN, methods=("POST",))
 def add(model_id: str) -> ResponseReturnValue:
-    """Show what a price would change; with `confirmed`, add it."""
+    """Show what a price would change, or add it, if that is what was shown before."""
     form = PriceForm()
     try:
         new = _new_price(form)
         numbers = read_price(new.numbers, free=new.free)
-        if request.form.get("step") == "add":
+        seen = strictjson.canonical(_texts(form))
+        if request.form.get("step") == "add" and request.form.get("previewed", seen) == seen:
             model_catalogue.add_price(model_id, new, by=actor())
             since = new.valid_from.date() if new.valid_from else "now"
             toast(f"{model_id} has this price from {since} on. What is past keeps its own.")
@@ -173,7 +175,7 @@ def add(model_id: str) -> ResponseReturnValue:
     except InvalidError as error:
         show_issues(form, error.issues)
         return _model_page(model_id, form, status=422)
-    return _model_page(model_id, form, effect=effect, numbers=numbers)
+    return _model_page(model_id, form, effect=effect, numbers=numbers, previewed=seen)
 
 
 def _new_price(form: PriceForm) -> NewPrice:
@@ -182,7 +184,7 @@ def _new_price(form: PriceForm) -> NewPrice:
     Raises:
         InvalidError: a date that is none.
     """
-    texts = {name: (form[name].data or "").strip() for name in FIELDS}
+    texts = {name: _texts(form)[name] for name in FIELDS}
     if form.free.data:
         texts |= {name: texts[name] or "0" for name in ("input", "output")}
     begins, checked = _day(form.valid_from), _day(form.checked_on)
@@ -193,6 +195,12 @@ def _new_price(form: PriceForm) -> NewPrice:
         checked_on=checked,
         free=bool(form.free.data),
     )
+
+
+def _texts(form: PriceForm) -> dict[str, str]:
+    """Return what was typed, by field."""
+    names = (*FIELDS, "valid_from", "checked_on", "source", "free")
+    return {name: str(form[name].data or "").strip() for name in names}
 
 
 def _day(field: Field) -> date | None:
@@ -243,7 +251,7 @@ def _model_page(
         form=form,
         long_names=("long_from", *LONG_NUMBERS),
         names=[name for name in FIELDS if not name.startswith("long")],
-        **{"effect": None, "numbers": {}, "refused": ""} | more,
+        **{"effect": None, "numbers": {}, "previewed": "", "refused": ""} | more,
     )
 
 

@@ -1,5 +1,6 @@
 """Prices: dated rows, previews, keys that are never shown, and one real call as a test."""
 
+import html
 import re
 from datetime import timedelta
 from decimal import Decimal
@@ -100,6 +101,18 @@ def test_a_price_is_previewed_then_added_and_the_older_one_stays(admin, drafted)
     assert admin.post(f"/prices/{LUNA}", PRICE | {"step": "add"}).status_code == 303
     assert [one.input for one in prices()] == [Decimal("0.2"), before[0].input]
     assert "has this price from now on" in admin.get(f"/prices/{LUNA}").text
+
+
+def test_only_what_was_previewed_is_added(admin):
+    page = admin.post(f"/prices/{LUNA}", PRICE | {"step": "preview"})
+    seen = html.unescape(re.search(r'name="previewed" value="([^"]*)"', page.text)[1])
+    sent = PRICE | {"step": "add", "previewed": seen}
+    page = admin.post(f"/prices/{LUNA}", sent | {"input": "0.3"})
+    assert page.status_code == 200
+    assert "input: $0.10 $0.30" in words(page)
+    assert len(prices()) == 1
+    assert admin.post(f"/prices/{LUNA}", sent).status_code == 303
+    assert len(prices()) == 2
 
 
 @pytest.mark.parametrize(

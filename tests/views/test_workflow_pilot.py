@@ -1,6 +1,7 @@
 """The section "Workflow Pilot": models chosen, compared in money, saved as one change."""
 
 import re
+import time
 from pathlib import Path
 from uuid import uuid4
 
@@ -310,6 +311,17 @@ def test_a_fragment_is_the_section_alone(admin):
     answer = admin.fragment(f"{URL}?volume=10000&rate=5")
     assert answer.text.lstrip().startswith('<div id="pilot"')
     assert "<html" not in answer.text
+
+
+def test_the_projection_is_there_within_300_ms(admin, keys, drafted):
+    drafted(60, fell=5, free=40)
+    admin.fragment(URL)  # templates are compiled once
+    took_s = []
+    for volume in (10, 100, 1_000):
+        started = time.perf_counter()
+        assert admin.fragment(f"{URL}?volume={volume}").status_code == 200
+        took_s.append(time.perf_counter() - started)
+    assert min(took_s) < 0.3
 
 
 @pytest.mark.browser
