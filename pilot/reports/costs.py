@@ -81,20 +81,24 @@ def costs(session: Session, asked: Asked) -> Costs:
     """Return the calls of a period that this session may see, grouped."""
     by = DIMENSIONS[asked.group]
     where, values = _where(asked)
-    name = f"max({by.name})" if by.name else f"({by.key})"
+    name = f"max({by.name})" if by.name else "NULL"
     order = "1" if asked.group == "day" else "cost DESC, tokens DESC, 1"
+    # No key is NULL, so the row without one is the total: one pass over the same rows.
     grouped = (  # every part but the bound values is a constant of this file
         f"SELECT {by.key} AS key, {name} AS name, {SUMS} FROM {TABLES} "  # noqa: S608
-        f"WHERE {where} AND {COUNTED} GROUP BY 1 ORDER BY {order}"
+        f"WHERE {where} AND {COUNTED} GROUP BY GROUPING SETS ((1), ()) ORDER BY {order}"
     )
-    total = f"SELECT {SUMS} FROM {TABLES} WHERE {where} AND {COUNTED}"  # noqa: S608
     others = f"""SELECT count(*) FILTER (WHERE {RECORDED}) AS recorded,
       count(*) FILTER (WHERE NOT {RECORDED} AND NOT {ENDED}) AS under_way,
       array_remove(array_agg(DISTINCT c.baseline_model) FILTER (WHERE {COUNTED}), NULL) AS baselines
       FROM {TABLES} WHERE {where}"""  # noqa: S608
-    rows = session.execute(text(grouped), values).mappings()
-    lines = [Line(row["key"], row["name"] or row["key"], spent(row)) for row in rows]
-    summed = spent(session.execute(text(total), values).mappings().one())
+    rows = session.execute(text(grouped), values).mappings().all()
+    lines = [
+        Line(row["key"], row["name"] or row["key"], spent(row))
+        for row in rows
+        if row["key"] is not None
+    ]
+    (summed,) = (spent(row) for row in rows if row["key"] is None)
     other = session.execute(text(others), values).one()
     return Costs(lines, summed, other.recorded, other.under_way, sorted(other.baselines or []))
 

@@ -177,14 +177,14 @@ def spent_since(session: Session, unit: str, zone: str) -> Money:
 def unpriced_models(session: Session) -> list[Attention]:
     """Return the models without a price that were called in the last 7 days."""
     rows = session.execute(UNPRICED, {"most": MOST}).mappings()
-    told = "Calls of the last 7 days without a price, not in any sum: {}"
+    told = "Has no price: {} of the last 7 days in no sum"
     return [
         Attention(
             row["kind"],
             row["id"],
             row["title"],
             row["status"],
-            told.format(row["calls"]),
+            told.format("1 call" if row["calls"] == 1 else f"{row['calls']:,} calls"),
             row["at"],
             f"/costs?group=day&model={quote(row['title'], safe='')}",
         )

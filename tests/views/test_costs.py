@@ -99,6 +99,7 @@ def test_what_has_no_price_stands_beside_the_sum(operator, world, superuser):
     assert number(twin(operator)["total"]["cost_usd"]) == Decimal("1.24")
 
 
+@pytest.mark.capability(115)
 def test_saved_is_counted_against_the_baseline_with_its_formula(operator, world, superuser):
     book(superuser, world.operator.id, cost=Decimal("0.0005"))
     book(superuser, world.operator.id, cost=Decimal("0.0003"), **FAILED)
@@ -108,6 +109,8 @@ def test_saved_is_counted_against_the_baseline_with_its_formula(operator, world,
     assert number(total["counterfactual_usd"]) == Decimal("0.003")
     assert number(total["saved_usd"]) == Decimal("0.0022")
     assert total["saved_percent"] == 73.3
+    (agent,) = twin(operator, "group=agent")["items"]
+    assert agent["saved_usd"] == total["saved_usd"]
     page = operator.get("/costs").text
     assert "Counterfactual" in page
     assert "saved / (used + saved) = $0.0022 / ($0.0008 + $0.0022) = 73.3 %" in page

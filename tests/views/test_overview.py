@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from pilot.engine import starts
 from pilot.engine.demo import loading
@@ -41,7 +42,7 @@ def test_a_started_execution_is_counted_and_listed(admin, world, app):
     assert twin["day"]["by_status"] == {"queued": 1}
     assert twin["recent"][0]["id"] == str(execution)
     assert f'href="/executions/{execution}"' in admin.get("/").text
-    assert 'class="tiles"' in admin.fragment("/").text
+    assert 'class="tiles few"' in admin.fragment("/").text
 
 
 def test_a_viewer_gets_no_forms_and_a_stranger_no_rows(browse, world, app):
@@ -98,7 +99,7 @@ def test_what_has_no_price_asks_for_attention_and_links_to_its_calls(browse, wor
     (one,) = operator.get("/index.json").json["attention"]
     assert (one["title"], one["status"]) == ("own", "unpriced")
     assert operator.get(one["url"].replace("/costs?", "/costs.json?")).json["total"]["calls"] == 1
-    assert "Calls of the last 7 days without a price" in operator.get("/").text
+    assert "Has no price: 1 call of the last 7 days in no sum" in operator.get("/").text
     assert browse(world.stranger).get("/index.json").json["attention"] == []
 
 
@@ -140,3 +141,25 @@ def test_a_dead_worker_is_told_with_what_it_holds(admin, superuser):
     page = admin.get("/").text
     assert "1 dead" in page
     assert "No worker is running" in page
+
+
+@pytest.mark.browser
+def test_axe_finds_nothing_with_worries_spend_and_workers(window, world, app, superuser):
+    by = world.admin.actor
+    made = loading.load(data=app.config["DATA"], by=by, user_id=world.admin.id)
+    starts.start(made.agents["Urgent tasks"], starts.Start(), by=by, user_id=world.admin.id)
+    book(superuser, world.admin.id, **UNPRICED)
+    superuser.execute(
+        "INSERT INTO worker (id, number, host, pid, version, lease_until)"
+        " VALUES (gen_random_uuid(), 999, 'box', 7, '1', now() - interval '1 min')"
+    )
+    page = window(world.admin, bypass_csp=True)
+    for url in ("/", "/executions?money=unpriced", "/agents"):
+        page.goto(url)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            for width in (1280, 375):
+                page.set_viewport_size({"width": width, "height": 900})
+                found = Axe().run(page)
+                assert not found.violations_count, found.generate_report()
+                assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -133,6 +133,7 @@ def _summary(owner_email: str) -> dict[str, Any]:
             },
             {
                 "id": "send",
+                "name": "Send the summary",
                 "type": "action",
                 "plugin": "mail",
                 "action": "send",
