@@ -118,6 +118,7 @@ def _summary(owner_email: str) -> dict[str, Any]:
         "steps": [
             {
                 "id": "read",
+                "name": "Read the inbox",
                 "type": "action",
                 "plugin": "mail",
                 "action": "search",
