@@ -99,6 +99,15 @@ def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
     return fetch(session, SOURCE, conditions, values, wanted)
 
 
+def people(session: Session) -> dict[str, str]:
+    """Return the names of who added prices, by the author that a price keeps."""
+    query = text(
+        "SELECT DISTINCT x.author, u.name FROM price x"
+        " JOIN app_user u ON 'user:' || u.id = x.author"
+    )
+    return {row.author: row.name for row in session.execute(query)}
+
+
 def effect(session: Session, model_id: str, numbers: Mapping[str, Any]) -> Effect:
     """Return what checked numbers of a price would have changed; nothing is booked again."""
     new = price(numbers)

@@ -240,6 +240,7 @@ def _model_page(
             raise NotFoundError(f"There is no model {model_id!r}; /prices lists them.")
         history = model_catalogue.history(session, model_id)
         tested = model_check.newest(session, model_id)
+        people = prices.people(session)
     return render(
         "prices/model.html",
         status=status,
@@ -247,6 +248,7 @@ def _model_page(
         entry=entry,
         history=history,
         tested=tested,
+        people=people,
         at_most=model_check.estimate(entry),
         form=form,
         long_names=("long_from", *LONG_NUMBERS),
