@@ -2,6 +2,7 @@
 
 import base64
 import re
+import time
 from threading import Thread
 
 import pytest
@@ -9,6 +10,7 @@ from playwright.sync_api import sync_playwright
 from werkzeug.serving import make_server
 
 from pilot.config import Config
+from pilot.views import streams
 from pilot.web import create_app
 
 KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
@@ -66,9 +68,19 @@ def served(app):
     thread = Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.port}"
+    _end_streams()
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def _end_streams():
+    """Wait for streams whose reader is gone: they must not outlive the database of their test."""
+    longest, streams.LONGEST_S = streams.LONGEST_S, 0
+    end = time.monotonic() + 5
+    while streams.SEATS.taken.total() and time.monotonic() < end:
+        time.sleep(0.02)
+    streams.LONGEST_S = longest
 
 
 @pytest.fixture(scope="module")  # its event loop would stand in the way of tests of others
