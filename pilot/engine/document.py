@@ -30,8 +30,14 @@ MAX_STEPS_CEILING = 500
 DEFAULT_DEADLINE_S = 30 * 86_400
 
 
+@cache
+def _zones() -> frozenset[str]:
+    """Return the names of all zones; finding them walks the folders of the database."""
+    return frozenset(available_timezones())
+
+
 def _zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _zones():
         expected = "a zone of the IANA database like Europe/Berlin"
         raise PydanticCustomError("zone", "{expected}", {"expected": expected})
     return name
