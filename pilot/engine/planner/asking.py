@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from pilot.engine.catalogue import TableSample
-from pilot.engine.planner.draft import Answers, Kind, Question
+from pilot.engine.draft import Answers, Kind, Question
 from pilot.engine.planner.facts import ColumnRef, Sense, Unable
 from pilot.engine.planner.vocabulary import Vocabulary
 from pilot.errors import type_json

@@ -1,6 +1,6 @@
 """Which step does what each clause of the goal says, and how sure the draft is."""
 
-from pilot.engine.planner.draft import Clause
+from pilot.engine.draft import Clause
 from pilot.engine.planner.parsing import Parse
 from pilot.engine.planner.request import Request
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pilot.engine.catalogue import TableSample
+from pilot.engine.draft import Answers
 from pilot.engine.planner.asking import Asking
 from pilot.engine.planner.delivering import measure_name
-from pilot.engine.planner.draft import Answers
 from pilot.engine.planner.parsing import Parse, without
 from pilot.engine.planner.request import Request, gather
 from pilot.engine.planner.wordings import shown, shown_span

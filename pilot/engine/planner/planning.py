@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
+from pilot.engine import clause_planner
 from pilot.engine.catalogue import Catalogue, Column, TableSample
+from pilot.engine.draft import Draft
 from pilot.engine.planner import building, screening, typos, vocabulary
 from pilot.engine.planner.asking import NO_SINK, Asking, label
 from pilot.engine.planner.clauses import clauses, confidence
 from pilot.engine.planner.doubts import difference, other_reading
-from pilot.engine.planner.draft import Draft
 from pilot.engine.planner.facts import Append, Source, Window
 from pilot.engine.planner.parsing import UNKNOWN_COST, Names, Parse, of, parse
 from pilot.engine.planner.request import Request, gather
@@ -32,6 +33,7 @@ MAILBOX = TableSample(
     ),
     0,
 )
+_OWN_PLUGINS = frozenset({"tables", "mail"})
 _MAILBOX_WORDS = {"inbox", "mailbox", "mails", "emails", "messages"}
 
 
@@ -56,7 +58,8 @@ def plan_goal(
     parses = _parses(text, tokens, samples, names, asking)
     best = _choose(parses, asking)
     if best is None:
-        return Draft(questions=asking.questions[:MAX_QUESTIONS])
+        other = _by_actions(goal, catalogue, answers, zone)
+        return other or Draft(questions=asking.questions[:MAX_QUESTIONS])
     asking.over(best.vocabulary.sample)
     _ask_unknown(best, samples, asking)
     request = gather(best, asking, samples, owner_email)
@@ -67,10 +70,20 @@ def plan_goal(
     sure = confidence(best, request, done, margin)
     missing = _not_granted(request, catalogue)
     if missing:
-        return Draft(clauses=done, refusal=missing)
+        other = _by_actions(goal, catalogue, answers, zone)
+        return other or Draft(clauses=done, refusal=missing)
     if asking.questions:
         return Draft(None, asking.questions[:MAX_QUESTIONS], min(sure, 0.5), done)
     return Draft(building.document(request, goal, zone, _noun(best)), [], sure, done)
+
+
+def _by_actions(
+    goal: str, catalogue: Catalogue, answers: Mapping[str, type_json], zone: str
+) -> Draft | None:
+    """Return what other actions than those of tables and mail do for the goal, if they do."""
+    if not clause_planner.plugins(goal, catalogue) - _OWN_PLUGINS:
+        return None
+    return clause_planner.plan(goal, catalogue, answers=answers, zone=zone)
 
 
 def _words(samples: list[TableSample], names: Names) -> set[str]:
