@@ -58,6 +58,7 @@ class Resident:
         self._begun: dict[UUID, object] = {}  # what runs or is about to, by execution
         self._recount_at = 0.0  # when to look for what is ours by the rows only
         self._tasks: set[asyncio.Task[None]] = set()
+        self._threads: set[asyncio.Future[Any]] = set()  # chores that hold connections
         self._plans: dict[UUID, Plan] = {}
         self._loop = asyncio.new_event_loop()
         self._rung = asyncio.Event()
@@ -120,6 +121,7 @@ class Resident:
         for task in left:
             task.cancel()
         self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        self._loop.run_until_complete(self._close())  # what a chore opened again meanwhile
         self._loop.close()
 
     async def _drain(self, seconds: float) -> None:
@@ -128,6 +130,11 @@ class Resident:
             run.ask_to_stop("drain")
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
+        if self._threads:
+            await asyncio.wait(self._threads, timeout=seconds)
+        await self._close()
+
+    async def _close(self) -> None:
         await self._ports.writer.close()
         if self._reader is not None:
             await self._reader.close()
@@ -272,9 +279,7 @@ class Resident:
         while not self._draining:
             await asyncio.sleep(RELAY_EVERY_S)
             try:
-                await self._loop.run_in_executor(
-                    self._pool, outbox.relay, self._config.data, self._config.url
-                )
+                await self._in_thread(outbox.relay, self._config.data, self._config.url)
             except (PilotError, SQLAlchemyError) as error:
                 log.warning("relay_failed", error=type(error).__name__)
 
@@ -305,7 +310,10 @@ class Resident:
             asking.abandon(claim)
 
     def _in_thread(self, function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
-        return self._loop.run_in_executor(self._pool, function, *arguments)
+        future = self._loop.run_in_executor(self._pool, function, *arguments)
+        self._threads.add(future)
+        future.add_done_callback(self._threads.discard)
+        return future
 
     def seconds_since_turn(self) -> float:
         """Return how long the loop has not turned."""
