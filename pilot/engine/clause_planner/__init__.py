@@ -27,6 +27,7 @@ __all__ = ["plan", "plugins"]
 
 CLEARLY = 0.4  # share of an action's name that a clause has to say
 MAX_STEPS = 40
+_NEVER_LEFT = {"email", "phone", "url", "path", "channel"}  # kinds that a step has to use
 MAX_PASSES = 3
 _NOTHING = (
     "No action that you may use does what the goal asks for. Say which action to use, or name a "
@@ -186,7 +187,11 @@ def _clauses(
 
 
 def _ask_unsaid(text: str, calls: Sequence[Call], asking: Asking) -> None:
-    """Ask about a joined part of a clause of which no step knows a word or takes a value."""
+    """Ask about an address that no step takes, and joined words that none knows."""
+    bound = str([one.value for call in calls for one in call.bound.values()])
+    for value in values(text):
+        if calls and value.kind in _NEVER_LEFT and str(value.value) not in bound:
+            asking.unclear(str(value.value))
     said = {word for call in calls for word in call.action.bag}
     said |= {w for call in calls for one in call.action.parameters for w in one.about}
     taken = [str(one.value) for call in calls for one in call.bound.values() if one.call is None]

@@ -7,43 +7,19 @@ from typing import Any
 
 from pilot.engine.clause_planner import literals
 from pilot.engine.clause_planner.described import Described, Output, Parameter, same_name
+from pilot.engine.clause_planner.fitting import fit, is_sure, kinds_wanted
 from pilot.engine.clause_planner.literals import Value
 from pilot.engine.clause_planner.splitting import bare
-from pilot.engine.clause_planner.words import normal, normals
+from pilot.engine.clause_planner.words import VERBS, normal, normals
 from pilot.engine.validation import schemas
 
 LEAST_REQUIRED, LEAST_OPTIONAL = 1.0, 2.0
-NEAR = 4  # words between a parameter's name and its value
-_ROLES = {
-    "from": {"from", "origin", "source", "start", "pickup", "departure", "outbound", "since"},
-    "between": {"origin", "start", "from"},
-    "to": {"to", "destination", "target", "end", "dropoff", "return", "arrival", "recipient"},
-    "until": {"end", "until"},
-    "into": {"target", "to"},
-    "in": {"city", "location", "place", "area", "where", "region", "country", "language"},
-    "at": {"location", "place", "time"},
-    "near": {"location", "place"},
-    "on": {"date", "day"},
-    "by": {"artist", "author", "by"},
-    "for": {"name", "query", "q", "location"},
-    "starting": {"start", "pickup", "departure"},
-    "returning": {"return"},
-    "returns": {"return"},
+# Names of parameters that take whatever an earlier step gave.
+_CONTENT = {
+    *("amount", "number", "num", "value", "data", "text", "message", "content", "input", "body"),
+    *("total", "principal", "sentence", "song", "image", "file", "arguments"),
 }
-_SPECIFIC = {
-    "email": {"email", "mail"},
-    "url": {"url", "link", "website", "uri", "site"},
-    "date": {"date", "day", "birthdate", "birthday", "dt", "since", "until", "start", "end"},
-    "time": {"time", "hour"},
-    "phone": {"phone", "mobile", "number"},
-    "path": {"path", "file", "folder", "directory", "program"},
-    "channel": {"channel"},
-}
-_DESCRIBED = ("date", "time", "email", "url")  # what a description may say of a text
-_NUMBERS = {"number", "integer"}
 _PLACES = re.compile(r"[A-Za-z]+|\d+")
-_SIGNS = re.compile(r"[A-Za-z]+|\d+|,")
-_STARTS = re.compile(r"\s+(?:in)?to\b", re.IGNORECASE)  # of a way: "USD to EUR"
 _REFERS = re.compile(
     r"\b(?:it|its|them|their|they|that|this|these|those|result|results|the|both|same)\b",
     re.IGNORECASE,
@@ -87,8 +63,7 @@ def bind(call: Call, before: Sequence[Call], goal: str) -> None:
     _stated(call, _own_values(call), call.text)
     _from_outputs(call, before)
     _repeated(call, before)
-    if call.implied or call.missing:
-        _around(call, goal)
+    _around(call, goal)
     _searched(call)
 
 
@@ -105,7 +80,7 @@ def _choices(call: Call) -> None:
             call.bound[one.name] = Bound(max(telling, key=len))
         flag = one.kind == "boolean" or {text.lower() for text in one.choices} == {"true", "false"}
         words = {normal(word) for word in one.words[1:]}
-        if flag and words and words <= said:
+        if flag and words and words <= said and not words & VERBS:
             sure = not _FLAG.search(call.text)
             call.bound[one.name] = Bound(sure if one.kind == "boolean" else str(sure))
 
@@ -136,83 +111,12 @@ def _ranked(call: Call, stated: Sequence[Value], text: str) -> list[tuple[Value,
         one = replace(plain, words=(*call.role.split(), *plain.words)) if call.role else plain
         least = LEAST_REQUIRED if plain in call.action.wanted else LEAST_OPTIONAL
         for number, value in enumerate(stated):
-            if plain.name in call.looked_up and not _is_sure(plain, value):
+            if plain.name in call.looked_up and not is_sure(plain, value):
                 continue
-            score = _fit(one, value, text)
+            score = fit(one, value, text)
             if score >= least:
                 found.append((-score, number, place))
     return [(stated[number], call.action.parameters[place]) for _, number, place in sorted(found)]
-
-
-def _is_sure(one: Parameter, value: Value) -> bool:
-    """Say whether a value is one for a parameter that is mostly found out by another action."""
-    return value.kind == "text" or value.kind in _kinds_wanted(one)
-
-
-def _fit(one: Parameter, value: Value, text: str) -> float:
-    """Return how surely a value is meant for a parameter; 0 for one that cannot be."""
-    base = _kind_fit(one, value)
-    if base <= 0:
-        return 0.0
-    own = {normal(word) for word in one.words}
-    before = _words_of(text[: value.start])[-NEAR:]
-    joint = max((n for n, word in enumerate(before) if word in {"and", ","}), default=-1)
-    near = {normal(word): n for n, word in enumerate(reversed(before[joint + 1 :]))}
-    hits = [near[word] for word in own if word in near]
-    after = [normal(word) for word in _words_of(text[value.end :])[:2]]
-    if hits:
-        base += 2.5 * len(hits) / len(own) - 0.3 * min(hits)
-    elif own & set(after):
-        base += 2.4 / len(own) if after[0] in own else 1.0
-    if one.is_key:
-        return base
-    if _STARTS.match(text, value.end) and _ROLES["from"] & set(one.words):
-        base += 2.0
-    return base + _role_fit(one, [word for word in before if word != ","])
-
-
-def _words_of(text: str) -> list[str]:
-    return [found[0].lower() for found in _SIGNS.finditer(text)]
-
-
-def _role_fit(one: Parameter, before: list[str]) -> float:
-    for word in reversed(before[-2:]):
-        if word in _ROLES:
-            if _ROLES[word] & set(one.words):
-                return 1.0 if word == "for" else 2.0
-            others = set().union(*(_ROLES[other] for other in ("from", "to")))
-            return -1.0 if word in {"from", "to"} and others & set(one.words) else 0.0
-        if word == "and" and {"to", "destination", "end", "target"} & set(one.words):
-            return 0.5
-    return 0.0
-
-
-def _kind_fit(one: Parameter, value: Value) -> float:
-    """Return how well the kind of a value fits the type and name of a parameter."""
-    if one.choices:
-        return 1.0 if str(value.value) in one.choices else 0.0
-    if one.is_key:
-        return 0.2 if value.kind in {"text", "number", "phone"} else 0.0
-    if one.kind == "string":
-        return _text_fit(value, _kinds_wanted(one))
-    if one.kind == "array":
-        return {"list": 2.0, "text": 1.0, "email": 0.8}.get(value.kind, 0.0)
-    return 1.0 if one.kind in _NUMBERS and value.kind == "number" else 0.0
-
-
-def _text_fit(value: Value, wanted: list[str]) -> float:
-    if value.kind in wanted:
-        return 2.0
-    if wanted and not (wanted == ["phone"] and value.kind == "number"):
-        return 0.5 if value.kind == "text" and wanted != ["phone"] else 0.0
-    return {"text": 1.0, "name": 0.6, "email": 0.4, "number": 0.3, "url": 0.5}.get(value.kind, 0.0)
-
-
-def _kinds_wanted(one: Parameter) -> list[str]:
-    """Return the kinds of values that the name, format or description of a text asks for."""
-    words = {*one.words, str(one.schema.get("format", ""))}
-    found = [kind for kind, named in _SPECIFIC.items() if named & words]
-    return found or [kind for kind in _DESCRIBED if kind in one.about]
 
 
 def _as_kind(one: Parameter, value: Value) -> Any:
@@ -263,8 +167,8 @@ def _mentioned(one: Parameter, before: Sequence[Call], said: set[str], call: Cal
     """Return the earlier result that the clause speaks of, the newest for "it" and "the result"."""
     best: tuple[float, Bound] | None = None
     first = next(iter(call.missing), None) is one and bool(_PRONOUN.search(call.text))
-    free = first and not _kinds_wanted(one)
-    least = 0.0 if free and "name" not in one.words else 1.0
+    takes_all = bool(_CONTENT & set(one.words))
+    least = 0.0 if first and takes_all and not kinds_wanted(one) else 1.0
     taken = {(b.call, b.output.path) for b in call.bound.values() if b.output is not None}
     for age, (number, other) in enumerate(_newest(before)):
         for output in other.action.outputs:
@@ -273,7 +177,9 @@ def _mentioned(one: Parameter, before: Sequence[Call], said: set[str], call: Cal
             words = {normal(word) for word in output.leaf}
             if not _fits(output, one) and not (words <= said and conversion(output, one)):
                 continue
-            if _kinds_wanted(one) and output.leaf[-1] != one.words[-1]:
+            if kinds_wanted(one) and output.leaf[-1] != one.words[-1]:
+                continue
+            if not takes_all and not words & {normal(word) for word in one.words}:
                 continue
             score = 2 * len(words & said) / len(words) + 0.5 * bool(set(other.action.nouns) & said)
             score += 0.4 / (age + 1)
@@ -319,18 +225,19 @@ def _repeated(call: Call, before: Sequence[Call]) -> None:
 
 
 def _around(call: Call, goal: str) -> None:
-    """Bind what only another clause states, where its kind or its words leave no doubt."""
-    left = [
-        one
-        for one in call.missing
-        if not one.is_key and one.kind != "array" and one.name not in call.looked_up
-    ]
-    stated = literals.values(goal)
-    for one in left:
-        rated = [(_fit(one, value, goal), value) for value in stated]
-        best = max(rated, key=lambda pair: pair[0], default=None)
-        if best is not None and best[0] >= LEAST_OPTIONAL:
-            call.bound[one.name] = Bound(_as_kind(one, best[1]))
+    """Bind what only another clause states, where the goal states as many as are missing."""
+    left: dict[tuple[str, ...], list[Parameter]] = {}
+    for one in call.missing:
+        kinds = tuple(kinds_wanted(one))
+        if kinds and not one.is_key and one.kind == "string" and one.name not in call.looked_up:
+            left.setdefault(kinds, []).append(one)
+    for kinds, group in left.items():
+        taken = {str(bound.value) for bound in call.bound.values() if bound.call is None}
+        stated = (v for v in literals.values(goal) if v.kind in kinds)
+        found = {v.value: v for v in stated if str(v.value) not in taken}
+        if len(found) == len(group):  # one each, in the order in which they are said
+            for one, value in zip(group, found.values(), strict=True):
+                call.bound[one.name] = Bound(_as_kind(one, value))
 
 
 def _searched(call: Call) -> None:
@@ -338,7 +245,8 @@ def _searched(call: Call) -> None:
     for one in call.missing:
         if not one.is_search or one.kind not in {"string", "array"}:
             continue
-        names = [v for v in literals.values(call.text) if v.kind in {"text", "name"}]
+        stated = _own_values(call)
+        names = [v for v in stated if v.kind == "text"] or [v for v in stated if v.kind == "name"]
         text = names[0].value if names else " ".join(bare(call.text).split()[1:])[:200]
         if text:
             call.bound[one.name] = Bound([text] if one.kind == "array" else text)

@@ -31,8 +31,9 @@ _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("url", re.compile(r"(?:https?://|www\.)[^\s,;'\"]+[^\s,;.'\"?!]", re.IGNORECASE)),
     ("channel", re.compile(r"(?<!\w)#[A-Za-z][\w-]*")),
     ("path", re.compile(r"(?<![\w/])/(?:[\w.-]+/)*[\w.-]*\w")),
+    ("time", re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?(?!\d)")),
     ("date", _DATE),
-    ("time", re.compile(r"\b\d\d?:\d\d(?:\s?[ap]\.?m\b\.?)?|\b\d\d?\s?[ap]m\b", re.IGNORECASE)),
+    ("time", re.compile(r"\b\d\d?:\d\d(?:\s?[ap]m\b)?|\b\d\d?\s?[ap]m\b", re.IGNORECASE)),
     ("phone", re.compile(r"\+\d[\d -]{7,}\d|\b\d{3}-\d{3}-\d{4}\b|\b\d{3}-\d{4}\b|\b\d{10}\b")),
     (
         "name",

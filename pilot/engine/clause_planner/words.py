@@ -32,7 +32,7 @@ _VERBS = (
 # Nouns as often as verbs: they begin a clause only before what a verb takes.
 NOUN_VERBS = word_set(
     "email call text order track plan book play record list share watch tag store post check rate "
-    "mail run show print help return start stop set change"
+    "mail run show print help return returns returning start starting stop set change"
 )
 PREPOSITIONS = word_set(
     "of for on with from in at between by using about based near whose to into within over as "

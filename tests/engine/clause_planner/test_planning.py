@@ -194,3 +194,8 @@ def test_drafts_are_valid_and_order_their_effects(draft, shopping):
     goals = [ORDER, "Get the reviews of 'Blue Kettle'", f"Ask me for approval. {ORDER}"]
     for goal in goals:
         assert validate(draft(goal).document, shopping) == []
+
+
+def test_an_address_that_no_step_takes_is_asked_about(draft):
+    found = draft("Send an SMS with the message 'x' to 555-123-4567 and 555-765-4321")
+    assert asked(found) == ["unclear:555-765-4321"]
