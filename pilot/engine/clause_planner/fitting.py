@@ -7,6 +7,7 @@ from pilot.engine.clause_planner.literals import Value
 from pilot.engine.clause_planner.words import normal
 
 NEAR = 5  # words between a parameter's name and its value
+WINDOW = 120  # characters on either side that can hold them
 NAMED, FOLLOWED, AFAR = 2.5, 2.4, 1.0
 NEVER = -10.0
 UNIT, ROLE, WEAK_ROLE, OTHER_ROLE = 1.5, 2.0, 1.0, -1.5
@@ -81,8 +82,8 @@ def fit(one: Parameter, value: Value, text: str) -> float:
     base = _kind_fit(one, value)
     if base <= 0:
         return 0.0
-    before = _words_of(text[: value.start])[-NEAR:]
-    base += _closeness(one, value, before, _words_of(text[value.end :])[:2])
+    before = _words_of(text[max(value.start - WINDOW, 0) : value.start])[-NEAR:]
+    base += _closeness(one, value, before, _words_of(text[value.end : value.end + WINDOW])[:2])
     if one.is_key:
         return base
     if value.kind == "number":

@@ -18,12 +18,12 @@ from pilot.engine.clause_planner.words import (
 )
 from pilot.plugins import Effect
 
-VERB, OBJECT, REST, HINT = 1.5, 1.0, 0.5, 0.4  # weights of a clause's words
+VERB, OBJECT, REST, HINT = 1.5, 1.0, 0.65, 0.4  # weights of a clause's words
 PLAIN_VERB = 0.5
 NAME_WORD = 0.25  # of a word within a longer name
 KNOWN_OBJECT, KNOWN_REST = 0.65, 0.35  # factors for words of what earlier steps gave
 CLAUSE_SHARE, GOAL_SHARE = 0.75, 0.25
-NAME_SHARE = 0.6  # of the score that depends on how much of the action's name is said
+NAME_SHARE = 0.5  # of the score that depends on how much of the action's name is said
 OTHER_VERB = 0.45
 NO_OBJECT = 0.3
 FEEDS, SAME_PLUGIN = 0.8, 1.25

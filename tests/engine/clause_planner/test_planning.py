@@ -1,5 +1,6 @@
 """Goals over any actions: one step per clause, what it needs before it, questions for the rest."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -199,3 +200,12 @@ def test_drafts_are_valid_and_order_their_effects(draft, shopping):
 def test_an_address_that_no_step_takes_is_asked_about(draft):
     found = draft("Send an SMS with the message 'x' to 555-123-4567 and 555-765-4321")
     assert asked(found) == ["unclear:555-765-4321"]
+
+
+@pytest.mark.parametrize(
+    "text", ["1,2,3 and ", "send it and ", "'a", "A.B ", "if a, ", "for each "]
+)
+def test_hostile_goals_are_read_in_time(draft, text):
+    start = time.monotonic()
+    draft((text * 4000)[:4000])
+    assert time.monotonic() - start < 5
