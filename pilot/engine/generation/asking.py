@@ -21,10 +21,12 @@ from pilot.audit import Event
 from pilot.engine import document, ledger, model_catalogue
 from pilot.engine.breaker import Breaker, Guarded
 from pilot.engine.catalogue import Catalogue
+from pilot.engine.clause_planner.described import needs
 from pilot.engine.generation import candidates, prompt, stages, surroundings
 from pilot.engine.generation.candidates import Candidate
 from pilot.engine.ledger import DirectBooking
 from pilot.engine.model_catalogue import Chain
+from pilot.engine.shortlist import Shortlist
 from pilot.errors import ErrorClass, FencedError, Issue, ModelError, StepError
 from pilot.llm import calls
 from pilot.llm.calls import Attempt
@@ -127,9 +129,11 @@ def _begin(claim: Claim, data: Path) -> _Work | None:
         facts = surroundings.facts(owner)
         goal, answers, hint = row.goal, row.answers, _hint(row)
     known = surroundings.known_actions(data, claim.owner_id)
-    wish = prompt.Wish(
-        goal, list(known.actions.values()), list(known.samples.values()), facts, answers, hint
-    )
+    count = values["generation_shortlist"]
+    short = Shortlist.of(known.actions.values())
+    actions = [known.actions[one] for one in short.top(goal, needs=needs(known), count=count)]
+    samples = list(known.samples.values())
+    wish = prompt.Wish(goal, actions, samples, facts, answers, hint)
     question = prompt.request(
         wish,
         max_output=values["generation_max_output_tokens"],
