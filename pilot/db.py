@@ -36,6 +36,7 @@ class _Process:
     """The engine of this process, set once by `configure`, and each thread's open transaction."""
 
     engine: Engine | None = None
+    made_of: tuple[str, int] = ("", 0)  # its URL and the size of its pool
     thread = threading.local()
 
 
@@ -46,8 +47,11 @@ def dsn(url: str) -> str:
 
 def configure(url: str, *, pool_size: int = 10) -> Engine:
     """Make the process' engine: the application role, with the session limits of every login."""
+    if _Process.engine is not None and (url, pool_size) == _Process.made_of:
+        return _Process.engine  # threads may hold connections of it
     if _Process.engine is not None:
         _Process.engine.dispose()
+    _Process.made_of = (url, pool_size)
     _Process.engine = create_engine(
         "postgresql+psycopg://" + dsn(url).split("://", 1)[1],
         pool_size=pool_size,
