@@ -125,7 +125,7 @@ def _action(name: str, spec: Mapping[str, Any]) -> Action:
 
 
 def _run(*_: object) -> Model:
-    raise NotImplementedError("The actions of NESTFUL are planned, never run.")
+    raise RuntimeError("The actions of NESTFUL are planned, never run.")
 
 
 def _model(name: str, parts: Mapping[str, Any], *, only_required: bool = True) -> type[Model]:

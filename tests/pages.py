@@ -6,6 +6,7 @@ import time
 from threading import Thread
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 from werkzeug.serving import make_server
 
@@ -72,6 +73,17 @@ def served(app):
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def check_looks(page) -> None:
+    """Find nothing wrong with a page in both themes, wide and narrow."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for width in (1280, 375):
+            page.set_viewport_size({"width": width, "height": 900})
+            found = Axe().run(page)
+            assert not found.violations_count, found.generate_report()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def _end_streams():

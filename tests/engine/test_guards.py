@@ -1,14 +1,13 @@
 """Approvals on a real worker: what was refused never happens, what was decided is what runs."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 
 import pytest
 
 from pilot.engine import approvals, executions
-from pilot.errors import ConflictError, ForbiddenError, GoneError, PilotError
+from pilot.errors import ConflictError, ForbiddenError, GoneError
 from tests.engine import worker_process as wp
+from tests.engine.together import at_once
 
 ASK = {"id": "ask", "type": "human_approval", "title": "Send it?", "approvers": ["role:approver"]}
 SEND = {
@@ -110,21 +109,6 @@ def test_an_expired_approval_is_gone_and_fails_the_step(asked, database, world, 
         decide(approval, "approved", seen, world.approver)
     query = "SELECT count(*) FROM audit WHERE event = 'APPROVAL_TIMEOUT'"
     assert superuser.execute(query).fetchone() == (1,)
-
-
-def at_once(*calls):
-    """Call all at the same instant and return what each gave or raised."""
-    ready = Barrier(len(calls))
-
-    def call(one):
-        ready.wait()
-        try:
-            return one()
-        except PilotError as error:
-            return error
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(call, calls))
 
 
 @pytest.mark.capability(253)

@@ -3,10 +3,10 @@
 from decimal import Decimal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from pilot.engine import starts
 from pilot.engine.demo import loading
+from tests.pages import check_looks
 from tests.reports.ledger_rows import UNPRICED, book
 
 
@@ -156,10 +156,4 @@ def test_axe_finds_nothing_with_worries_spend_and_workers(window, world, app, su
     page = window(world.admin, bypass_csp=True)
     for url in ("/", "/executions?money=unpriced", "/agents"):
         page.goto(url)
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            for width in (1280, 375):
-                page.set_viewport_size({"width": width, "height": 900})
-                found = Axe().run(page)
-                assert not found.violations_count, found.generate_report()
-                assert page.evaluate("document.documentElement.scrollWidth") <= width
+        check_looks(page)
