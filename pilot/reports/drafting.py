@@ -109,11 +109,11 @@ class Fallback:
     def advice(self) -> str:
         """What to do about the rate, or nothing."""
         if self.rate is None:
-            return ""
+            return f"Too few to tell: {self.called} of {ENOUGH} generations that called a model."
         if self.rate > MANY:
             return "The fallback model helps often: improve the prompt, or choose another primary."
         if self.rate < FEW:
-            return "The fallback model is hardly needed: switching it off is possible."
+            return "The fallback model is hardly needed: consider switching the fallback off."
         return ""
 
 
@@ -205,7 +205,7 @@ def report(session: Session) -> Report:
 
 
 def fallback(session: Session) -> Fallback:
-    """Return only the fallback rate, for the overview."""
+    """Return the fallback rate alone: what every page but the report's own shows of it."""
     counts = session.execute(FALLBACK).one()
     return Fallback(counts.all, counts.called, counts.fell_back, {})
 

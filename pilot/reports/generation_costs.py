@@ -9,8 +9,9 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from pilot.llm.messages import PER, Price, Usage
+from pilot.reports import drafting
+from pilot.reports.drafting import ENOUGH
 
-ENOUGH = 20  # generations; a mean of fewer says nothing
 # What counts until so many were measured; the page says "assumed" beside each.
 ASSUMED_VOLUME = 1_000  # generations a month
 ASSUMED_RATE = Decimal("0.05")
@@ -20,28 +21,26 @@ FOUR = Decimal("0.0001")  # of a share: what people read is what is counted with
 
 # Recorded answers are nobody's bill: generations that only had such count as made without a model.
 COUNTS = text("""
-SELECT count(*) AS all, count(*) FILTER (WHERE calls = 0 AND outcome <> 'failed') AS free,
-       count(*) FILTER (WHERE recent AND calls > 0) AS asked,
-       count(*) FILTER (WHERE recent AND fell) AS fell
-  FROM (SELECT g.outcome, g.created_at > pilot_now() - interval '7 days' AS recent,
-               count(c.id) AS calls, coalesce(bool_or(c.role = 'fallback'), false) AS fell
+SELECT count(*) AS all, count(*) FILTER (WHERE calls = 0 AND outcome <> 'failed') AS free
+  FROM (SELECT g.outcome, count(c.id) AS calls
           FROM generation g
           LEFT JOIN call c ON c.generation_id = g.id AND c.provider <> 'scripted'
          WHERE g.created_at > pilot_now() - interval '30 days'
          GROUP BY g.id) one
 """)
-# A generation's first model with its repairs, against the models asked after it.
+# A generation's first model with its repairs, against the models asked after it. Roles do not tell:
+# the first call of a worker that takes over has the role of a first draft, whichever model it asks.
 TOKENS = text("""
-SELECT EXISTS (SELECT FROM call d WHERE d.generation_id = c.generation_id AND d.role = 'draft'
-                  AND d.model_asked = c.model_asked) AS first,
-       count(DISTINCT c.generation_id) AS generations, count(*) AS calls,
+SELECT first, count(DISTINCT generation_id) AS generations, count(*) AS calls,
        sum(input_tokens)::bigint AS input, sum(cache_read_tokens)::bigint AS cache_read,
        sum(cache_write_tokens)::bigint AS cache_write,
        sum(cache_write_long_tokens)::bigint AS cache_write_long,
        sum(output_tokens)::bigint AS output, sum(reasoning_tokens)::bigint AS reasoning
-  FROM call c
- WHERE c.generation_id IS NOT NULL AND c.state <> 'reserved' AND c.provider <> 'scripted'
-   AND c.at > pilot_now() - interval '30 days'
+  FROM (SELECT c.*, c.model_asked = first_value(c.model_asked)
+                 OVER (PARTITION BY c.generation_id ORDER BY c.at, c.id) AS first
+          FROM call c
+         WHERE c.generation_id IS NOT NULL AND c.state <> 'reserved' AND c.provider <> 'scripted'
+           AND c.at > pilot_now() - interval '30 days') one
  GROUP BY 1
 """)
 BY_MODEL = text("""
@@ -115,7 +114,8 @@ class Measured:
 
     volume: int  # in 30 days
     free: Share  # answered without a model, in 30 days
-    fell: Share  # went on to the fallback model, of those that asked one, in 7 days
+    fell: Share  # left the primary model, of those that asked one, in 7 days
+    advice: str  # what to do about that
     primary: Tokens
     fallback: Tokens
 
@@ -133,12 +133,14 @@ class Used:
 def measure(session: Session) -> Measured:
     """Return what the generations that this session may see took."""
     counts = session.execute(COUNTS).one()
+    fell = drafting.fallback(session)
     tokens = {row.first: row for row in session.execute(TOKENS)}
     primary = _tokens(tokens.get(True), Tokens())
     return Measured(
         counts.all,
         Share(counts.free, counts.all, Decimal(0)),
-        Share(counts.fell, counts.asked, ASSUMED_RATE),
+        Share(fell.fell_back, fell.called, ASSUMED_RATE),
+        fell.advice,
         primary,
         # The same prompt goes to the fallback model.
         _tokens(tokens.get(False), replace(primary, measured=False)),

@@ -22,7 +22,6 @@ SWITCH = "orchestrator_enable_fallback"
 FURTHER = "orchestrator_further_models"
 KEYS = (PRIMARY, FALLBACK, SWITCH, FURTHER)
 MOST_VOLUME = 10_000_000
-MANY, FEW = Decimal("0.10"), Decimal("0.02")  # fallback rates that ask for a decision
 SOON = timedelta(days=30)
 
 
@@ -80,7 +79,6 @@ class Choice:
     selection: Row
     weak: Entry | None  # of the compared pair the cheaper one
     strong: Entry | None
-    advice: str = ""
 
     def entry(self, key: str) -> Entry | None:
         """Return the model that a setting chooses."""
@@ -128,7 +126,6 @@ def choice(session: Session, values: Mapping[str, Any], guess: Guess) -> Choice:
         _against(_row_of(values, known, measured, guess), comparison.rows[0]),
         weak,
         strong,
-        _advice(measured),
     )
 
 
@@ -193,13 +190,3 @@ def _presets(
         )
         for one, row in zip(presets, rows, strict=True)
     ]
-
-
-def _advice(measured: Measured) -> str:
-    if not measured.fell.measured:
-        return ""
-    if measured.fell.value > MANY:
-        return "The fallback model is needed often: improve the goals, or take a better primary."
-    if measured.fell.value < FEW:
-        return "The fallback model is hardly needed: for simple goals it can be switched off."
-    return ""

@@ -90,9 +90,9 @@ def test_no_mean_hides_a_call_without_a_price(world, superuser):
         (20, 3, "improve the prompt"),
         (20, 2, ""),
         (50, 1, ""),
-        (51, 1, "switching it off is possible"),
-        (20, 0, "switching it off is possible"),
-        (19, 19, ""),
+        (51, 1, "consider switching the fallback off"),
+        (20, 0, "consider switching the fallback off"),
+        (19, 19, "Too few to tell: 19 of 20"),
     ],
 )
 def test_advice_follows_the_rate_and_waits_for_enough_generations(called, fell_back, advice):

@@ -68,9 +68,10 @@ def drafted(world, superuser):
         for number in range(asked + free):
             row_id = superuser.execute(
                 "INSERT INTO generation (owner_id, goal, goal_hash, answers, text, issues,"
-                " questions, clauses, generator, confidence, duration_ms, outcome) VALUES (%s,"
-                " 'g', 'h', '{}', '', '[]', '[]', '[]', 'planner', 1, 1, 'offered') RETURNING id",
-                [world.operator.id],
+                " questions, clauses, generator, confidence, duration_ms, outcome, fallback_reason)"
+                " VALUES (%s, 'g', 'h', '{}', '', '[]', '[]', '[]', 'planner', 1, 1, 'offered',"
+                " %s) RETURNING id",
+                [world.operator.id, "schema" if number < fell else None],
             ).fetchone()[0]
             gate = DirectBooking(world.operator.id, chain, row_id)
             if number < asked:
@@ -150,7 +151,10 @@ def test_until_there_are_twenty_generations_figures_are_assumed(admin, drafted):
     assert "1,200 tokens sent and 250 answered (assumed)" in page.text
 
 
-@pytest.mark.parametrize(("asked", "fell", "said"), [(30, 6, "needed often"), (60, 0, "hardly")])
+@pytest.mark.parametrize(
+    ("asked", "fell", "said"),
+    [(30, 6, "improve the prompt"), (60, 0, "consider switching"), (19, 19, "Too few")],
+)
 def test_a_measured_rate_that_is_high_or_low_gives_advice(admin, drafted, asked, fell, said):
     drafted(asked, fell=fell)
     assert said in admin.get(URL).text
