@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import text
@@ -18,7 +19,12 @@ from pilot.reports.spending import (
     spent,
 )
 
-NONE = "none"  # the key of calls without an agent or an intent
+NONE = "none"  # the key of calls without an agent, an intent or a step
+# Looked up for each call, so that a call without a step keeps its row.
+STEP_TYPE = f"""coalesce((
+  SELECT s.type FROM step_execution s
+   WHERE s.execution_id = c.execution_id AND s.path = c.path AND s.attempt = c.attempt),
+  '{NONE}')"""  # noqa: S608 -- a constant of this file
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ DIMENSIONS = {
     "user": Dimension("User", "c.owner_id::text", "u.name"),
     "role": Dimension("Role", "c.role", ""),
     "intent": Dimension("Intent", f"coalesce(c.intent, '{NONE}')", ""),
+    "step_type": Dimension("Step type", STEP_TYPE, ""),
     "outcome": Dimension(
         "Outcome", "CASE c.state WHEN 'lost' THEN 'lost' ELSE coalesce(c.reason, c.outcome) END", ""
     ),
@@ -123,9 +130,9 @@ def facts(line: Spent) -> dict[str, Any]:
         "calls": line.calls,
         "tokens": line.tokens,
         **{f"{name.replace(' ', '_')}_tokens": count for name, count in line.parts},
-        "cost_usd": line.cost,
+        "cost_usd": _known(line.cost, line.unpriced),
         "unpriced_calls": line.unpriced,
-        "wasted_usd": line.wasted,
+        "wasted_usd": _known(line.wasted, line.wasted_unpriced),
         "wasted_tokens": line.wasted_tokens,
         "wasted_unpriced_calls": line.wasted_unpriced,
         "compared_calls": line.compared,
@@ -134,3 +141,8 @@ def facts(line: Spent) -> dict[str, Any]:
         "saved_usd": line.saved,
         "saved_percent": None if saved is None else float(round(saved, 1)),
     }
+
+
+def _known(amount: Decimal, unpriced: int) -> Decimal | None:
+    """Return a sum, or None where nothing in it has a price: that is not $0."""
+    return amount if amount or not unpriced else None

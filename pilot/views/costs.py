@@ -48,7 +48,11 @@ WORDS = {
     "ok": "Used",
     "lost": "Lost with its worker",
 }
-NAMES_OF_NONE = {"agent": "No agent (drafts and tests)", "intent": "No intent"}
+NAMES_OF_NONE = {
+    "agent": "No agent (drafts and tests)",
+    "intent": "No intent",
+    "step_type": "No step (drafts and tests)",
+}
 
 
 def own_zone() -> str:
@@ -146,7 +150,7 @@ def _fields(asked: Asked) -> list[dict[str, Any]]:
 def _name(asked: Asked, line: Line) -> str:
     if line.key == NONE and asked.group in NAMES_OF_NONE:
         return NAMES_OF_NONE[asked.group]
-    if asked.group in {"role", "outcome"}:
+    if asked.group in {"role", "outcome", "intent", "step_type"}:
         return WORDS.get(line.key, line.key.replace("_", " ").capitalize())
     return line.name
 

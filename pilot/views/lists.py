@@ -1,8 +1,7 @@
 """Lists in the URL: the page that it asks for, the link to the next one, the `.csv` twin."""
 
 import csv
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -22,15 +21,25 @@ def wants_csv() -> bool:
 
 
 def csv_answer(rows: Iterable[Mapping[str, Any]]) -> Response:
-    """Answer with the rows as CSV; texts that a spreadsheet would calculate get a quote."""
-    out = io.StringIO()
+    """Answer with the rows as CSV, line by line; texts that a sheet would calculate get a quote."""
+    return Response(_lines(rows), mimetype="text/csv")
+
+
+def _lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     writer: Any = None
     for row in rows:
         if writer is None:
-            writer = csv.DictWriter(out, list(row))
-            writer.writeheader()
-        writer.writerow({name: _cell(value) for name, value in row.items()})
-    return Response(out.getvalue(), mimetype="text/csv")
+            # A writer returns what its file does: here the line itself.
+            writer = csv.DictWriter(_Echo(), list(row))
+            yield writer.writeheader()
+        yield writer.writerow({name: _cell(value) for name, value in row.items()})
+
+
+class _Echo:
+    """A file that gives back what is written into it."""
+
+    def write(self, line: str) -> str:
+        return line
 
 
 def _cell(value: Any) -> Any:

@@ -13,7 +13,7 @@ from tests.pages import check_looks
 from tests.reports.ledger_rows import FAILED, RECORDED, UNPRICED, book, generate
 
 STEPS = [{"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}]
-GROUPS = ("day", "model", "agent", "user", "role", "intent", "outcome")
+GROUPS = ("day", "model", "agent", "user", "role", "intent", "step_type", "outcome")
 NAMES = ("calls", "tokens", "cost_usd", "wasted_usd", "unpriced_calls", "counterfactual_usd")
 
 
@@ -26,6 +26,7 @@ def operator(browse, world):
 def many(world, superuser):
     """Give 300 calls of two people over 20 days: odd digits, some wasted, unpriced, recorded."""
     agent = wp.make_agent(world.operator.id, STEPS)
+    steps = asked_steps(superuser, agent, world.operator.id)
     dice = random.Random(7)  # the same rows in each run
     for number in range(300):
         owner = world.operator.id if number % 3 else world.stranger.id
@@ -42,10 +43,27 @@ def many(world, superuser):
             "agent_id": agent if number % 3 == 1 else None,
             "model_billed": dice.choice(["cheap-2026", "strong", None]),
         }
+        if number % 3 and number % 2:
+            facts |= steps[number % len(steps)]
         facts |= {} if number % 5 else FAILED | {"reason": "timeout"}
         facts |= {} if number % 11 else UNPRICED
         facts |= {} if number % 13 else RECORDED
         book(superuser, owner, ago=f"{dice.randrange(20 * 24)} hours", **facts)
+
+
+def asked_steps(superuser, agent, owner):
+    """Insert an execution with steps of two types, one tried twice; return where calls belong."""
+    wp.switch_on()
+    made = wp.start(agent, owner)
+    steps = ("read", 1, "ai_processing"), ("read", 2, "ai_processing"), ("judge", 1, "llm_decision")
+    for path, attempt, kind in steps:
+        superuser.execute(
+            "INSERT INTO step_execution (execution_id, path, attempt, owner_id, type, status,"
+            " fence, started_at) VALUES (%s, %s, %s, %s, %s, 'failed', 1, pilot_now())",
+            [made, path, attempt, owner, kind],
+        )
+    places = [{"path": path, "attempt": attempt} for path, attempt, _ in steps]
+    return [{"execution_id": made} | one for one in (*places, {"path": "gone", "attempt": 1})]
 
 
 def twin(browser, query=""):
@@ -53,6 +71,8 @@ def twin(browser, query=""):
 
 
 def number(value):
+    if value is None:  # nothing of it has a price
+        return Decimal(0)
     return Decimal(value["amount"] if isinstance(value, dict) else value)
 
 
@@ -72,7 +92,7 @@ TOTAL = """SELECT count(*),
  FROM call WHERE provider <> 'scripted' AND (%(owner)s::uuid IS NULL OR owner_id = %(owner)s)"""
 
 
-@pytest.mark.capability(169)
+@pytest.mark.capability(169, 292)
 @pytest.mark.parametrize("group", GROUPS)
 def test_totals_equal_the_ledger_to_the_last_digit(browse, world, many, superuser, group):
     for person, owner in ((world.operator, world.operator.id), (world.admin, None)):
@@ -83,11 +103,51 @@ def test_totals_equal_the_ledger_to_the_last_digit(browse, world, many, superuse
         assert [sum(column) for column in zip(*lines, strict=True)] == list(expected)
 
 
-def test_the_sheet_has_the_same_lines(operator, many):
-    rows = list(csv.DictReader(io.StringIO(operator.get("/costs.csv?group=model").text)))
-    items = twin(operator, "group=model")["items"]
-    assert [row["model"] for row in rows] == [item["key"] for item in items]
-    assert [row["cost_usd"] for row in rows] == [item["cost_usd"]["amount"] for item in items]
+KEYS = {
+    "day": "(at AT TIME ZONE 'UTC')::date::text",
+    "model": "coalesce(model_billed, model_asked)",
+    "agent": "coalesce(agent_id::text, 'none')",
+    "user": "owner_id::text",
+    "role": "role",
+    "intent": "coalesce(intent, 'none')",
+    "outcome": "coalesce(reason, outcome)",
+}
+STEP_TYPES = """SELECT coalesce(s.type, 'none') AS name, call.* FROM call
+  LEFT JOIN step_execution s USING (execution_id, path, attempt)"""
+
+
+@pytest.mark.capability(292)
+@pytest.mark.parametrize("group", GROUPS)
+def test_each_group_equals_its_rows_of_the_ledger(operator, world, many, superuser, group):
+    rows = STEP_TYPES if group == "step_type" else f"SELECT {KEYS[group]} AS name, * FROM call"  # noqa: S608
+    grouped = (
+        "SELECT name, count(*), sum(cost), count(*) FILTER (WHERE cost IS NULL),"  # noqa: S608
+        f" sum(cost) FILTER (WHERE wasted) FROM ({rows}) one"
+        " WHERE provider <> 'scripted' AND one.owner_id = %s GROUP BY name"
+    )
+    expected = {row[0]: list(row[1:]) for row in superuser.execute(grouped, [world.operator.id])}
+    items = twin(operator, f"group={group}&zone=UTC")["items"]
+    assert {one["key"] for one in items} == set(expected)
+    for one in items:
+        calls, cost, unpriced, wasted = expected[one["key"]]
+        assert (one["calls"], one["unpriced_calls"]) == (calls, unpriced)
+        assert number(one["cost_usd"]) == (cost or 0)
+        assert number(one["wasted_usd"]) == (wasted or 0)
+        if cost is None:
+            assert one["cost_usd"] is None
+
+
+@pytest.mark.capability(292)
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_sheet_streams_the_same_lines(operator, many, group):
+    sheet = operator.client.get(f"/costs.csv?group={group}")
+    assert sheet.is_streamed
+    rows = list(csv.DictReader(io.StringIO(sheet.text)))
+    items = twin(operator, f"group={group}")["items"]
+    assert [row[group] for row in rows] == [item["key"] for item in items]
+    amounts = [(item["cost_usd"] or {"amount": ""})["amount"] for item in items]
+    assert [row["cost_usd"] for row in rows] == amounts
+    assert {"wasted_usd", "unpriced_calls", "saved_usd"} <= set(rows[0])
 
 
 def test_what_has_no_price_stands_beside_the_sum(operator, world, superuser):
