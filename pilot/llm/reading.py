@@ -12,21 +12,24 @@ _FENCE = re.compile(r"```[a-zA-Z0-9]*[ \t]*\n(.*?)```", re.DOTALL)
 _DOUBLE = r'"(?:[^"\\]++|\\.)*+"?'
 _SINGLE = r"'(?:[^'\\]++|\\.)*+'?"
 _OUTSIDE = re.compile(rf"{_DOUBLE}|[\[\]{{}}]", re.DOTALL)  # an apostrophe is a letter of prose
-_INSIDE = re.compile(rf"{_DOUBLE}|{_SINGLE}|[\[\]{{}}]", re.DOTALL)
+_COMMENT = r"//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+(?:\*/)?"
+_INSIDE = re.compile(rf"{_DOUBLE}|{_SINGLE}|{_COMMENT}|[\[\]{{}}]", re.DOTALL)
 _LITERAL = re.compile(
     rf"(?P<double>{_DOUBLE})|(?P<single>{_SINGLE})|(?P<word>\b(?:None|True|False)\b)"
-    r"|(?P<comma>,)(?=\s*+[\]}])",
+    rf"|(?P<comma>,)(?=\s*+[\]}}])|(?P<comment>{_COMMENT})",
     re.DOTALL,
 )
 _QUOTES = re.compile(r'\\.|"', re.DOTALL)
+_BREAKS = re.compile(r"[\n\r\t]")
 _WORDS = {"None": "null", "True": "true", "False": "false"}
 
 
 def json_value(text: str) -> Any:
     """Return the one JSON value that an answer holds.
 
-    Single quotes, Python's None, True and False, and commas before a closing bracket are read as
-    what they mean; keys that occur twice, NaN and the like are refused in any spelling.
+    Single quotes, Python's None, True and False, commas before a closing bracket, comments, and
+    line breaks within texts are read as what they mean; keys that occur twice, NaN and the like are
+    refused in any spelling. Nothing is completed: what was cut off is no value.
 
     Raises:
         BadJsonError: there is none, or there are several; the message may go back to the model.
@@ -65,12 +68,18 @@ def _json(found: re.Match[str]) -> str:
     piece = found.group()
     match found.lastgroup:
         case "single" if piece.endswith("'") and len(piece) > 1:
-            return f'"{_QUOTES.sub(_requoted, piece[1:-1])}"'
+            return _unbroken(f'"{_QUOTES.sub(_requoted, piece[1:-1])}"')
+        case "double":
+            return _unbroken(piece)
         case "word":
             return _WORDS[piece]
-        case "comma":
+        case "comma" | "comment":
             return ""
     return piece
+
+
+def _unbroken(text: str) -> str:
+    return _BREAKS.sub(lambda found: strictjson.dumps(found.group())[1:-1], text)
 
 
 def _requoted(found: re.Match[str]) -> str:
@@ -78,7 +87,10 @@ def _requoted(found: re.Match[str]) -> str:
 
 
 def _balanced(text: str) -> list[str]:
-    """Return the outermost objects and lists in a text."""
+    """Return the outermost objects and lists in a text; none if a bracket has no partner.
+
+    Then a part of the answer is missing, and what is left would pass for the whole.
+    """
     found: list[str] = []
     depth, begin, at = 0, 0, 0
     while mark := (_INSIDE if depth else _OUTSIDE).search(text, at):
@@ -86,8 +98,10 @@ def _balanced(text: str) -> list[str]:
         if mark.group() in "[{":
             begin = mark.start() if depth == 0 else begin
             depth += 1
-        elif mark.group() in "]}" and depth:
+        elif mark.group() in "]}":
             depth -= 1
+            if depth < 0:
+                return []
             if depth == 0:
                 found.append(text[begin:at])
-    return found
+    return [] if depth else found

@@ -51,6 +51,8 @@ def test_brackets_in_texts_do_not_count():
         ("{'a': open('/etc/passwd')}", "not JSON"),
         ("[,,]", "not JSON"),
         ('{"a": 1', "not JSON"),
+        ('"b": 2, "steps": [{"a": 1}]}', "not JSON"),
+        ('{"a": 1} or {"a":', "not JSON"),
         ('{"a": 1} {"a": 2}', "several"),
         ('```\n{"a": 1}\n```\n```\n{"a": 2}\n```', "several"),
         ('{"a": 1, "a": 2}', "twice"),
@@ -71,6 +73,8 @@ def test_anything_else_is_refused_with_the_reason(text, said):
         ("{'a': None, 'b': [True, False]}", {"a": None, "b": [True, False]}),
         ("{'a': '}{', 'b': 'x,]'}", {"a": "}{", "b": "x,]"}),
         (r"['\n\u00e4\\']", ["\n\xe4\\"]),
+        ("{'a': 'two\nlines', \"b\": \"a\ttab\"}", {"a": "two\nlines", "b": "a\ttab"}),
+        ('{"a": "http://x", // a plan\n /* {[ */ "b": "/*"}', {"a": "http://x", "b": "/*"}),
         ("['']", [""]),
     ],
 )
@@ -79,7 +83,7 @@ def test_literals_are_read_as_what_they_mean(text, value):
     assert json_value(f"Here it's: {text}!") == value
 
 
-@pytest.mark.parametrize("piece", ['"\\', "'\\", "{'", "[,", "```\n", '{"', ", "])
+@pytest.mark.parametrize("piece", ['"\\', "'\\", "{'", "[,", "```\n", '{"', ", ", "/*", "{/"])
 def test_a_hostile_answer_costs_one_pass(piece):
     text = piece * (900_000 // len(piece))
     started = time.monotonic()
