@@ -25,11 +25,12 @@ CALLED = f"EXISTS (SELECT FROM call c WHERE c.generation_id = g.id AND {COUNTED}
 WEEK = "pilot_now() - interval '7 days'"
 MONTH = "pilot_now() - interval '30 days'"
 
-FALLBACK = text(f"""
+# The one definition of the rate; a period of `g.created_at` follows.
+FALLBACK_OF = f"""
 SELECT count(*) AS all, count(*) FILTER (WHERE {CALLED}) AS called,
        count(*) FILTER (WHERE {CALLED} AND g.fallback_reason IS NOT NULL) AS fell_back
-  FROM generation g WHERE g.created_at > {WEEK} AND g.stage = 'done'
-""")  # noqa: S608 -- constants of this file
+  FROM generation g WHERE g.stage = 'done' AND """  # noqa: S608 -- constants of this file
+FALLBACK = text(f"{FALLBACK_OF} g.created_at > {WEEK}")
 REASONS = text(f"""
 SELECT g.fallback_reason AS reason, count(*) AS number
   FROM generation g

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from pilot.reports import first_day
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
 from pilot.reports.spending import COUNTED, ENDED, RECORDED, TOKENS
 
@@ -36,7 +37,11 @@ OF_MONEY = {
     "recorded": "m.recorded > 0",
     "none": "m.tokens = 0 AND m.unpriced = 0 AND m.recorded = 0",
 }
-WITHIN = {"24h": "24 hours", "7d": "7 days"}
+WITHIN = {
+    "24h": "e.created_at > pilot_now() - interval '24 hours'",
+    "7d": "e.created_at > pilot_now() - interval '7 days'",
+    "first": first_day.within("e.created_at"),
+}
 SOURCE = Source(
     columns="""e.id, e.agent_id, e.agent_name, e.status, e.status_reason, e.version_number, e.mode,
       e.trigger, u.name AS started_by, e.created_at, e.started_at, e.finished_at,
@@ -60,7 +65,7 @@ class Filters:
     q: str = ""  # part of the agent's name or error, or an execution's or session's id
     since: date | None = None  # first and last day, UTC
     until: date | None = None
-    within: str | None = None  # a key of WITHIN: started in these last hours
+    within: str | None = None  # a key of WITHIN: started in these hours
     money: str | None = None  # a key of OF_MONEY
     cost_min: Decimal | None = None  # USD
 
@@ -82,7 +87,7 @@ def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
     if filters.q:
         conditions.append(_search(filters.q, values))
     if filters.within:
-        conditions.append(f"e.created_at > pilot_now() - interval '{WITHIN[filters.within]}'")
+        conditions.append(WITHIN[filters.within])
     source = SOURCE
     if filters.money or filters.cost_min is not None:
         source = replace(SOURCE, counted=f"execution e CROSS JOIN {MONEY}")

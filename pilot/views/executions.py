@@ -21,7 +21,12 @@ NAV = ("Work", "Executions", 30, VIEW)
 WORDS = [(str(one), str(one).replace("_", " ").capitalize()) for one in ExecutionStatus]
 STATUSES = (("", "Any"), *WORDS)
 MODES = (("", "Any"), ("run", "Run"), ("test", "Test"))
-WITHIN = (("", "Any time"), ("24h", "Last 24 hours"), ("7d", "Last 7 days"))
+WITHIN = (
+    ("", "Any time"),
+    ("24h", "Last 24 hours"),
+    ("7d", "Last 7 days"),
+    ("first", "First 24 hours"),
+)
 MONEY = (
     ("", "Any"),
     ("paid", "More than $0"),
