@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from pilot import db
+from pilot import db, settings
 from pilot.engine import users
-from pilot.reports import costs, drafting
+from pilot.reports import cascade, costs, drafting
 from pilot.reports.costs import DIMENSIONS, NONE, Asked, Costs, Line
 from pilot.reports.spending import NOTHING
-from pilot.views import VIEW, reading, render, route, visitor, zone
+from pilot.views import ADMIN, VIEW, reading, render, route, visitor, zone
 from pilot.views.lists import csv_answer, wants_csv
 
 bp = Blueprint("costs", __name__)
@@ -52,6 +52,16 @@ NAMES_OF_NONE = {
     "agent": "No agent (drafts and tests)",
     "intent": "No intent",
     "step_type": "No step (drafts and tests)",
+}
+
+STAGES = {  # label, what it does
+    "cache": ("Cache", "The same goal, accepted before: offered again."),
+    "nearest": ("Nearest workflow", "An accepted workflow of a goal much like it."),
+    "planner": ("Planner", "Reads the words by rules."),
+    "primary": ("Primary model", "Drafts what the planner is not sure of."),
+    "repair": ("Repair", "Its draft goes back to it once, with what is wrong."),
+    "fallback": ("Fallback model", "Asked where the primary model fails."),
+    "none": ("No draft", "No stage gave a workflow that can be used."),
 }
 
 
@@ -237,10 +247,15 @@ def generation() -> ResponseReturnValue:
     """What drafting costs, how often the fallback helped, and how good first drafts were."""
     with reading() as session:
         found = drafting.report(session)
+        values, _ = settings.snapshot(session)
+        way = cascade.cascade(session, values)
     return render(
         "costs/generation.html",
-        twin=lambda: drafting.facts(found),
+        twin=lambda: drafting.facts(found) | {"stages_30_days": cascade.facts(way)},
         found=found,
+        way=way,
+        stage_words=STAGES,
+        may_administer=visitor().may(ADMIN),
         me=visitor().id,
         tabs_of_costs=TABS,
     )

@@ -75,7 +75,7 @@ def index() -> ResponseReturnValue:
     return _page({})
 
 
-@route(bp, "/system-config/<group>", allow=ADMIN)
+@route(bp, "/system-config/<group>", allow=ADMIN, twin=True)
 def group(group: str) -> ResponseReturnValue:
     """One group, by its own address."""
     _definitions(group)
@@ -176,7 +176,11 @@ def _page(
         "system_config/index.html",
         "workflow_pilot" if only == workflow_pilot.GROUP else None,
         status=status,
-        twin=lambda: {"version": version, "settings": _listed(values, changed_by)},
+        twin=lambda: {
+            "version": version,
+            "settings": _listed(values, changed_by, [GROUPS[name] for name in names]),
+            **({"comparison": workflow_pilot.facts(pilot["choice"])} if pilot else {}),
+        },
         groups={name: GROUPS[name] for name in names},
         forms={name: forms.get(name) or _form(name, dict(values), version) for name in names},
         definitions={name: _definitions(name) for name in names},
@@ -189,7 +193,9 @@ def _page(
     )
 
 
-def _listed(values: settings.Values, changed_by: dict[str, Any]) -> list[dict[str, Any]]:
+def _listed(
+    values: settings.Values, changed_by: dict[str, Any], groups: list[str]
+) -> list[dict[str, Any]]:
     return [
         {
             "key": key,
@@ -204,4 +210,5 @@ def _listed(values: settings.Values, changed_by: dict[str, Any]) -> list[dict[st
             "changed_at": changed_by[key][1] if key in changed_by else None,
         }
         for key, one in SETTINGS.items()
+        if one.group in groups
     ]

@@ -163,6 +163,37 @@ def _percent(share: Decimal | None) -> str:
     return f"{(share * HUNDRED).quantize(Decimal('0.1')):f}".removesuffix(".0")
 
 
+def facts(choice: Choice) -> dict[str, Any]:
+    """Return what programs read of the comparison; shares are 0..1, amounts None where unpriced."""
+    given, fell = choice.given, choice.measured.fell
+    return {
+        "generations_a_month": given.volume,
+        "fallback_rate": given.fallback_rate,
+        "fallback_rate_assumed": not fell.measured,
+        "fell_back_7_days": fell.part,
+        "called_a_model_7_days": fell.whole,
+        "free_share": given.free_share,
+        "primary_usd": given.primary_usd,
+        "fallback_usd": given.fallback_usd,
+        "break_even_rate": choice.comparison.break_even,
+        "advice": choice.measured.advice,
+        "rows": [
+            {
+                "name": line["name"],
+                "note": line["note"],
+                "month_usd": line["row"].month,
+                "year_usd": line["row"].year,
+                "saved_month_usd": line["row"].saved_month,
+                "saved_year_usd": line["row"].saved_year,
+                "saved_percent": line["row"].saved_percent,
+                "failing": line["row"].failing,
+                "formula": line["row"].formula,
+            }
+            for line in _rows(choice)
+        ],
+    }
+
+
 def _rows(choice: Choice) -> list[dict[str, Any]]:
     """Return the lines of the comparison, the selection last."""
     strong, weak, both = choice.comparison.rows
