@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from pilot import money
 from pilot.engine import model_catalogue
 from pilot.engine.model_catalogue import Entry
 from pilot.errors import Severity
@@ -176,8 +176,8 @@ def _dearer(choice: _Choice) -> Iterator[Finding]:
         if new.input > old.input or new.output > old.output:
             text = (
                 f"{entry.model.label} gets dearer on {new.valid_from:%Y-%m-%d}: "
-                f"${_usd(new.input)} in, ${_usd(new.output)} out per million tokens, today "
-                f"${_usd(old.input)} and ${_usd(old.output)}."
+                f"{money.usd(new.input)} in, {money.usd(new.output)} out per million tokens, today "
+                f"{money.usd(old.input)} and {money.usd(old.output)}."
             )
             fix = choice.instead(setting, entry.id)
             yield Finding("dearer", "warning", text, entry.id, fix)
@@ -225,10 +225,6 @@ def _chosen(choice: _Choice) -> Iterator[tuple[str, Entry]]:
     for setting, model_id in choice.roles:
         if model_id in choice.known:
             yield setting, choice.known[model_id]
-
-
-def _usd(number: Decimal) -> str:
-    return f"{number.normalize():f}"
 
 
 CHECKS: tuple[Callable[[_Choice], Iterator[Finding]], ...] = (

@@ -12,7 +12,7 @@ from flask import Flask, request, url_for
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 
-from pilot import db, strictjson
+from pilot import db, money, strictjson
 from pilot.views import formats, graph_layout, wants_fragment, zone
 from pilot.web import pictures
 from pilot.web.security import nonce
@@ -21,10 +21,10 @@ HEADING = re.compile(r"<(/?)h[1-6]>")
 KEY = re.compile(r'"(?:[^"\\]|\\.)*":')
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    "money_text": formats.money,
-    "money_exact": formats.money_exact,
-    "money_sum": formats.money_sum,
-    "money_estimate": formats.money_estimate,
+    "money_text": money.usd,
+    "money_exact": money.exact,
+    "money_sum": money.total,
+    "money_estimate": money.estimate,
     "count": formats.count,
     "count_short": formats.count_short,
     "duration": formats.duration,

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from pilot import db, settings
+from pilot import db, money, settings
 from pilot.audit import Event
 from pilot.engine import document, ledger, model_catalogue
 from pilot.engine.breaker import Breaker, Guarded
@@ -203,8 +203,8 @@ class _Gate:
                 if attempt.reserved is not None and spent + attempt.reserved > self._cap:
                     message = (
                         f"Asking {attempt.model_asked} could cost up to "
-                        f"${spent + attempt.reserved:f}, the limit of a generation is "
-                        f"${self._cap:f}: nothing was sent. See System config, Generation."
+                        f"{money.usd(spent + attempt.reserved)}, the limit of a generation is "
+                        f"{money.usd(self._cap)}: nothing was sent. See System config, Generation."
                     )
                     raise StepError(ErrorClass.BUDGET, message, sent=False)
                 self._tell_fallback(session, row, attempt)
