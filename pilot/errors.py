@@ -162,6 +162,18 @@ class ModelError(StepError):
     """Every attempt at a model failed."""
 
 
+class BudgetError(StepError):
+    """A call could cost more than the budget has left: it was not sent.
+
+    `facts`: model, needs_usd, limit_usd, left_usd (decimal texts or None), needs_tokens,
+    limit_tokens, left_tokens (numbers or None).
+    """
+
+    def __init__(self, message: str, facts: dict[str, Any]) -> None:
+        super().__init__(ErrorClass.BUDGET, message, code="budget", sent=False)
+        self.facts = facts
+
+
 class ExpressionError(PilotError):
     """An expression that cannot be compiled or evaluated; `column` counts from 1."""
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from pilot import db, settings, strictjson
-from pilot.engine import json_schemas, model_catalogue
+from pilot import db, money, settings, strictjson
+from pilot.engine import budgets, json_schemas, model_catalogue
 from pilot.engine.breaker import Breaker, Guarded
 from pilot.engine.history import Attempt
 from pilot.engine.model_catalogue import Chain
@@ -57,6 +57,7 @@ def ask(asked: Request, context: StepContext, read: calls.Read) -> calls.Respons
     """Ask the models that the execution's settings choose, or its recorded answers.
 
     Raises:
+        BudgetError: the execution's budget has not enough left.
         StepError: no model can be asked (class config), or the call was not booked.
         ModelError: none gave an answer that fits.
     """
@@ -70,6 +71,7 @@ def ask(asked: Request, context: StepContext, read: calls.Read) -> calls.Respons
     with db.reading(None) as session:
         chosen = model_catalogue.chosen(values)
         found = model_catalogue.chain(session, chosen, values["llm_baseline_model"])
+        spare = budgets.cheaper(session, values, found) if context.downgrades else []
     if not found.models:
         raise StepError(ErrorClass.CONFIG, found.why_none, sent=False)
     asked = replace(
@@ -78,7 +80,7 @@ def ask(asked: Request, context: StepContext, read: calls.Read) -> calls.Respons
         retry_after_max_s=float(values["llm_retry_after_max_s"]),
     )
     gate = Guarded(context.gate(found), Breaker.of(values))
-    return calls.complete(asked, found.models, gate, read)
+    return calls.complete(asked, found.models, gate, read, spare)
 
 
 def perform(step: Any, context: StepContext, attempt: Attempt, timeout_s: float) -> Done:
@@ -154,7 +156,7 @@ def reader(schema: dict[str, Any] | None) -> calls.Read:
 def notes(response: calls.Response) -> list[str]:
     """Return what the timeline says about the calls of a step."""
     taken, tried = response.taken, len(response.attempts)
-    cost = "unpriced" if response.cost is None else f"${response.cost.normalize():f}"
+    cost = money.usd(response.cost)
     if taken.provider == "scripted":
         who = "Recorded answer, no model was asked"
     else:

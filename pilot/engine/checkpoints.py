@@ -16,8 +16,9 @@ import psycopg
 import structlog
 
 from pilot import audit, db, strictjson
+from pilot.engine import budgets
 from pilot.engine.status import FINAL, ExecutionStatus, StepStatus
-from pilot.errors import FencedError, UnavailableError
+from pilot.errors import FencedError, StepError, UnavailableError
 from pilot.failpoints import failpoint
 
 log = structlog.get_logger()
@@ -169,6 +170,10 @@ def _array(rows: Iterable[str]) -> str:
     return f"[{','.join(rows)}]"
 
 
+def _refusal(error: Exception) -> StepError | None:
+    return budgets.refusal(error) if isinstance(error, psycopg.Error) else None
+
+
 class Writer:
     """The one writer of a worker process; lives on its event loop."""
 
@@ -186,6 +191,7 @@ class Writer:
 
         Raises:
             FencedError: another worker owns the execution now.
+            StepError: a call to a model that it books goes beyond the budget: nothing is written.
             UnavailableError: the database did not answer for a minute.
         """
         future: asyncio.Future[Flags | None] = asyncio.get_running_loop().create_future()
@@ -251,14 +257,15 @@ class Writer:
         self._told([batch[n].checkpoint.execution_id for n in answers])
 
     async def _flush_alone(self, batch: list[Waiting], error: Exception) -> None:
-        """Repeat each member by itself, so that a bad one fails alone."""
-        log.warning("batch_failed", members=len(batch), error=type(error).__name__)
+        """Repeat each member by itself, so that what is refused is refused alone."""
+        if _refusal(error) is None:
+            log.warning("batch_failed", members=len(batch), error=type(error).__name__)
         for one in batch:
             try:
                 answer = await self._commit_surely(one)
             except (psycopg.Error, UnicodeError, UnavailableError) as fault:
                 if not one.future.done():
-                    one.future.set_exception(fault)
+                    one.future.set_exception(_refusal(fault) or fault)
                 continue
             if not one.future.done():
                 one.future.set_result(answer)

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from pilot import strictjson
 from pilot.engine import outline, shape, steps, yaml_text
+from pilot.engine.policies import Policies
 from pilot.engine.step_fields import (
     YEAR_S,
     Body,
@@ -27,7 +28,6 @@ from pilot.errors import BadJsonError, InvalidError, Issue, type_json
 FORMAT = 1
 MAX_BYTES = 256 * 1024
 MAX_STEPS_CEILING = 500
-DEFAULT_DEADLINE_S = 30 * 86_400
 
 
 @cache
@@ -50,20 +50,6 @@ class Defaults(Part):
     timeout_s: Annotated[StrictFloat, Field(gt=0, le=YEAR_S)] | None = None
     on_error: Literal["fail", "continue"] | None = None
     zone: Annotated[StrictStr, AfterValidator(_zone)] | None = None
-
-
-class Policies(Part):
-    """Rules for the whole execution."""
-
-    on_error: Literal["stop", "finish"] = Field(
-        "stop", description="stop: nothing new starts after a failure; finish: the rest runs on."
-    )
-    deadline_s: Annotated[StrictFloat, Field(gt=0, le=YEAR_S)] = DEFAULT_DEADLINE_S
-    max_parallel: StrictInt | None = Field(None, ge=1, le=64)
-    priority: StrictInt = Field(5, ge=0, le=9, description="0 is first.")
-    output: Literal["fail", "warn"] = Field(
-        "fail", description="What an output that misfits output_schema means."
-    )
 
 
 class Workflow(Part):

@@ -22,7 +22,7 @@ from pilot.engine.outcomes import Done, StepContext, Wait, Work
 from pilot.engine.run import Result, Run
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import StepFields
-from pilot.errors import ErrorClass, ExpressionError, FencedError, StepError
+from pilot.errors import BudgetError, ErrorClass, ExpressionError, FencedError, StepError
 from pilot.failpoints import failpoint
 
 log = structlog.get_logger()
@@ -117,9 +117,13 @@ async def _intend(run: Run, step: StepFields, attempt: Attempt, started: datetim
 
 
 async def _interrupt(run: Run, step: StepFields, attempt: Attempt, started: datetime) -> None:
+    ended = run.calls_of(attempt.path)
+    if ended:  # before the attempt ends: what is still open then counts as lost
+        settling = run.checkpoint("call")
+        settling.calls += ended
+        await run.write(settling)
     checkpoint = run.checkpoint("interrupt")
     checkpoint.attempts.append(_row(step, attempt, started, StepStatus.INTERRUPTED))
-    checkpoint.calls += run.calls_of(attempt.path)
     facts = {"status": "interrupted", "attempt": attempt.attempt}
     checkpoint.events.append(("step", attempt.path, facts))
     await run.write(checkpoint)
@@ -137,7 +141,8 @@ async def _effect_and_result(
         confirmations.count(step, attempt, around)
         remarks = confirmations.remarks(step, attempt, around)  # a bad rule fails before the effect
         failpoint("effect.before")
-        if not run.ports.may_act():
+        if not run.ports.may_act():  # this worker may have been declared dead
+            run.loop.call_soon_threadsafe(run.ask_to_stop, "drain")
             return _LAPSED
         done = _done(work.perform(step, around, attempt, timeout_s, again))
         failpoint("effect.after")
@@ -147,6 +152,12 @@ async def _effect_and_result(
     future = asyncio.get_running_loop().run_in_executor(run.ports.pool, act)
     try:
         output = await _await(run, future, timeout_s, attempt)
+    except BudgetError as error:
+        if run.on_limit == "fail":
+            return await records.fail(run, step, attempt.path, scope, error, started)
+        run.refused = error.facts | {"message": error.message}
+        run.ask_to_stop("budget")
+        output = _LAPSED
     except (StepError, ExpressionError) as error:
         return await _failed(run, step, attempt, started, scope, error)
     except FencedError:
@@ -156,8 +167,6 @@ async def _effect_and_result(
         text = f"The action failed inside ({type(error).__name__}); see the worker's log."
         fault = StepError(ErrorClass.INTERNAL, text)
         return await _failed(run, step, attempt, started, scope, fault)
-    if output is _LAPSED:
-        run.ask_to_stop("drain")
     if output is _ABANDONED or output is _LAPSED:
         await _interrupt(run, step, attempt, started)
         return Result(StepStatus.PENDING)
@@ -165,7 +174,7 @@ async def _effect_and_result(
 
 
 _ABANDONED = object()  # cancelled on its way
-_LAPSED = object()  # never begun: this worker may have been declared dead
+_LAPSED = object()  # nothing of it has happened: it has to wait
 
 
 def _done(output: Any) -> Done:

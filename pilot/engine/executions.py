@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 
 from pilot import db, jobs, progress, strictjson
 from pilot.audit import Actor, Event
-from pilot.engine import catalogue, idempotency, json_schemas, trail
+from pilot.engine import budgets, catalogue, idempotency, json_schemas, trail
 from pilot.engine.document import parse, walk
 from pilot.engine.status import (
     ANSWERABLE,
     CANCELLABLE,
     FINAL,
     PAUSABLE,
+    RAISABLE,
     RESUMABLE,
     RETRYABLE,
     ExecutionStatus,
@@ -211,6 +212,38 @@ def answer(  # noqa: PLR0913 -- whose answer to which question, and its result
         trail.record(session, row, Event.PILOT_OUTCOME_RESOLVED, by, {"path": path, "answer": said})
         if row.status == ExecutionStatus.NEEDS_ATTENTION and not _open_unknown(session, row.id):
             _queue(session, row)
+
+
+def raise_budget(
+    execution_id: UUID,
+    limit: budgets.Limits,
+    *,
+    by: Actor,
+    user_id: UUID,
+    sees_all: bool = False,
+    key: str | None = None,
+) -> None:
+    """Give an execution a higher limit; one that waits for it goes on. None leaves a limit.
+
+    Raises:
+        NotFoundError: no such execution.
+        ConflictError: it is finished.
+        InvalidError: no amount, or not above what holds now.
+    """
+    with db.transaction("execution.raise_budget", user_id, sees_all=sees_all) as session:
+        if _done_before(session, user_id, key, "execution.raise_budget", execution_id):
+            return
+        row = _locked(session, execution_id, RAISABLE, "given more budget")
+        before = budgets.Limits(row.budget_usd, row.budget_tokens)
+        after = budgets.raised(before, limit)
+        row.budget_usd, row.budget_tokens = after.usd, after.tokens
+        facts = {"before": budgets.facts(before), "after": budgets.facts(after)}
+        trail.tell(session, row.id, "execution", None, {"budget": budgets.facts(after)})
+        trail.record(session, row, Event.PILOT_BUDGET_RAISED, by, facts)
+        if row.status == ExecutionStatus.BUDGET_PAUSED:
+            _queue(session, row)
+        else:
+            progress.signal(session, row.id)
 
 
 def _check_result(session: Session, row: Execution, path: str, result: Any) -> None:

@@ -17,7 +17,11 @@ ENDS = {
     ExecutionStatus.FAILED: Event.PILOT_EXECUTION_FAILED,
     ExecutionStatus.CANCELLED: Event.PILOT_EXECUTION_CANCELLED,
 }
-PAUSES = frozenset({"pause", "pilot_disabled"})
+PAUSES = {
+    "pause": (ExecutionStatus.PAUSED, Event.PILOT_EXECUTION_PAUSED),
+    "pilot_disabled": (ExecutionStatus.PAUSED, Event.PILOT_DISABLED),
+    "budget": (ExecutionStatus.BUDGET_PAUSED, Event.PILOT_BUDGET_PAUSED),
+}
 
 
 async def settle(run: Run) -> bool:
@@ -48,10 +52,11 @@ def _is_open(run: Run) -> bool:
 
 async def _pause(run: Run) -> bool:
     checkpoint = run.checkpoint("pause")
-    checkpoint.status, checkpoint.reason = ExecutionStatus.PAUSED, run.stop
-    checkpoint.events.append(("execution", None, {"status": "paused", "reason": run.stop}))
-    event = Event.PILOT_DISABLED if run.stop == "pilot_disabled" else Event.PILOT_EXECUTION_PAUSED
-    checkpoint.audits.append((event, {"reason": run.stop}))
+    status, event = PAUSES[str(run.stop)]
+    facts = {"reason": run.stop} | (run.refused if run.stop == "budget" else {})
+    checkpoint.status, checkpoint.reason = status, run.stop
+    checkpoint.events.append(("execution", None, {"status": str(status)} | facts))
+    checkpoint.audits.append((event, facts))
     return await run.ports.writer.try_park(checkpoint)
 
 

@@ -27,6 +27,7 @@ def context(run: Run, path: str, scope: Scope) -> StepContext:
         cache=run.plan.cache,
         render_guarded=lambda step_id: _render_guarded(run, step_id, scope),
         gate=lambda chain: run.booking(path, chain),
+        downgrades=run.on_limit == "downgrade",
         html_steps=run.plan.html_steps(),
     )
 

@@ -6,7 +6,7 @@ along, so a finished step and what it cost are one commit.
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
 
@@ -47,14 +47,21 @@ class Booking:
         """Reserve an attempt in a commit of its own, which settles the one before.
 
         Raises:
-            StepError: the step was abandoned meanwhile.
+            BudgetError: it could take more than the execution's budget has left.
+            StepError: the step was abandoned meanwhile, or the model has no price.
         """
         with self._lock:
             if self._ended:
                 raise StepError(ErrorClass.CANCELLED, "The step was abandoned.", sent=False)
+            settled, self._settled = self._settled, []
             self._open = attempt
-            rows = [*self._take(), self._row(attempt, "reserved")]
-        self._commit(rows)
+            rows = [self._row(one, "settled") for one in settled]
+        try:
+            self._commit([*rows, self._row(attempt, "reserved")])
+        except StepError:  # nothing of it is written: what ended is still to be settled
+            with self._lock:
+                self._open, self._settled = None, [*settled, *self._settled]
+            raise
 
     def close(self, attempt: Attempt) -> None:
         """Keep how it ended, for the next commit."""
@@ -66,16 +73,12 @@ class Booking:
         """Return what is still to be written; an attempt without an end is lost at its worst."""
         with self._lock:
             self._ended = True
-            rows = self._take()
+            rows = [self._row(one, "settled") for one in self._settled]
+            self._settled = []
             if self._open is not None:
                 lost = replace(self._open, cost=self._open.reserved, flags=("cost_estimated",))
                 rows.append(self._row(lost, "lost"))
             return rows
-
-    def _take(self) -> Rows:
-        rows = [self._row(one, "settled") for one in self._settled]
-        self._settled = []
-        return rows
 
     def _row(self, one: Attempt, state: str) -> dict[str, Any]:
         return row(one, state, self.chain) | {"path": self._path, "attempt": self._attempt}
@@ -149,6 +152,7 @@ def row(one: Attempt, state: str, chain: Chain) -> dict[str, Any]:
         "reasoning_tokens": usage.reasoning,
         "flags": list(one.flags),
         "reserved": None if one.reserved is None else str(one.reserved),
+        "reserved_tokens": one.reserved_tokens,
         "cost": None if one.cost is None else str(one.cost),
         "latency_ms": one.latency_ms,
         "outcome": None if state == "reserved" else "failed" if _failed(one, state) else "ok",
@@ -158,6 +162,7 @@ def row(one: Attempt, state: str, chain: Chain) -> dict[str, Any]:
         "wasted": state != "reserved" and _failed(one, state),
         "stop": one.stop,
         "request_id": one.request_id,
+        "routing": dict(one.routing) | {"passed_over": [*map(asdict, chain.skipped)]},
         "tier": model.tier if model is not None else None,
         "price_id": str(price.row_id) if price is not None and price.row_id else None,
         **_copied("price", price, usage.prompt),

@@ -77,6 +77,7 @@ class StepContext:
     cache: dict[tuple[str, str], Any]  # compiled expressions of the document
     render_guarded: Callable[[str], list[dict[str, Any]]]
     gate: Callable[[Chain], Gate]  # through which this attempt's calls to models are booked
+    downgrades: bool = False  # at the budget's limit cheaper models are asked
     html_steps: frozenset[str] = frozenset()  # whose rendered text is HTML already
 
     def compiled(self, step_id: str, name: str, make: Callable[[], Any]) -> Any:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pilot.engine import graph
+from pilot.engine import budgets, graph
 from pilot.engine.checkpoints import Checkpoint, Flags, Writer
 from pilot.engine.document import Workflow, bodies, walk
 from pilot.engine.expressions import Scope
@@ -118,7 +118,8 @@ class Run:
         self.history = held.history
         self.results: dict[str, Result] = {}  # by path
         self.steps_root: dict[str, dict[str, Any]] = {}
-        self.stop: str | None = None  # cancel, pause, late, pilot_disabled or drain
+        self.stop: str | None = None  # cancel, pause, late, pilot_disabled, budget or drain
+        self.refused: dict[str, Any] = {}  # the call that the budget had not enough for
         self.stopped = asyncio.Event()
         self.bookings: dict[str, Booking] = {}  # calls to models of the attempt at a path
         self.loop = asyncio.get_running_loop()
@@ -126,6 +127,7 @@ class Run:
         settings = held.facts["settings"]
         limit = plan.workflow.policies.max_parallel or settings["pilot_max_parallel_steps"]
         self.slots = asyncio.Semaphore(limit)
+        self.on_limit = budgets.on_limit(plan.workflow.policies.budget, settings)
         self._base = time.monotonic()
         self.scope = self._scope()
 

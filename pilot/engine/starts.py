@@ -1,6 +1,7 @@
 """Starting an execution: which document runs, with which inputs, under which settings."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from pilot import db, jobs, progress, settings, strictjson
 from pilot.audit import Actor, Event
-from pilot.engine import agents, document, idempotency, inputs, trail
+from pilot.engine import agents, budgets, document, idempotency, inputs, trail
 from pilot.engine.status import (
     ExecutionStatus,
 )
@@ -31,6 +32,7 @@ class Start:
     simple: bool = False  # force the one-step document
     key: str | None = None  # idempotency key of the request
     trigger: str = "manual"
+    budget_usd: Decimal | None = None  # in the place of the workflow's or the setting's
     complete: bool = False  # the given inputs are all: saved ones do not lie under them
 
 
@@ -71,6 +73,8 @@ def start(agent_id: UUID, asked: Start, *, by: Actor, user_id: UUID) -> UUID:
         "prompt": asked.prompt,
         "simple": asked.simple,
     }
+    if asked.budget_usd is not None:
+        body["budget_usd"] = str(asked.budget_usd)
     if asked.mode not in MODES:
         raise InvalidError([Issue("E_INPUT", "/mode", f"A mode is {' or '.join(MODES)}.")])
     if len(strictjson.dumps(body).encode()) > MAX_INPUT_BYTES:
@@ -105,6 +109,7 @@ def _prepare(session: Session, agent: Agent, asked: Start, user_id: UUID) -> Exe
     given = _inputs(session, agent, asked, schema, user_id)
     one_step = agents.one_step(prompt, agent.grants) if choice.runs == "one_step" else None
     policies = document.parse(one_step or pilot_steps).policies
+    limits = budgets.limits(policies.budget, asked.budget_usd, snapshot)
     return Execution(
         owner_id=agent.owner_id,
         agent_id=agent.id,
@@ -124,6 +129,8 @@ def _prepare(session: Session, agent: Agent, asked: Start, user_id: UUID) -> Exe
         zone=_zone(session, agent.owner_id),
         status=ExecutionStatus.QUEUED,
         priority=policies.priority,
+        budget_usd=limits.usd,
+        budget_tokens=limits.tokens,
         deadline_at=session.scalar(
             text("SELECT pilot_now() + make_interval(secs => :s)"), {"s": policies.deadline_s}
         ),

@@ -12,6 +12,7 @@ class ExecutionStatus(StrEnum):
     RUNNING = "running"  # held by a worker
     WAITING = "waiting"  # for a timer or people; holds no worker
     PAUSED = "paused"  # by a person or the master switch
+    BUDGET_PAUSED = "budget_paused"  # the next call to a model could cost more than is left
     NEEDS_ATTENTION = "needs_attention"  # a person has to say something first
     CANCELLING = "cancelling"  # held by a worker that is to stop
     COMPLETED = "completed"
@@ -37,18 +38,24 @@ class StepStatus(StrEnum):
 
 _S = ExecutionStatus
 FINAL = frozenset({_S.COMPLETED, _S.COMPLETED_WITH_ERRORS, _S.FAILED, _S.CANCELLED})
-RESUMABLE = frozenset({_S.PAUSED, _S.NEEDS_ATTENTION})
+RESUMABLE = frozenset({_S.PAUSED, _S.BUDGET_PAUSED, _S.NEEDS_ATTENTION})
 RETRYABLE = frozenset({_S.FAILED, _S.COMPLETED_WITH_ERRORS})
 CANCELLABLE = frozenset(_S) - FINAL - {_S.CANCELLING}
 PAUSABLE = frozenset({_S.QUEUED, _S.RUNNING, _S.WAITING})
-ANSWERABLE = frozenset({_S.NEEDS_ATTENTION, _S.RUNNING, _S.WAITING, _S.PAUSED, _S.QUEUED})
+ANSWERABLE = frozenset({_S.NEEDS_ATTENTION, _S.RUNNING, _S.WAITING, _S.PAUSED, _S.QUEUED}) | {
+    _S.BUDGET_PAUSED
+}
+# A finished one spends nothing more, unless it is retried.
+RAISABLE = frozenset(_S) - {_S.COMPLETED, _S.CANCELLED, _S.CANCELLING}
 
 TRANSITIONS: dict[ExecutionStatus, frozenset[ExecutionStatus]] = {
     _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLING, _S.PAUSED, _S.CANCELLED}),
-    _S.RUNNING: FINAL | {_S.QUEUED, _S.WAITING, _S.PAUSED, _S.NEEDS_ATTENTION, _S.CANCELLING},
+    _S.RUNNING: FINAL
+    | {_S.QUEUED, _S.WAITING, _S.PAUSED, _S.BUDGET_PAUSED, _S.NEEDS_ATTENTION, _S.CANCELLING},
     _S.CANCELLING: FINAL | {_S.QUEUED, _S.NEEDS_ATTENTION},
     _S.WAITING: frozenset({_S.QUEUED, _S.PAUSED, _S.CANCELLED}),
     _S.PAUSED: frozenset({_S.QUEUED, _S.CANCELLED}),
+    _S.BUDGET_PAUSED: frozenset({_S.QUEUED, _S.CANCELLED}),
     _S.NEEDS_ATTENTION: frozenset({_S.QUEUED, _S.CANCELLED}),
     _S.FAILED: frozenset({_S.QUEUED}),
     _S.COMPLETED_WITH_ERRORS: frozenset({_S.QUEUED}),

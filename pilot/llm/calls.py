@@ -6,13 +6,13 @@ Every attempt passes the gate before it is sent and is told to the gate when it 
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID, uuid4
 
-from pilot.errors import ErrorClass, ModelError
+from pilot.errors import BudgetError, ErrorClass, ModelError
 from pilot.llm import providers, tokens, wire
 from pilot.llm.messages import Message, Model, Reply, Request, Role, ToolCall, Usage
 from pilot.llm.reasons import CLASSES, NEVER_ON, FailureReason, ModelFaultError
@@ -40,6 +40,8 @@ class Attempt:
     model_asked: str
     key: str
     reserved: Decimal | None  # USD at worst; None: unpriced
+    reserved_tokens: int = 0  # at worst
+    routing: Mapping[str, Any] = field(default_factory=dict)  # why this model
     ended: bool = False
     model_billed: str | None = None
     usage: Usage = NO_TOKENS
@@ -64,6 +66,7 @@ class Gate(Protocol):
         """Book an attempt before it is sent.
 
         Raises:
+            BudgetError: it could take more than is left; a cheaper model may do.
             StepError: it must not be sent.
         """
 
@@ -108,21 +111,30 @@ class Reading(NamedTuple):
 Read = Callable[[Reply], Reading]
 
 
-def complete(request: Request, chain: Sequence[Model], gate: Gate, read: Read) -> Response:
+def complete(
+    request: Request,
+    chain: Sequence[Model],
+    gate: Gate,
+    read: Read,
+    cheaper: Sequence[Model] = (),
+) -> Response:
     """Ask the models of a chain in turn until one gives an answer that `read` takes.
+
+    When the gate refuses one for its cost, those of `cheaper` that cost less are asked instead.
 
     Raises:
         ModelError: none did; the class is that of the last failure, the message names all.
+        BudgetError: the gate refused for the cost, also of what is cheaper.
         StepError: the gate refused.
     """
     course = _Course(request, gate, read)
     for place, model in enumerate(chain):
-        if course.is_too_small(model):
+        if not course.may_ask(model):
             continue
-        if not gate.allows(model):
-            course.resting.append(model)
-            continue
-        response = course.ask(model, "fallback" if place else request.role)
+        try:
+            response = course.ask(model, "fallback" if place else request.role)
+        except BudgetError as error:
+            return course.ask_cheaper(model, cheaper, error)
         if response is not None:
             return response
         if course.attempts[-1].reason in NEVER_ON:
@@ -141,8 +153,46 @@ class _Course:
     retry_after_s: float | None = None
     overfull: list[Model] = field(default_factory=list)  # their windows were too small
     resting: list[Model] = field(default_factory=list)  # they failed too often just now
+    refused: Model | None = None  # for its cost
 
-    def is_too_small(self, model: Model) -> bool:
+    def may_ask(self, model: Model) -> bool:
+        """Tell whether a model has room for the prompt and does not rest."""
+        if self._is_too_small(model):
+            return False
+        if not self.gate.allows(model):
+            self.resting.append(model)
+            return False
+        return True
+
+    def ask_cheaper(self, refused: Model, spare: Sequence[Model], error: BudgetError) -> Response:
+        """Ask what costs less than a model that was refused, the dearest of it first.
+
+        Raises:
+            BudgetError: all of it is refused too, or there is nothing.
+            ModelError: what was asked gave no answer that could be used.
+        """
+        self.refused = refused
+        for model in self._below(refused, spare):
+            if not self.may_ask(model):
+                continue
+            try:
+                response = self.ask(model, "fallback" if self.attempts else self.request.role)
+            except BudgetError as again:
+                error = again
+                continue
+            if response is not None:
+                return response
+            raise self.error()
+        raise error
+
+    def _below(self, refused: Model, spare: Sequence[Model]) -> list[Model]:
+        """Return the models that would cost less, the dearest first."""
+        most = _worst(self.request, refused)
+        costs = [(_worst(self.request, one), one) for one in spare]
+        less = [(cost, one) for cost, one in costs if cost is not None and cost < (most or 0)]
+        return [one for _, one in sorted(less, key=lambda each: each[0], reverse=True)]
+
+    def _is_too_small(self, model: Model) -> bool:
         """Tell whether the prompt is known to be too long for a model."""
         windows = [one.window for one in self.overfull if one.window is not None]
         return bool(windows) and model.window is not None and model.window <= max(windows)
@@ -202,6 +252,8 @@ class _Course:
             model.id,
             request.key,
             _worst(request, model),
+            tokens.at_most(request) + wire.max_output(request, model),
+            self._routing(model),
         )
         self.gate.open(attempt)
         started = time.monotonic()
@@ -226,6 +278,20 @@ class _Course:
         attempt = replace(attempt, ended=True, latency_ms=latency_ms)
         self.gate.close(attempt)
         return attempt, reply, value
+
+    def _routing(self, model: Model) -> dict[str, Any]:
+        """Return why this model is asked now."""
+        if model.provider == "scripted":
+            return {"rule": "recorded"}
+        found: dict[str, Any] = {"rule": "first"}
+        if self.attempts:
+            last = self.attempts[-1]
+            found["rule"] = "again" if last.model_asked == model.id else "next"
+            found["after"] = {"model": last.model_asked, "reason": last.reason}
+        if self.refused is not None:
+            found |= {"rule": "cheaper", "refused": self.refused.id}
+        resting = [one.id for one in self.resting]
+        return found | ({"resting": resting} if resting else {})
 
     def _judge(
         self, attempt: Attempt, request: Request, model: Model, reply: Reply

@@ -64,6 +64,7 @@ class Call(Base):
     baseline_cache_write: Mapped[Decimal | None] = mapped_column(USD)
     baseline_cache_write_long: Mapped[Decimal | None] = mapped_column(USD)
     reserved: Mapped[Decimal | None] = mapped_column(USD)
+    reserved_tokens: Mapped[int] = mapped_column(server_default="0")
     cost: Mapped[Decimal | None] = mapped_column(USD)  # NULL: unpriced, which is not free
     latency_ms: Mapped[int | None]
     outcome: Mapped[str | None] = mapped_column(Text)  # ok, failed

@@ -1,13 +1,14 @@
 """Executions, their step attempts, waits and events."""
 
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from pilot.db import Base
-from pilot.models.columns import CreatedAt, Id, Json, Moment
+from pilot.models.columns import USD, CreatedAt, Id, Json, Moment
 
 
 class Execution(Base):
@@ -63,6 +64,13 @@ class Execution(Base):
     recovery_attempts: Mapped[int] = mapped_column(server_default="0")
     state_schema: Mapped[int] = mapped_column(server_default="1")
     event_seq: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    # What calls to models may cost, what those under way can cost at most, and what was paid.
+    budget_usd: Mapped[Decimal | None] = mapped_column(USD)
+    reserved_usd: Mapped[Decimal] = mapped_column(USD, server_default="0")
+    spent_usd: Mapped[Decimal] = mapped_column(USD, server_default="0")
+    budget_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    reserved_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    spent_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
     output: Mapped[Json | None]
     error: Mapped[Json | None]
     created_at: Mapped[CreatedAt]

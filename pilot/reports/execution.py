@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import ROUND_UP, Decimal
 from typing import Any
 from uuid import UUID
 
@@ -83,6 +84,7 @@ class Shown:
     approval_id: UUID | None  # the open one
     worker: str | None
     calls: Calls  # to models
+    refused: dict[str, Any] | None  # the call that its budget had not enough for
     seq: int = field(default=0)
 
     @property
@@ -102,6 +104,15 @@ class Shown:
         if row.started_at is None or row.finished_at is None:
             return None
         return round((row.finished_at - row.started_at).total_seconds() * 1000)
+
+    @property
+    def next_budget(self) -> Decimal | None:
+        """What to raise the limit to: twice of it, or what the refused call needs twice over."""
+        limit = self.row.budget_usd
+        if limit is None:
+            return None
+        needs = Decimal((self.refused or {}).get("needs_usd", "0"))
+        return max(2 * limit, self.row.spent_usd + 2 * needs).quantize(CENT, ROUND_UP)
 
     @property
     def working_ms(self) -> int:
@@ -127,6 +138,8 @@ class Shown:
     def waiting_words(self) -> str:
         """What an execution that does not move waits for; empty for one that does."""
         row = self.row
+        if row.status == "budget_paused":
+            return "until its budget is raised"
         if row.status == "paused":
             return PAUSED.get(row.status_reason or "", row.status_reason or "")
         if row.status == "queued":
@@ -150,6 +163,7 @@ PAUSED = {
     "pause": "by a person",
     "pilot_disabled": "pilot steps are switched off",
 }
+CENT = Decimal("0.01")
 FACTS = [
     "id",
     "session_id",
@@ -165,6 +179,11 @@ FACTS = [
     "inputs",
     "output",
     "error",
+    "budget_usd",
+    "reserved_usd",
+    "spent_usd",
+    "budget_tokens",
+    "spent_tokens",
     "created_at",
     "started_at",
     "finished_at",
@@ -188,6 +207,10 @@ WORKER = text("SELECT host || ':' || pid FROM worker WHERE id = :id")
 EVENTS = text("""
 SELECT seq, at, kind, path, data FROM event
  WHERE execution_id = :id AND seq > :after ORDER BY seq LIMIT :most
+""")
+REFUSED = text("""
+SELECT data FROM event WHERE execution_id = :id AND kind = 'execution'
+   AND data ->> 'status' = 'budget_paused' ORDER BY seq DESC LIMIT 1
 """)
 AUDIT = text("SELECT seq, at, record FROM audit WHERE chain = :id ORDER BY seq")
 
@@ -216,8 +239,17 @@ def shown(session: Session, execution_id: UUID) -> Shown:
         approval_id=session.scalar(APPROVAL, {"id": row.id}),
         worker=worker,
         calls=calls.of_execution(session, row.id),
+        refused=_refused(session, row),
         seq=row.event_seq,
     )
+
+
+def _refused(session: Session, row: Execution) -> dict[str, Any] | None:
+    """Return what stopped an execution that its budget paused: the newest refusal."""
+    if row.status != "budget_paused":
+        return None
+    found: dict[str, Any] | None = session.scalar(REFUSED, {"id": row.id})
+    return found
 
 
 def facts(shown: Shown) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
-from pilot import settings
+from pilot import money, settings
 from pilot.engine import model_lint
-from pilot.engine.status import ExecutionStatus
+from pilot.engine.status import FINAL, ExecutionStatus
 from pilot.reports.spending import COUNTED, MODEL, SUMS, Spent, spent
 
 ASKING = (
@@ -19,6 +19,7 @@ ASKING = (
     ExecutionStatus.FAILED,
     ExecutionStatus.COMPLETED_WITH_ERRORS,
     ExecutionStatus.PAUSED,
+    ExecutionStatus.BUDGET_PAUSED,
 )
 MOST = 8
 
@@ -93,13 +94,26 @@ SELECT 'approval' AS kind, a.id, a.title, 'pending' AS status, f.agent_name AS r
 # Failed ones only of the last week: what nobody looked at for longer is in the list.
 EXECUTIONS = text("""
 SELECT 'execution' AS kind, id, agent_name AS title, status,
-       coalesce(error ->> 'message', status_reason, '') AS reason,
+       coalesce(error ->> 'message', CASE WHEN status = 'budget_paused' THEN (
+         SELECT v.data ->> 'message' FROM event v WHERE v.execution_id = execution.id
+            AND v.kind = 'execution' AND v.data ->> 'status' = 'budget_paused'
+          ORDER BY v.seq DESC LIMIT 1) END, status_reason, '') AS reason,
        coalesce(finished_at, created_at) AS at, '/executions/' || id AS url
   FROM execution
  WHERE status IN :asking
-   AND (status IN ('needs_attention', 'paused') OR finished_at > pilot_now() - interval '7 days')
+   AND (status IN ('needs_attention', 'paused', 'budget_paused')
+        OR finished_at > pilot_now() - interval '7 days')
  ORDER BY status = 'needs_attention' DESC, coalesce(finished_at, created_at) DESC LIMIT :most
 """).bindparams(bindparam("asking", expanding=True))
+# They may stop soon: somebody may want to raise their budgets before.
+NEARLY_SPENT = text("""
+SELECT 'execution' AS kind, id, agent_name AS title, status, created_at AS at,
+       '/executions/' || id AS url, budget_usd,
+       trunc(100 * (spent_usd + reserved_usd) / budget_usd)::int AS percent
+  FROM execution
+ WHERE status NOT IN :done AND spent_usd + reserved_usd > 0.8 * budget_usd
+ ORDER BY percent DESC, id LIMIT :most
+""").bindparams(bindparam("done", expanding=True))
 RECENT = text("""
 SELECT id, agent_name, status, coalesce(status_reason, '') AS reason, created_at,
        (extract(epoch FROM finished_at - started_at) * 1000)::int8 AS duration_ms
@@ -149,6 +163,20 @@ def attention(session: Session, user_id: UUID) -> list[Attention]:
     asking = [str(status) for status in ASKING]
     executions = session.execute(EXECUTIONS, {"asking": asking, "most": MOST})
     return [Attention(**_facts(row)) for rows in (approvals, executions) for row in rows]
+
+
+def nearly_spent(session: Session) -> list[Attention]:
+    """Return the executions under way that have used more than 80 % of their budgets."""
+    done = [str(status) for status in (*FINAL, ExecutionStatus.BUDGET_PAUSED)]
+    rows = session.execute(NEARLY_SPENT, {"done": done, "most": MOST}).mappings()
+    told = "{} % of its budget of {} is used"
+    return [
+        Attention(
+            reason=told.format(row["percent"], money.usd(row["budget_usd"])),
+            **{name: row[name] for name in ("kind", "id", "title", "status", "at", "url")},
+        )
+        for row in rows
+    ]
 
 
 def recent(session: Session) -> list[Recent]:

@@ -7,6 +7,7 @@ from pilot.settings.definitions import Definition
 WORKFLOW_PILOT = "Workflow Pilot"
 GENERATION = "Generation"
 CALLS = "Calls to models"
+BUDGETS = "Budgets"
 
 DEFINITIONS = (
     Definition(
@@ -119,6 +120,46 @@ DEFINITIONS = (
         "USD",
         Decimal("0.001"),
         100,
+    ),
+    Definition(
+        "budget_execution_usd",
+        Decimal,
+        "1",
+        BUDGETS,
+        "Most that an execution may cost",
+        "Reserved before each call to a model, so that it cannot be overshot. A workflow or a "
+        "start may say otherwise.",
+        "USD",
+        Decimal("0.001"),
+        100_000,
+    ),
+    Definition(
+        "budget_on_limit",
+        str,
+        "pause",
+        BUDGETS,
+        "At the limit",
+        "pause: the execution waits until somebody raises its budget. downgrade: a cheaper model "
+        "is asked, and it pauses if none is cheap enough. fail: the step fails.",
+        choices=("pause", "downgrade", "fail"),
+    ),
+    Definition(
+        "orchestration_routing_model_fast",
+        str,
+        "gpt-6-luna",
+        BUDGETS,
+        "Fast model",
+        "The cheapest model that stands in when a budget is too small for the chosen one.",
+        of_models=True,
+    ),
+    Definition(
+        "orchestration_routing_model_balanced",
+        str,
+        "gpt-6.1-terra",
+        BUDGETS,
+        "Balanced model",
+        "Stands in first when a budget is too small for a stronger model.",
+        of_models=True,
     ),
     Definition(
         "llm_timeout_s",

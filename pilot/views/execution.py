@@ -9,8 +9,16 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from pilot import db, strictjson
-from pilot.engine import executions, receipts, wording
-from pilot.engine.status import ANSWERABLE, CANCELLABLE, FINAL, PAUSABLE, RESUMABLE, RETRYABLE
+from pilot.engine import budgets, executions, receipts, wording
+from pilot.engine.status import (
+    ANSWERABLE,
+    CANCELLABLE,
+    FINAL,
+    PAUSABLE,
+    RAISABLE,
+    RESUMABLE,
+    RETRYABLE,
+)
 from pilot.errors import BadJsonError, ConflictError, InvalidError, Issue, NotFoundError
 from pilot.reports import execution
 from pilot.reports.execution import Shown, Step
@@ -92,6 +100,7 @@ def context(execution_id: UUID) -> dict[str, Any]:
         "links": {step.id: f"?step={step.path}#detail" for step in shown.steps},
         "unknown": [step for step in shown.steps if step.status == "unknown"],
         "actions": _actions(shown),
+        "typed": {},
         "sayings": SAYINGS,
         "effect_words": EFFECTS,
         "step": next((one for one in shown.steps if one.path == request.args.get("step")), None),
@@ -108,6 +117,7 @@ def _actions(shown: Shown) -> dict[str, bool]:
         "pause": may and status in PAUSABLE and not asked,
         "resume": may and status in RESUMABLE and not open_questions,
         "retry": may and status in RETRYABLE,
+        "budget": may and status in RAISABLE and shown.row.budget_usd is not None,
         "cancel": may and status in CANCELLABLE and shown.row.cancel_requested_at is None,
         "answer": may and status in ANSWERABLE,
     }
@@ -120,9 +130,13 @@ def _waiting(step: Step) -> str:
 
 
 def _page(
-    execution_id: UUID, *, problems: list[Issue] | None = None, status: int = 200
+    execution_id: UUID,
+    *,
+    problems: list[Issue] | None = None,
+    typed: dict[str, str] | None = None,
+    status: int = 200,
 ) -> ResponseReturnValue:
-    facts = context(execution_id)
+    facts = context(execution_id) | ({"typed": typed} if typed else {})
     shown: Shown = facts["shown"]
     tab = request.args.get("tab", "step")
     with reading() as session:
@@ -257,6 +271,19 @@ def resume(execution_id: UUID) -> ResponseReturnValue:
 def retry(execution_id: UUID) -> ResponseReturnValue:
     """Run the failed steps again, if the receipt still holds."""
     return _go_on(execution_id, "retry", executions.retry_failed, "The failed steps run again.")
+
+
+@route(bp, f"{URL}/budget", allow=OPERATE, methods=("POST",))
+def raise_budget(execution_id: UUID) -> ResponseReturnValue:
+    """Give it a higher limit; one that waits for it goes on."""
+    texts = {name: request.form.get(name, "").strip() for name in ("usd", "tokens")}
+    try:
+        limit = budgets.read(texts["usd"], texts["tokens"])
+        executions.raise_budget(execution_id, limit, **_who())
+    except InvalidError as error:
+        return _page(execution_id, problems=error.issues, typed=texts, status=422)
+    toast("The budget is raised.")
+    return redirect_to(f"/executions/{execution_id}")
 
 
 def _go_on(

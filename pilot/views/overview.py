@@ -50,7 +50,8 @@ def index() -> ResponseReturnValue:
 
 
 def _facts(session: Session) -> dict[str, Any]:
-    attention = overview.attention(session, signed_in()) + overview.unpriced_models(session)
+    attention = overview.attention(session, signed_in())
+    attention += overview.nearly_spent(session) + overview.unpriced_models(session)
     if visitor().may(ADMIN):
         attention += overview.chosen_models(session)
     key = zone().key

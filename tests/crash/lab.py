@@ -15,11 +15,11 @@ from pilot import logs, plugins, strictjson
 from pilot.cli.commands import worker
 from pilot.engine import catalogue, passwords
 from pilot.services import processes
-from tests.crash import judge, presses, trials
+from tests.crash import judge, presses, spending, trials
 from tests.crash.slot import Place, Slot
 
 WARMED = (worker, passwords)
-KINDS = trials.KINDS | presses.KINDS
+KINDS = trials.KINDS | presses.KINDS | spending.KINDS
 
 
 def main():

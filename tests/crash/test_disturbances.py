@@ -47,3 +47,8 @@ def test_without_the_queue_server_everything_goes_on(laboratory):
 def test_a_worker_killed_in_its_sweep_leaves_the_rest_to_others(laboratory):
     names = (*MIXED, "slow", "later")
     laboratory([{"kind": "takeover", "hit": hit, "workflows": names} for hit in (1, 2, 3, 4)])
+
+
+@pytest.mark.capability(245)
+def test_a_budget_holds_at_every_commit_however_often_workers_die(laboratory):
+    laboratory([{"kind": "budget", "seed": seed, "kills": 3} for seed in (1, 2)])

@@ -1,5 +1,6 @@
 """What people do with executions: legal only where the table says so, once, and on the record."""
 
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
@@ -7,6 +8,7 @@ from sqlalchemy import update
 
 from pilot import db
 from pilot.engine import executions
+from pilot.engine.budgets import Limits
 from pilot.engine.status import TRANSITIONS, ExecutionStatus, StepStatus
 from pilot.errors import ConflictError, InvalidError, NotFoundError
 from pilot.models.execution import Execution, StepExecution
@@ -17,12 +19,13 @@ S = ExecutionStatus
 STEP = {"id": "a", "type": "transform", "operation": "set", "config": {"value": 1}}
 # Where each leads from the statuses in which it may be asked; in all others it is a conflict.
 PAUSE = {S.QUEUED: S.PAUSED, S.WAITING: S.PAUSED, S.RUNNING: S.RUNNING}
-RESUME = {S.PAUSED: S.QUEUED, S.NEEDS_ATTENTION: S.QUEUED}
+RESUME = {S.PAUSED: S.QUEUED, S.BUDGET_PAUSED: S.QUEUED, S.NEEDS_ATTENTION: S.QUEUED}
 RETRY = {S.FAILED: S.QUEUED, S.COMPLETED_WITH_ERRORS: S.QUEUED}
 CANCEL = {
     S.QUEUED: S.CANCELLED,
     S.WAITING: S.CANCELLED,
     S.PAUSED: S.CANCELLED,
+    S.BUDGET_PAUSED: S.CANCELLED,
     S.NEEDS_ATTENTION: S.CANCELLED,
     S.RUNNING: S.CANCELLING,
 }
@@ -31,7 +34,11 @@ ANSWER = {
     S.RUNNING: S.RUNNING,
     S.WAITING: S.WAITING,
     S.PAUSED: S.PAUSED,
+    S.BUDGET_PAUSED: S.BUDGET_PAUSED,
     S.QUEUED: S.QUEUED,
+}
+RAISE = {one: one for one in S if one not in {S.COMPLETED, S.CANCELLED, S.CANCELLING}} | {
+    S.BUDGET_PAUSED: S.QUEUED
 }
 
 
@@ -115,6 +122,14 @@ def test_an_operation_is_legal_in_its_statuses_and_a_conflict_in_all_others(
         found = tried(database, placed(status, step), operation, **who)
         assert found == legal.get(status), status
         assert found in {None, status, *TRANSITIONS[status]}
+
+
+@pytest.mark.capability(27)
+def test_a_budget_is_raised_in_all_statuses_in_which_something_may_still_run(database, placed, who):
+    more = Limits(Decimal(1000), None)
+    for status in S:
+        found = tried(database, placed(status), executions.raise_budget, more, **who)
+        assert found == RAISE.get(status), status
 
 
 @pytest.mark.parametrize("said", ["happened", "run", "skip"])

@@ -30,6 +30,7 @@ LEGAL = {
     ("running", "queued"),  # released, or taken from a dead worker
     ("running", "waiting"),
     ("running", "paused"),
+    ("running", "budget_paused"),
     ("running", "needs_attention"),
     ("running", "cancelling"),
     ("running", "completed"),
@@ -47,6 +48,8 @@ LEGAL = {
     ("waiting", "cancelled"),
     ("paused", "queued"),
     ("paused", "cancelled"),
+    ("budget_paused", "queued"),
+    ("budget_paused", "cancelled"),
     ("needs_attention", "queued"),
     ("needs_attention", "cancelled"),
     ("failed", "queued"),  # retry failed

@@ -9,6 +9,7 @@ import pytest
 from pilot import db, settings
 from pilot.audit import Event, verify
 from pilot.engine import approvals, executions
+from pilot.engine.budgets import Limits
 from tests.engine import worker_process as wp
 from tests.http_peer import serving
 
@@ -76,7 +77,11 @@ def life(database, redis_url, world, superuser, tmp_path):
     wp.switch_on()
     with serving() as server:
         host = f"127.0.0.1:{server.server_address[1]}"
-        facts = replace(wp.config(database, redis_url, tmp_path), egress_allow=(host,))
+        script = tmp_path / "answers.json"
+        script.write_text('{"rules": [{"answer": "fine"}]}')
+        facts = replace(
+            wp.config(database, redis_url, tmp_path), egress_allow=(host,), script=script
+        )
         with wp.working(facts):
             yield Life(database, world.operator, superuser, f"http://{host}")
 
@@ -132,6 +137,15 @@ def _nobody_knows(life):
     life.until(execution, "completed")
 
 
+def _uses_its_budget_up(life):
+    step = {"id": "say", "type": "ai_processing", "prompt": "Say it."}
+    policies = {"budget": {"tokens": 1_000}}
+    execution = life.begin(SET | {"id": "a"}, step, policies=policies)
+    life.until(execution, "budget_paused")
+    life.ask(executions.raise_budget, execution, Limits(None, 10_000))
+    life.until(execution, "completed")
+
+
 def _is_switched_off(life):
     execution = life.begin(
         *(
@@ -175,6 +189,7 @@ STORIES = [
     _is_paused_resumed_and_cancelled,
     _is_approved,
     _nobody_knows,
+    _uses_its_budget_up,
     _is_switched_off,
     _loses_its_workers,
 ]

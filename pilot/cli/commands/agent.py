@@ -12,7 +12,7 @@ from sqlalchemy import select
 from pilot import db
 from pilot.cli import acting
 from pilot.cli.terminal import answer, complain, say, show
-from pilot.engine import agents, display, inputs, starts
+from pilot.engine import agents, budgets, display, inputs, starts
 from pilot.engine.generation import drafts, surroundings
 from pilot.engine.status import FINAL, RESUMABLE, ExecutionStatus
 from pilot.engine.users import SessionUser
@@ -48,6 +48,7 @@ def arguments(parser: ArgumentParser) -> None:
     start.add_argument("--prompt", help="the prompt of this execution only")
     start.add_argument("--test", action="store_true", help="take no saved inputs")
     start.add_argument("--simple", action="store_true", help="run as one model step")
+    start.add_argument("--budget", metavar="USD", help="what it may cost at most")
     start.add_argument("--key", help="the same key within 24 h starts once")
     start.add_argument("--wait", action="store_true", help="wait until it ends")
     start.set_defaults(run=_start)
@@ -129,6 +130,7 @@ def _start(args: Namespace) -> int:
         prompt=args.prompt,
         simple=args.simple,
         key=args.key,
+        budget_usd=budgets.read(args.budget or "", "").usd,
         trigger="cli",
     )
     with db.reading(owner.id) as session:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from pilot import db, progress, strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import answer, complain, confirmed, say, show
-from pilot.engine import agents, executions, receipts
+from pilot.engine import agents, budgets, executions, receipts
 from pilot.engine.receipts import Receipt
 from pilot.engine.status import FINAL, RESUMABLE, ExecutionStatus
 from pilot.engine.users import SessionUser
@@ -55,6 +55,11 @@ def arguments(parser: ArgumentParser) -> None:
         if name != "cancel":
             one.add_argument("--receipt", action="store_true", help="only show what would run")
         one.set_defaults(run=action)
+    budget = actions.add_parser("budget", help="raise what it may take; a paused one goes on")
+    budget.add_argument("execution", type=UUID)
+    budget.add_argument("--usd", default="", help="the new limit in USD, such as 2.50")
+    budget.add_argument("--tokens", default="", help="the new limit in tokens")
+    budget.set_defaults(run=_budget)
 
 
 def _reading(person: SessionUser) -> Any:
@@ -101,6 +106,8 @@ def _show(args: Namespace) -> None:
 def _tell(shown: Shown) -> None:
     row = shown.row
     say(f"{row.agent_name}: {_words(row.status)} {shown.waiting_words}".rstrip())
+    if shown.refused:
+        say(f"{shown.refused['message']} Raise it: pilot execution budget {row.id} --usd ...")
     say(f"Version {shown.version_words}; runs {shown.runs_words}; by {shown.started_by}")
     if row.error:
         say(f"Error in {row.error.get('step') or 'the execution'}: {row.error.get('message')}")
@@ -174,6 +181,13 @@ def _pause(args: Namespace) -> int:
 
 def _resume(args: Namespace) -> int:
     return _go_on(args, "resume", executions.resume, "Resumed.")
+
+
+def _budget(args: Namespace) -> int:
+    acting.connect()
+    limit = budgets.read(args.usd, args.tokens)
+    executions.raise_budget(args.execution, limit, **_who(acting.person(args)))
+    return _done(args, "The budget is raised.")
 
 
 def _retry(args: Namespace) -> int:

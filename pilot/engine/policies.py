@@ -1,0 +1,48 @@
+"""The rules that a workflow sets for its whole execution."""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StrictFloat, StrictInt, StrictStr
+from pydantic_core import PydanticCustomError
+
+from pilot.engine.step_fields import SECONDS_PER_DAY, YEAR_S, Part
+
+USD_TEXT = re.compile(r"[0-9]{1,7}(\.[0-9]{1,6})?")
+DEFAULT_DEADLINE_S = 30 * SECONDS_PER_DAY
+
+
+def _usd(text: str) -> str:
+    if not USD_TEXT.fullmatch(text) or not Decimal(text):
+        expected = 'an amount in USD above 0 as text, such as "0.50"'
+        raise PydanticCustomError("usd", "{expected}", {"expected": expected})
+    return text
+
+
+class Budget(Part):
+    """What the calls to models of one execution may take."""
+
+    cost_usd: Annotated[StrictStr, AfterValidator(_usd)] | None = Field(
+        None, description='An amount as text: "0.50".'
+    )
+    tokens: StrictInt | None = Field(None, ge=1, le=1_000_000_000)
+    on_limit: Literal["pause", "downgrade", "fail"] | None = Field(
+        None,
+        description="pause: a person may raise it; downgrade: a cheaper model, else pause; fail.",
+    )
+
+
+class Policies(Part):
+    """Rules for the whole execution."""
+
+    on_error: Literal["stop", "finish"] = Field(
+        "stop", description="stop: nothing new starts after a failure; finish: the rest runs on."
+    )
+    deadline_s: Annotated[StrictFloat, Field(gt=0, le=YEAR_S)] = DEFAULT_DEADLINE_S
+    max_parallel: StrictInt | None = Field(None, ge=1, le=64)
+    budget: Budget = Budget()
+    priority: StrictInt = Field(5, ge=0, le=9, description="0 is first.")
+    output: Literal["fail", "warn"] = Field(
+        "fail", description="What an output that misfits output_schema means."
+    )
