@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from pilot.reports import why
 from pilot.reports.spending import ANSWERED, RECORDED, SENT
 
 CALLS = text(f"""
@@ -18,7 +19,7 @@ SELECT c.id, c.path, c.attempt, c.number, c.role, c.state, c.model_asked, c.mode
        c.cache_write_tokens + c.cache_write_long_tokens AS cache_write,
        c.output_tokens AS output, c.reasoning_tokens AS reasoning, {SENT} AS sent,
        {ANSWERED} AS answered, c.cost, c.reserved, c.wasted, c.latency_ms, c.outcome, c.reason,
-       c.routing, c.at, {RECORDED} AS recorded
+       c.routing, c.tier, c.price_input, c.price_output, c.at, {RECORDED} AS recorded
   FROM call c WHERE c.execution_id = :id ORDER BY c.at, c.id
 """)  # noqa: S608 -- constants
 PARTS = ("fresh", "cache_read", "cache_write", "output", "reasoning")
@@ -51,9 +52,13 @@ class Call:
     outcome: str | None
     reason: str | None
     routing: Any
+    tier: str | None
+    price_input: Decimal | None  # USD per million tokens, as it was counted
+    price_output: Decimal | None
     at: datetime
     recorded: bool
     why: str
+    decision: dict[str, Any]  # what `why` says, for programs
 
     @property
     def ended(self) -> bool:
@@ -142,28 +147,25 @@ def _told(rows: Iterable[Any]) -> Iterable[Call]:
     before: dict[tuple[str, int], Any] = {}
     for row in rows:
         place = (row["path"], row["attempt"])
-        yield Call(**row, why=_why(row, before.get(place)))
+        yield Call(**row, why=why.why(row, before.get(place)), decision=why.facts(row))
         before[place] = row
-
-
-def _why(row: Any, before: Any) -> str:
-    """Return why this model was asked, in one sentence."""
-    if row["recorded"]:
-        return "A recorded answer: no model was asked."
-    if isinstance(row["routing"], dict) and row["routing"].get("sentence"):
-        return str(row["routing"]["sentence"])
-    if before is None or before["reason"] is None:
-        return "The first model that the settings choose."
-    failed = f"{before['model_asked']} failed ({before['reason'].replace('_', ' ')})"
-    if row["model_asked"] != before["model_asked"]:
-        return f"The next model: {failed}."
-    return f"Asked again: {failed}."
 
 
 def facts(calls: Calls) -> dict[str, Any]:
     """Return what programs read of them."""
     names = ("path", "attempt", "number", "role", "state", "model_asked", "model_billed", *PARTS)
-    more = ("cost", "reserved", "wasted", "latency_ms", "outcome", "reason", "why", "recorded")
+    more = (
+        "recorded",
+        "tier",
+        "cost",
+        "reserved",
+        "wasted",
+        "latency_ms",
+        "outcome",
+        "reason",
+        "why",
+        "decision",
+    )
     return {
         "cost_usd": calls.cost,
         "unpriced_calls": calls.unpriced,
