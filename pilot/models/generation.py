@@ -1,9 +1,10 @@
 """Generations: a goal on its way to a workflow; what was typed is never lost."""
 
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Text, text
+from sqlalchemy import DateTime, ForeignKey, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from pilot.db import Base
@@ -51,6 +52,9 @@ class Generation(Base):
     cache_key: Mapped[str | None] = mapped_column(Text)  # of goal, answers, catalogue, settings
     outcome: Mapped[str] = mapped_column(Text)  # offered, accepted, failed
     agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id"))
+    thumb: Mapped[str | None] = mapped_column(Text)  # its owner's: up, down
+    thumb_reason: Mapped[str] = mapped_column(Text, server_default="")
+    thumb_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt]
 

@@ -10,6 +10,7 @@ from wtforms import StringField, TextAreaField
 from wtforms.validators import InputRequired
 
 from pilot.engine import agent_details, agents, catalogue, display, inputs, preflight, starts
+from pilot.engine.generation import thumbs
 from pilot.errors import InvalidError, Issue
 from pilot.models.agent import Agent, WorkflowVersion
 from pilot.reports import agents as agent_rows
@@ -72,6 +73,7 @@ def _page(
         checked = preflight.examine(session, agent, version, asked, _setup())
         saved = preflight.saved_inputs(session, agent_id, signed_in())
         recent = agent_rows.recent(session, agent_id)
+        drafted = thumbs.of_agent(session, agent_id, signed_in())
     document = agents.workflow_of(agent, version)
     form = form or InputsForm.with_values(_schema(version), saved)
     return render(
@@ -92,6 +94,7 @@ def _page(
         sent=request.form if request.method == "POST" else {},
         has_pilot_steps=_document(version) is not None,
         recent=recent,
+        drafted=drafted,
         may_operate=may_operate and agent.owner_id == signed_in(),
     )
 

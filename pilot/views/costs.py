@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from pilot import db, settings
 from pilot.engine import users
-from pilot.reports import cascade, costs, drafting
+from pilot.reports import cascade, costs, drafting, feedback
 from pilot.reports.costs import DIMENSIONS, NONE, Asked, Costs, Line
 from pilot.reports.spending import NOTHING
 from pilot.views import ADMIN, VIEW, reading, render, route, visitor, zone
@@ -249,11 +249,14 @@ def generation() -> ResponseReturnValue:
         found = drafting.report(session)
         values, _ = settings.snapshot(session)
         way = cascade.cascade(session, values)
+        thumbs = feedback.feedback(session)
+    more = {"stages_30_days": cascade.facts(way), "feedback_30_days": feedback.facts(thumbs)}
     return render(
         "costs/generation.html",
-        twin=lambda: drafting.facts(found) | {"stages_30_days": cascade.facts(way)},
+        twin=lambda: drafting.facts(found) | more,
         found=found,
         way=way,
+        feedback=thumbs,
         stage_words=STAGES,
         may_administer=visitor().may(ADMIN),
         me=visitor().id,

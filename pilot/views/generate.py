@@ -13,7 +13,7 @@ from wtforms.validators import InputRequired
 
 from pilot.engine import display
 from pilot.engine.demo import loading
-from pilot.engine.generation import drafts, stages, surroundings
+from pilot.engine.generation import drafts, stages, surroundings, thumbs
 from pilot.errors import InvalidError, Issue
 from pilot.models.generation import Generation
 from pilot.reports import generations
@@ -25,6 +25,7 @@ from pilot.views import (
     redirect_to,
     render,
     route,
+    safe_path,
     show_issues,
     signed_in,
     toast,
@@ -176,6 +177,20 @@ def save(generation_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/agents/{saved.agent_id}")
 
 
+@route(bp, "/generations/<uuid:generation_id>/thumb", allow=OPERATE, methods=("POST",))
+def thumb(generation_id: UUID) -> ResponseReturnValue:
+    """Keep what its owner thinks of the workflow, and lead back to where it was said."""
+    sent = request.form
+    try:
+        thumbs.give(
+            generation_id, sent.get("thumb", ""), sent.get("reason", ""), user_id=signed_in()
+        )
+    except InvalidError as error:
+        return _draft_page(generation_id, problems=error.issues, status=422)
+    toast("Thank you: it is counted with the generator that drafted it.")
+    return redirect_to(safe_path(sent.get("next") or f"/generations/{generation_id}"))
+
+
 def _draft_page(
     generation_id: UUID,
     *,
@@ -276,5 +291,7 @@ def _twin(row: Generation, tried: list[generations.Way]) -> dict[str, Any]:
         "document": row.document,
         "text": row.text,
         "agent_id": row.agent_id,
+        "thumb": row.thumb,
+        "thumb_reason": row.thumb_reason,
         "created_at": row.created_at,
     }

@@ -20,8 +20,8 @@ CASES = [
         {"rule": "first", "passed_over": [KEYLESS], "resting": ["tired"]},
         FAST,
         (
-            "The first model that the settings choose: tier fast, $0.10 in and $0.50 out per million"
-            " tokens. Resting after failures: tired. Passed over: far (OpenAI has no key)."
+            "The first model that the settings choose: tier fast, $0.10 in and $0.50 out per"
+            " million tokens. Resting after failures: tired. Passed over: far (OpenAI has no key)."
         ),
     ),
     (
@@ -36,8 +36,8 @@ CASES = [
         {"rule": "next", "after": {"model": "cheap", "reason": "schema"}, "passed_over": []},
         STRONG,
         (
-            "The next model because cheap failed (schema): tier powerful, $3.00 in and $15.00 out per"
-            " million tokens."
+            "The next model because cheap failed (schema): tier powerful, $3.00 in and $15.00 out"
+            " per million tokens."
         ),
     ),
     (
