@@ -75,6 +75,7 @@ class Cascade:
     fallback_on: bool
     selection: Row  # of the comparison, at the measured volume and rate
     strong: str  # what it is compared with
+    assumed: bool  # whether volume or fallback rate are: too few generations to measure
 
     @property
     def generations(self) -> int:
@@ -105,7 +106,9 @@ def cascade(session: Session, values: Mapping[str, Any]) -> Cascade:
             )
         )
     strong = choice.strong.model.label if choice.strong is not None else ""
-    return Cascade(stages, bool(values[SWITCH]), choice.selection, strong)
+    measured = choice.measured
+    assumed = not measured.volume or not measured.fell.measured
+    return Cascade(stages, bool(values[SWITCH]), choice.selection, strong, assumed)
 
 
 def _label(choice: model_choice.Choice, key: str) -> str:
@@ -121,6 +124,7 @@ def facts(found: Cascade) -> dict[str, Any]:
         "compared_with": found.strong,
         "saved_month_usd": found.selection.saved_month,
         "formula": found.selection.formula,
+        "assumed": found.assumed,
         "stages": [
             {
                 "stage": one.name,

@@ -115,6 +115,14 @@ def test_the_template_names_no_model_and_no_figure():
     assert not any(word in text.lower() for word in ("gpt", "claude", "luna", "sonnet", "$"))
 
 
+def test_a_saving_that_rests_on_assumptions_says_so(browse, world, superuser):
+    operator = browse(world.operator)
+    assert "rate are assumed" in operator.get(URL).text
+    for _ in range(20):
+        generate(superuser, world.operator.id, {})
+    assert "rate are assumed" not in operator.get(URL).text
+
+
 def test_counts_are_those_one_may_see(browse, world, log):
     assert Counter(one["drafts"] for one in stages(browse(world.stranger))[0].values()) == {0: 7}
 
