@@ -1,7 +1,8 @@
 """The ledger against the provider's own bill, over calls with random faults, answers and caches.
 
 Every call is booked in the database before it is sent and settled after it. Where Pilot cannot know
-what was counted (a broken connection, a hung answer) it books the worst case: at least the bill.
+what was counted (a broken connection, a hung answer) it books the worst case: at least the bill. Then the
+same from worker processes that run executions and generations and are killed while they ask.
 """
 
 import random
@@ -10,11 +11,12 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from benchmarks.figures import figure
-from benchmarks.installation import installed
-from pilot import db
+from benchmarks.installation import as_installed, installed
+from pilot import db, vault
 from pilot.engine.ledger import DirectBooking
 from pilot.engine.model_catalogue import Chain
 from pilot.errors import BadJsonError, ModelError
@@ -22,9 +24,11 @@ from pilot.llm import calls
 from pilot.llm.messages import Message, Reply, Request
 from pilot.llm.reading import json_value
 from pilot.models.call import Call
+from tests.crash import billed
 from tests.peer.fixture import PeerProcess
 
 CALLS = 2_000
+WAVE = 12  # executions that are started before each kill
 HUNG_S = 0.5
 FAULTS = [
     *(None, None, None, "fences", "single_quotes", "empty", "refusal", "truncated", "filtered"),
@@ -38,6 +42,12 @@ ASK = Request("Answer in JSON.", (), max_output=200, retry_after_max_s=0)
 
 def main() -> None:
     """Print the figures."""
+    asked_directly()
+    killed_workers()
+
+
+def asked_directly() -> None:
+    """Print the figures of calls that no worker makes."""
     calls.PAUSE_S = (0, 0)
     chance = random.Random(11)
     with tempfile.TemporaryDirectory() as folder, installed() as pilot:
@@ -67,6 +77,41 @@ def main() -> None:
     figure("bill_rows_that_differ", wrong, "rows", n, None, 0)
     figure("bill_estimates_below", below, "rows", n, None, 0)
     figure("bill_booked_usd", float(sum(one.cost or 0 for one in booked)), "USD", n, float(told))
+
+
+def killed_workers() -> None:
+    """Print the figures of calls of worker processes that are killed with calls open."""
+    with tempfile.TemporaryDirectory() as folder, installed() as pilot:
+        key = Fernet.generate_key().decode()
+        vault.configure([key])
+        environment = as_installed(
+            DATABASE_URL=pilot.database_url,
+            REDIS_URL=pilot.redis_url,
+            PILOT_DATA=folder,
+            PILOT_SECRET_KEYS=key,
+        )
+        peer = PeerProcess(Path(folder) / "bill.jsonl")
+        try:
+            trial = billed.Trial(peer, pilot.owner, Path(folder), environment, seed=2)
+            trial.script(CALLS)
+            with trial.working():
+                while len(peer.requests()) < CALLS:
+                    trial.start(WAVE)
+                    trial.kill()
+                trial.finish()
+            rows, lines = trial.rows(), billed.lines(peer)
+            trial.close()
+        finally:
+            peer.close()
+    faults = billed.faults(rows, lines)
+    told = sum(line["cost"] for line in lines)
+    kills = len(trial.killed)
+    figure("bill_killed_calls", len(lines), "calls", kills, len(rows), CALLS, higher_is_better=True)
+    figure("bill_killed_lost", sum(one["state"] == "lost" for one in rows), "rows", kills)
+    figure("bill_killed_disagreements", len(faults), "questions", len(rows), None, 0)
+    figure(
+        "bill_killed_booked_usd", float(sum(one["cost"] for one in rows)), "USD", kills, float(told)
+    )
 
 
 def _number(body: dict[str, object]) -> int:

@@ -28,6 +28,7 @@ class Asked:
     nth: int
     sent: str  # all text of it
     body: dict
+    number: int = 0  # among all requests
 
 
 @dataclass(frozen=True)

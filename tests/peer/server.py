@@ -41,7 +41,7 @@ class Peer(ThreadingHTTPServer):
             self.counts[model] = self.counts.get(model, 0) + 1
             self.bodies.append(body)
             sent = "\n".join(answers.texts(body))
-            return Asked(form, model, self.counts[model], sent, body)
+            return Asked(form, model, self.counts[model], sent, body, self.number)
 
     def book(self, line: dict) -> None:
         """Write a line of the ledger through to the disk."""
@@ -56,6 +56,8 @@ class Peer(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     """One request."""
+
+    number = 0  # of what was asked of a model
 
     def do_GET(self) -> None:
         if self.path == "/v1/models":
@@ -79,6 +81,7 @@ class Handler(BaseHTTPRequestHandler):
     def model(self, form: str, raw: bytes) -> None:
         body = json.loads(raw)
         asked = self.server.note(form, body)
+        self.number = asked.number
         if not self.key():
             self.refuse(form, raw, asked, 401, message="No key was sent.")
             return
@@ -101,7 +104,7 @@ class Handler(BaseHTTPRequestHandler):
         kind, given = fault
         usage = None if kind in faults.UNBILLED else found.usage
         self.book(raw, asked, found.model, usage, kind or "200")
-        body = faults.body_of(kind, given, formats.encode(form, found, self.server.number))
+        body = faults.body_of(kind, given, formats.encode(form, found, asked.number))
         if kind == "reset":
             faults.reset(self)
         elif kind == "hang":
@@ -137,6 +140,7 @@ class Handler(BaseHTTPRequestHandler):
         kept = {k.lower(): v for k, v in self.headers.items() if k.lower() not in KEYS}
         self.server.book(
             {
+                "number": self.number,
                 "format": asked and asked.format,
                 "headers": kept,
                 "key_hash": self.key(),
@@ -160,9 +164,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def head(self, status: int, size: int, headers: dict | None = None) -> None:
         self.send_response_only(status)
-        number = str(self.server.number)
         known = {"Content-Type": "application/json", "Content-Length": str(size)}
-        known |= {"x-request-id": f"req_{number}", "request-id": f"req_{number}"}
+        known |= {"x-request-id": f"req_{self.number}", "request-id": f"req_{self.number}"}
         for name, value in {**known, **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
