@@ -112,7 +112,7 @@ class _Work:
         self.candidates.append(found)
         if found.reason is None:
             return calls.Reading(found, [])
-        issues = [f"{one.path or '/'}: {one.message}" for one in found.issues]
+        issues = [f"{one.code} {one.path or '/'}: {one.message}" for one in found.issues]
         return calls.Reading(None, issues, found.reason)
 
 
