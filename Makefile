@@ -13,6 +13,8 @@ COMPILE := $(UV) pip compile -q --universal --generate-hashes --custom-compile-c
 INSTALL := $(UV) pip install -q --python $(BIN)/python
 MEASUREMENTS = $(notdir $(basename $(shell grep -l __main__ benchmarks/*.py)))
 SHELL := /bin/sh
+# With it, each of the many processes of a start or a test run would compile all its code again.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help run test check capabilities bench nightly lock reference
 

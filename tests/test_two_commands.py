@@ -34,7 +34,7 @@ def test_make_run_starts_pilot_on_a_bare_machine(copy):
         make = subprocess.Popen(
             ["make", "run"],  # noqa: S607
             cwd=copy,
-            env={**_shell(), "PILOT_PORT": port},
+            env={**_shell(), "PILOT_PORT": port, "PYTHONDONTWRITEBYTECODE": "1"},
             stdout=out,
             stderr=out,
             process_group=0,
@@ -52,6 +52,7 @@ def test_make_run_starts_pilot_on_a_bare_machine(copy):
     assert "/first-run?token=" in text
     assert "Stopped." in text
     assert healthz(port) is None
+    assert list((copy / "pilot").rglob("*.pyc"))  # the next start need not compile it again
 
 
 @pytest.mark.crash

@@ -63,6 +63,9 @@ class Installation:
     def status(self):
         return healthz(self.environment["PILOT_PORT"])
 
+    def children(self):
+        return psutil.Process(self.process.pid).children(recursive=True)
+
     def child(self, word):
         for each in psutil.Process(self.process.pid).children():
             with suppress(psutil.NoSuchProcess):  # a zombie is one too
@@ -105,46 +108,42 @@ def installation(installations):
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_all_and_the_next_start_finds_all(installation, number):
+def test_a_signal_stops_all_and_the_next_start_finds_all(installation):
     with installation.up():
-        children = psutil.Process(installation.process.pid).children(recursive=True)
         link = re.search(r"http://127.0.0.1:\d+/first-run\S+", installation.text).group()
         with urlopen(link, timeout=10) as page:  # noqa: S310 - our own
             assert "Welcome to Pilot" in page.read().decode()
-        assert installation.stop(number) == 0
-    assert [each for each in children if each.is_running()] == []
-    assert installation.text.endswith("Stopped.\n")
+        stopped_by(signal.SIGINT, installation)
     installation.environment["PILOT_ADMIN_PASSWORD"] = "four unrelated words here"
     with installation.up():
         assert "Sign in as admin@localhost" in installation.text
-    with installation.up():
+        stopped_by(signal.SIGTERM, installation)
+    with installation.up(preexec_fn=ignore_interrupts):  # as a shell starts a script's job
         assert "Sign in" not in installation.text
+        stopped_by(signal.SIGINT, installation)
+
+
+def stopped_by(number, installation):
+    children = installation.children()
+    assert installation.stop(number) == 0
+    assert [each for each in children if each.is_running()] == []
+    assert installation.text.endswith("Stopped.\n")
+
+
+def ignore_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @pytest.mark.crash
-def test_a_job_of_a_script_stops_on_the_signal_its_shell_ignores(installation):
-    def ignore():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    with installation.up(preexec_fn=ignore):
-        assert installation.stop(signal.SIGINT) == 0
-
-
-@pytest.mark.crash
-@pytest.mark.parametrize("word", ["worker", "gunicorn", "postgres", "valkey-server"])
-def test_what_is_killed_comes_back(installation, word):
+def test_what_is_killed_comes_back_and_pilot_itself_at_the_next_start(installation, subtests):
     with installation.up():
-        before = installation.child(word)
-        before.kill()
-        installation.wait(lambda: installation.child(word) not in {None, before})
-        installation.wait(lambda: installation.status() == 200)
-
-
-@pytest.mark.crash
-def test_what_is_left_of_a_killed_pilot_does_not_stop_the_next(installation):
-    with installation.up():
-        children = psutil.Process(installation.process.pid).children(recursive=True)
+        for word in ("worker", "gunicorn", "postgres", "valkey-server"):
+            with subtests.test(killed=word):
+                before = installation.child(word)
+                before.kill()
+                installation.wait(lambda w=word, b=before: installation.child(w) not in {None, b})
+                installation.wait(lambda: installation.status() == 200)
+        children = installation.children()
         installation.stop(signal.SIGKILL)
     with installation.up():
         assert installation.command("doctor").returncode == 0

@@ -22,9 +22,13 @@ def cases(name):
     return yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
 
 
-def judge(case, known):
-    """Return the verdict and, where it is not "right", why."""
-    found = plan(case["goal"], known, answers={}, zone="Europe/Berlin", owner_email=OWNER)
+def draft(case, known):
+    """Return what the planner makes of a goal."""
+    return plan(case["goal"], known, answers={}, zone="Europe/Berlin", owner_email=OWNER)
+
+
+def judge(case, found, known):
+    """Return the verdict on a draft and, where it is not "right", why."""
     if found.document is None:
         texts = "; ".join(one.text for one in found.questions)
         if case.get("ask") and found.questions:
