@@ -9,7 +9,17 @@ from flask_wtf import FlaskForm
 from wtforms import StringField, TextAreaField
 from wtforms.validators import InputRequired
 
-from pilot.engine import agent_details, agents, catalogue, display, inputs, preflight, starts
+from pilot.engine import (
+    agent_details,
+    agents,
+    budgets,
+    catalogue,
+    display,
+    inputs,
+    preflight,
+    starts,
+)
+from pilot.engine.forecast import forecast
 from pilot.engine.generation import thumbs
 from pilot.errors import InvalidError, Issue
 from pilot.models.agent import Agent, WorkflowVersion
@@ -72,6 +82,7 @@ def _page(
         asked = preflight.Asked(signed_in(), may_start=may_operate)
         checked = preflight.examine(session, agent, version, asked, _setup())
         saved = preflight.saved_inputs(session, agent_id, signed_in())
+        expected = forecast(session, agents.workflow_of(agent, version), agent_id)
         recent = agent_rows.recent(session, agent_id)
         drafted = thumbs.of_agent(session, agent_id, signed_in())
     document = agents.workflow_of(agent, version)
@@ -86,6 +97,7 @@ def _page(
         lines=display.lines(document, catalogue.load()),
         selected=request.args.get("step", ""),
         checked=checked,
+        expected=expected,
         fixes=[_fix(agent, form, item) for item in checked.items],
         why=REASONS[checked.choice.reason],
         runs_on_recorded=agent.demo and preflight.asks_model(document),
@@ -163,15 +175,16 @@ def _stored_schema(agent_id: UUID) -> dict[str, Any] | None:
 def start(agent_id: UUID) -> ResponseReturnValue:
     """Start an execution with the inputs of the form."""
     schema = _stored_schema(agent_id)
-    asked = starts.Start(
-        mode="test" if request.form.get("mode") == "test" else "run",
-        inputs=given(schema),
-        prompt=request.form.get("prompt", "").replace("\0", "\ufffd").strip() or None,
-        simple=bool(request.form.get("simple")),
-        key=request.form.get("request_id"),
-        complete=is_complete(),
-    )
     try:
+        asked = starts.Start(
+            mode="test" if request.form.get("mode") == "test" else "run",
+            inputs=given(schema),
+            prompt=request.form.get("prompt", "").replace("\0", "\ufffd").strip() or None,
+            simple=bool(request.form.get("simple")),
+            key=request.form.get("request_id"),
+            budget_usd=budgets.read(request.form.get("budget", ""), "").usd,
+            complete=is_complete(),
+        )
         execution_id = starts.start(agent_id, asked, by=actor(), user_id=signed_in())
     except InvalidError as error:
         return _page(agent_id, InputsForm.sent(schema, error.issues), status=422)

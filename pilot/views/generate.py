@@ -13,6 +13,7 @@ from wtforms.validators import InputRequired
 
 from pilot.engine import display
 from pilot.engine.demo import loading
+from pilot.engine.forecast import forecast
 from pilot.engine.generation import drafts, stages, surroundings, thumbs
 from pilot.errors import InvalidError, Issue
 from pilot.models.generation import Generation
@@ -206,7 +207,7 @@ def _draft_page(
     facts["save_form"] = name or facts["save_form"]
     facts["text"] = row.text if text is None else text
     facts["problems"] = problems or []
-    return render(PAGE, status=status, twin=lambda: _twin(row, facts["tried"]), **facts)
+    return render(PAGE, status=status, twin=lambda: _twin(facts), **facts)
 
 
 def _facts(generation_id: UUID) -> dict[str, Any]:
@@ -214,6 +215,7 @@ def _facts(generation_id: UUID) -> dict[str, Any]:
     with reading() as session:
         row = drafts.load(session, generation_id)
         tried = generations.ways(stages.events(session, generation_id))
+        expected = forecast(session, row.document)
     issues = [Issue(**one) for one in row.issues]
     known = surroundings.known_actions(current_app.config["DATA"], row.owner_id)
     lines = display.lines(row.document, known)
@@ -227,6 +229,7 @@ def _facts(generation_id: UUID) -> dict[str, Any]:
         "text": row.text,
         "problems": [],
         "issues": issues,
+        "expected": expected,
         "wrong": sum(one.severity == "error" for one in issues),
         "links": {line.id: f"#step-{line.id}" for line in lines},
         "lines": [(line, [one for one in issues if _at(one, line.path)]) for line in lines],
@@ -268,7 +271,8 @@ def _name(row: Generation) -> str:
     return name[:120] if isinstance(name, str) and name.strip() else row.goal[:60]
 
 
-def _twin(row: Generation, tried: list[generations.Way]) -> dict[str, Any]:
+def _twin(facts: dict[str, Any]) -> dict[str, Any]:
+    row, expected = facts["row"], facts["expected"]
     return {
         "id": row.id,
         "goal": row.goal,
@@ -286,7 +290,8 @@ def _twin(row: Generation, tried: list[generations.Way]) -> dict[str, Any]:
         "fallback_reason": row.fallback_reason,
         "stage": row.stage,
         "failure": row.failure,
-        "ways": [asdict(one) for one in tried],
+        "ways": [asdict(one) for one in facts["tried"]],
+        "forecast": None if expected is None else asdict(expected),
         "duration_ms": row.duration_ms,
         "document": row.document,
         "text": row.text,

@@ -22,6 +22,8 @@ from wtforms.validators import InputRequired, Length, NumberRange
 
 from pilot import db
 from pilot.engine import catalogue, display, step_facts
+from pilot.engine.budgets import Limits
+from pilot.engine.forecast import Forecast
 from pilot.errors import Issue
 from pilot.reports.spending import NOTHING
 from pilot.views import ADMIN, redirect_to, render, route, toast
@@ -110,6 +112,18 @@ GRAPH_LOOKS = {
     "log": "skipped",
 }
 
+EXPECTED = Forecast(
+    seconds=31,
+    likely_usd=Decimal("0.02"),
+    rarely_usd=Decimal("0.06"),
+    asks=2,
+    unpriced=0,
+    measured=1,
+    people=1,
+    timers=0,
+    model_id="cheap",
+    limits=Limits(Decimal("0.05"), None),
+)
 COMPARED = {"compared": 9, "compared_cost": Decimal("1.24"), "counterfactual": Decimal(3)}
 BARS: list[dict[str, Any]] = [
     {
@@ -242,6 +256,8 @@ def index() -> ResponseReturnValue:
         crowd=[(str(number), str(number), "step") for number in range(201)],
         document=DOCUMENT,
         lines=display.lines(WORKFLOW, known),
+        expected=EXPECTED,
+        spending=(Decimal("0.31"), Decimal("0.05"), Decimal("0.40")),
         facts=step_facts.facts(WORKFLOW, known),
     )
 

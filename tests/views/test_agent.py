@@ -139,6 +139,24 @@ def test_a_start_may_be_a_test_or_the_simple_loop(operator, agent):
     assert (twin["mode"], twin["runs"], twin["runs_reason"]) == ("test", "one_step", "override")
 
 
+@pytest.mark.capability(245)
+def test_a_start_may_have_a_budget_of_its_own(operator, agent):
+    answer = operator.post(f"{url(agent)}/start", GOOD | {"budget": "0.25"})
+    told = operator.get(f"{answer.location}.json").json
+    assert told["budget_usd"]["amount"] == "0.250000000000"
+    wrong = operator.post(f"{url(agent)}/start", GOOD | {"budget": "little"})
+    assert wrong.status_code == 422
+    assert "Give the budget as an amount in USD" in wrong.text
+    assert 'value="little"' in wrong.text
+
+
+@pytest.mark.capability(262)
+def test_what_a_start_will_take_is_said_before_it(operator, agent):
+    page = operator.get(url(agent)).text
+    assert page.index("What it will take") < page.index('id="start"')
+    assert "$0: no step asks a model" in page
+
+
 @pytest.mark.capability(174, 266)
 def test_preflight_names_what_stands_in_the_way(operator, agent, world, superuser):
     page = operator.get(url(agent)).text

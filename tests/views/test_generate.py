@@ -43,6 +43,17 @@ def test_a_goal_leads_to_a_draft_and_the_draft_to_an_agent(operator):
     assert "Saved as an agent" in operator.get(url).text
 
 
+@pytest.mark.capability(262)
+def test_what_it_will_take_and_send_is_said_before_it_is_saved(operator):
+    url = begin(operator, GOAL)
+    page, twin = operator.get(url).text, operator.get(f"{url}.json").json
+    told = page[page.index("What it will take") : page.index("Save agent")]
+    assert "$0: no step asks a model" in told
+    assert "Send" in told[told.index("Sends or changes") :]
+    assert twin["forecast"]["likely_usd"]["amount"] == "0"
+    assert twin["forecast"]["asks"] == 0
+
+
 @pytest.mark.capability(11, 20)
 def test_the_twin_holds_the_whole_draft(operator):
     twin = operator.get(begin(operator, GOAL) + ".json").json
