@@ -98,18 +98,19 @@ def add_bags(chart: Chart) -> None:
 def tags_of(chart: Chart) -> list[frozenset[str]]:
     """Return for each token the tags of all edges over it."""
     found: list[set[str]] = [set() for _ in chart.tokens]
-    for edges in chart.edges.values():
-        for edge in edges:
+    for tag in chart.edges:
+        for edge in chart.tagged(tag):
             for at in range(edge.start, edge.end):
-                found[at].add(edge.tag)
+                found[at].add(tag)
     return [frozenset(one) for one in found]
 
 
 def _ends_of(chart: Chart) -> list[set[tuple[str, int]]]:
     """Return for each token the tags, with their ends, of the edges that begin at it."""
     found: list[set[tuple[str, int]]] = [set() for _ in chart.tokens]
-    for (at, tag), edges in chart.edges.items():
-        found[at] |= {(tag, edge.end) for edge in edges}
+    for tag in chart.edges:
+        for edge in chart.tagged(tag):
+            found[edge.start].add((tag, edge.end))
     return found
 
 
@@ -122,9 +123,9 @@ def add_runs(
     check: Check,
 ) -> None:
     """Add an edge for each run of allowed tokens that begins and ends well and passes the check."""
-    from_here = _ends_of(chart)
+    from_here, end_tags = _ends_of(chart), set(ends[0])
     for start, end in _runs(chart, tags, allowed):
-        if not all(tags[at] & set(ends[0]) or chart.tokens[at].word in ends[1]
+        if not all(tags[at] & end_tags or chart.tokens[at].word in ends[1]
                    for at in (start, end - 1)):  # fmt: skip
             continue
         words = tuple(token.word for token in chart.tokens[start:end])

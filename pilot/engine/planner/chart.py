@@ -49,6 +49,7 @@ class Rule:
     tag: str
     elements: tuple[Element, ...]
     build: Build
+    opening: tuple[Element, ...]  # one of them has the first token of what is matched
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,11 @@ class Match:
 
 @dataclass
 class Chart:
-    """Tokens and the edges found over them."""
+    """Tokens and the edges found over them: by tag, then by the token that they begin at."""
 
     text: str
     tokens: Sequence[Token]
-    edges: dict[tuple[int, str], list[Edge]] = field(default_factory=dict)
-    tags: set[str] = field(default_factory=set)
+    edges: dict[str, dict[int, list[Edge]]] = field(default_factory=dict)
 
     def between(self, start: int, end: int) -> str:
         """Return the text of the tokens from `start` to `end` (exclusive)."""
@@ -102,21 +102,19 @@ class Chart:
 
     def add(self, edge: Edge) -> None:
         """Add an edge, unless the same is there."""
-        known = self.edges.setdefault((edge.start, edge.tag), [])
+        known = self.edges.setdefault(edge.tag, {}).setdefault(edge.start, [])
         if not any(one.end == edge.end and one.value == edge.value for one in known):
             known.append(edge)
-            self.tags.add(edge.tag)
             known.sort(key=lambda one: (-one.end, -one.score))
 
     def at(self, start: int, tag: str) -> list[Edge]:
         """Return the edges of a tag that begin here, the longest first."""
-        return self.edges.get((start, tag), [])
+        return self.edges.get(tag, {}).get(start, [])
 
     def tagged(self, tag: str) -> Iterator[Edge]:
         """Yield all edges of a tag."""
-        for (_, name), edges in self.edges.items():
-            if name == tag:
-                yield from edges
+        for edges in self.edges.get(tag, {}).values():
+            yield from edges
 
     def apply(self, rules: Iterable[Rule]) -> None:
         """Add the edges that these rules make; rules see the edges of those before them."""
@@ -125,6 +123,8 @@ class Chart:
             if not self._can_match(rule, words):
                 continue
             for start in range(len(self.tokens)):
+                if not self._can_begin(rule, start):
+                    continue
                 tries = _Search(self, rule.elements).matches(0, start)
                 for end, captures in islice(tries, MAX_TRIES):
                     if end == start:
@@ -140,9 +140,20 @@ class Chart:
         return all(
             not element.least
             or not words.isdisjoint(element.words)
-            or any(tag in self.tags for tag in element.tags)
+            or not self.edges.keys().isdisjoint(element.tags)
             for element in rule.elements
         )
+
+    def _can_begin(self, rule: "Rule", start: int) -> bool:
+        """Say whether something that a rule can begin with begins here."""
+        word, edges = self.tokens[start].word, self.edges
+        for element in rule.opening:
+            if word in element.words:
+                return True
+            for tag in element.tags:
+                if start in edges.get(tag, ()):
+                    return True
+        return False
 
 
 @dataclass
@@ -200,7 +211,9 @@ def rule(tag: str, pattern: str, build: Build | object = "") -> Rule:
     constant = build
     make: Build = build if callable(build) else lambda _: constant
     joined = re.sub(r"\|\s+", "|", pattern)  # alternatives may go on in the next line
-    return Rule(tag, tuple(_element(part) for part in joined.split()), make)
+    elements = tuple(_element(part) for part in joined.split())
+    needed = next((at for at, one in enumerate(elements) if one.least), len(elements))
+    return Rule(tag, elements, make, elements[: needed + 1])
 
 
 def _element(text: str) -> Element:
@@ -229,16 +242,16 @@ def best_cover(
         barred: an edge that is not used.
     """
     count = len(chart.tokens)
+    usable: list[list[tuple[float, Edge]]] = [[] for _ in chart.tokens]
+    for tag, cost in costs.items():
+        for edge in chart.tagged(tag):
+            if edge is not barred:
+                usable[edge.start].append((cost + (1 - edge.score), edge))
     best: list[tuple[float, Edge | None]] = [(0.0, None)] * (count + 1)
     for start in range(count - 1, -1, -1):
         alone = Edge("UNKNOWN", start, start + 1)
         options = [(unknown + best[start + 1][0], alone)]
-        for tag, cost in costs.items():
-            for edge in chart.at(start, tag):
-                if edge is barred:
-                    continue
-                total = cost + (1 - edge.score) + best[edge.end][0]
-                options.append((total, edge))
+        options += [(cost + best[edge.end][0], edge) for cost, edge in usable[start]]
         best[start] = min(options, key=lambda option: (option[0], -option[1].end))
     found: list[Edge] = []
     at = 0

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, cast
 
 Kind = Literal["word", "number", "quote", "address", "url", "date", "sign", "break"]
@@ -142,6 +143,7 @@ def ordinal(word: str) -> int | None:
     return int(found.group(1)) if found else None
 
 
+@lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
     """Return what the inflections of an English word have in common."""
     if len(word) > 4 and word.endswith("ies"):
