@@ -9,6 +9,10 @@ from pilot.engine.generation import drafts, free, stages
 from pilot.models.generation import Generation, GenerationEvent
 
 ROLES = {"draft": "first draft", "repair": "repairs its draft", "fallback": "as fallback"}
+FREE = {
+    free.CACHE: "A workflow that you accepted for this goal",
+    free.NEAREST: "A workflow that you accepted for a goal of the same words",
+}
 INVALID = frozenset({"schema", "semantic"})
 
 
@@ -45,8 +49,7 @@ def ways(events: Iterable[GenerationEvent]) -> list[Way]:
 
 
 def _free(data: dict[str, Any]) -> Way:
-    is_cache = data["generator"] == free.CACHE
-    by = "A workflow that you accepted for this goal" if is_cache else "Planner, no model"
+    by = FREE.get(data["generator"], "Planner, no model")
     wrong = data["errors"] + data["forgotten"]
     if data["refusal"]:
         outcome, why = "failed", data["refusal"]
@@ -99,6 +102,8 @@ def how(row: Generation) -> str:
     names = {
         free.PLANNER: "Drafted by the planner, no model was called",
         free.CACHE: "Taken from a workflow that you accepted for this goal, no model was called",
+        free.NEAREST: "Taken from a workflow that you accepted for a goal of the same words, with "
+        "what differs put in; no model was called",
         drafts.PERSON: "The workflow was edited by hand",
     }
     return names.get(row.generator, f"Drafted by {row.generator}")

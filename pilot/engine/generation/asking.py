@@ -22,7 +22,7 @@ from pilot.engine import document, ledger, model_catalogue
 from pilot.engine.breaker import Breaker, Guarded
 from pilot.engine.catalogue import Catalogue
 from pilot.engine.clause_planner.described import needs
-from pilot.engine.generation import candidates, prompt, stages, surroundings
+from pilot.engine.generation import candidates, nearest, prompt, stages, surroundings
 from pilot.engine.generation.candidates import Candidate
 from pilot.engine.ledger import DirectBooking
 from pilot.engine.model_catalogue import Chain
@@ -128,10 +128,16 @@ def _begin(claim: Claim, data: Path) -> _Work | None:
         chain = _rest(models(session, values), stages.events(session, claim.id))
         facts = surroundings.facts(owner)
         goal, answers, hint = row.goal, row.answers, _hint(row)
+        if hint is None:
+            alike = nearest.example(session, row.owner_id, goal, row.id)
+            hint = None if alike is None else (alike, [])
+        past = nearest.past(session, row.owner_id, row.id)
     known = surroundings.known_actions(data, claim.owner_id)
     count = values["generation_shortlist"]
     short = Shortlist.of(known.actions.values())
-    actions = [known.actions[one] for one in short.top(goal, needs=needs(known), count=count)]
+    actions = [
+        known.actions[one] for one in short.top(goal, past=past, needs=needs(known), count=count)
+    ]
     samples = list(known.samples.values())
     wish = prompt.Wish(goal, actions, samples, facts, answers, hint)
     question = prompt.request(

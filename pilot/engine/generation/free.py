@@ -1,9 +1,9 @@
-"""The free ways to a draft: an accepted workflow of the same goal, else the planner; no model."""
+"""The free ways to a draft: an accepted workflow of the same words, else the planner; no model."""
 
 import hashlib
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from pilot import strictjson
 from pilot.engine import planner, validation
 from pilot.engine.catalogue import Catalogue
-from pilot.engine.generation import prompt, semantic_gate
+from pilot.engine.generation import nearest, prompt, semantic_gate
 from pilot.engine.planner import Draft
 from pilot.errors import Issue
 from pilot.models.generation import Generation
@@ -21,7 +21,7 @@ from pilot.models.user import User
 
 log = structlog.get_logger()
 
-PLANNER, CACHE = "planner", "cache"
+PLANNER, CACHE, NEAREST = "planner", "cache", "nearest"
 SETTINGS = ("generation_semantic_gate", "generation_free_threshold", "pilot_max_steps")
 FAILED = (
     "The planner could not read this goal. It is kept: say it in other words, or write the "
@@ -50,9 +50,23 @@ def offer(
 ) -> Offer:
     """Return the best draft that no model made."""
     started = time.monotonic()
-    draft = _cached(session, row)
-    generator = PLANNER if draft is None else CACHE
-    draft = draft or _plan(row, known, owner)
+    ways: tuple[tuple[str, Callable[[], Draft | None]], ...] = (
+        (CACHE, lambda: _cached(session, row)),
+        (NEAREST, lambda: _nearest(session, row)),
+    )
+    for generator, make in ways:
+        draft = make()
+        if draft is not None:
+            made = _judged(generator, draft, row, known, values)
+            if made.is_sure(float(values["generation_free_threshold"])):
+                return replace(made, duration_ms=_since_ms(started))
+    made = _judged(PLANNER, _plan(row, known, owner), row, known, values)
+    return replace(made, duration_ms=_since_ms(started))
+
+
+def _judged(
+    generator: str, draft: Draft, row: Generation, known: Catalogue, values: Mapping[str, Any]
+) -> Offer:
     issues: list[Issue] = []
     forgotten: list[Issue] = []
     if draft.document is not None:
@@ -62,8 +76,11 @@ def offer(
         wrong = any(one.severity == "error" for one in issues)
         if not wrong and values["generation_semantic_gate"] != "off":
             forgotten = semantic_gate.check(row.goal, draft.document, known)
-    duration_ms = round((time.monotonic() - started) * 1000)
-    return Offer(generator, draft, issues, forgotten, duration_ms)
+    return Offer(generator, draft, issues, forgotten)
+
+
+def _since_ms(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
 
 
 def cache_key(
@@ -93,6 +110,7 @@ def _cached(session: Session, row: Generation) -> Draft | None:
             Generation.cache_key == row.cache_key,
             Generation.owner_id == row.owner_id,
             Generation.outcome == "accepted",
+            Generation.thumb.is_distinct_from("down"),
             Generation.id != row.id,
         )
         .order_by(Generation.updated_at.desc())
@@ -100,6 +118,11 @@ def _cached(session: Session, row: Generation) -> Draft | None:
     )
     found = session.scalar(query) if row.cache_key else None
     return Draft(document=found, confidence=1.0) if isinstance(found, dict) else None
+
+
+def _nearest(session: Session, row: Generation) -> Draft | None:
+    """Return an accepted workflow whose goal differs in literals only; not after questions."""
+    return None if row.answers else nearest.draft(session, row.owner_id, row.goal, row.id)
 
 
 def _plan(row: Generation, known: Catalogue, owner: User) -> Draft:
