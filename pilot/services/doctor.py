@@ -4,14 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from pilot import audit, db, settings
+from pilot import audit, db, settings, vault
 from pilot.config import Config
-from pilot.engine import model_lint
+from pilot.engine import model_lint, provider_keys
 from pilot.errors import ConfigError, PilotError
+from pilot.models.provider import Provider
+from pilot.models.setting import Setting
 from pilot.services import schema, up, valkey
+
+RESTING = "SELECT model_id FROM model_state WHERE open_until > pilot_now() ORDER BY model_id"
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,11 @@ def examine(config: Config) -> list[Finding]:
         "audit": _audit,
         "outbox": _outbox,
         "unknown outcomes": _unknown_outcomes,
+        "settings": _settings,
         "models": _models,
+        "provider keys": _provider_keys,
+        "model connections": _breakers,
+        "budgets": _budgets,
     }
     db.configure(config.database_url)
     try:
@@ -136,6 +144,57 @@ def _models(_config: Config) -> str:
     if any(one.severity == "error" for one in found):
         raise ConfigError(told)
     return told or "chosen ones are priced, live and have their keys"
+
+
+def _settings(_config: Config) -> str:
+    with db.reading(None) as session:
+        stored = {row.key: row.value for row in session.scalars(select(Setting))}
+    known = {key: value for key, value in stored.items() if key in settings.SETTINGS}
+    wrong = [
+        issue.message
+        for key, value in known.items()
+        for issue in settings.SETTINGS[key].issues(value)
+    ]
+    wrong += [f"No setting is called {key}." for key in sorted(stored.keys() - known.keys())]
+    if wrong:
+        raise ConfigError(f"{' '.join(wrong)} Set them on System config, or: pilot setting set.")
+    return f"{len(known)} set, {len(settings.SETTINGS) - len(known)} as delivered"
+
+
+def _provider_keys(config: Config) -> str:
+    vault.configure(config.secret_keys)
+    with db.reading(None) as session:
+        kept = session.scalars(select(Provider).where(Provider.sealed.is_not(None))).all()
+        lost = []
+        for provider in kept:
+            try:
+                provider_keys.connection(session, provider.name)
+            except ConfigError as error:
+                lost.append(f"{provider.label}: {error.message}")
+    if lost:
+        raise ConfigError(" ".join(lost))
+    return f"{len(kept)} kept, all can be opened"
+
+
+def _breakers(_config: Config) -> str:
+    with db.reading(None) as session:
+        resting = session.scalars(text(RESTING)).all()
+    if resting:
+        names = ", ".join(resting)
+        raise ConfigError(
+            f"Failed too often just now, and rests: {names}. Test it on Prices, or choose another."
+        )
+    return "no model rests after failures"
+
+
+def _budgets(_config: Config) -> str:
+    waiting = _count("SELECT count(*) FROM execution WHERE status = 'budget_paused'")
+    if waiting:
+        raise ConfigError(
+            f"Executions that wait for more budget: {waiting}. pilot execution list --status "
+            "budget_paused names them; pilot execution budget ID --usd AMOUNT raises one."
+        )
+    return "no execution waits for more"
 
 
 def _count(statement: str) -> int:

@@ -24,11 +24,13 @@ from pilot.engine.generation import thumbs
 from pilot.errors import InvalidError, Issue
 from pilot.models.agent import Agent, WorkflowVersion
 from pilot.reports import agents as agent_rows
+from pilot.reports import results
 from pilot.views import (
     ADMIN,
     OPERATE,
     VIEW,
     actor,
+    json_answer,
     reading,
     redirect_to,
     render,
@@ -43,6 +45,7 @@ from pilot.views.inputs_form import InputsForm, given, is_complete
 bp = Blueprint("agent", __name__)
 
 URL = "/agents/<uuid:agent_id>"
+MAX_WAIT_S, MAX_DIGITS = 60, 9
 REASONS = {
     "pilot_steps": "Its pilot steps run.",
     "no_pilot_steps": "It runs as the simple loop of one model step: it has no pilot steps.",
@@ -173,7 +176,7 @@ def _stored_schema(agent_id: UUID) -> dict[str, Any] | None:
 
 @route(bp, f"{URL}/start", allow=OPERATE, methods=("POST",))
 def start(agent_id: UUID) -> ResponseReturnValue:
-    """Start an execution with the inputs of the form."""
+    """Start an execution with the inputs of the form; `?wait=` answers with its result as JSON."""
     schema = _stored_schema(agent_id)
     try:
         asked = starts.Start(
@@ -188,7 +191,16 @@ def start(agent_id: UUID) -> ResponseReturnValue:
         execution_id = starts.start(agent_id, asked, by=actor(), user_id=signed_in())
     except InvalidError as error:
         return _page(agent_id, InputsForm.sent(schema, error.issues), status=422)
+    if "wait" in request.args:
+        facts = results.awaited(reading, execution_id, _wait_s())
+        return json_answer(facts, status=results.http_status(facts))
     return redirect_to(f"/executions/{execution_id}")
+
+
+def _wait_s() -> int:
+    text = request.args["wait"]
+    known = text.isascii() and text.isdigit() and len(text) < MAX_DIGITS
+    return min(int(text), MAX_WAIT_S) if known else MAX_WAIT_S
 
 
 @route(bp, f"{URL}/inputs", allow=OPERATE, methods=("POST",))

@@ -39,6 +39,7 @@ def ask_from_many_threads(count=24):
         return sum(pool.map(lambda _: BREAKER.allows(MODEL), range(count)))
 
 
+@pytest.mark.capability(263)
 def test_five_failures_in_the_window_open_it_for_all(database, clock):
     fail(4)
     assert BREAKER.allows(MODEL)
@@ -73,6 +74,7 @@ def test_an_answer_that_cannot_be_used_is_an_answer(database, clock, reason):
     assert BREAKER.allows(MODEL)
 
 
+@pytest.mark.capability(263)
 def test_after_the_rest_exactly_one_of_many_tries(database, clock):
     fail(5)
     clock(30)

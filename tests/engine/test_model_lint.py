@@ -111,6 +111,7 @@ def test_without_fallback_only_the_primary_counts(keys, today):
     assert codes(**off, **{FALLBACK: "claude-sonnet-4"}) == []
 
 
+@pytest.mark.capability(291)
 def test_retirement_and_a_dearer_price_are_told_30_days_before(keys, today):
     keys("anthropic", "google")
     chosen = {PRIMARY: "claude-sonnet-4-5", FALLBACK: "gemini-3.8-flash"}
@@ -132,6 +133,7 @@ def test_a_cheaper_price_of_the_future_is_no_fault(keys, today):
     assert codes() == []
 
 
+@pytest.mark.capability(291)
 def test_prices_that_nobody_looked_up_for_60_days_are_told(keys, today):
     keys("openai", "anthropic")
     today("2027-01-20")

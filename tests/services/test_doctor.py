@@ -1,10 +1,15 @@
 import json
 
 import pytest
+from cryptography.fernet import Fernet
 
-from pilot import cli, settings
+from pilot import cli, settings, vault
 from pilot.config import Config
+from pilot.engine import provider_keys
 from pilot.services import doctor
+from tests.engine.worker_process import make_agent, start
+
+STEP = {"id": "say", "type": "ai_processing", "prompt": "Say it."}
 
 
 @pytest.fixture
@@ -79,6 +84,32 @@ def test_a_retired_model_is_a_fault(examine, world):
     finding = examine()["models"]
     assert not finding.ok
     assert "was retired on 2026-06-15" in finding.message
+
+
+@pytest.mark.capability(85, 86)
+def test_each_fault_of_money_and_models_has_its_name_and_its_cure(examine, world, superuser):
+    assert failing(examine()) == {"keys", "workers", "web"}
+    vault.configure([Fernet.generate_key().decode()])
+    provider_keys.set_key("openai", "sk-test-0123456789", by=world.admin.actor)
+    superuser.execute(
+        "INSERT INTO model_state (model_id, failed_at, open_until)"
+        " VALUES ('gpt-6-luna', '{}', pilot_now() + interval '20 s')"
+    )
+    superuser.execute(
+        "INSERT INTO setting (key, value) VALUES ('llm_timeout_s', '\"soon\"'), ('gone', '1')"
+    )
+    agent = make_agent(world.operator.id, [STEP])
+    superuser.execute(
+        "UPDATE execution SET status = 'budget_paused' WHERE id = %s",
+        [start(agent, world.operator.id)],
+    )
+    findings = examine()
+    assert failing(findings) >= {"settings", "provider keys", "model connections", "budgets"}
+    assert "OpenAI" in findings["provider keys"].message
+    assert "gpt-6-luna" in findings["model connections"].message
+    assert "Time for a call must be a whole number" in findings["settings"].message
+    assert "No setting is called gone" in findings["settings"].message
+    assert "pilot execution budget" in findings["budgets"].message
 
 
 def test_without_a_database_every_check_still_answers(examine, monkeypatch):

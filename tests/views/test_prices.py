@@ -59,6 +59,7 @@ def words(page):
     return " ".join(re.sub(r"<[^>]+>", " ", page.text).split())
 
 
+@pytest.mark.capability(291)
 def test_the_list_shows_every_model_with_its_price_of_today(admin):
     page = admin.get("/prices")
     with db.reading(None) as session:
@@ -88,6 +89,7 @@ def test_a_model_that_is_used_without_a_price_comes_first(admin, world, superuse
     assert "Nothing matches" in admin.get("/prices?q=no-such-model").text
 
 
+@pytest.mark.capability(291, 268)
 def test_a_price_is_previewed_then_added_and_the_older_one_stays(admin, drafted):  # noqa: F811
     drafted(10)  # 2,000 tokens in and 500 out each
     before = prices()

@@ -3,25 +3,23 @@
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from threading import Event
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
-from pilot import db
+from pilot import db, strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import answer, complain, say, show
 from pilot.engine import agents, budgets, display, inputs, starts
 from pilot.engine.generation import drafts, surroundings
-from pilot.engine.status import FINAL, RESUMABLE, ExecutionStatus
+from pilot.engine.status import ExecutionStatus
 from pilot.engine.users import SessionUser
 from pilot.errors import InvalidError, Issue
 from pilot.models.agent import Agent
-from pilot.models.execution import Execution
 from pilot.models.generation import Generation
+from pilot.reports import results
 
-POLL_S = 0.2
 INVALID, NOT_COMPLETED = 5, 6
 
 
@@ -167,19 +165,11 @@ def _pairs(texts: list[str]) -> dict[str, Any]:
 
 def _wait(args: Namespace, execution_id: UUID, owner: SessionUser) -> int:
     """Wait until the execution ends or needs a person that this command cannot be."""
-    rests = FINAL | RESUMABLE
-    pause = Event()
-    while True:
-        with db.reading(owner.id) as session:
-            row = session.get_one(Execution, execution_id)
-        if row.status in rests:
-            break
-        pause.wait(POLL_S)
-    facts = {"execution": str(row.id), "status": row.status, "output": row.output}
+    facts = results.awaited(lambda: db.reading(owner.id), execution_id)
     if args.json:
-        show(facts | {"error": row.error})
+        show(strictjson.plain(facts | {"execution": facts["execution_id"]}))
     else:
-        say(f"Execution {row.id}: {row.status.replace('_', ' ')}")
-        if row.error:
-            complain(str(row.error.get("message", row.error)))
-    return 0 if row.status == ExecutionStatus.COMPLETED else NOT_COMPLETED
+        say(f"Execution {execution_id}: {facts['status'].replace('_', ' ')}")
+        if facts["error"]:
+            complain(str(facts["error"].get("message", facts["error"])))
+    return 0 if facts["status"] == ExecutionStatus.COMPLETED else NOT_COMPLETED
