@@ -7,6 +7,8 @@ from threading import Thread
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
+from jinja2 import BytecodeCache
 from playwright.sync_api import sync_playwright
 from werkzeug.serving import make_server
 
@@ -17,6 +19,27 @@ from pilot.web import create_app
 KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
 TOKEN = re.compile(r'"X-CSRFToken":"([^"]+)"')
+
+
+class Templates(BytecodeCache):
+    """Compiled templates of this process, so that each application does not compile its own."""
+
+    def __init__(self) -> None:
+        self.compiled = {}
+
+    def load_bytecode(self, bucket):
+        if bucket.key in self.compiled:
+            bucket.bytecode_from_string(self.compiled[bucket.key])
+
+    def dump_bytecode(self, bucket):
+        self.compiled[bucket.key] = bucket.bytecode_to_string()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _templates_compiled_once():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(Flask.jinja_options, "bytecode_cache", Templates())
+        yield
 
 
 class Browser:
