@@ -10,12 +10,13 @@ import tempfile
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from time import monotonic
 
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from benchmarks.figures import figure
-from benchmarks.installation import as_installed, installed
+from benchmarks.installation import as_installed, installed, pause
 from pilot import db, vault
 from pilot.engine.ledger import DirectBooking
 from pilot.engine.model_catalogue import Chain
@@ -28,7 +29,9 @@ from tests.crash import billed
 from tests.peer.fixture import PeerProcess
 
 CALLS = 2_000
-WAVE = 12  # executions that are started before each kill
+AT_ONCE = 24  # executions under way, by workers that are killed
+BETWEEN = 50  # requests between two kills, so that work proceeds
+GIVE_UP_S = 900
 HUNG_S = 0.5
 FAULTS = [
     *(None, None, None, "fences", "single_quotes", "empty", "refusal", "truncated", "filtered"),
@@ -81,6 +84,7 @@ def asked_directly() -> None:
 
 def killed_workers() -> None:
     """Print the figures of calls of worker processes that are killed with calls open."""
+    end = monotonic() + GIVE_UP_S
     with tempfile.TemporaryDirectory() as folder, installed() as pilot:
         key = Fernet.generate_key().decode()
         vault.configure([key])
@@ -95,8 +99,8 @@ def killed_workers() -> None:
             trial = billed.Trial(peer, pilot.owner, Path(folder), environment, seed=2)
             trial.script(CALLS)
             with trial.working():
-                while len(peer.requests()) < CALLS:
-                    trial.start(WAVE)
+                for asked in range(BETWEEN, CALLS + 1, BETWEEN):
+                    _work_until(asked, trial, peer, end)
                     trial.kill()
                 trial.finish()
             rows, lines = trial.rows(), billed.lines(peer)
@@ -112,6 +116,14 @@ def killed_workers() -> None:
     figure(
         "bill_killed_booked_usd", float(sum(one["cost"] for one in rows)), "USD", kills, float(told)
     )
+
+
+def _work_until(asked: int, trial: billed.Trial, peer: PeerProcess, end: float) -> None:
+    while (now := len(peer.requests())) < asked:
+        if monotonic() > end:
+            raise TimeoutError(f"{now} requests after {GIVE_UP_S} s")
+        trial.keep_busy(AT_ONCE)
+        pause(0.05)
 
 
 def _number(body: dict[str, object]) -> int:

@@ -36,7 +36,7 @@ def test_the_ledger_is_the_bill_although_workers_are_killed(peer, world, environ
     trial.script(2 * CALLS)
     with trial.working():
         for _ in range(KILLS):
-            trial.start(executions=10)
+            trial.start(executions=7)
             trial.kill()
         trial.finish()
     rows, lines = trial.rows(), billed.lines(peer)
