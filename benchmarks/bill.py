@@ -112,7 +112,9 @@ def killed_workers() -> None:
     kills = len(trial.killed)
     figure("bill_killed_calls", len(lines), "calls", kills, len(rows), CALLS, higher_is_better=True)
     figure("bill_killed_lost", sum(one["state"] == "lost" for one in rows), "rows", kills)
-    figure("bill_killed_disagreements", len(faults), "questions", len(rows), None, 0)
+    below = sum(billed.BELOW in one for one in faults)
+    figure("bill_killed_rows_that_differ", len(faults) - below, "rows", len(rows), None, 0)
+    figure("bill_killed_estimates_below", below, "rows", len(rows), None, 0)
     figure(
         "bill_killed_booked_usd", float(sum(one["cost"] for one in rows)), "USD", kills, float(told)
     )

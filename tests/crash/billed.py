@@ -21,6 +21,7 @@ from tests.engine.generation import asked
 
 WORKERS = 2
 GIVE_UP_S = 120
+BELOW = "more than the worst case"
 FAULTS = (
     *((None, {"kind": "delay", "s": 0.1}, {"kind": "delay", "s": 0.4}) * 3),
     *("fences", "single_quotes", "empty", "refusal", "truncated", "filtered", "not_json", "nan"),
@@ -233,7 +234,7 @@ def _unequal(rows, billed):
         yield f"{len(rest) - len(worst)} lines have no row"
     below = [bill for bill, booked in zip(rest, worst, strict=False) if booked < bill]
     if below:
-        yield f"{below} are more than the worst case"
+        yield f"{below} are {BELOW}"
 
 
 def _never_left(row):

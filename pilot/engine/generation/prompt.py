@@ -1,21 +1,30 @@
 """What a model is told to draft a workflow: fixed rules first, then what this goal needs.
 
 The rules never change, so providers cache them. The goal and everything from outside stand as
-data; a test keeps the whole below 1,500 tokens with a large catalogue.
+data. The whole keeps to `MAX_TOKENS`: what the person said is never cut, the rest is told in the
+order of its use until there is no room, and only a very long goal takes more.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 from pilot import strictjson
-from pilot.engine.catalogue import Action, TableSample
+from pilot.engine.catalogue import Action, Column, TableSample
 from pilot.engine.generation import flat
+from pilot.engine.shortlist import tokens as words
 from pilot.errors import Issue, type_json
+from pilot.llm import tokens
 from pilot.llm.messages import Message, Request
 
 VERSION = "1"
-MAX_COLUMNS, MAX_TABLES, MAX_HINT = 20, 6, 1_500
+MAX_TOKENS = 1_500  # of system, schema and all that is told, by our estimate
+FIRST = 4  # actions that come before everything else
+TABLE_TOKENS, MAX_COLUMNS, NAMED_TABLES, MAX_TABLES = 60, 20, 2, 6
+MAX_ISSUES, ISSUE_LENGTH = 8, 120
+TOLD = frozenset({"id", "type", "plugin", "action", "name", "dependencies"})  # or of no use
+HINT = "A first draft, to be made better"
 
 SYSTEM = """\
 You turn a goal into a workflow. Answer with one JSON object of the schema, nothing else.
@@ -76,20 +85,9 @@ def request(wish: Wish, *, max_output: int, timeout_s: float, key: str) -> Reque
         timeout_s: for one attempt.
         key: idempotency key of the generation.
     """
-    parts = ["Actions", *map(signature, wish.actions)]
-    if wish.samples:
-        parts += ["Tables", *map(_table, wish.samples[:MAX_TABLES])]
-    parts += ["Facts", *(f"{name}: {value}" for name, value in wish.facts.items())]
-    if wish.answers:
-        parts += ["Answers", _data(dict(wish.answers))]
-    if wish.hint is not None:
-        document, issues = wish.hint
-        parts += ["A first draft, to be made better", _data(document)[:MAX_HINT]]
-        parts += [f"- {one.path or '/'}: {one.message}" for one in issues[:8]]
-    parts += [f"<goal>\n{wish.goal.replace('</goal>', '')}\n</goal>"]
-    return Request(
+    question = Request(
         system=SYSTEM,
-        messages=(Message("user", "\n".join(parts)),),
+        messages=(Message("user", ""),),
         name="generation",
         role="draft",
         schema=flat.SCHEMA,
@@ -97,6 +95,8 @@ def request(wish: Wish, *, max_output: int, timeout_s: float, key: str) -> Reque
         timeout_s=timeout_s,
         key=key,
     )
+    told = _told(wish, MAX_TOKENS - tokens.of_request(question))
+    return replace(question, messages=(Message("user", told),))
 
 
 def signature(action: Action) -> str:
@@ -107,10 +107,84 @@ def signature(action: Action) -> str:
     return f"{action.name}({', '.join(names)}) - {action.summary}"
 
 
-def _table(sample: TableSample) -> str:
-    names = [one.name for one in sample.columns[:MAX_COLUMNS]]
+class _Room:
+    """Counts the tokens that are left for what may be left out."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def takes(self, line: str) -> bool:
+        """Say whether a line fits; one that does is counted."""
+        size = tokens.estimate(line)
+        if size > self.left:
+            return False
+        self.left -= size
+        return True
+
+
+def _told(wish: Wish, left: int) -> str:
+    """Return all that this goal needs and that has room in so many tokens."""
+    facts = ["Facts", *(f"{name}: {value}" for name, value in wish.facts.items())]
+    if wish.answers:
+        facts += ["Answers", _data(dict(wish.answers))]
+    goal = [f"<goal>\n{wish.goal.replace('</goal>', '')}\n</goal>"]
+    signatures = [signature(one) for one in wish.actions]
+    named, others = _tables(wish)
+    actions = signatures[:1]
+    kept = ["Actions", *actions, "Tables", HINT, *facts, *goal]
+    room = _Room(left - sum(map(tokens.estimate, kept)))
+    actions += filter(room.takes, signatures[1:FIRST])
+    tables = [*filter(room.takes, named)]
+    actions += filter(room.takes, signatures[FIRST:])
+    tables += filter(room.takes, others)
+    parts = ["Actions", *actions, *(["Tables"] if tables else []), *tables, *facts]
+    return "\n".join([*parts, *_hint(wish, room), *goal])
+
+
+def _tables(wish: Wish) -> tuple[list[str], list[str]]:
+    """Return the tables that the goal speaks of most, and the others."""
+    wanted = set(words(wish.goal))
+    shared = [(len(wanted & _words(one)), _narrow(one, wanted)) for one in wish.samples]
+    shared.sort(key=lambda pair: -pair[0])
+    named = [line for count, line in shared[:NAMED_TABLES] if count]
+    return named, [line for _, line in shared[len(named) : MAX_TABLES]]
+
+
+def _words(sample: TableSample) -> set[str]:
+    return set(words(" ".join([sample.table, sample.tab, *(one.name for one in sample.columns)])))
+
+
+def _narrow(sample: TableSample, wanted: set[str]) -> str:
+    """Return a table with as many columns as it may take, those that the goal names first."""
+    columns = sorted(sample.columns, key=lambda one: wanted.isdisjoint(words(one.name)))
+    columns = columns[:MAX_COLUMNS]
+    while len(columns) > 1 and tokens.estimate(_table(sample, columns)) > TABLE_TOKENS:
+        columns.pop()
+    return _table(sample, [one for one in sample.columns if one in columns])
+
+
+def _table(sample: TableSample, columns: Sequence[Column]) -> str:
     tab = f", tab {sample.tab}" if sample.tab else ""
-    return f"{sample.table}{tab}: {', '.join(names)}"
+    return f"{sample.table}{tab}: {', '.join(one.name for one in columns)}"
+
+
+def _hint(wish: Wish, room: _Room) -> list[str]:
+    """Return the free draft, or its first steps, and what is wrong with it, as far as it fits."""
+    if wish.hint is None:
+        return []
+    document, issues = wish.hint
+    third = _Room(room.left // 3)
+    lines = (f"- {one.path or '/'}: {one.message}"[:ISSUE_LENGTH] for one in issues[:MAX_ISSUES])
+    wrong = [*filter(third.takes, lines)]
+    rest = _Room(room.left - room.left // 3 + third.left)
+    steps = [*takewhile(rest.takes, map(_brief, document.get("steps") or []))]
+    return [HINT, *steps, *wrong] if steps else []
+
+
+def _brief(step: dict[str, Any]) -> str:
+    """Return a step in one line: its id, what it does, its fields."""
+    kind = f"{step.get('plugin')}.{step['action']}" if "action" in step else step.get("type")
+    return f"{step.get('id')}: {kind} {_data({k: v for k, v in step.items() if k not in TOLD})}"
 
 
 def _data(value: type_json) -> str:
