@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot.reports.spending import COUNTED, MODEL, SUMS, TOKENS, Spent, spent
+from pilot.reports.spending import COUNTED, MODEL, SUMS, TOKENS, Spent, ago, spent
 
 FALLBACK_TARGET = Decimal("0.05")
 VALID_TARGET = Decimal("0.95")
@@ -22,8 +22,7 @@ MANY, FEW = Decimal("0.10"), Decimal("0.02")
 ENOUGH = 20  # generations from which on a rate says something
 NEWEST = 20
 CALLED = f"EXISTS (SELECT FROM call c WHERE c.generation_id = g.id AND {COUNTED})"
-WEEK = "pilot_now() - interval '7 days'"
-MONTH = "pilot_now() - interval '30 days'"
+WEEK, MONTH = ago(7), ago(30)
 
 # The one definition of the rate; a period of `g.created_at` follows.
 FALLBACK_OF = f"""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from pilot.reports import first_day
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
-from pilot.reports.spending import COUNTED, ENDED, RECORDED, TOKENS
+from pilot.reports.spending import COUNTED, ENDED, RECORDED, TOKENS, ago
 
 # What the calls to models of an execution took; recorded answers count as nothing, and are told.
 MONEY = f"""LATERAL (
@@ -38,8 +38,8 @@ OF_MONEY = {
     "none": "m.tokens = 0 AND m.unpriced = 0 AND m.recorded = 0",
 }
 WITHIN = {
-    "24h": "e.created_at > pilot_now() - interval '24 hours'",
-    "7d": "e.created_at > pilot_now() - interval '7 days'",
+    "24h": f"e.created_at > {ago(1)}",
+    "7d": f"e.created_at > {ago(7)}",
     "first": first_day.within("e.created_at"),
 }
 SOURCE = Source(

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from pilot.llm.messages import PER, Price, Usage
 from pilot.reports import drafting
 from pilot.reports.drafting import ENOUGH
+from pilot.reports.spending import ago
 
 # What counts until so many were measured; the page says "assumed" beside each.
 ASSUMED_VOLUME = 1_000  # generations a month
@@ -20,17 +21,17 @@ TWELVE = Decimal("1e-12")  # decimals of an amount in the ledger
 FOUR = Decimal("0.0001")  # of a share: what people read is what is counted with
 
 # Recorded answers are nobody's bill: generations that only had such count as made without a model.
-COUNTS = text("""
+COUNTS = text(f"""
 SELECT count(*) AS all, count(*) FILTER (WHERE calls = 0 AND outcome <> 'failed') AS free
   FROM (SELECT g.outcome, count(c.id) AS calls
           FROM generation g
           LEFT JOIN call c ON c.generation_id = g.id AND c.provider <> 'scripted'
-         WHERE g.created_at > pilot_now() - interval '30 days'
+         WHERE g.created_at > {ago(30)}
          GROUP BY g.id) one
-""")
+""")  # noqa: S608 -- constants
 # A generation's first model with its repairs, against the models asked after it. Roles do not tell:
 # the first call of a worker that takes over has the role of a first draft, whichever model it asks.
-TOKENS = text("""
+TOKENS = text(f"""
 SELECT first, count(DISTINCT generation_id) AS generations, count(*) AS calls,
        sum(input_tokens)::bigint AS input, sum(cache_read_tokens)::bigint AS cache_read,
        sum(cache_write_tokens)::bigint AS cache_write,
@@ -40,19 +41,19 @@ SELECT first, count(DISTINCT generation_id) AS generations, count(*) AS calls,
                  OVER (PARTITION BY c.generation_id ORDER BY c.at, c.id) AS first
           FROM call c
          WHERE c.generation_id IS NOT NULL AND c.state <> 'reserved' AND c.provider <> 'scripted'
-           AND c.at > pilot_now() - interval '30 days') one
+           AND c.at > {ago(30)}) one
  GROUP BY 1
-""")
-BY_MODEL = text("""
+""")  # noqa: S608 -- constants
+BY_MODEL = text(f"""
 SELECT model_asked, count(DISTINCT generation_id) AS generations, sum(cost) AS cost,
        count(*) FILTER (WHERE cost IS NULL) AS unpriced,
        count(*) FILTER (WHERE role <> 'repair') AS drafts,
        count(*) FILTER (WHERE role <> 'repair' AND outcome = 'ok') AS valid
   FROM call
  WHERE generation_id IS NOT NULL AND state <> 'reserved'
-   AND at > pilot_now() - interval '30 days'
+   AND at > {ago(30)}
  GROUP BY 1
-""")
+""")  # noqa: S608 -- constants
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from pilot import money, settings
 from pilot.engine import model_lint
 from pilot.engine.status import FINAL, ExecutionStatus
-from pilot.reports.spending import COUNTED, MODEL, SUMS, Spent, spent
+from pilot.reports import costs
+from pilot.reports.spending import COUNTED, MODEL, Spent, ago
 
 ASKING = (
     ExecutionStatus.NEEDS_ATTENTION,
@@ -119,30 +120,28 @@ SELECT id, agent_name, status, coalesce(status_reason, '') AS reason, created_at
        (extract(epoch FROM finished_at - started_at) * 1000)::int8 AS duration_ms
   FROM execution ORDER BY id DESC LIMIT :most
 """)
-DAY = text("""
+DAY = text(f"""
 SELECT status, count(*) AS number FROM execution
- WHERE created_at > pilot_now() - interval '24 hours' GROUP BY status
-""")
-MEDIAN = text("""
+ WHERE created_at > {ago(1)} GROUP BY status
+""")  # noqa: S608 -- constants
+MEDIAN = text(f"""
 SELECT percentile_cont(0.5) WITHIN GROUP (
          ORDER BY extract(epoch FROM finished_at - started_at) * 1000)
   FROM execution
- WHERE created_at > pilot_now() - interval '24 hours' AND finished_at IS NOT NULL
+ WHERE created_at > {ago(1)} AND finished_at IS NOT NULL
    AND started_at IS NOT NULL
-""")
+""")  # noqa: S608 -- constants
 # Somebody pays for these calls, and nobody knows how much.
 UNPRICED = text(f"""
 SELECT 'model' AS kind, NULL::uuid AS id, {MODEL} AS title, 'unpriced' AS status,
        count(*) AS calls, max(c.at) AS at
-  FROM call c WHERE c.cost IS NULL AND {COUNTED} AND c.at > pilot_now() - interval '7 days'
+  FROM call c WHERE c.cost IS NULL AND {COUNTED} AND c.at > {ago(7)}
  GROUP BY 3 ORDER BY calls DESC, 3 LIMIT :most
 """)  # noqa: S608 -- constants
-SPENT = text(f"""
+BEGUN = text("""
 SELECT date_trunc(:unit, pilot_now() AT TIME ZONE :zone)::date AS since,
-       (pilot_now() AT TIME ZONE :zone)::date AS until, {SUMS}
-  FROM call c
- WHERE c.at >= date_trunc(:unit, pilot_now() AT TIME ZONE :zone) AT TIME ZONE :zone AND {COUNTED}
-""")  # noqa: S608 -- constants
+       (pilot_now() AT TIME ZONE :zone)::date AS until
+""")
 WORKERS = text("""
 SELECT w.host, w.pid, w.version, w.heartbeat_at,
        CASE WHEN w.lease_until <= pilot_now() THEN 'dead' WHEN w.draining THEN 'draining'
@@ -198,8 +197,9 @@ def workers(session: Session) -> list[Worker]:
 
 def spent_since(session: Session, unit: str, zone: str) -> Money:
     """Return what was spent since the day or month (`unit`) began in a zone."""
-    row = session.execute(SPENT, {"unit": unit, "zone": zone}).mappings().one()
-    return Money(row["since"], row["until"], spent(row))
+    days = session.execute(BEGUN, {"unit": unit, "zone": zone}).one()
+    asked = costs.Asked(days.since, days.until, zone, "role")
+    return Money(days.since, days.until, costs.costs(session, asked).total)
 
 
 def unpriced_models(session: Session) -> list[Attention]:

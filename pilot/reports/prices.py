@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from pilot.llm.messages import Usage
 from pilot.llm.prices import price
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
+from pilot.reports.spending import ago
 
 SORTS = {
     # What is used without a price comes first: its cost is unknown.
@@ -33,15 +34,17 @@ SOURCE = Source(
       c.long_from, c.long_input, c.long_output, c.valid_from, c.source, c.checked_on,
       c.checked_on < pilot_now()::date - 60 AS old, n.next_from,
       u.calls AS used_calls, u.cost AS used_cost, u.unpriced AS used_unpriced""",
-    tables="""model m JOIN provider p ON p.name = m.provider
+    tables=f"""model m JOIN provider p ON p.name = m.provider
       LEFT JOIN LATERAL (SELECT * FROM price x WHERE x.model_id = m.id
           AND x.valid_from <= pilot_now() ORDER BY x.valid_from DESC LIMIT 1) c ON true
       LEFT JOIN LATERAL (SELECT min(x.valid_from) AS next_from FROM price x
           WHERE x.model_id = m.id AND x.valid_from > pilot_now()) n ON true
-      LEFT JOIN LATERAL (SELECT count(*) AS calls, coalesce(sum(k.cost), 0) AS cost,
+      LEFT JOIN (SELECT k.model_asked, count(*) AS calls, sum(k.cost) AS cost,
             count(*) FILTER (WHERE k.cost IS NULL) AS unpriced
-          FROM call k WHERE k.model_asked = m.id AND k.state <> 'reserved'
-          AND k.provider <> 'scripted' AND k.at > pilot_now() - interval '30 days') u ON true""",
+          FROM call k WHERE k.state <> 'reserved' AND k.provider <> 'scripted' AND k.at > {ago(30)}
+          GROUP BY k.model_asked) w ON w.model_asked = m.id
+      CROSS JOIN LATERAL (SELECT coalesce(w.calls, 0) AS calls, coalesce(w.cost, 0) AS cost,
+            coalesce(w.unpriced, 0) AS unpriced) u""",  # noqa: S608 -- constants
     id="m.id",
     id_type="text",
     sorts=SORTS,
@@ -52,7 +55,7 @@ STATES = {
     "retired": "m.retired_on IS NOT NULL",
     "off": "NOT m.enabled OR NOT p.enabled",
 }
-SUMS = text("""
+SUMS = text(f"""
 SELECT long, count(*) AS calls, sum(cost) AS cost, count(*) FILTER (WHERE cost IS NULL) AS unpriced,
        sum(input_tokens)::bigint AS input, sum(cache_read_tokens)::bigint AS cache_read,
        sum(cache_write_tokens)::bigint AS cache_write,
@@ -61,9 +64,9 @@ SELECT long, count(*) AS calls, sum(cost) AS cost, count(*) FILTER (WHERE cost I
   FROM (SELECT k.*, input_tokens + cache_read_tokens + cache_write_tokens
                + cache_write_long_tokens > coalesce(cast(:long_from AS bigint), 1e12) AS long
           FROM call k WHERE k.model_asked = :model AND k.state <> 'reserved'
-           AND k.provider <> 'scripted' AND k.at > pilot_now() - interval '30 days') one
+           AND k.provider <> 'scripted' AND k.at > {ago(30)}) one
  GROUP BY long
-""")
+""")  # noqa: S608 -- constants
 
 
 @dataclass(frozen=True)

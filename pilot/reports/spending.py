@@ -43,6 +43,14 @@ PARTS = ("input", "cache_read", "cache_write", "output", "reasoning")
 WORDS = {"input": "fresh", "cache_read": "cache read", "cache_write": "cache write"}
 
 
+def ago(days: int) -> str:
+    """Return the SQL of the moment so many days ago.
+
+    A subselect is a value, which an index serves: the clock itself may change from row to row.
+    """
+    return f"(SELECT pilot_now() - interval '{days} days')"
+
+
 @dataclass(frozen=True)
 class Spent:
     """What some calls took and cost; `cost` is what has a price, `unpriced` calls have none."""
