@@ -6,15 +6,12 @@ The local shell is trusted: it acts as the first administrator unless --as names
 import getpass
 from argparse import Namespace
 
-from sqlalchemy import select
-
 from pilot import db, jobs, logs, progress, vault
 from pilot.audit import Actor
 from pilot.config import Config
 from pilot.engine import users
 from pilot.engine.new_user import Role
 from pilot.errors import NotFoundError
-from pilot.models.user import User
 from pilot.services import schema
 
 
@@ -51,14 +48,7 @@ def person(args: Namespace) -> users.SessionUser:
             raise NotFoundError("Nobody exists yet: open the first-run link that pilot up prints.")
         return found
     with db.reading(None) as session:
-        row = session.execute(
-            select(User.id, User.email, User.name, User.roles, User.zone).where(
-                User.email == args.acting_as.strip().lower(), User.active
-            )
-        ).one_or_none()
-    if row is None:
-        raise NotFoundError(f"There is no active person with the address {args.acting_as}.")
-    return users.SessionUser(row.id, row.email, row.name, tuple(row.roles), row.zone)
+        return users.find(session, args.acting_as)
 
 
 def sees_all(who: users.SessionUser) -> bool:

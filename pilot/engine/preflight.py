@@ -15,6 +15,7 @@ from pilot.engine.outline import outline
 from pilot.engine.validation.context import MODEL_STEPS
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
 from pilot.plugins.tables.sampling import sample
+from pilot.settings import flags
 
 Where = Literal["permission", "agent", "prompt", "switch", "inputs", "workflow", "worker", "model"]
 LIVE_WORKER = text(
@@ -68,7 +69,7 @@ def examine(
 ) -> Preflight:
     """Look at everything that a start of this agent by this person needs; nothing is started."""
     document = version.document if version is not None else None
-    enabled = bool(settings.value(session, "pilot_enabled"))
+    enabled = flags.resolve(session, "pilot_enabled", agent.id, asked.user_id).value
     choice = starts.choose(enabled=enabled, has_pilot_steps=document is not None, override=False)
     no_model = "" if setup.has_models or agent.demo else _no_model(session)
     items = _permission(agent, asked)

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from pilot import db, jobs, progress, settings, strictjson
+from pilot import db, jobs, progress, strictjson
 from pilot.audit import Actor, Event
 from pilot.engine import agents, budgets, document, idempotency, inputs, trail
 from pilot.engine.status import (
@@ -17,6 +17,7 @@ from pilot.engine.status import (
 from pilot.errors import ConflictError, InvalidError, Issue
 from pilot.models.agent import Agent, AgentConfiguration
 from pilot.models.execution import Execution
+from pilot.settings import flags
 
 MAX_INPUT_BYTES = 1024 * 1024
 MODES = ("run", "test")
@@ -95,7 +96,7 @@ def _prepare(session: Session, agent: Agent, asked: Start, user_id: UUID) -> Exe
     if not agent.active:
         raise ConflictError(f"The agent {agent.name} is switched off: switch it on to start it.")
     version = agents.newest(session, agent)
-    snapshot, settings_version = settings.snapshot(session)
+    snapshot, settings_version, decided = flags.snapshot(session, agent.id, user_id)
     pilot_steps = version.document if version is not None else None
     choice = choose(
         enabled=bool(snapshot["pilot_enabled"]),
@@ -126,6 +127,7 @@ def _prepare(session: Session, agent: Agent, asked: Start, user_id: UUID) -> Exe
         prompt=asked.prompt,
         settings=snapshot,
         settings_version=settings_version,
+        flags=decided,
         zone=_zone(session, agent.owner_id),
         status=ExecutionStatus.QUEUED,
         priority=policies.priority,

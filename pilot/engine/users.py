@@ -158,6 +158,18 @@ def first_admin() -> SessionUser | None:
     return _person(row) if row else None
 
 
+def find(session: Session, email: str) -> SessionUser:
+    """Return the active person with an address.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    row = session.scalar(select(User).where(User.email == email.strip().lower(), User.active))
+    if row is None:
+        raise NotFoundError(f"There is no active person with the address {email[:80]}.")
+    return _person(row)
+
+
 def _person(row: Any) -> SessionUser:
     return SessionUser(row.id, row.email, row.name, tuple(row.roles), row.zone)
 

@@ -51,6 +51,7 @@ class Execution(Base):
     prompt: Mapped[str | None] = mapped_column(Text)
     settings: Mapped[Json]  # the snapshot that this execution keeps
     settings_version: Mapped[int]
+    flags: Mapped[Json] = mapped_column(server_default="{}")  # switches that a rule decided
     zone: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(Text)
     status_reason: Mapped[str | None] = mapped_column(Text)

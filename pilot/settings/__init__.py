@@ -220,7 +220,7 @@ def _store(
             details["after"] = SETTINGS[key].default
         if reason:
             details["reason"] = reason
-        audit.record(session, _event(key), actor=by, about=("setting", key), details=details)
+        audit.record(session, event(key), actor=by, about=("setting", key), details=details)
     return Saved(version, tuple(changed))
 
 
@@ -237,7 +237,8 @@ def _write(session: Session, key: str, new: Value | None, by: Actor) -> None:
     )
 
 
-def _event(key: str) -> Event:
+def event(key: str) -> Event:
+    """Return what a change of a setting is called in the audit trail."""
     return Event.PILOT_CONFIG_UPDATED if key.startswith("pilot_") else Event.SYSTEM_CONFIG_CHANGED
 
 

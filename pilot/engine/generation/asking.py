@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from pilot import db, money, settings
+from pilot import db, money
 from pilot.audit import Event
 from pilot.engine import document, ledger, model_catalogue
 from pilot.engine.breaker import Breaker, Guarded
@@ -34,6 +34,7 @@ from pilot.llm.messages import Model, Reply
 from pilot.models.call import Call
 from pilot.models.generation import Generation
 from pilot.models.user import User
+from pilot.settings import flags
 
 log = structlog.get_logger()
 
@@ -123,7 +124,7 @@ def _begin(claim: Claim, data: Path) -> _Work | None:
         if claim.runs > MAX_RUNS:
             _give_up(session, row, f"{MAX_RUNS} workers ended while they asked models for it.")
             return None
-        values, _ = settings.snapshot(session)
+        values, _, _ = flags.snapshot(session, None, claim.owner_id)
         owner = session.get_one(User, claim.owner_id)
         chain = _rest(models(session, values), stages.events(session, claim.id))
         facts = surroundings.facts(owner)

@@ -20,6 +20,7 @@ from pilot.engine.generation.surroundings import known_actions
 from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
 from pilot.models.generation import Generation
 from pilot.models.user import User
+from pilot.settings import flags
 
 MAX_STORED_CHARACTERS = 100_000  # of a goal; the planner reads fewer and says so
 PERSON = "edited"
@@ -219,7 +220,7 @@ def _draft(generation_id: UUID, *, data: Path, by: Actor, user_id: UUID) -> None
     with db.transaction("generation.draft", user_id) as session:
         row = _open(session, generation_id)
         owner = session.get_one(User, user_id)
-        values, _ = settings.snapshot(session)
+        values, _, _ = flags.snapshot(session, None, user_id)
         row.cache_key = free.cache_key(row.goal, row.answers, known, values)
         offer = free.offer(session, row, known, owner, values)
         _keep_offer(row, offer)
