@@ -31,6 +31,7 @@ from pilot.errors import ErrorClass, FencedError, Issue, ModelError, StepError
 from pilot.llm import calls
 from pilot.llm.calls import Attempt
 from pilot.llm.messages import Model, Reply
+from pilot.llm.reasons import FailureReason
 from pilot.models.call import Call
 from pilot.models.generation import Generation
 from pilot.models.user import User
@@ -153,7 +154,8 @@ def _begin(claim: Claim, data: Path) -> _Work | None:
         retry_after_max_s=float(values["llm_retry_after_max_s"]),
     )
     booking = DirectBooking(claim.owner_id, chain, claim.id, {"prompt_version": prompt.VERSION})
-    gate = _Gate(claim, booking, Decimal(values["generation_cost_cap_usd"]))
+    cap = Decimal(values["generation_cost_cap_usd"])
+    gate = _Gate(claim, booking, cap, next((one.id for one in chain.models), ""))
     return _Work(claim, goal, known, values, chain, question, gate)
 
 
@@ -187,8 +189,9 @@ def _mine(session: Session, claim: Claim) -> Generation:
 class _Gate:
     """Lets an attempt go out only while the generation is ours and its money lasts."""
 
-    def __init__(self, claim: Claim, booking: DirectBooking, cap: Decimal) -> None:
+    def __init__(self, claim: Claim, booking: DirectBooking, cap: Decimal, first: str) -> None:
         self._claim = claim
+        self._first = first
         self._booking = booking
         self._cap = cap
         self._last: Attempt | None = None
@@ -223,14 +226,17 @@ class _Gate:
 
     def _tell_fallback(self, session: Session, row: Generation, attempt: Attempt) -> None:
         last = self._last
-        if last is None or last.model_asked == attempt.model_asked:
+        before, reason = self._first, FailureReason.API  # passed over: it failed too often
+        if last is not None:
+            before, reason = last.model_asked, last.reason or reason
+        if before == attempt.model_asked:
             return
-        row.fallback_reason = row.fallback_reason or str(last.reason)
-        spent = _spent(session, row.id, last.model_asked)
+        row.fallback_reason = row.fallback_reason or str(reason)
+        spent = _spent(session, row.id, before)
         facts = {
-            "primary_model": last.model_asked,
+            "primary_model": before,
             "fallback_model": attempt.model_asked,
-            "reason": str(last.reason),
+            "reason": str(reason),
             "tokens_wasted": spent.tokens,
             "cost_wasted_usd": str(spent.total) if spent.is_priced else None,
         }

@@ -67,11 +67,15 @@ def set_up(peer, primary="openai", fallback="anthropic"):
 
 def drafted(user, data, goal=GOAL, seconds=15):
     """Draft a goal and return the row once nobody is asked any more."""
-    made = drafts.begin(goal, data=data, by=user.actor, user_id=user.id)
+    return done(user, drafts.begin(goal, data=data, by=user.actor, user_id=user.id), seconds)
+
+
+def done(user, generation_id, seconds=15):
+    """Return the row of a generation once nobody is asked any more."""
     end = time.monotonic() + seconds
     while True:
         with db.reading(user.id) as session:
-            row = drafts.load(session, made)
+            row = drafts.load(session, generation_id)
         if row.stage == "done":
             return row
         assert time.monotonic() < end, row.stage

@@ -138,20 +138,6 @@ def test_a_primary_model_that_is_too_slow_is_left_in_time(peer, user, tmp_path):
     assert second.outcome == "ok"
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 400])
-def test_a_fault_of_the_configuration_is_named_and_never_hidden_by_the_fallback(
-    peer, user, tmp_path, status
-):
-    set_up(peer)
-    fault = {"kind": "status", "status": status}
-    peer.script({"match": {"model": "cheap"}, "fault": fault}, {"reply": GOOD})
-    row = drafted(user, tmp_path)
-    assert row.fallback_reason is None
-    assert "cheap" in row.failure.lower()
-    assert len(peer.requests()) == 1
-    assert row.goal == GOAL
-
-
 def test_without_the_fallback_switch_the_best_draft_stays_with_its_issues(peer, user, tmp_path):
     set_up(peer)
     settings.change("orchestrator_enable_fallback", False, by=BY)
