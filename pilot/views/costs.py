@@ -56,7 +56,7 @@ NAMES_OF_NONE = {
 
 STAGES = {  # label, what it does
     "cache": ("Cache", "The same goal, accepted before: offered again."),
-    "nearest": ("Nearest workflow", "An accepted workflow of a goal much like it."),
+    "nearest": ("Nearest workflow", "An accepted workflow of a goal of the same words."),
     "planner": ("Planner", "Reads the words by rules."),
     "primary": ("Primary model", "Drafts what the planner is not sure of."),
     "repair": ("Repair", "Its draft goes back to it once, with what is wrong."),

@@ -10,7 +10,7 @@ from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 from wtforms import DateField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import Optional
+from wtforms.validators import InputRequired, Optional
 
 from pilot import settings
 from pilot.engine import agents, users
@@ -22,6 +22,7 @@ from pilot.views import ADMIN, actor, reading, redirect_to, render, route, show_
 bp = Blueprint("flags", __name__)
 
 URL = "/system-config/flags"
+NEEDED = InputRequired()
 LABELS = [(key, SETTINGS[key].label) for key in SWITCHES]
 SCOPES = [
     ("agent", "one agent"),
@@ -39,11 +40,13 @@ DECIDED = {
 class RuleForm(FlaskForm):  # type: ignore[misc]
     """A new rule."""
 
-    key = SelectField("Switch", choices=[SelectChoice(key, label) for key, label in LABELS])
-    value = SelectField("Is", choices=[SelectChoice("on"), SelectChoice("off")])
-    scope = SelectField("For", choices=[SelectChoice(name, text) for name, text in SCOPES])
+    key = SelectField("Switch", [NEEDED], choices=[SelectChoice(*one) for one in LABELS])
+    value = SelectField("Is", [NEEDED], choices=[SelectChoice("on"), SelectChoice("off")])
+    scope = SelectField("For", [NEEDED], choices=[SelectChoice(*one) for one in SCOPES])
     subject = StringField(
-        "Whom", description="The agent's name or id, the person's address, or a number of percent."
+        "Whom",
+        [NEEDED],
+        description="The agent's name or id, the person's address, or a number of percent.",
     )
     until = DateField("Until", [Optional()], description="Left empty it stays until it is removed.")
 
