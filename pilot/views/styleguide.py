@@ -257,6 +257,7 @@ def index() -> ResponseReturnValue:
         document=DOCUMENT,
         lines=display.lines(WORKFLOW, known),
         expected=EXPECTED,
+        generation={"id": UUID(int=7), "thumb": "up", "thumb_reason": "It asks before it sends"},
         spending=(Decimal("0.31"), Decimal("0.05"), Decimal("0.40")),
         facts=step_facts.facts(WORKFLOW, known),
     )
