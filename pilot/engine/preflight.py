@@ -8,16 +8,19 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from pilot import settings
-from pilot.engine import catalogue, folders, inputs, model_catalogue, starts, validation
+from pilot import money, settings
+from pilot.engine import agents, catalogue, folders, inputs, model_catalogue, starts, validation
 from pilot.engine import document as documents
+from pilot.engine.forecast import forecast
 from pilot.engine.outline import outline
 from pilot.engine.validation.context import MODEL_STEPS
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
 from pilot.plugins.tables.sampling import sample
 from pilot.settings import flags
 
-Where = Literal["permission", "agent", "prompt", "switch", "inputs", "workflow", "worker", "model"]
+Where = Literal[
+    "permission", "agent", "prompt", "switch", "inputs", "workflow", "worker", "model", "budget"
+]
 LIVE_WORKER = text(
     "SELECT EXISTS (SELECT 1 FROM worker WHERE stopped_at IS NULL AND NOT draining "
     "AND lease_until > pilot_now())"
@@ -84,10 +87,21 @@ def examine(
         problem = "No worker is running: an execution stays queued until one is (pilot worker)."
         items.append(Item(False, "worker", "", "", problem))
     items += _missing_inputs(version, saved_inputs(session, agent.id, asked.user_id))
+    items += _budget(session, agents.workflow_of(agent, version), agent)
     if document is not None and choice.runs == "pilot_steps":
         items += _document_items(document, agent, setup)
         items += _model_steps(document, no_model)
     return Preflight(choice, items)
+
+
+def _budget(session: Session, document: Any, agent: Agent) -> list[Item]:
+    """Say that the budget may be too small for what its AI steps usually cost."""
+    expected = forecast(session, document, agent.id)
+    if expected is None or not expected.may_exceed:
+        return []
+    rarely, limit = money.usd(expected.rarely_usd), money.usd(expected.limits.usd)
+    problem = f"It may cost up to {rarely}; its budget is {limit}: it would wait for more."
+    return [Item(False, "budget", "", "/policies/budget", problem)]
 
 
 def _no_model(session: Session) -> str:

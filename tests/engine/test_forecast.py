@@ -6,7 +6,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from pilot import db, settings, vault
-from pilot.engine import own_models
+from pilot.engine import agents, own_models, preflight
 from pilot.engine.forecast import ENOUGH_RUNS, forecast
 from tests.engine import worker_process as wp
 from tests.engine.generation.asked import set_up
@@ -90,6 +90,21 @@ def test_a_budget_that_may_be_too_small_is_seen(models, world):
     small = {"policies": {"budget": {"cost_usd": "0.0005"}}}
     assert said(world.operator, ASK, **small).may_exceed
     assert not said(world.operator, ASK).may_exceed
+
+
+def test_a_budget_that_may_be_too_small_is_told_before_the_start(models, world, tmp_path):
+    user = world.operator
+    wp.switch_on()
+    small = {"budget": {"cost_usd": "0.0005"}}
+    agent_id = wp.make_agent(user.id, [ASK, SET], policies=small)
+    with db.reading(user.id) as session:
+        agent = agents.load(session, agent_id)
+        asked, setup = preflight.Asked(user.id), preflight.Setup(tmp_path)
+        version = agents.newest(session, agent)
+        items = preflight.examine(session, agent, version, asked, setup).items
+    (found,) = [one for one in items if one.where == "budget"]
+    assert "its budget is $0.0005" in found.problem
+    assert not found.blocks
 
 
 def test_of_a_draft_that_cannot_be_read_nothing_is_said(database, world):
