@@ -70,7 +70,7 @@ def asked_directly() -> None:
     for one in booked:
         estimated = "cost_estimated" in one.flags
         if str(number) != one.key:  # it never reached the provider
-            wrong += not estimated
+            wrong += not estimated and one.cost != 0
             continue
         wrong += not estimated and one.cost != cost
         below += estimated and (one.cost or 0) < cost

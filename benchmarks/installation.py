@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +17,16 @@ from uuid import UUID
 
 import psutil
 import psycopg
+from cryptography.fernet import Fernet
+from flask import Flask
+from werkzeug.serving import make_server
 
-from pilot import db, jobs, progress
+from pilot import db, jobs, progress, vault
 from pilot.audit import Actor
 from pilot.engine import starts
 from tests import servers, world
 from tests.engine.worker_process import make_agent, switch_on
+from tests.peer.fixture import PeerProcess
 
 GIVE_UP_S = 60
 NOOP = {"type": "transform", "input": "inputs.rows", "operation": "limit", "config": {"count": 100}}
@@ -160,6 +165,29 @@ def installed() -> Iterator[Installation]:
             engine.dispose()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def peer_of(pilot: Installation) -> Iterator[PeerProcess]:
+    """Run a peer that stands for providers; their keys are sealed, also for workers begun now."""
+    key = Fernet.generate_key().decode()
+    vault.configure([key])
+    os.environ["PILOT_SECRET_KEYS"] = key
+    peer = PeerProcess(pilot.folder / "bill.jsonl")
+    try:
+        yield peer
+    finally:
+        peer.close()
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """Serve the application on a real port of this machine; gives its URL."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
 
 
 def peak_mb(process: psutil.Process) -> float:

@@ -2,7 +2,6 @@
 
 import base64
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +9,8 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 from uuid import UUID
 
-from werkzeug.serving import make_server
-
 from benchmarks.figures import figure, percentile, wait_for_quiet
-from benchmarks.installation import Installation, Looking, installed
+from benchmarks.installation import Installation, Looking, installed, served
 from pilot.config import Config
 from pilot.web import create_app
 from tests import world
@@ -46,13 +43,9 @@ def _served(pilot: Installation) -> Iterator[tuple[str, str]]:
     app = create_app(
         Config.from_env({"PILOT_SECRET_KEYS": key, "PILOT_DATA": str(Path(pilot.folder))})
     )
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
     viewer = world.person("watcher", "admin")
-    yield f"http://127.0.0.1:{server.port}", f"{app.config['SIGN_IN_COOKIE']}={viewer.sign_in()}"
-    server.shutdown()
+    with served(app) as url:
+        yield url, f"{app.config['SIGN_IN_COOKIE']}={viewer.sign_in()}"
 
 
 def _listen(url: str, cookie: str) -> Iterator[tuple[int, float]]:
