@@ -3,6 +3,7 @@
 from pilot.models import (
     action_use,
     agent,
+    api_token,
     approval,
     audit,
     call,
@@ -21,6 +22,7 @@ from pilot.models import (
 __all__ = [
     "action_use",
     "agent",
+    "api_token",
     "approval",
     "audit",
     "call",

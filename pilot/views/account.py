@@ -1,15 +1,17 @@
-"""A person's own account: where they are signed in, and their time zone."""
+"""A person's own account: where they are signed in, their time zone, tokens of their programs."""
 
 from uuid import UUID
 
 from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from wtforms import SelectField
+from wtforms import IntegerField, SelectField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
-from pilot.engine import users
+from pilot import db
+from pilot.engine import api_tokens, users
+from pilot.engine.api_tokens import NewToken, Scope
 from pilot.errors import InvalidError
 from pilot.views import (
     SIGNED_IN,
@@ -34,17 +36,76 @@ class ZoneForm(FlaskForm):  # type: ignore[misc]
     zone = SelectField("Time zone", [InputRequired()], validate_choice=False)
 
 
+class TokenForm(FlaskForm):  # type: ignore[misc]
+    """A new token of a program."""
+
+    label = StringField("What it is for", [InputRequired()])
+    days = IntegerField(
+        "Days it lives",
+        [InputRequired()],
+        default=api_tokens.DAYS,
+        render_kw={"min": 1, "max": api_tokens.MOST_DAYS, "inputmode": "numeric"},
+    )
+    scopes = SelectMultipleField(
+        "What it may do",
+        [InputRequired()],
+        choices=[SelectChoice(str(one)) for one in Scope],
+        validate_choice=False,  # the operation knows the list
+        description="Never more than you may. Hold Ctrl or Cmd to choose several.",
+    )
+
+
 @route(bp, "", allow=SIGNED_IN)
 def index() -> ResponseReturnValue:
     """Sessions and time zone."""
-    return _page(ZoneForm(formdata=None, zone=visitor().zone))
+    return _page()
 
 
-def _page(form: ZoneForm, *, status: int = 200) -> ResponseReturnValue:
+def _page(
+    form: ZoneForm | None = None,
+    *,
+    token_form: TokenForm | None = None,
+    made: str = "",
+    status: int = 200,
+) -> ResponseReturnValue:
+    form = form or ZoneForm(formdata=None, zone=visitor().zone)
     form.zone.choices = [SelectChoice(zone) for zone in users.zones()]
     token = request.cookies[current_app.config["SIGN_IN_COOKIE"]]
     browsers = users.sessions(signed_in(), token=token)
-    return render("account/index.html", status=status, form=form, browsers=browsers)
+    with db.reading(signed_in()) as session:  # one's own only, an administrator's too
+        tokens = api_tokens.listed(session)
+    return render(
+        "account/index.html",
+        status=status,
+        form=form,
+        browsers=browsers,
+        tokens=tokens,
+        token_form=token_form or TokenForm(formdata=None),
+        made=made,
+        now=db.now(),
+    )
+
+
+@route(bp, "/tokens", allow=SIGNED_IN, methods=("POST",))
+def create_token() -> ResponseReturnValue:
+    """Make a token and show its text, this once."""
+    form = TokenForm()
+    days = form.days.data if form.days.data is not None else 0
+    new = NewToken(form.label.data or "", form.scopes.data or [], days)
+    try:
+        made = api_tokens.create(new, owner_id=signed_in(), by=actor())
+    except InvalidError as error:
+        show_issues(form, error.issues)
+        return _page(token_form=form, status=422)
+    return _page(made=made.token)
+
+
+@route(bp, "/tokens/<uuid:token_id>/revoke", allow=SIGNED_IN, methods=("POST",))
+def revoke_token(token_id: UUID) -> ResponseReturnValue:
+    """End a token now."""
+    api_tokens.revoke(token_id, owner_id=signed_in(), by=actor())
+    toast("Revoked: it opens nothing any more.")
+    return redirect_to("/account#tokens")
 
 
 @route(bp, "/zone", allow=SIGNED_IN, methods=("POST",))
