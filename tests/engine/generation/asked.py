@@ -13,7 +13,7 @@ from tests.peer.fixture import KEY
 
 BY = Actor("cli:admin")
 GOAL = "Sum up my last 10 mails and mail the summary to ann@example.com."
-FLAGS = {"strict_schema": True}
+FLAGS = {"strict_schema": True, "tools": True}
 
 
 def flat(*steps, **fields):
