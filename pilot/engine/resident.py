@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pilot import db, progress
 from pilot.config import Config
 from pilot.egress import Egress
-from pilot.engine import catalogue, outbox, runner
+from pilot.engine import catalogue, outbox, rollups, runner
 from pilot.engine.checkpoints import Writer
 from pilot.engine.document import parse
 from pilot.engine.generation import asking
@@ -41,6 +41,7 @@ CLAIM = (  # and load: one round trip, one transaction
 CLAIM_BATCH = 64
 LOOK_EVERY_S = 1.0
 RELAY_EVERY_S = 1.0
+ROLL_UP_EVERY_S = 60.0
 MAX_GENERATIONS = 4  # at a time: they wait for models in threads
 REFILL_S = 0.01
 RECOUNT_EVERY_S = 10.0
@@ -114,7 +115,7 @@ class Resident:
 
     def _main(self) -> None:
         asyncio.set_event_loop(self._loop)
-        chores = (self._look(), self._tell(), self._relay(), self._generate())
+        chores = (self._look(), self._tell(), self._relay(), self._generate(), self._roll_up())
         resident = [self._loop.create_task(chore) for chore in chores]
         self._loop.run_forever()
         left = [*resident, *self._tasks]
@@ -282,6 +283,16 @@ class Resident:
                 await self._in_thread(outbox.relay, self._config.data, self._config.url)
             except (PilotError, SQLAlchemyError) as error:
                 log.warning("relay_failed", error=type(error).__name__)
+
+    async def _roll_up(self) -> None:
+        """Sum up the finished days of the ledger, one after the other."""
+        while not self._draining:
+            try:
+                while await self._in_thread(rollups.roll_up) and not self._draining:
+                    pass
+            except (PilotError, SQLAlchemyError) as error:
+                log.warning("roll_up_failed", error=type(error).__name__)
+            await asyncio.sleep(ROLL_UP_EVERY_S)
 
     async def _generate(self) -> None:
         """Ask models for goals that wait, each in a thread."""

@@ -31,6 +31,7 @@ class Execution(Base):
         Index("execution_by_owner", "owner_id", "id"),
         Index("execution_by_status", "owner_id", "status", "id"),
         Index("execution_by_agent", "agent_id", "id"),
+        Index("execution_by_time", "created_at"),
         Index("execution_live", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
     )
 

@@ -1,4 +1,8 @@
-"""What calls to models cost in a period, grouped: sums of ledger rows and nothing else."""
+"""What calls to models cost in a period, grouped: sums of ledger rows and nothing else.
+
+Finished days are read from their roll-ups, the rest (today, and what the period or the zone of its
+days cuts out of a roll-up) from the ledger; both in one statement, so nothing counts twice.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,15 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot.reports.spending import (
-    COUNTED,
-    ENDED,
-    MODEL,
-    RECORDED,
-    SUMS,
-    Spent,
-    spent,
-)
+from pilot.reports.spending import ENDED, MODEL, RECORDED, SUMS, Spent, added, spent
 
 NONE = "none"  # the key of calls without an agent, an intent or a step
 # Looked up for each call, so that a call without a step keeps its row.
@@ -29,28 +25,50 @@ STEP_TYPE = f"""coalesce((
 
 @dataclass(frozen=True)
 class Dimension:
-    """A way to group calls: SQL of the key (a text) and of the name that people read."""
+    """A way to group calls: SQL of the key, a text, and of the name that people read.
+
+    The key of a row of the ledger, `c`, is that of the line `r` of a roll-up that counts it.
+    """
 
     label: str
     key: str
-    name: str
+    rolled: str
+    name: str = "NULL"
 
 
 DIMENSIONS = {
-    "day": Dimension("Day", "(c.at AT TIME ZONE :zone)::date::text", ""),
-    "model": Dimension("Model", MODEL, ""),
-    "agent": Dimension("Agent", f"coalesce(c.agent_id::text, '{NONE}')", "a.name"),
-    "user": Dimension("User", "c.owner_id::text", "u.name"),
-    "role": Dimension("Role", "c.role", ""),
-    "intent": Dimension("Intent", f"coalesce(c.intent, '{NONE}')", ""),
-    "step_type": Dimension("Step type", STEP_TYPE, ""),
+    "day": Dimension(
+        "Day", "(c.at AT TIME ZONE :zone)::date::text", "(r.since AT TIME ZONE :zone)::date::text"
+    ),
+    "model": Dimension("Model", MODEL, "r.model"),
+    "agent": Dimension(
+        "Agent",
+        f"coalesce(c.agent_id::text, '{NONE}')",
+        f"coalesce(r.agent_id::text, '{NONE}')",
+        f"(SELECT name FROM agent WHERE id = nullif(key, '{NONE}')::uuid)",  # noqa: S608 -- constant
+    ),
+    "user": Dimension(
+        "User",
+        "c.owner_id::text",
+        "r.owner_id::text",
+        "(SELECT name FROM app_user WHERE id = key::uuid)",
+    ),
+    "role": Dimension("Role", "c.role", "r.role"),
+    "intent": Dimension("Intent", f"coalesce(c.intent, '{NONE}')", f"coalesce(r.intent, '{NONE}')"),
+    "step_type": Dimension("Step type", STEP_TYPE, f"coalesce(r.step_type, '{NONE}')"),
     "outcome": Dimension(
-        "Outcome", "CASE c.state WHEN 'lost' THEN 'lost' ELSE coalesce(c.reason, c.outcome) END", ""
+        "Outcome",
+        "CASE c.state WHEN 'lost' THEN 'lost' ELSE coalesce(c.reason, c.outcome) END",
+        "r.outcome",
     ),
 }
-TABLES = "call c JOIN app_user u ON u.id = c.owner_id LEFT JOIN agent a ON a.id = c.agent_id"
-PERIOD = """c.at >= cast(:since AS timestamp) AT TIME ZONE :zone
-   AND c.at < cast(:until AS timestamp) AT TIME ZONE :zone"""
+SINCE, UNTIL = (f"cast(:{end} AS timestamp) AT TIME ZONE :zone" for end in ("since", "until"))
+# A stretch that lies in one day of the zone. Only where days count: others may span two.
+ONE_DAY = """(since AT TIME ZONE :zone)::date
+  = ((until - interval '1 microsecond') AT TIME ZONE :zone)::date"""
+COUNTED = "NOT recorded AND NOT open"
+# OFFSET: always by the index on time, whatever is guessed of how many rows the policy lets through.
+LEDGER = "LATERAL (SELECT * FROM call WHERE at >= rest.since AND at < rest.until OFFSET 0) c"
 
 
 @dataclass(frozen=True)
@@ -86,41 +104,55 @@ class Costs:
 
 def costs(session: Session, asked: Asked) -> Costs:
     """Return the calls of a period that this session may see, grouped."""
-    by = DIMENSIONS[asked.group]
-    where, values = _where(asked)
-    name = f"max({by.name})" if by.name else "NULL"
-    order = "1" if asked.group == "day" else "cost DESC, tokens DESC, 1"
-    # No key is NULL, so the row without one is the total: one pass over the same rows.
-    grouped = (  # every part but the bound values is a constant of this file
-        f"SELECT {by.key} AS key, {name} AS name, {SUMS} FROM {TABLES} "  # noqa: S608
-        f"WHERE {where} AND {COUNTED} GROUP BY GROUPING SETS ((1), ()) ORDER BY {order}"
-    )
-    others = f"""SELECT count(*) FILTER (WHERE {RECORDED}) AS recorded,
-      count(*) FILTER (WHERE NOT {RECORDED} AND NOT {ENDED}) AS under_way,
-      array_remove(array_agg(DISTINCT c.baseline_model) FILTER (WHERE {COUNTED}), NULL) AS baselines
-      FROM {TABLES} WHERE {where}"""  # noqa: S608
-    rows = session.execute(text(grouped), values).mappings().all()
+    rows = session.execute(text(_statement(asked)), _values(asked)).mappings().all()
     lines = [
         Line(row["key"], row["name"] or row["key"], spent(row))
         for row in rows
-        if row["key"] is not None
+        if row["key"] is not None and row["calls"]
     ]
-    (summed,) = (spent(row) for row in rows if row["key"] is None)
-    other = session.execute(text(others), values).one()
-    return Costs(lines, summed, other.recorded, other.under_way, sorted(other.baselines or []))
+    (total,) = (row for row in rows if row["key"] is None)
+    baselines = sorted(total["baselines"] or [])
+    return Costs(lines, spent(total), total["recorded"], total["under_way"], baselines)
 
 
-def _where(asked: Asked) -> tuple[str, dict[str, Any]]:
-    values: dict[str, Any] = {
+def _statement(asked: Asked) -> str:
+    """Return the SQL of the groups and, without a key, their total: each row is read once."""
+    by = DIMENSIONS[asked.group]
+    asked_days = "day" in {asked.group, *asked.only}
+    of_rows = "".join(f" AND ({DIMENSIONS[one].key}) = :only_{one}" for one in asked.only)
+    of_lines = "".join(f" AND ({DIMENSIONS[one].rolled}) = :only_{one}" for one in asked.only)
+    order = "1" if asked.group == "day" else "cost DESC, tokens DESC, 1"
+    return f"""
+    WITH rolled AS MATERIALIZED (
+      SELECT since, until FROM rollup
+       WHERE since >= {SINCE} AND until <= {UNTIL} {f"AND {ONE_DAY}" if asked_days else ""}),
+    rest AS MATERIALIZED (
+      SELECT lower(one) AS since, upper(one) AS until
+        FROM unnest(tstzmultirange(tstzrange({SINCE}, {UNTIL})) - coalesce(
+               (SELECT range_agg(tstzrange(since, until)) FROM rolled), '{{}}')) AS one),
+    part AS (
+      SELECT {by.key} AS key, {RECORDED} AS recorded, NOT {ENDED} AS open, c.baseline_model, {SUMS}
+        FROM rest CROSS JOIN {LEDGER}
+       WHERE true{of_rows} GROUP BY 1, 2, 3, 4
+      UNION ALL
+      SELECT {by.rolled}, r.recorded, false, r.baseline_model, {added()}
+        FROM rolled JOIN rollup_line r ON r.since = rolled.since
+       WHERE true{of_lines} GROUP BY 1, 2, 3, 4)
+    SELECT key, {by.name} AS name, {added(COUNTED)},
+      coalesce(sum(calls) FILTER (WHERE recorded), 0)::bigint AS recorded,
+      coalesce(sum(calls) FILTER (WHERE open AND NOT recorded), 0)::bigint AS under_way,
+      array_remove(array_agg(DISTINCT baseline_model) FILTER (WHERE {COUNTED}), NULL) AS baselines
+      FROM part GROUP BY GROUPING SETS ((key), ()) ORDER BY {order}
+    """  # noqa: S608 -- every part but the bound values is a constant
+
+
+def _values(asked: Asked) -> dict[str, Any]:
+    return {
         "since": asked.since,
         "until": asked.until + timedelta(days=1),
         "zone": asked.zone,
+        **{f"only_{name}": key for name, key in asked.only.items()},
     }
-    conditions = [PERIOD]
-    for name, key in asked.only.items():
-        conditions.append(f"({DIMENSIONS[name].key}) = :only_{name}")
-        values[f"only_{name}"] = key
-    return " AND ".join(conditions), values
 
 
 def facts(line: Spent) -> dict[str, Any]:

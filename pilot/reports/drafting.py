@@ -43,7 +43,7 @@ WITH answers AS (
          row_number() OVER (PARTITION BY c.generation_id, c.model_asked
                             ORDER BY c.at, c.id) AS place
     FROM call c
-   WHERE c.at > {WEEK} AND {COUNTED} AND c.state = 'settled'
+   WHERE c.generation_id IS NOT NULL AND c.at > {WEEK} AND {COUNTED} AND c.state = 'settled'
      AND c.role IN ('draft', 'fallback', 'repair')
      AND (c.reason IS NULL OR c.reason IN ('schema', 'semantic')))
 SELECT x.model, count(*) FILTER (WHERE x.place = 1) AS drafts,

@@ -1,6 +1,6 @@
 """Sums over the ledger: exact, what has no price counted apart, recorded answers outside."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
@@ -87,6 +87,15 @@ class Spent:
     def parts(self) -> list[tuple[str, int]]:
         """Tokens by kind; the kinds never overlap."""
         return [(WORDS.get(one, one), getattr(self, f"{one}_tokens")) for one in PARTS]
+
+
+def added(where: str = "true") -> str:
+    """Return the SQL that adds up rows of these sums, those that meet a condition."""
+    return ", ".join(
+        f"coalesce(sum({one.name}) FILTER (WHERE {where}), 0)"
+        f"{'::bigint' if one.type is int else ''} AS {one.name}"
+        for one in fields(Spent)
+    )
 
 
 NOTHING = Spent(0, 0, 0, 0, 0, 0, 0, ZERO, 0, ZERO, 0, 0, 0, ZERO, ZERO)
