@@ -108,6 +108,7 @@ class Actor:
     name: str
     address: str | None = None
     request_id: str | None = None
+    token: str | None = None  # the label of the token that a program acted with
 
     @property
     def user_id(self) -> UUID | None:
@@ -150,7 +151,7 @@ def record(
     What happens to an execution goes on its own chain, everything else on the system's.
     """
     who = actor if isinstance(actor, Actor) else Actor(actor)
-    origin = {"address": who.address, "request_id": who.request_id}
+    origin = {"address": who.address, "request_id": who.request_id, "program": who.token}
     facts = (details or {}) | {key: value for key, value in origin.items() if value}
     line = entry(event, actor=who.name, about=about, details=facts)
     chain = str(about[1]) if about[0] == "execution" else SYSTEM

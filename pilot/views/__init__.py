@@ -27,6 +27,7 @@ from wtforms import Form
 from pilot import db, strictjson
 from pilot.audit import Actor
 from pilot.engine import users
+from pilot.engine.api_tokens import TokenUser
 from pilot.errors import Issue
 
 View = Callable[..., ResponseReturnValue]
@@ -73,6 +74,7 @@ SYSTEMS = (
     ("Linux", "Linux"),
 )
 
+SCOPES: dict[str, str] = {}  # endpoint of the API -> what a token needs for it
 PERMISSIONS: dict[str, Level] = {}  # endpoint -> level, filled by `route` while pages are imported
 
 
@@ -85,6 +87,7 @@ class Visitor:
     email: str = ""
     roles: frozenset[str] = frozenset()
     zone: str | None = None
+    token: TokenUser | None = None  # of a program that acts for the person
     is_active: bool = True  # this and the properties below are what Flask-Login asks for
 
     @property
@@ -103,8 +106,8 @@ class Visitor:
 
     @property
     def sees_all(self) -> bool:
-        """Whether rows of all owners are visible: only for an administrator's web requests."""
-        return "admin" in self.roles
+        """Whether rows of all owners are visible: only for an administrator's own web requests."""
+        return self.token is None and "admin" in self.roles
 
     def may(self, level: Level) -> bool:
         """Return whether this visitor holds a role that includes `level`."""
@@ -146,7 +149,9 @@ def request_id() -> str:
 
 def actor() -> Actor:
     """Return the signed-in person as the actor of audit entries."""
-    return Actor(f"user:{signed_in()}", request.remote_addr, request_id())
+    token = visitor().token
+    label = token.label if token is not None else None
+    return Actor(f"user:{signed_in()}", request.remote_addr, request_id(), label)
 
 
 def origin() -> users.Origin:
@@ -173,6 +178,12 @@ def reading() -> AbstractContextManager[Session]:
     return db.reading(who.id, sees_all=who.sees_all)
 
 
+def permit(endpoint: str, level: Level) -> None:
+    """Declare who may use an endpoint."""
+    if PERMISSIONS.setdefault(endpoint, level) is not level:
+        raise ValueError(f"{endpoint} has two permissions")
+
+
 def route(
     bp: Blueprint,
     rule: str,
@@ -197,8 +208,7 @@ def route(
             endpoints.append((f"{name}_csv", f"{rule}.csv"))
         for endpoint, url in endpoints:
             key = f"{bp.name}.{endpoint}"
-            if PERMISSIONS.setdefault(key, allow) is not allow:
-                raise ValueError(f"{key} has two permissions")
+            permit(key, allow)
             bp.add_url_rule(url, endpoint, view, methods=list(methods))
         return view
 
@@ -210,9 +220,14 @@ def wants_fragment() -> bool:
     return request.headers.get("HX-Request-Type") == "partial"
 
 
+def is_api() -> bool:
+    """Return whether a program asks: with a token, never with a cookie."""
+    return request.path.startswith("/api/v")
+
+
 def wants_json() -> bool:
-    """Return whether the `.json` twin was asked for."""
-    return request.path.endswith(".json")
+    """Return whether the answer is JSON: of the API, or of a `.json` twin."""
+    return request.path.endswith(".json") or is_api()
 
 
 def render(

@@ -116,12 +116,14 @@ def _problem_json(found: Problem, error_id: str) -> Response:
         "status": found.status,
         "code": found.code,
         "detail": found.message or found.advice,
-        "error_id": error_id,
+        "request_id": error_id,
     }
     if found.issues:
-        body["issues"] = [asdict(issue) for issue in found.issues]
+        body["errors"] = [asdict(issue) for issue in found.issues]
     response = json_answer(body, status=found.status)
     response.mimetype = "application/problem+json"
+    if found.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from flask import Flask, url_for
 
-from pilot import views
+from pilot import api, views
 from pilot.errors import UnavailableError
 from pilot.views import Level, Visitor
 from pilot.web.security import allowed
@@ -46,9 +46,13 @@ class Link:
 
 def page_modules() -> list[ModuleType]:
     """Return the modules of pilot/views that are pages: those with a blueprint `bp`."""
+    return _modules(views)
+
+
+def _modules(package: ModuleType) -> list[ModuleType]:
     modules = [
-        importlib.import_module(f"{views.__name__}.{found.name}")
-        for found in pkgutil.iter_modules(views.__path__)
+        importlib.import_module(f"{package.__name__}.{found.name}")
+        for found in pkgutil.iter_modules(package.__path__)
     ]
     return [module for module in modules if hasattr(module, "bp")]
 
@@ -93,6 +97,6 @@ def _count(entry: Entry, who: Visitor) -> int:
 def register_pages(app: Flask) -> list[Entry]:
     """Register every page with `app` and return the navigation."""
     modules = page_modules()
-    for module in modules:
+    for module in (*modules, *_modules(api)):
         app.register_blueprint(module.bp)
     return entries(modules)

@@ -9,13 +9,15 @@ from werkzeug.exceptions import Forbidden, Unauthorized
 
 from pilot import audit, db
 from pilot.audit import Event
-from pilot.errors import UnavailableError
+from pilot.errors import ForbiddenError, UnavailableError
 from pilot.views import (
     PERMISSIONS,
     PUBLIC,
+    SCOPES,
     Level,
     Visitor,
     actor,
+    is_api,
     safe_path,
     signed_in,
     visitor,
@@ -61,6 +63,9 @@ def check_permission() -> None:
     if not allowed(who, level):
         record_denial()
         raise Forbidden
+    scope = SCOPES.get(request.endpoint)
+    if scope is not None and (who.token is None or scope not in who.token.scopes):
+        raise ForbiddenError(f"This token lacks the scope {scope}: make one that has it.")
 
 
 def allowed(who: Visitor, level: Level | None) -> bool:
@@ -163,8 +168,9 @@ def install(app: Flask, *, https: bool) -> None:
     def guard() -> None:
         check_permission()
         refuse_nul(request)
-        check_origin()
-        csrf.protect(apply_exemptions=True)
+        if not is_api():  # no cookie, no page of another origin that could use it
+            check_origin()
+            csrf.protect(apply_exemptions=True)
 
     app.before_request(guard)
     app.after_request(lambda response: protect_answer(response, https=https))

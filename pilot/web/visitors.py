@@ -6,9 +6,9 @@ from typing import Any, cast
 from flask import Flask, Request, request
 from flask_login import LoginManager
 
-from pilot.engine import users
+from pilot.engine import api_tokens, users
 from pilot.errors import UnavailableError
-from pilot.views import THEMES, Visitor
+from pilot.views import THEMES, Visitor, is_api
 from pilot.web.requests import PilotRequest
 
 
@@ -33,8 +33,10 @@ def install(app: Flask) -> None:
 
     @login.request_loader  # type: ignore[untyped-decorator]
     def load(current: Request) -> Visitor | None:
-        token = current.cookies.get(app.config["SIGN_IN_COOKIE"])
         try:
+            if is_api():
+                return _of_token(current)
+            token = current.cookies.get(app.config["SIGN_IN_COOKIE"])
             user = users.session_user(token) if token else None
         except UnavailableError as error:
             # Kept for `check_permission`: the 503 page itself must need no database.
@@ -44,6 +46,19 @@ def install(app: Flask) -> None:
         if user is None:
             return None
         return Visitor(user.id, user.name, user.email, frozenset(user.roles), user.zone)
+
+
+def _of_token(current: Request) -> Visitor | None:
+    """Return the person whose token the request has in its header."""
+    kind, _, text = current.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer":
+        return None
+    token = api_tokens.user(text.strip(), current.remote_addr or "")
+    if token is None:
+        return None
+    owner = token.owner
+    roles = frozenset(owner.roles)
+    return Visitor(owner.id, owner.name, owner.email, roles, owner.zone, token)
 
 
 def theme() -> str:

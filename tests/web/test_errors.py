@@ -22,7 +22,7 @@ def test_an_error_of_ours_is_a_page_a_fragment_and_a_problem(browse, name):
 
 def test_issues_reach_every_form_of_the_answer(browse):
     assert "/inputs/report" in browse().get("/lab/error/invalid").text
-    issue = browse().get("/lab/error/invalid.json").json["issues"][0]
+    issue = browse().get("/lab/error/invalid.json").json["errors"][0]
     assert (issue["path"], issue["expected"]) == ("/inputs/report", "a text")
 
 

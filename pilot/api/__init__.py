@@ -1,0 +1,218 @@
+"""The REST API's kit: one decorator per operation, bodies checked by models, pages of lists.
+
+A request acts as the owner of its token, within the token's scopes; it has no cookies and no
+session. Errors are problem+json (pilot.web.errors).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+from uuid import UUID
+
+import flask
+from flask import Blueprint, Response, current_app, request
+from itsdangerous import BadSignature, URLSafeSerializer
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from spectree import Response as Answers
+from spectree import SecurityScheme, SpecTree
+from spectree.models import SecureType, SecuritySchemeData
+from spectree.plugins.base import Context
+from spectree.plugins.flask_plugin import FlaskPlugin
+from spectree.utils import get_multidict_items
+
+from pilot.engine.api_tokens import Scope
+from pilot.errors import InvalidError, Issue, NotFoundError
+from pilot.reports.listing import Listed, Wanted
+from pilot.views import OPERATE, PUBLIC, SCOPES, VIEW, View, json_answer, permit, visitor
+
+PREFIX = "/api/v1"
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+LEVELS = {Scope.EXECUTIONS_RUN: OPERATE, Scope.AGENTS_WRITE: OPERATE}
+
+
+class Strict(BaseModel):
+    """What a request may say; another member is refused by name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Page(Strict):
+    """Which part of a list."""
+
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=500, description="`next` of the page before.")
+
+
+class Money(BaseModel):
+    """An amount; null in its place: the price is not known, which is not free."""
+
+    amount: str
+    currency: Literal["USD"]
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    errors: list[dict[str, Any]] | None = None
+
+
+class _Plugin(FlaskPlugin):
+    """Checks what comes in; what goes out is checked by the tests, not again for each answer."""
+
+    def request_validation(self, request: Any, query: Any, json: Any, *_: Any) -> None:
+        """Read query and body by their models; a body has to be JSON, none is an empty object."""
+        args = get_multidict_items(request.args, query)
+        is_sent = bool(request.content_length) or bool(request.get_data())
+        body = request.get_json() if json and is_sent else {}
+        check = self.model_adapter.validate_obj
+        request.context = Context(
+            check(query, args) if query else None,
+            check(json, body) if json else None,
+            form=None,
+            headers=None,
+            cookies=None,
+        )
+
+    def validate_response(self, resp: Any, *_: Any) -> tuple[Response, None]:
+        return flask.make_response(resp), None
+
+
+def _refuse(_request: Any, _answer: Any, error: Exception | None, *_: Any) -> None:
+    if not isinstance(error, ValidationError):
+        return
+    issues = [
+        Issue(
+            f"api_{one['type']}",
+            "".join(f"/{part}" for part in one["loc"]),
+            f"{one['msg']}.",
+            got=str(one.get("input"))[:80],
+        )
+        for one in error.errors()[:50]
+    ]
+    raise InvalidError(issues)
+
+
+SPEC = SpecTree(
+    "flask",
+    backend=_Plugin,
+    mode="strict",
+    before=_refuse,
+    title="Pilot",
+    version="1",
+    validation_error_model=Problem,
+    security_schemes=[
+        SecurityScheme(
+            name="token",
+            data=SecuritySchemeData(SecureType.HTTP, "A token: plt_...", scheme="bearer"),
+        )
+    ],
+)
+
+
+def operation(
+    bp: Blueprint,
+    rule: str,
+    *,
+    scope: Scope,
+    gives: type[BaseModel],
+    method: Method = "GET",
+    status: int = 200,
+) -> Callable[[View], View]:
+    """Register an operation: its permission, its models (by annotations `query`, `json`) and docs.
+
+    The view returns JSON data, or that and a status.
+    """
+
+    def register(view: View) -> View:
+        permit(f"{bp.name}.{view.__name__}", LEVELS.get(scope, VIEW))
+        SCOPES[f"{bp.name}.{view.__name__}"] = str(scope)
+        failures = {f"HTTP_{code}": Problem for code in (400, 401, 403, 404, 409, 429)}
+        answers = Answers(**{f"HTTP_{status}": gives}, **failures)
+        checked = SPEC.validate(
+            resp=answers, tags=[bp.name.removeprefix("api_")], security={"token": [str(scope)]}
+        )(_answered(view))
+        bp.add_url_rule(f"{PREFIX}{rule}", view.__name__, checked, methods=[method])
+        return view
+
+    return register
+
+
+def public(bp: Blueprint, rule: str) -> Callable[[View], View]:
+    """Register what a program may read without a token."""
+
+    def register(view: View) -> View:
+        permit(f"{bp.name}.{view.__name__}", PUBLIC)
+        bp.add_url_rule(f"{PREFIX}{rule}", view.__name__, view)
+        return view
+
+    return register
+
+
+def _answered(view: View) -> View:
+    """Return a view whose data become JSON."""
+
+    def answered(*args: Any, **values: Any) -> Response:
+        found: Any = view(*args, **values)
+        data, status = found if isinstance(found, tuple) else (found, 200)
+        return data if isinstance(data, Response) else json_answer(data, status=status)
+
+    answered.__name__, answered.__doc__ = view.__name__, view.__doc__
+    answered.__annotations__ = {
+        name: kind for name, kind in view.__annotations__.items() if name != "return"
+    }
+    answered.__module__ = view.__module__
+    return answered
+
+
+def key() -> str | None:
+    """Return the request's idempotency key."""
+    text = request.headers.get("Idempotency-Key")
+    if text is not None and not 0 < len(text) <= 255:
+        issue = Issue("idempotency_key", "/Idempotency-Key", "A key has 1 to 255 characters.")
+        raise InvalidError([issue])
+    return text
+
+
+def reach(agent_id: UUID) -> None:
+    """Refuse an agent that the token is not for.
+
+    Raises:
+        NotFoundError: as if it did not exist.
+    """
+    token = visitor().token
+    if token is not None and not token.reaches(agent_id):
+        raise NotFoundError("There is no such agent, or it is not yours.")
+
+
+def wanted(page: Page, sort: str, filters: Mapping[str, Any]) -> Wanted:
+    """Return the page of a list that is asked for.
+
+    Raises:
+        InvalidError: a cursor that was not made here, or for other filters.
+    """
+    after = None
+    if page.cursor:
+        try:
+            after_key, after_id = _cursors(sort, filters).loads(page.cursor)
+            after = (str(after_key), str(after_id))
+        except (BadSignature, ValueError, TypeError) as error:
+            text = "This cursor is of another list or other filters: begin without one."
+            raise InvalidError([Issue("api_cursor", "/cursor", text)]) from error
+    return Wanted(sort, after, page.limit)
+
+
+def listed(found: Listed, sort: str, filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a page as the API gives it."""
+    cursor = None if found.next is None else _cursors(sort, filters).dumps(list(found.next))
+    return {"items": found.rows, "next": cursor}
+
+
+def _cursors(sort: str, filters: Mapping[str, Any]) -> URLSafeSerializer:
+    secret = str(current_app.secret_key)
+    bound = repr((request.endpoint, sort, sorted((k, str(v)) for k, v in filters.items())))
+    return URLSafeSerializer(secret, salt=f"api cursor {bound}")

@@ -1,0 +1,233 @@
+"""Executions: start, list, read, follow, pause, resume, retry, cancel."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from flask import Blueprint
+from pydantic import BaseModel, Field
+
+from pilot.api import Money, Page, Strict, key, listed, operation, reach, wanted
+from pilot.engine import budgets, executions, receipts, starts
+from pilot.engine.api_tokens import Scope
+from pilot.engine.status import ExecutionStatus
+from pilot.reports import execution as report
+from pilot.reports import executions as rows
+from pilot.reports import results
+from pilot.views import actor, reading, signed_in, visitor
+
+bp = Blueprint("api_executions", __name__)
+ONE = "/executions/<uuid:execution_id>"
+SORT = "-started"
+MAX_WAIT_S = 60
+
+
+class ListQuery(Page):
+    """Which executions."""
+
+    status: ExecutionStatus | None = None
+    agent: UUID | None = None
+    q: str = Field("", max_length=200, description="In the agent's name, the error, or an id.")
+
+
+class StartBody(Strict):
+    """What is started; a document in its place is refused."""
+
+    mode: Literal["run", "test"] = "run"
+    inputs: dict[str, Any] = Field(default_factory=dict)
+    prompt: str | None = Field(None, min_length=1, max_length=20_000)
+    simple: bool = False
+    budget_usd: str | None = Field(None, max_length=20, description='Such as "0.50".')
+
+
+class StartQuery(Strict):
+    """How long to wait for the result."""
+
+    wait: int = Field(0, ge=0, le=MAX_WAIT_S, description="Seconds.")
+
+
+class ReceiptQuery(Strict):
+    """Of what."""
+
+    kind: Literal["resume", "retry"] = "resume"
+
+
+class SeenBody(Strict):
+    """The event sequence of the receipt that was read before."""
+
+    sequence: int | None = Field(None, ge=0)
+
+
+class EventsQuery(Strict):
+    """From which event on."""
+
+    after: int = Field(0, ge=0)
+
+
+class Listing(BaseModel):
+    """A page of executions."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+class Result(BaseModel):
+    """How an execution stands."""
+
+    success: bool | None
+    execution_id: UUID
+    pilot: bool
+    status: ExecutionStatus
+    output: Any
+    error: dict[str, Any] | None
+    steps: dict[str, int]
+    duration_ms: int | None
+    tokens: int
+    cost_usd: Money
+    unpriced_calls: int
+
+
+class Whole(BaseModel):
+    """An execution with its steps, attempts and calls."""
+
+    id: UUID
+    agent_id: UUID
+    status: ExecutionStatus
+    steps: list[dict[str, Any]]
+
+
+class Receipt(BaseModel):
+    """What a resume or retry would do, as of an event sequence."""
+
+    sequence: int
+    reused: list[str]
+    runs: list[str]
+    asks: list[str]
+
+
+class Events(BaseModel):
+    """Lines of the timeline, oldest first."""
+
+    items: list[dict[str, Any]]
+
+
+@operation(bp, "/executions", scope=Scope.EXECUTIONS_READ, gives=Listing)
+def index(query: ListQuery) -> dict[str, Any]:
+    """List executions, the newest first."""
+    filters = rows.Filters(status=query.status, agent=query.agent, q=query.q)
+    if query.agent is not None:
+        reach(query.agent)
+    bound = {"status": query.status, "agent": query.agent, "q": query.q}
+    with reading() as session:
+        found = rows.listed(session, filters, wanted(query, SORT, bound))
+    return listed(found, SORT, bound)
+
+
+@operation(
+    bp,
+    "/agents/<uuid:agent_id>/executions",
+    scope=Scope.EXECUTIONS_RUN,
+    gives=Result,
+    method="POST",
+    status=202,
+)
+def start(agent_id: UUID, json: StartBody, query: StartQuery) -> Any:
+    """Start an execution; the same Idempotency-Key and body within 24 h start once."""
+    reach(agent_id)
+    asked = starts.Start(
+        mode=json.mode,
+        inputs=json.inputs,
+        prompt=json.prompt,
+        simple=json.simple,
+        key=key(),
+        trigger="api",
+        budget_usd=budgets.read(json.budget_usd or "", "").usd,
+    )
+    execution_id = starts.start(agent_id, asked, by=actor(), user_id=signed_in())
+    facts = results.awaited(reading, execution_id, query.wait)
+    return facts, results.http_status(facts)
+
+
+@operation(bp, ONE, scope=Scope.EXECUTIONS_READ, gives=Whole)
+def read(execution_id: UUID) -> Any:
+    """Return an execution with its steps, attempts and calls to models."""
+    with reading() as session:
+        shown = report.shown(session, execution_id)
+    reach(shown.row.agent_id)
+    return report.facts(shown)
+
+
+@operation(bp, f"{ONE}/result", scope=Scope.EXECUTIONS_READ, gives=Result)
+def result(execution_id: UUID, query: StartQuery) -> Any:
+    """Return how it stands, once it ends or rests, at the latest after `wait` seconds."""
+    _reached(execution_id)
+    return results.awaited(reading, execution_id, query.wait)
+
+
+@operation(bp, f"{ONE}/events", scope=Scope.EXECUTIONS_READ, gives=Events)
+def events(execution_id: UUID, query: EventsQuery) -> Any:
+    """Return the lines of its timeline after an event."""
+    _reached(execution_id)
+    with reading() as session:
+        return {"items": report.events(session, execution_id, query.after)}
+
+
+@operation(bp, f"{ONE}/receipt", scope=Scope.EXECUTIONS_READ, gives=Receipt)
+def receipt(execution_id: UUID, query: ReceiptQuery) -> Any:
+    """Return what a resume or a retry would do; its sequence goes with the POST."""
+    _reached(execution_id)
+    with reading() as session:
+        made = receipts.receipt(session, execution_id, query.kind)
+    parts = {name: [one.path for one in getattr(made, name)] for name in ("reused", "runs", "asks")}
+    return {"sequence": made.seq} | parts
+
+
+@operation(bp, f"{ONE}/pause", scope=Scope.EXECUTIONS_RUN, gives=Result, method="POST")
+def pause(execution_id: UUID) -> Any:
+    """Pause before the next step."""
+    _reached(execution_id)
+    executions.pause(execution_id, **_who())
+    return _now(execution_id)
+
+
+@operation(bp, f"{ONE}/cancel", scope=Scope.EXECUTIONS_RUN, gives=Result, method="POST")
+def cancel(execution_id: UUID) -> Any:
+    """Cancel; what has happened outside stays."""
+    _reached(execution_id)
+    executions.cancel(execution_id, **_who())
+    return _now(execution_id)
+
+
+@operation(bp, f"{ONE}/resume", scope=Scope.EXECUTIONS_RUN, gives=Result, method="POST")
+def resume(execution_id: UUID, json: SeenBody) -> Any:
+    """Resume, if the receipt still holds."""
+    _reached(execution_id)
+    executions.resume(execution_id, seen_seq=json.sequence, **_who())
+    return _now(execution_id)
+
+
+@operation(bp, f"{ONE}/retry", scope=Scope.EXECUTIONS_RUN, gives=Result, method="POST")
+def retry(execution_id: UUID, json: SeenBody) -> Any:
+    """Run the failed steps again, if the receipt still holds."""
+    _reached(execution_id)
+    executions.retry_failed(execution_id, seen_seq=json.sequence, **_who())
+    return _now(execution_id)
+
+
+def _reached(execution_id: UUID) -> None:
+    with reading() as session:
+        agent_id = executions.find(session, execution_id).agent_id
+    reach(agent_id)
+
+
+def _who() -> dict[str, Any]:
+    return {
+        "by": actor(),
+        "user_id": signed_in(),
+        "sees_all": visitor().sees_all,
+        "key": key(),
+    }
+
+
+def _now(execution_id: UUID) -> dict[str, Any]:
+    with reading() as session:
+        return results.result(session, execution_id)

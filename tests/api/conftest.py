@@ -1,0 +1,37 @@
+"""Programs that use the API: a token in the header, no cookies."""
+
+import pytest
+
+from pilot.engine import api_tokens
+from pilot.engine.api_tokens import NewToken, Scope
+
+ALL = [str(one) for one in Scope]
+
+
+class Program:
+    """A program with a token."""
+
+    def __init__(self, app, token: str | None) -> None:
+        self.client = app.test_client()
+        self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+
+    def get(self, url, **more):
+        return self.client.get(f"/api/v1{url}", headers=self.headers, **more)
+
+    def post(self, url, body=None, headers=None, **more):
+        headers = self.headers | (headers or {})
+        return self.client.post(f"/api/v1{url}", json=body or {}, headers=headers, **more)
+
+
+@pytest.fixture
+def program(app):
+    """Give `program(person, *scopes, **fields)`: with a token of the person; None: without one."""
+
+    def program(person, *scopes, **fields) -> Program:
+        if person is None:
+            return Program(app, None)
+        new = NewToken("test", scopes or ALL, **fields)
+        made = api_tokens.create(new, owner_id=person.id, by=person.actor)
+        return Program(app, made.token)
+
+    return program

@@ -1,0 +1,142 @@
+"""Who may do what over the API: tokens, scopes, roles, owners; problems that programs can read."""
+
+from uuid import uuid4
+
+import pytest
+
+from pilot.api.described import describe
+from pilot.engine import api_tokens
+from pilot.engine.api_tokens import Scope
+from pilot.views import SCOPES
+from tests.engine import worker_process as wp
+from tests.security.test_authz import Route
+
+STEP = {"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}
+
+
+@pytest.fixture
+def operations(app):
+    return [
+        Route(app, rule, method)
+        for rule in app.url_map.iter_rules()
+        for method in sorted(rule.methods - {"HEAD", "OPTIONS"})
+        if rule.endpoint in SCOPES
+    ]
+
+
+def send(program, route):
+    return program.client.open(route.url, method=route.method, headers=program.headers, json={})
+
+
+@pytest.mark.capability(226)
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer plt_x"}, {"Authorization": "x"}])
+def test_without_a_token_nothing_is_read(operations, program, header):
+    nobody = program(None)
+    nobody.headers = header
+    for route in operations:
+        answer = send(nobody, route)
+        assert answer.status_code == 401, route.row
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert answer.mimetype == "application/problem+json"
+
+
+@pytest.mark.capability(226)
+def test_a_token_does_what_its_scopes_name_and_nothing_else(operations, program, world):
+    for scope in Scope:
+        one = program(world.operator, str(scope))
+        for route in operations:
+            answer = send(one, route)
+            if route.scope == scope:
+                assert answer.status_code not in {401, 403}, (scope, route.row)
+                assert answer.status_code < 500, route.row
+            else:
+                assert answer.status_code == 403, (scope, route.row)
+                assert route.scope in answer.json["detail"]
+
+
+def test_a_token_may_not_more_than_its_owner(operations, program, world):
+    viewer = program(world.viewer)
+    for route in operations:
+        if route.scope == Scope.EXECUTIONS_RUN:
+            assert send(viewer, route).status_code == 403, route.row
+
+
+@pytest.mark.capability(226, 279)
+def test_what_is_anothers_is_not_there_for_administrators_tokens_too(program, world):
+    agent = wp.make_agent(world.operator.id, [STEP])
+    execution = wp.start(agent, world.operator.id)
+    for person in (world.stranger, world.admin):
+        other = program(person)
+        for url in (
+            f"/agents/{agent}",
+            f"/executions/{execution}",
+            f"/executions/{execution}/events",
+        ):
+            assert other.get(url).status_code == 404, (person, url)
+        assert other.post(f"/executions/{execution}/cancel").status_code == 404
+        assert other.get("/executions").json["items"] == []
+
+
+def test_a_token_for_one_agent_finds_no_other(program, world):
+    mine, other = (wp.make_agent(world.operator.id, [STEP]) for _ in range(2))
+    execution = wp.start(other, world.operator.id)
+    one = program(world.operator, agent_ids=[mine])
+    assert one.get(f"/agents/{mine}").status_code == 200
+    for url in (f"/agents/{other}", f"/agents/{other}/versions", f"/executions/{execution}"):
+        assert one.get(url).status_code == 404, url
+    assert one.post(f"/agents/{other}/executions").status_code == 404
+
+
+def test_a_revoked_token_ends_at_once(program, world, superuser):
+    one = program(world.operator)
+    assert one.get("/agents").status_code == 200
+    (token,) = superuser.execute("SELECT id FROM api_token").fetchone()
+    api_tokens.revoke(token, owner_id=world.operator.id, by=world.operator.actor)
+    assert one.get("/agents").status_code == 401
+
+
+def test_a_problem_names_what_is_wrong_and_the_request(program, world):
+    answer = program(world.operator).get("/executions?limit=0&colour=red")
+    told = answer.json
+    assert (answer.status_code, told["status"], told["code"]) == (422, 422, "invalid")
+    assert {one["path"] for one in told["errors"]} == {"/limit", "/colour"}
+    assert told["request_id"] == answer.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b'{"a": 1, "a": 2}', "application/json", 400),
+        (b'{"inputs": NaN}', "application/json", 400),
+        (b"x" * 3_000_000, "application/json", 400),
+        (b"mode=run", "application/x-www-form-urlencoded", 415),
+        (b'{"steps": []}', "application/json", 422),
+        (b"[]", "application/json", 422),
+    ],
+)
+def test_a_hostile_body_is_refused(program, world, body, kind, status):
+    one = program(world.operator)
+    agent = wp.make_agent(world.operator.id, [STEP])
+    url = f"/api/v1/agents/{agent}/executions"
+    answer = one.client.post(url, data=body, content_type=kind, headers=one.headers)
+    assert answer.status_code == status, answer.text[:300]
+    assert answer.mimetype == "application/problem+json"
+
+
+def test_the_description_names_every_operation_with_its_scope(app, operations, program):
+    answer = program(None).get("/openapi.json")
+    assert answer.json["openapi"].startswith("3.1")
+    with app.test_request_context():
+        paths = describe()["paths"]
+    found = {
+        (method.upper(), one["security"][0]["token"][0])
+        for path in paths.values()
+        for method, one in path.items()
+    }
+    assert {(route.method, route.scope) for route in operations} == found
+    assert sum(len(path) for path in paths.values()) == len(operations)
+
+
+def test_an_unknown_id_is_not_found(program, world):
+    assert program(world.operator).get(f"/executions/{uuid4()}").status_code == 404
