@@ -2,7 +2,8 @@
 # venv module) is enough; a second run installs again only when a lock file has changed.
 
 PYTHON ?= python3
-JOBS ?= 2
+# On two cores: the tests wait for a third of their time.
+JOBS ?= 3
 BIN := .venv/bin
 UV := $(BIN)/uv
 PYTEST := $(BIN)/pytest

@@ -251,8 +251,8 @@ def test_a_version_names_one_snapshot_however_many_change_at_once(database):
 
 
 def test_a_setting_of_another_event_family_is_a_system_change():
-    assert settings._event("approval_window_s").name == "SYSTEM_CONFIG_CHANGED"
-    assert settings._event("pilot_enabled").name == "PILOT_CONFIG_UPDATED"
+    assert settings.event("approval_window_s").name == "SYSTEM_CONFIG_CHANGED"
+    assert settings.event("pilot_enabled").name == "PILOT_CONFIG_UPDATED"
 
 
 def test_every_setting_is_read_by_some_code():

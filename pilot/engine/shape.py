@@ -114,10 +114,14 @@ def kind_of(value: type_json) -> str:
 
 
 def _issue(model: type[Part], problem: ErrorDetails, value: type_json, path: str) -> Issue:
-    keys = [part for part in problem["loc"] if not str(part).startswith("#")]
+    kind = problem["type"]
+    # Tags of unions begin with #; so may a key that nobody knows, which stands last.
+    *around, last = problem["loc"] or ("",)
+    named = not str(last).startswith("#") or kind == "extra_forbidden"
+    keys = [part for part in around if not str(part).startswith("#")]
+    keys += [last] if problem["loc"] and named else []
     place = path + pointer(*keys)
     field = str(keys[-1]) if keys else ""
-    kind = problem["type"]
     if kind == "extra_forbidden":
         return _unknown_key(_model_at(model, keys[:-1]), keys, value, path)
     if kind == "missing":

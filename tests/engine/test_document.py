@@ -92,6 +92,14 @@ def test_an_unknown_key_names_the_nearest_and_moves_there():
     ]
 
 
+@pytest.mark.parametrize("key", ["#", "#cases", "", "/", "~", "a.b", "\ue000"])
+@pytest.mark.parametrize("kind", ["switch", "conditional", "delay", "transform", "action"])
+def test_any_key_that_nobody_knows_is_an_issue(kind, key):
+    step = {"id": "a", "type": kind, key: None}
+    _, issues = document.read({"format": 1, "steps": [step]})
+    assert any(key[:60] == one.got for one in issues)
+
+
 def test_an_unknown_key_that_may_hold_a_meaning_is_not_dropped():
     small, large = issues(workflow(waiting("a", colour="red", extra={"steps": [1]})))
     assert small.fix == [{"op": "remove", "path": "/steps/0/colour"}]

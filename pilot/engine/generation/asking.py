@@ -23,7 +23,7 @@ from pilot.engine.breaker import Breaker, Guarded
 from pilot.engine.catalogue import Catalogue
 from pilot.engine.clause_planner.described import needs
 from pilot.engine.generation import candidates, nearest, prompt, stages, surroundings
-from pilot.engine.generation.candidates import Candidate
+from pilot.engine.generation.candidates import Candidate, Rules
 from pilot.engine.ledger import DirectBooking
 from pilot.engine.model_catalogue import Chain
 from pilot.engine.shortlist import Shortlist
@@ -100,6 +100,7 @@ class _Work:
     chain: Chain
     request: Any
     gate: "_Gate"
+    rules: Rules
     candidates: list[Candidate] = field(default_factory=list)
 
     def read(self, reply: Reply) -> calls.Reading:
@@ -108,8 +109,7 @@ class _Work:
             reply.text,
             self.goal,
             self.known,
-            max_steps=int(self.values["pilot_max_steps"]),
-            gate=self.values["generation_semantic_gate"],
+            self.rules,
         )
         self.candidates.append(found)
         if found.reason is None:
@@ -156,7 +156,10 @@ def _begin(claim: Claim, data: Path) -> _Work | None:
     booking = DirectBooking(claim.owner_id, chain, claim.id, {"prompt_version": prompt.VERSION})
     cap = Decimal(values["generation_cost_cap_usd"])
     gate = _Gate(claim, booking, cap, next((one.id for one in chain.models), ""))
-    return _Work(claim, goal, known, values, chain, question, gate)
+    rules = Rules(
+        int(values["pilot_max_steps"]), values["generation_semantic_gate"], (facts, answers)
+    )
+    return _Work(claim, goal, known, values, chain, question, gate, rules)
 
 
 def _rest(chain: Chain, events: list[Any]) -> Chain:

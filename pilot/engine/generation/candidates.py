@@ -29,8 +29,17 @@ class Candidate:
         return sum(one.severity == "error" for one in self.issues)
 
 
-def read(text: str, goal: str, known: Catalogue, *, max_steps: int, gate: str) -> Candidate:
-    """Return what an answer means; `gate` is off, warn or block."""
+@dataclass(frozen=True)
+class Rules:
+    """What a draft is held against."""
+
+    max_steps: int
+    gate: str  # off, warn, block
+    told: tuple[Any, ...] = ()  # what was said beside the goal: answers, the owner's address
+
+
+def read(text: str, goal: str, known: Catalogue, rules: Rules) -> Candidate:
+    """Return what an answer means."""
     try:
         value = reading.json_value(text)
     except BadJsonError as error:
@@ -39,15 +48,15 @@ def read(text: str, goal: str, known: Catalogue, *, max_steps: int, gate: str) -
     if document is None:
         wrong = Issue("E_SCHEMA", "", "This is no workflow: an object with `steps` is needed.")
         return Candidate(None, [wrong], reason=FailureReason.SCHEMA)
-    repaired = validation.repair(document, known, max_steps=max_steps)
+    repaired = validation.repair(document, known, max_steps=rules.max_steps)
     issues = [*found, *repaired.issues]
     reason = None
     if any(one.severity == "error" for one in issues):
         reason = FailureReason.SCHEMA
-    elif gate != "off":
-        missing = semantic_gate.check(goal, repaired.document, known)
+    elif rules.gate != "off":
+        missing = semantic_gate.check(goal, repaired.document, known, told=rules.told)
         issues += missing
-        reason = FailureReason.SEMANTIC if missing and gate == "block" else None
+        reason = FailureReason.SEMANTIC if missing and rules.gate == "block" else None
     sure = _confidence(value)
     return Candidate(repaired.document, issues, repaired.counts, sure, reason)
 

@@ -57,15 +57,20 @@ def offer(
     for generator, make in ways:
         draft = make()
         if draft is not None:
-            made = _judged(generator, draft, row, known, values)
+            made = _judged(generator, draft, row, known, owner, values)
             if made.is_sure(float(values["generation_free_threshold"])):
                 return replace(made, duration_ms=_since_ms(started))
-    made = _judged(PLANNER, _plan(row, known, owner), row, known, values)
+    made = _judged(PLANNER, _plan(row, known, owner), row, known, owner, values)
     return replace(made, duration_ms=_since_ms(started))
 
 
 def _judged(
-    generator: str, draft: Draft, row: Generation, known: Catalogue, values: Mapping[str, Any]
+    generator: str,
+    draft: Draft,
+    row: Generation,
+    known: Catalogue,
+    owner: User,
+    values: Mapping[str, Any],
 ) -> Offer:
     issues: list[Issue] = []
     forgotten: list[Issue] = []
@@ -75,7 +80,9 @@ def _judged(
         )
         wrong = any(one.severity == "error" for one in issues)
         if not wrong and values["generation_semantic_gate"] != "off":
-            forgotten = semantic_gate.check(row.goal, draft.document, known)
+            forgotten = semantic_gate.check(
+                row.goal, draft.document, known, told=(owner.email, row.answers)
+            )
     return Offer(generator, draft, issues, forgotten)
 
 

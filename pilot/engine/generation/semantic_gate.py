@@ -5,7 +5,7 @@ one. What it finds is a warning on the draft, and a reason to ask a stronger mod
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pilot import strictjson
@@ -39,6 +39,8 @@ _DOINGS = set_of(  # what a sentence may ask for besides sending
 )
 _NEGATED = set_of("not no never without except excluding nor")
 _LOOK_BACK = 3
+_ADDRESS = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+_HOST = re.compile(r"https?://([\w.:-]+)")
 _SMALL = 2  # such numbers count sentences and steps more often than things
 _PLAIN = set_of(
     """
@@ -53,14 +55,33 @@ _PLAIN = set_of(
 )
 
 
-def check(goal: str, document: dict[str, Any], catalogue: Catalogue) -> list[Issue]:
-    """Return a warning for each part of the goal that no step of a valid document meets."""
+def check(
+    goal: str, document: dict[str, Any], catalogue: Catalogue, *, told: Iterable[Any] = ()
+) -> list[Issue]:
+    """Return a warning for each part of the goal that no step of a valid document meets.
+
+    And one for each address and link that nobody named: neither the goal nor `told` (answers to
+    questions, the owner's own address).
+    """
     tokens = tokenise(normalise(goal))
     said = _Said(document, catalogue)
+    named = f"{goal} {strictjson.dumps(list(told))}".lower()
+    found = [("W_CLAUSE_UNCOVERED", text) for text in _missing(goal, tokens, said)]
+    found += [("W_NOT_IN_GOAL", text) for text in _unasked(document, named)]
     return [
-        Issue("W_CLAUSE_UNCOVERED", "/steps", message, severity="warning")
-        for message in dict.fromkeys(_missing(goal, tokens, said))
+        Issue(code, "/steps", message, severity="warning") for code, message in dict.fromkeys(found)
     ]
+
+
+def _unasked(document: dict[str, Any], named: str) -> Iterator[str]:
+    """Find receivers that a draft invents, or that something it read put into it."""
+    spoken = strictjson.dumps([document.get(key) for key in ("steps", "inputs")])
+    for address in _ADDRESS.findall(spoken):
+        if address.lower() not in named:
+            yield f"The address {address!r} is in the draft, but nobody named it."
+    for host in _HOST.findall(spoken):
+        if host.lower() not in named:
+            yield f"The draft speaks to {host!r}, but nobody named it."
 
 
 class _Said:

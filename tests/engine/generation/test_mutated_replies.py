@@ -8,6 +8,7 @@ import pytest
 from pilot import strictjson
 from pilot.engine import ai, catalogue, document, json_schemas
 from pilot.engine.generation import candidates
+from pilot.engine.generation.candidates import Rules
 from pilot.errors import BadJsonError
 from pilot.llm.messages import Reply
 from pilot.llm.reading import json_value
@@ -62,7 +63,7 @@ def test_a_mutated_draft_is_a_document_or_a_named_fault():
     known, seen = catalogue.load(), Counter()
     for name, meant, text in mutants(GOOD, DRAFTS):
         started = time.monotonic()
-        found = candidates.read(text, asked.GOAL, known, max_steps=50, gate="block")
+        found = candidates.read(text, asked.GOAL, known, Rules(50, "block"))
         assert time.monotonic() - started < SECONDS, (name, len(text))
         _judge(found)
         _faithful(name, meant, text)

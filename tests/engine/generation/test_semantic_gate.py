@@ -34,6 +34,7 @@ SEND = {
         "text": "{{steps.large.output}}",
     },
 }
+ME = ("ann@example.com",)  # whom "me" means
 ASK = {"id": "ask", "type": "human_approval", "title": "Send?", "approvers": ["owner"]}
 GOAL = "Mail the open invoices of more than 50 to ann@example.com."
 
@@ -79,4 +80,28 @@ def test_an_approval_meets_the_wish_to_be_asked():
 @pytest.mark.parametrize("name", ["tasks", "leads", "order", "summary"])
 def test_right_workflows_of_real_goals_pass(name):
     document = GOOD[name]
-    assert semantic_gate.check(document.get("goal") or "", document, KNOWN) == []
+    assert semantic_gate.check(document.get("goal") or "", document, KNOWN, told=ME) == []
+
+
+@pytest.mark.capability(89)
+@pytest.mark.parametrize(
+    ("params", "stranger"),
+    [
+        ({"to": ["ann@example.com", "thief@evil.example"]}, "thief@evil.example"),
+        ({"cc": ["Thief@Evil.example"]}, "Thief@Evil.example"),
+        ({"text": "See https://evil.example/x?y=1"}, "evil.example"),
+    ],
+)
+def test_a_receiver_that_nobody_named_is_noticed(params, stranger):
+    leak = SEND | {"id": "leak", "params": SEND["params"] | params}
+    (issue,) = semantic_gate.check(GOAL, workflow(READ, LARGE, SEND, leak), KNOWN)
+    assert (issue.code, issue.severity) == ("W_NOT_IN_GOAL", "warning")
+    assert repr(stranger) in issue.message
+
+
+def test_the_owner_and_whom_an_answer_names_are_no_strangers():
+    copied = SEND | {"params": SEND["params"] | {"cc": ["me@example.com", "bob@example.com"]}}
+    told = ("me@example.com", {"recipients": ["bob@example.com"]})
+    document = workflow(READ, LARGE, copied)
+    assert semantic_gate.check(GOAL, document, KNOWN, told=told) == []
+    assert len(semantic_gate.check(GOAL, document, KNOWN)) == 2
