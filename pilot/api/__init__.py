@@ -22,11 +22,15 @@ from spectree.utils import get_multidict_items
 from pilot.engine.api_tokens import Scope
 from pilot.errors import InvalidError, Issue, NotFoundError
 from pilot.reports.listing import Listed, Wanted
-from pilot.views import OPERATE, PUBLIC, SCOPES, VIEW, View, json_answer, permit, visitor
+from pilot.views import ADMIN, OPERATE, PUBLIC, SCOPES, VIEW, View, json_answer, permit, visitor
 
 PREFIX = "/api/v1"
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-LEVELS = {Scope.EXECUTIONS_RUN: OPERATE, Scope.AGENTS_WRITE: OPERATE}
+LEVELS = {
+    Scope.EXECUTIONS_RUN: OPERATE,
+    Scope.AGENTS_WRITE: OPERATE,
+    Scope.SETTINGS_READ: ADMIN,
+}
 
 
 class Strict(BaseModel):

@@ -43,7 +43,7 @@ def test_without_a_token_nothing_is_read(operations, program, header):
 @pytest.mark.capability(226)
 def test_a_token_does_what_its_scopes_name_and_nothing_else(operations, program, world):
     for scope in Scope:
-        one = program(world.operator, str(scope))
+        one = program(world.admin, str(scope))
         for route in operations:
             answer = send(one, route)
             if route.scope == scope:

@@ -1,0 +1,78 @@
+"""Approvals: listed and read. No token decides: a signed-in person does."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from flask import Blueprint
+from pydantic import BaseModel, Field
+
+from pilot.api import Page, listed, operation, reach, wanted
+from pilot.engine import executions
+from pilot.engine.api_tokens import Scope
+from pilot.reports import approvals as rows
+from pilot.views import reading, signed_in
+
+bp = Blueprint("api_approvals", __name__)
+SORTS = {"mine": "deadline", "all": "deadline", "decided": "-asked"}
+
+
+class ListQuery(Page):
+    """Which approvals."""
+
+    tab: Literal["mine", "all", "decided"] = "mine"
+    q: str = Field("", max_length=200, description="In the title or in what would happen.")
+
+
+class Listing(BaseModel):
+    """A page of approvals."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+class Approval(BaseModel):
+    """What a decision would let happen; `payload_hash` covers `payload` exactly."""
+
+    id: UUID
+    execution_id: UUID
+    status: str
+    title: str
+    message: str
+    payload: dict[str, Any]
+    payload_hash: str
+    needed: int
+    approved: int
+    people: list[str]
+
+
+@operation(bp, "/approvals", scope=Scope.APPROVALS_READ, gives=Listing)
+def index(query: ListQuery) -> dict[str, Any]:
+    """List approvals: that wait for the owner of the token, for anybody, or decided ones."""
+    bound, sort = {"tab": query.tab, "q": query.q}, SORTS[query.tab]
+    with reading() as session:
+        found = rows.listed(session, query.tab, wanted(query, sort, bound), signed_in(), query.q)
+    return listed(found, sort, bound)
+
+
+@operation(bp, "/approvals/<uuid:approval_id>", scope=Scope.APPROVALS_READ, gives=Approval)
+def read(approval_id: UUID) -> dict[str, Any]:
+    """Return an approval with what exactly would happen."""
+    with reading() as session:
+        shown = rows.shown(session, approval_id, signed_in())
+        row = shown.row
+        if row.owner_id == signed_in():
+            reach(executions.find(session, row.execution_id).agent_id)
+    return {
+        "id": row.id,
+        "execution_id": row.execution_id,
+        "status": shown.status,
+        "title": row.title,
+        "message": row.message,
+        "payload": shown.payload,
+        "payload_hash": row.payload_hash,
+        "needed": row.needed,
+        "approved": shown.approved,
+        "people": shown.people,
+        "requested_at": row.requested_at,
+        "expires_at": row.expires_at,
+    }

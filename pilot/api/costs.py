@@ -1,0 +1,65 @@
+"""Costs: what calls to models took in a period, grouped; sums of the ledger."""
+
+from datetime import date, timedelta
+from typing import Any, Literal
+from zoneinfo import available_timezones
+
+from flask import Blueprint
+from pydantic import BaseModel, Field, field_validator, model_validator
+
+from pilot import db
+from pilot.api import Strict, operation
+from pilot.engine.api_tokens import Scope
+from pilot.reports import costs
+from pilot.reports.costs import Asked
+from pilot.views import reading
+
+bp = Blueprint("api_costs", __name__)
+MOST_DAYS = 3_660
+Group = Literal["day", "model", "agent", "user", "role", "intent", "step_type", "outcome"]
+
+
+class Query(Strict):
+    """A period of whole days."""
+
+    since: date = Field(default_factory=lambda: db.now().date() - timedelta(days=29))
+    until: date = Field(default_factory=lambda: db.now().date(), description="The last day.")
+    zone: str = Field("UTC", max_length=60, description="In which days begin.")
+    group: Group = "day"
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError("a zone of the IANA database, like Europe/Berlin")
+        return zone
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Query":
+        if not 0 <= (self.until - self.since).days <= MOST_DAYS:
+            raise ValueError("until is not before since, and at most ten years after it")
+        return self
+
+
+class Costs(BaseModel):
+    """The groups and their total; what has no price is counted apart, never as $0."""
+
+    lines: list[dict[str, Any]]
+    total: dict[str, Any]
+    recorded_calls: int
+    under_way: int
+
+
+@operation(bp, "/costs", scope=Scope.COSTS_READ, gives=Costs)
+def index(query: Query) -> dict[str, Any]:
+    """Return what the calls that the owner may see cost in a period."""
+    with reading() as session:
+        found = costs.costs(session, Asked(query.since, query.until, query.zone, query.group))
+    return {
+        "lines": [
+            {"key": one.key, "name": one.name} | costs.facts(one.spent) for one in found.lines
+        ],
+        "total": costs.facts(found.total),
+        "recorded_calls": found.recorded,
+        "under_way": found.under_way,
+    }

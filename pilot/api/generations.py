@@ -1,0 +1,110 @@
+"""Generations: a goal in plain words becomes a workflow, and that an agent."""
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, current_app
+from pydantic import BaseModel, Field
+
+from pilot.api import Money, Strict, key, operation
+from pilot.engine.api_tokens import Scope
+from pilot.engine.forecast import forecast
+from pilot.engine.generation import drafts
+from pilot.views import actor, reading, signed_in
+
+bp = Blueprint("api_generations", __name__)
+ONE = "/generations/<uuid:generation_id>"
+
+
+class GoalBody(Strict):
+    """What the agent shall do."""
+
+    goal: str = Field(min_length=1, max_length=drafts.MAX_STORED_CHARACTERS)
+
+
+class AnswersBody(Strict):
+    """Answers to questions, by their ids."""
+
+    answers: dict[str, str | list[str]]
+
+
+class AcceptBody(Strict):
+    """How the agent is called."""
+
+    name: str = Field(min_length=1, max_length=120)
+
+
+class Generation(BaseModel):
+    """A draft on its way; `stage` is queued, running or done."""
+
+    id: UUID
+    goal: str
+    stage: str
+    generator: str
+    document: dict[str, Any] | None
+    issues: list[dict[str, Any]]
+    questions: list[dict[str, Any]]
+    confidence: int
+    cost_usd: Money | None
+    tokens: int
+    fallback_reason: str | None
+    failure: str | None
+    agent_id: UUID | None
+    forecast: dict[str, Any] | None
+
+
+class Saved(BaseModel):
+    """The new agent."""
+
+    agent_id: UUID
+    version: int
+
+
+@operation(
+    bp,
+    "/generations",
+    scope=Scope.AGENTS_WRITE,
+    gives=Generation,
+    method="POST",
+    status=202,
+)
+def begin(json: GoalBody) -> Any:
+    """Draft a goal; poll it until `stage` is done. The same Idempotency-Key drafts once."""
+    made = drafts.begin(
+        json.goal, data=current_app.config["DATA"], by=actor(), user_id=signed_in(), key=key()
+    )
+    return _now(made), 202
+
+
+@operation(bp, ONE, scope=Scope.AGENTS_READ, gives=Generation)
+def read(generation_id: UUID) -> Any:
+    """Return a draft with its issues, questions and what an execution will take."""
+    return _now(generation_id)
+
+
+@operation(bp, f"{ONE}/answers", scope=Scope.AGENTS_WRITE, gives=Generation, method="POST")
+def answer(generation_id: UUID, json: AnswersBody) -> Any:
+    """Answer questions and draft again."""
+    data = current_app.config["DATA"]
+    drafts.answer(generation_id, json.answers, data=data, by=actor(), user_id=signed_in())
+    return _now(generation_id)
+
+
+@operation(bp, f"{ONE}/accept", scope=Scope.AGENTS_WRITE, gives=Saved, method="POST")
+def accept(generation_id: UUID, json: AcceptBody) -> dict[str, Any]:
+    """Save the draft as an agent with version 1; accepted again it is the same agent."""
+    data = current_app.config["DATA"]
+    saved = drafts.accept(generation_id, json.name, data=data, by=actor(), user_id=signed_in())
+    return {"agent_id": saved.agent_id, "version": saved.number}
+
+
+def _now(generation_id: UUID) -> dict[str, Any]:
+    with reading() as session:
+        row = drafts.load(session, generation_id)
+        expected = forecast(session, row.document)
+    names = ("id", "goal", "stage", "generator", "document", "issues", "questions", "confidence")
+    more = ("cost_usd", "tokens", "fallback_reason", "failure", "refusal", "agent_id")
+    return {name: getattr(row, name) for name in (*names, *more)} | {
+        "forecast": None if expected is None else asdict(expected)
+    }

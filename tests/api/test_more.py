@@ -1,0 +1,91 @@
+"""Drafting, approvals, costs and settings over the API."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from pilot import db
+from pilot.engine.demo import make_demo
+from pilot.engine.folders import private
+from tests.engine import worker_process as wp
+from tests.reports.ledger_rows import UNPRICED, book
+
+GOAL = (
+    "From the Gantt sheet, mail me tasks with priority Critical or High that end in the next three "
+    "full days, soonest first, none otherwise"
+)
+ASK = {"id": "ask", "type": "human_approval", "title": "Pay?", "approvers": ["owner"]}
+
+
+@pytest.fixture
+def one(program, world):
+    return program(world.operator)
+
+
+@pytest.mark.capability(116)
+def test_a_goal_becomes_an_agent(one, world, config):
+    make_demo(private(config.data, world.operator.id), db.now().date(), world.operator.email)
+    first = one.post("/generations", {"goal": GOAL}, {"Idempotency-Key": "g1"})
+    assert (first.status_code, first.json["stage"], first.json["questions"]) == (202, "done", [])
+    again = one.post("/generations", {"goal": GOAL}, {"Idempotency-Key": "g1"})
+    assert again.json["id"] == first.json["id"]
+    assert first.json["forecast"]["asks"] == 0
+    saved = one.post(f"/generations/{first.json['id']}/accept", {"name": "Tasks"}).json
+    assert one.get(f"/agents/{saved['agent_id']}").json["name"] == "Tasks"
+    assert one.get(f"/generations/{first.json['id']}").json["agent_id"] == saved["agent_id"]
+
+
+def test_questions_are_answered_by_their_ids(one, world, config):
+    make_demo(private(config.data, world.operator.id), db.now().date(), world.operator.email)
+    asked = one.post("/generations", {"goal": "Mail me the rows"}).json
+    assert asked["questions"]
+    answers = {each["id"]: each["options"][0] for each in asked["questions"] if each["options"]}
+    assert one.post(f"/generations/{asked['id']}/answers", {"answers": answers}).status_code == 200
+
+
+def test_an_approval_is_read_and_not_decided(one, world, database, redis_url, config):
+    wp.switch_on()
+    agent = wp.make_agent(world.operator.id, [ASK])
+    with wp.working(wp.config(database, redis_url, config.data)):
+        execution = wp.start(agent, world.operator.id)
+        wp.wait_for(database, execution, {"waiting"})
+    (row,) = one.get("/approvals").json["items"]
+    told = one.get(f"/approvals/{row['id']}").json
+    assert (told["title"], told["status"], told["execution_id"]) == (
+        "Pay?",
+        "pending",
+        str(execution),
+    )
+    assert one.get("/approvals?tab=decided").json["items"] == []
+    assert one.post(f"/approvals/{row['id']}").status_code == 405
+
+
+@pytest.mark.capability(292)
+def test_costs_are_the_sums_of_the_ledger(one, world, superuser):
+    book(superuser, world.operator.id)
+    book(superuser, world.operator.id, **UNPRICED)
+    book(superuser, world.admin.id)
+    told = one.get("/costs?group=model").json
+    assert told["total"]["calls"] == 2
+    assert told["total"]["cost_usd"]["amount"].startswith("0.001")
+    assert {line["key"] for line in told["lines"]} == {"cheap-2026", "own"}
+    for wrong in ("group=colour", "zone=Mars", "since=2026-02-01&until=2026-01-01", "since=x"):
+        assert one.get(f"/costs?{wrong}").status_code == 422, wrong
+
+
+def test_settings_and_prices_are_for_administrators(program, world):
+    admin = program(world.admin)
+    assert admin.get("/settings").json["version"] == 0
+    known = {row["id"]: row for row in admin.get("/prices").json["items"]}
+    assert known["gpt-6-luna"]["skipped"] == "OpenAI has no key."
+    assert program(world.operator).get("/settings").status_code == 403
+
+
+@pytest.mark.browser
+def test_the_page_of_the_api_is_accessible_and_fits(window, world):
+    for width in (375, 1280):
+        page = window(world.viewer, viewport={"width": width, "height": 900})
+        page.goto("/api/docs")
+        page.get_by_text("/api/v1/agents/{agent_id}/executions").first.click()
+        assert Axe().run(page).response["violations"] == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.complaints == []
