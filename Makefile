@@ -2,8 +2,7 @@
 # venv module) is enough; a second run installs again only when a lock file has changed.
 
 PYTHON ?= python3
-# On two cores: the tests wait for a third of their time.
-JOBS ?= 3
+JOBS ?= 2
 BIN := .venv/bin
 UV := $(BIN)/uv
 PYTEST := $(BIN)/pytest

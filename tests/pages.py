@@ -56,6 +56,11 @@ class Browser:
     def fragment(self, url, **more):
         return self.client.get(url, headers=PARTIAL, **more)
 
+    def kept_token(self) -> str:
+        """Return a token that holds while this browser stays signed in."""
+        self.token = getattr(self, "token", None) or self.csrf_token()
+        return self.token
+
     def csrf_token(self) -> str:
         return TOKEN.search(self.client.get("/no-such-page").text)[1]
 
