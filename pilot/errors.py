@@ -87,6 +87,18 @@ class ConflictError(PilotError):
         self.present = present
 
 
+class PreconditionError(PilotError):
+    """A change has to say which state it was made from (If-Match)."""
+
+    status, code = 428, "precondition"
+
+
+class StaleError(ConflictError):
+    """The state that a change was made from is not the present one."""
+
+    status, code = 412, "precondition"
+
+
 class GoneError(PilotError):
     """An expired link or approval."""
 

@@ -20,7 +20,7 @@ from spectree.plugins.flask_plugin import FlaskPlugin
 from spectree.utils import get_multidict_items
 
 from pilot.engine.api_tokens import Scope
-from pilot.errors import InvalidError, Issue, NotFoundError
+from pilot.errors import InvalidError, Issue, NotFoundError, PreconditionError, StaleError
 from pilot.reports.listing import Listed, Wanted
 from pilot.views import ADMIN, OPERATE, PUBLIC, SCOPES, VIEW, View, json_answer, permit, visitor
 
@@ -180,6 +180,19 @@ def key() -> str | None:
         issue = Issue("idempotency_key", "/Idempotency-Key", "A key has 1 to 255 characters.")
         raise InvalidError([issue])
     return text
+
+
+def match(etag: str, present: Any) -> None:
+    """Refuse a change that was not made from what holds now.
+
+    Raises:
+        PreconditionError: it does not say from what.
+        StaleError: that was another state.
+    """
+    if not request.if_match:
+        raise PreconditionError("Send the ETag that you read in the header If-Match.")
+    if not request.if_match.contains_raw(etag):
+        raise StaleError("It was changed since you read it.", present)
 
 
 def reach(agent_id: UUID) -> None:

@@ -1,18 +1,20 @@
 """Agents and their workflows: list, read, versions; check a document."""
 
-from typing import Any
+from dataclasses import asdict, replace
+from typing import Any, cast
 from uuid import UUID
 
-from flask import Blueprint, current_app
+from flask import Blueprint, Response, current_app, request
 from pydantic import BaseModel, Field
 
-from pilot.api import Page, Strict, listed, operation, reach, wanted
-from pilot.engine import agents, catalogue, display, folders, validation
+from pilot.api import Page, Strict, listed, match, operation, reach, wanted
+from pilot.engine import agent_details, agents, catalogue, display, folders, validation
 from pilot.engine import document as documents
+from pilot.engine.agents import NewAgent
 from pilot.engine.api_tokens import Scope
 from pilot.plugins.tables.sampling import sample
 from pilot.reports import agents as rows
-from pilot.views import reading, signed_in
+from pilot.views import actor, json_answer, reading, signed_in
 
 bp = Blueprint("api_agents", __name__)
 SORT = "name"
@@ -36,6 +38,33 @@ class DocumentBody(Strict):
     """A workflow document to check."""
 
     document: dict[str, Any]
+
+
+class NewBody(Strict):
+    """A new agent."""
+
+    name: str = Field(min_length=1, max_length=120)
+    goal: str = Field("", max_length=8_000)
+    prompt: str = Field("", max_length=20_000)
+    document: dict[str, Any] | None = None
+
+
+class ChangeBody(Strict):
+    """What is changed; the rest stays."""
+
+    name: str = Field("", max_length=120)
+    goal: str = Field("", max_length=8_000)
+    prompt: str = Field("", max_length=20_000)
+    tags: list[str] = Field(default_factory=list, max_length=20)
+    active: bool | None = None
+
+
+class VersionBody(Strict):
+    """A workflow and why it was changed."""
+
+    document: dict[str, Any]
+    reason: str = Field(min_length=1, max_length=500)
+    base: int = Field(ge=0, description="The number of the version that it was made from.")
 
 
 class Listing(BaseModel):
@@ -81,13 +110,68 @@ def index(query: ListQuery) -> dict[str, Any]:
     return listed(found, SORT, bound)
 
 
+@operation(bp, "/agents", scope=Scope.AGENTS_WRITE, gives=Agent, method="POST", status=201)
+def create(json: NewBody) -> Any:
+    """Make an agent of a document, or of a prompt alone."""
+    new = NewAgent(json.name, goal=json.goal, prompt=json.prompt, origin="api")
+    saved = agents.create(new, json.document, owner_id=signed_in(), by=actor())
+    return _now(saved.agent_id, status=201)
+
+
 @operation(bp, "/agents/<uuid:agent_id>", scope=Scope.AGENTS_READ, gives=Agent)
-def read(agent_id: UUID) -> dict[str, Any]:
-    """Return an agent with its newest workflow, as document and in words."""
+def read(agent_id: UUID) -> Any:
+    """Return an agent with its newest workflow, as document and in words; 304 if it is known."""
+    reach(agent_id)
+    return _now(agent_id)
+
+
+@operation(bp, "/agents/<uuid:agent_id>", scope=Scope.AGENTS_WRITE, gives=Agent, method="PATCH")
+def change(agent_id: UUID, json: ChangeBody) -> Any:
+    """Change name, goal, prompt, tags or whether it is on; If-Match names what was read."""
     reach(agent_id)
     with reading() as session:
         agent = agents.load(session, agent_id)
+    known = agent_details.of(agent)
+    match(_etag(agent), present=asdict(known))
+    given = json.model_dump(exclude_unset=True, exclude={"active"})
+    given |= {"tags": tuple(given["tags"])} if "tags" in given else {}
+    who: dict[str, Any] = {"by": actor(), "user_id": signed_in()}
+    agent_details.change(agent_id, replace(known, **given), seen=agent.updated_at, **who)
+    if json.active is not None:
+        agents.set_active(agent_id, json.active, **who)
+    return _now(agent_id)
+
+
+@operation(
+    bp,
+    "/agents/<uuid:agent_id>/versions",
+    scope=Scope.AGENTS_WRITE,
+    gives=Agent,
+    method="POST",
+    status=201,
+)
+def save_version(agent_id: UUID, json: VersionBody) -> Any:
+    """Save a document as the next version; 409 if a newer one than `base` exists."""
+    reach(agent_id)
+    who: dict[str, Any] = {"by": actor(), "user_id": signed_in()}
+    agents.save_version(agent_id, json.document, reason=json.reason, base=json.base, **who)
+    return _now(agent_id, status=201)
+
+
+def _etag(agent: Any) -> str:
+    return f'"{agent.version_number}-{agent.updated_at.timestamp():.6f}"'
+
+
+def _now(agent_id: UUID, *, status: int = 200) -> Response:
+    with reading() as session:
+        agent = agents.load(session, agent_id)
         version = agents.newest(session, agent)
+    answer = json_answer(_told(agent, version), status=status)
+    answer.headers["ETag"] = _etag(agent)
+    return cast("Response", answer.make_conditional(request)) if status == 200 else answer
+
+
+def _told(agent: Any, version: Any) -> dict[str, Any]:
     document = version.document if version is not None else None
     return {
         "id": agent.id,

@@ -1,6 +1,7 @@
 """What a person calls an agent and asks of it: name, goal, prompt, tags; each change is told."""
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from sqlalchemy import update
 from pilot import audit, db
 from pilot.audit import Actor, Event
 from pilot.engine import agents
-from pilot.errors import InvalidError, Issue
+from pilot.errors import InvalidError, Issue, StaleError
 from pilot.models.agent import Agent
 from pilot.models.columns import NOW
 
@@ -38,16 +39,23 @@ def tags_of(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag for tag in found if tag))
 
 
-def change(agent_id: UUID, details: Details, *, by: Actor, user_id: UUID) -> Details:
+def change(
+    agent_id: UUID, details: Details, *, by: Actor, user_id: UUID, seen: datetime | None = None
+) -> Details:
     """Store the details and return them as they are stored; equal ones change nothing.
+
+    `seen` is when the agent had changed last as its details were read.
 
     Raises:
         NotFoundError: no such agent.
+        StaleError: it was changed since `seen`.
         InvalidError: there is no name, or something is too long.
     """
     wanted = _checked(details)
     with db.transaction("agent.change", user_id) as session:
         agent = agents.load(session, agent_id, lock=True)
+        if seen is not None and agent.updated_at != seen:
+            raise StaleError("Somebody changed the agent meanwhile.", asdict(of(agent)))
         before, after = asdict(of(agent)), asdict(wanted)
         changed = {name: after[name] for name in after if before[name] != after[name]}
         if changed:

@@ -1,6 +1,7 @@
 """Every error becomes one of three answers: a page, a fragment for #alert, or problem+json."""
 
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import structlog
 from flask import Flask, Response, redirect, request
@@ -11,6 +12,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from pilot import db
 from pilot.errors import (
+    ConflictError,
     ForbiddenError,
     InvalidError,
     Issue,
@@ -34,6 +36,7 @@ class Problem:
     advice: str
     message: str = ""
     issues: tuple[Issue, ...] = ()
+    present: Any = None  # what holds now, for who was late
     retry_after_s: int | None = None
 
 
@@ -51,9 +54,15 @@ KNOWN: dict[int, tuple[str, str, str]] = {
     405: ("method_not_allowed", "Not this way", "Use the buttons of the page."),
     409: ("conflict", "Somebody was faster", "Reload the page to see how it is now."),
     410: ("gone", "This is over", "The link or deadline has passed. Ask for a new one."),
+    412: ("precondition", "It changed meanwhile", "Read it again, then change what holds now."),
     413: ("too_large", "Too much at once", "Send less than 10 MB and 1,000 fields."),
     415: ("unsupported_media_type", "Wrong kind of content", "Send the content type asked for."),
     422: ("invalid", "This cannot be accepted", "Change what is listed and send it again."),
+    428: (
+        "precondition",
+        "Say what you changed",
+        "Send the ETag that you read in the header If-Match.",
+    ),
     429: ("rate_limited", "Too many requests", "Wait a moment and try again."),
     500: (
         "internal",
@@ -79,7 +88,8 @@ def _from_pilot(error: PilotError) -> Problem:
     issues = tuple(error.issues) if isinstance(error, InvalidError) else ()
     retry = error.retry_after_s if isinstance(error, RateLimitedError) else None
     message = "" if issues or status == 500 else error.message
-    return Problem(status, error.code, base.title, base.advice, message, issues, retry)
+    present = error.present if isinstance(error, ConflictError) else None
+    return Problem(status, error.code, base.title, base.advice, message, issues, present, retry)
 
 
 def _from_http(error: HTTPException) -> Problem:
@@ -110,7 +120,7 @@ def answer(found: Problem) -> Response:
 
 
 def _problem_json(found: Problem, error_id: str) -> Response:
-    body = {
+    body: dict[str, Any] = {
         "type": "about:blank",
         "title": found.title,
         "status": found.status,
@@ -118,6 +128,8 @@ def _problem_json(found: Problem, error_id: str) -> Response:
         "detail": found.message or found.advice,
         "request_id": error_id,
     }
+    if found.present is not None:
+        body["present"] = found.present
     if found.issues:
         body["errors"] = [asdict(issue) for issue in found.issues]
     response = json_answer(body, status=found.status)

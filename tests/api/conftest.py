@@ -22,6 +22,10 @@ class Program:
         headers = self.headers | (headers or {})
         return self.client.post(f"/api/v1{url}", json=body or {}, headers=headers, **more)
 
+    def patch(self, url, body, headers=None):
+        headers = self.headers | (headers or {})
+        return self.client.patch(f"/api/v1{url}", json=body, headers=headers)
+
 
 @pytest.fixture
 def program(app):

@@ -34,3 +34,42 @@ def test_a_document_is_checked_and_nothing_is_stored(one, superuser):
     good = {"format": 1, "steps": [STEP]}
     assert one.post("/workflows/validate", {"document": good}).json == {"valid": True, "issues": []}
     assert superuser.execute("SELECT count(*) FROM agent").fetchone() == (0,)
+
+
+def test_an_agent_is_made_changed_and_versioned(one):
+    new = {"name": "Nightly", "document": {"format": 1, "steps": [STEP]}}
+    made = one.post("/agents", new)
+    assert (made.status_code, made.json["version"]) == (201, 1)
+    url, etag = f"/agents/{made.json['id']}", made.headers["ETag"]
+    assert one.get(url).headers["ETag"] == etag
+    changed = one.patch(url, {"name": "Daily", "active": False}, {"If-Match": etag})
+    assert (changed.json["name"], changed.json["active"]) == ("Daily", False)
+    other = {"format": 1, "steps": [STEP | {"config": {"value": 2}}]}
+    body = {"document": other, "reason": "Two is right", "base": 1}
+    assert one.post(f"{url}/versions", body).json["version"] == 2
+    assert one.post(f"{url}/versions", body | {"document": new["document"]}).status_code == 409
+
+
+def test_a_change_has_to_say_what_it_was_made_from(one, agent):
+    url = f"/agents/{agent}"
+    etag = one.get(url).headers["ETag"]
+    assert one.patch(url, {"name": "A"}).status_code == 428
+    assert one.patch(url, {"name": "A"}, {"If-Match": etag}).status_code == 200
+    stale = one.patch(url, {"name": "B"}, {"If-Match": etag})
+    assert (stale.status_code, stale.json["present"]["name"]) == (412, "A")
+    assert one.patch(url, {"colour": 1}, {"If-Match": "*"}).status_code == 422
+
+
+def test_what_is_known_is_not_sent_again(one, agent):
+    url = f"/agents/{agent}"
+    etag = one.get(url).headers["ETag"]
+    headers = one.headers | {"If-None-Match": etag}
+    again = one.client.get(f"/api/v1{url}", headers=headers)
+    assert (again.status_code, again.data) == (304, b"")
+
+
+def test_a_wrong_document_makes_no_agent(one, superuser):
+    wrong = {"name": "X", "document": {"format": 1, "steps": [{"id": "x", "type": "rocket"}]}}
+    answer = one.post("/agents", wrong)
+    assert (answer.status_code, answer.json["errors"][0]["code"]) == (422, "E_UNKNOWN_TYPE")
+    assert superuser.execute("SELECT count(*) FROM agent").fetchone() == (0,)
