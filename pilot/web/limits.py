@@ -1,19 +1,23 @@
-"""How often one visitor may change something: counted in Redis, without it in this process."""
+"""How often a visitor may change something, and a program ask: counted in Redis, or in here."""
 
 from typing import Any
 
 from flask import Flask, request
-from flask_limiter import Limiter
+from flask_limiter import ApplicationLimit, Limiter
 
 from pilot.jobs import TIMEOUT_S
-from pilot.views import visitor
+from pilot.views import is_api, visitor
 from pilot.web.security import UNSAFE
 
 WRITES = "120 per minute"
+REQUESTS = "600 per minute"
 
 
 def _who() -> str:
-    return visitor().get_id() or request.remote_addr or "unknown"
+    who = visitor()
+    if who.token is not None:
+        return f"token {who.token.id}"
+    return who.get_id() or request.remote_addr or "unknown"
 
 
 def install(app: Flask, redis_url: str) -> None:
@@ -22,8 +26,12 @@ def install(app: Flask, redis_url: str) -> None:
     Limiter(
         _who,
         app=app,
-        application_limits=[WRITES],
-        application_limits_exempt_when=lambda: request.method not in UNSAFE,
+        application_limits=[
+            ApplicationLimit(
+                WRITES, exempt_when=lambda: is_api() or request.method not in UNSAFE, scope="writes"
+            ),
+            ApplicationLimit(REQUESTS, exempt_when=lambda: not is_api(), scope="api"),
+        ],
         storage_uri=redis_url.replace("unix://", "redis+unix://", 1),
         storage_options=options,
         in_memory_fallback_enabled=True,  # never open: a lost Redis forgets at most one minute

@@ -80,6 +80,18 @@ def test_settings_and_prices_are_for_administrators(program, world):
     assert program(world.operator).get("/settings").status_code == 403
 
 
+def test_the_audit_is_for_administrators_and_shows_what_is_theirs(program, world):
+    admin = program(world.admin)
+    agent = wp.make_agent(world.admin.id, [ASK])
+    execution = wp.start(agent, world.admin.id)
+    (record,) = admin.get(f"/audit?object={execution}").json["items"]
+    assert (record["event"], record["object_id"]) == ("PILOT_EXECUTION_STARTED", str(execution))
+    foreign = wp.start(wp.make_agent(world.operator.id, [ASK]), world.operator.id)
+    assert admin.get(f"/audit?object={foreign}").json["items"] == []
+    assert program(world.operator).get("/audit").status_code == 403
+    assert admin.get("/audit?severity=loud").status_code == 422
+
+
 @pytest.mark.browser
 def test_the_page_of_the_api_is_accessible_and_fits(window, world):
     for width in (375, 1280):

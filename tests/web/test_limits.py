@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import pytest
 
+from pilot.engine import api_tokens
+from pilot.engine.api_tokens import NewToken
 from pilot.web import create_app
-from pilot.web.limits import WRITES
+from pilot.web.limits import REQUESTS, WRITES
 from tests.pages import Browser
 
 MOST = int(WRITES.split()[0])
@@ -33,3 +35,18 @@ def test_who_writes_too_often_waits_and_others_do_not(limited, world):
     assert busy.get("/account").status_code == 200
     other = Browser(limited, world.viewer.sign_in())
     assert write(other, other.csrf_token()).status_code == 303
+
+
+def test_a_token_may_ask_six_hundred_times_a_minute(app, world):
+    new = NewToken("test", ["agents:read"])
+    tokens = [api_tokens.create(new, owner_id=world.viewer.id, by=world.viewer.actor) for _ in "ab"]
+    client = app.test_client()
+
+    def ask(token):
+        headers = {"Authorization": f"Bearer {token.token}"}
+        return client.get("/api/v1/agents?limit=0", headers=headers).status_code
+
+    first = [ask(tokens[0]) for _ in range(int(REQUESTS.split()[0]))]
+    assert 429 not in first
+    assert ask(tokens[0]) == 429
+    assert ask(tokens[1]) != 429
