@@ -37,6 +37,7 @@ class Config:
     given_database_url: str | None = field(repr=False)  # None: `pilot up` runs its own server
     given_redis_url: str | None = field(repr=False)
     admin_password: str | None = field(repr=False)
+    metrics_token: str | None = field(repr=False)  # None: nobody may scrape /metrics
     secret_keys: tuple[str, ...] = field(repr=False)  # newest first; empty before the first `up`
 
     @classmethod
@@ -66,6 +67,7 @@ class Config:
             given_database_url=_url(env, "DATABASE_URL", DATABASE_SCHEMES),
             given_redis_url=_url(env, "REDIS_URL", ("redis", "rediss", "unix")),
             admin_password=env.get("PILOT_ADMIN_PASSWORD") or None,
+            metrics_token=_metrics_token(env),
             secret_keys=_secret_keys(env, data),
         )
 
@@ -129,6 +131,16 @@ def _integer(env: Mapping[str, str], name: str, default: int, low: int, high: in
     if not (text.isascii() and text.isdigit()) or not low <= int(text) <= high:
         raise ConfigError(f"{name}={text!r} must be a whole number from {low} to {high}.")
     return int(text)
+
+
+def _metrics_token(env: Mapping[str, str]) -> str | None:
+    token = env.get("PILOT_METRICS_TOKEN") or None
+    if token and not (len(token) >= 16 and token.isascii() and token.isprintable()):
+        raise ConfigError(
+            "PILOT_METRICS_TOKEN must have 16 or more printable ASCII characters. Make one with: "
+            "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+    return token
 
 
 def _flag(env: Mapping[str, str], name: str) -> bool:
