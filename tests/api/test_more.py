@@ -81,6 +81,7 @@ def test_settings_and_prices_are_for_administrators(program, world):
 
 
 def test_the_audit_is_for_administrators_and_shows_what_is_theirs(program, world):
+    wp.switch_on()
     admin = program(world.admin)
     agent = wp.make_agent(world.admin.id, [ASK])
     execution = wp.start(agent, world.admin.id)
