@@ -50,6 +50,11 @@ def person(name: str, *roles: str) -> Person:
 @pytest.fixture
 def world(database):
     """Admin, operator, approver, viewer and a stranger."""
+    return people()
+
+
+def people() -> World:
+    """Create everybody in the present database."""
     names = World.__annotations__
     with pytest.MonkeyPatch.context() as patch:  # one hash for all: they share their password
         patch.setattr(passwords, "hashed", _hashed_once)
