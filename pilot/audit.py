@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain as chain_of
@@ -176,6 +176,17 @@ class Fault:
     reason: str
 
 
+@dataclass(frozen=True)
+class Marks:
+    """What anchors say: hashes by chain and seq; all that is older than `horizon` is among them."""
+
+    heads: Mapping[str, Mapping[int, bytes]]
+    horizon: str  # as records have their time; "": none
+
+
+NO_MARKS = Marks({}, "")
+AT = slice(len('{"at":"'), len('{"at":"2026-01-01T00:00:00.000000Z'))  # of a record
+
 Link = tuple[int, str, bytes, bytes]  # seq, record, prev, hash
 Head = tuple[int, bytes]  # seq and hash of the newest link
 
@@ -188,18 +199,25 @@ SELECT coalesce(a.chain, h.chain) AS chain, a.seq, a.record, a.prev, a.hash,
 """
 
 
-def verify(session: Session, chains: Iterable[str] | None = None) -> tuple[int, list[Fault]]:
-    """Check every link against its predecessor and every chain against its head.
+def verify(
+    session: Session, chains: Iterable[str] | None = None, marks: Marks = NO_MARKS
+) -> tuple[int, list[Fault]]:
+    """Check every link against its predecessor, every chain against its head and its marks.
 
     Returns the number of records read and the first fault of each bad chain. The session must see
     all rows (an administrator's).
     """
-    count, faults = 0, []
+    count, faults, unseen = 0, [], set(marks.heads)
     for chain, rows in groupby(_links(session, chains), key=lambda row: str(row.chain)):
-        read, fault = _verify_rows(chain, rows)
+        read, fault = _verify_rows(chain, rows, marks)
         count += read
         faults += [fault] if fault else []
-    return count, faults
+        unseen.discard(chain)
+    return count, faults + _missing(unseen if chains is None else ())
+
+
+def _missing(chains: Iterable[str]) -> list[Fault]:
+    return [Fault(chain, 1, "the chain is missing") for chain in sorted(chains)]
 
 
 def _links(session: Session, chains: Iterable[str] | None) -> Iterator[Any]:
@@ -208,27 +226,35 @@ def _links(session: Session, chains: Iterable[str] | None) -> Iterator[Any]:
     return iter(session.execute(query, {} if chains is None else {"chains": list(chains)}))
 
 
-def _verify_rows(chain: str, rows: Iterator[Any]) -> tuple[int, Fault | None]:
+def _verify_rows(chain: str, rows: Iterator[Any], marks: Marks) -> tuple[int, Fault | None]:
     first = next(rows)
     if first.seq is None:
-        missing = Fault(chain, 1, "the chain is missing")
-        return 0, missing if first.head_seq else None
+        is_known = first.head_seq or chain in marks.heads
+        return 0, _missing([chain])[0] if is_known else None
     head = None if first.head_seq is None else (first.head_seq, bytes(first.head_hash))
     links = ((row.seq, row.record, bytes(row.prev), bytes(row.hash)) for row in rows)
     one = (first.seq, first.record, bytes(first.prev), bytes(first.hash))
-    return verify_chain(chain, chain_of((one,), links), head)
+    return verify_chain(chain, chain_of((one,), links), head, marks)
 
 
-def verify_chain(chain: str, links: Iterable[Link], head: Head | None) -> tuple[int, Fault | None]:
+def verify_chain(
+    chain: str, links: Iterable[Link], head: Head | None, marks: Marks = NO_MARKS
+) -> tuple[int, Fault | None]:
     """Check the links (seq, record, prev, hash) of one chain, in order; works offline."""
     previous, place = b"", 0
+    marked = marks.heads.get(chain, {})
+    last = max(marked, default=0)
     for place, (seq, line, prev, link) in enumerate(links, start=1):
         if seq != place:
             return place, Fault(chain, place, "a record is missing")
         if prev != previous or hashlib.sha256(prev + line.encode()).digest() != link:
             return place, Fault(chain, seq, "the record was changed")
+        if marked.get(seq, link) != link:
+            return place, Fault(chain, seq, "it or one before it differs from its anchor")
+        if seq > last and line[AT] < marks.horizon:
+            return place, Fault(chain, seq, "the record is in no anchor, but older than the last")
         previous = link
-    if head is None or head != (place, previous):
+    if head is None or head != (place, previous) or place < last:
         return place, Fault(chain, place + 1, "the end of the chain was cut off")
     return place, None
 
@@ -255,7 +281,7 @@ def line_of(chain: str, seq: int, record_text: str, prev: bytes, link: bytes) ->
     return strictjson.dumps(facts | {"record": record_text})
 
 
-def verify_bundle(lines: Iterable[str]) -> tuple[int, list[Fault]]:
+def verify_bundle(lines: Iterable[str], marks: Marks = NO_MARKS) -> tuple[int, list[Fault]]:
     """Check an exported trail; returns what `verify` returns.
 
     Raises:
@@ -276,9 +302,9 @@ def verify_bundle(lines: Iterable[str]) -> tuple[int, list[Fault]]:
             raise BadJsonError(f"Line {number} is not of an exported audit trail.") from error
     count, faults = 0, []
     for chain in sorted(chains.keys() | heads.keys()):
-        read, fault = verify_chain(chain, chains.get(chain, []), heads.get(chain))
+        read, fault = verify_chain(chain, chains.get(chain, []), heads.get(chain), marks)
         if chain not in chains and fault is not None:
-            fault = Fault(chain, 1, "the chain is missing")
+            [fault] = _missing([chain])
         count += read
         faults += [fault] if fault else []
-    return count, faults
+    return count, faults + _missing(marks.heads.keys() - chains.keys() - heads.keys())

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pilot import db, progress
 from pilot.config import Config
 from pilot.egress import Egress
-from pilot.engine import catalogue, outbox, rollups, runner
+from pilot.engine import anchors, catalogue, outbox, rollups, runner
 from pilot.engine.checkpoints import Writer
 from pilot.engine.document import parse
 from pilot.engine.generation import asking
@@ -42,6 +42,7 @@ CLAIM_BATCH = 64
 LOOK_EVERY_S = 1.0
 RELAY_EVERY_S = 1.0
 ROLL_UP_EVERY_S = 60.0
+ANCHOR_EVERY_S = 10.0  # a look; an anchor follows after enough time or rows
 MAX_GENERATIONS = 4  # at a time: they wait for models in threads
 REFILL_S = 0.01
 RECOUNT_EVERY_S = 10.0
@@ -115,7 +116,8 @@ class Resident:
 
     def _main(self) -> None:
         asyncio.set_event_loop(self._loop)
-        chores = (self._look(), self._tell(), self._relay(), self._generate(), self._roll_up())
+        regular = (self._relay(), self._roll_up(), self._anchor())
+        chores = (self._look(), self._tell(), self._generate(), *regular)
         resident = [self._loop.create_task(chore) for chore in chores]
         self._loop.run_forever()
         left = [*resident, *self._tasks]
@@ -293,6 +295,16 @@ class Resident:
             except (PilotError, SQLAlchemyError) as error:
                 log.warning("roll_up_failed", error=type(error).__name__)
             await asyncio.sleep(ROLL_UP_EVERY_S)
+
+    async def _anchor(self) -> None:
+        """Sign what the audit trail is now, outside the database."""
+        writer = anchors.Anchors(self._config.data)
+        while not self._draining:
+            try:
+                await self._in_thread(writer.append)
+            except (PilotError, SQLAlchemyError, OSError) as error:
+                log.warning("anchor_failed", error=type(error).__name__)
+            await asyncio.sleep(ANCHOR_EVERY_S)
 
     async def _generate(self) -> None:
         """Ask models for goals that wait, each in a thread."""

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from pilot import cli
+from pilot.engine.anchors import FILE, KEY_FILE, Anchors, own_key, public_text
 
 
 @pytest.fixture
@@ -50,6 +51,38 @@ def test_an_export_is_checked_offline(trail, tmp_path, capsys, monkeypatch):
     file.write_text(file.read_text().replace("USER_CREATED", "USER_DELETED", 1))
     assert cli.main(["audit", "verify", "--bundle", str(file)]) == 1
     assert "record 1: the record was changed" in capsys.readouterr().err
+
+
+@pytest.mark.capability(259)
+def test_anchors_find_what_the_chains_cannot_tell(trail, superuser, tmp_path, capsys):
+    Anchors(tmp_path).append()
+    file, bundle = str(tmp_path / FILE), tmp_path / "trail.jsonl"
+    assert cli.main(["audit", "verify", "--anchors", file]) == 0
+    assert "They agree with 1 anchors of the key " in capsys.readouterr().out
+    superuser.execute("SET session_replication_role = replica")
+    superuser.execute("DELETE FROM audit WHERE seq = 5")
+    superuser.execute(
+        "UPDATE audit_head SET seq = 4, hash = (SELECT hash FROM audit WHERE seq = 4)"
+    )
+    assert cli.main(["audit", "verify"]) == 0
+    assert cli.main(["audit", "verify", "--anchors", file]) == 1
+    assert cli.main(["audit", "export", str(bundle)]) == 0
+    assert cli.main(["audit", "verify", "--anchors", file, "--bundle", str(bundle)]) == 1
+    told = "Chain system, record 5: the end of the chain was cut off."
+    assert capsys.readouterr().err.count(told) == 2
+
+
+@pytest.mark.capability(259)
+def test_anchors_of_another_key_are_refused(trail, tmp_path, capsys):
+    Anchors(tmp_path).append()
+    command = ["audit", "verify", "--anchors", str(tmp_path / FILE)]
+    key = public_text(own_key(tmp_path).public_key())
+    (tmp_path / KEY_FILE).unlink()
+    assert cli.main(command) == 0  # nothing here says which key it was
+    assert cli.main([*command, "--key", key]) == 0
+    assert cli.main([*command, "--key", key.lower()]) == 1
+    assert "Chain anchors, record 1: another key signed it." in capsys.readouterr().err
+    assert cli.main(["audit", "verify", "--anchors", str(tmp_path / "none")]) == 3
 
 
 def test_a_file_that_is_no_export_is_refused(trail, tmp_path, capsys):

@@ -4,11 +4,13 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from pilot import audit, db
 from pilot.cli import acting
 from pilot.cli.terminal import answer, complain
+from pilot.config import Config
+from pilot.engine import anchors
 from pilot.errors import NotFoundError
 
 FAILED = 1
@@ -23,6 +25,15 @@ def arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="check an exported trail instead; - reads stdin",
     )
+    verify.add_argument(
+        "--anchors",
+        metavar="FILE",
+        help="compare with audit_anchors.jsonl of the data folder, copied before the export",
+    )
+    verify.add_argument(
+        "--key",
+        help="the public key that signed the anchors; else this installation's, if it has one",
+    )
     verify.set_defaults(run=_verify)
     export = actions.add_parser("export", help="write the whole trail as JSON lines")
     export.add_argument("file", help="where to; - writes to standard output")
@@ -30,24 +41,38 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def _verify(args: Namespace) -> int:
+    anchored = _anchored(args) if args.anchors else None
+    marks = anchored.marks if anchored else audit.NO_MARKS
     if args.bundle is None:
         acting.connect()
         with db.reading(None, sees_all=True) as session:
-            count, faults = audit.verify(session)
+            count, faults = audit.verify(session, marks=marks)
     elif args.bundle == "-":
-        count, faults = audit.verify_bundle(_full(sys.stdin))
+        count, faults = audit.verify_bundle(_full(sys.stdin), marks)
     else:
         with _opened(args.bundle) as file:
-            count, faults = audit.verify_bundle(_full(file))
-    facts = {"records": count, "faults": [vars(fault) for fault in faults]}
-    if not faults:
-        answer(args, facts, f"The chains are whole: {count:,} records.")
-        return 0
-    if args.json:
-        answer(args, facts, "")
+            count, faults = audit.verify_bundle(_full(file), marks)
+    facts: dict[str, Any] = {"records": count}
+    told = f"The chains are whole: {count:,} records."
+    if anchored:
+        faults = anchored.faults + faults
+        facts |= {"anchors": anchored.count, "key": anchored.key}
+        told += f" They agree with {anchored.count:,} anchors of the key {anchored.key}."
+    facts["faults"] = [vars(fault) for fault in faults]
+    if args.json or not faults:
+        answer(args, facts, told)
     for fault in faults:
         complain(f"Chain {fault.chain}, record {fault.seq}: {fault.reason}.")
-    return FAILED
+    return FAILED if faults else 0
+
+
+def _anchored(args: Namespace) -> anchors.Checked:
+    """Check the anchors, by the key that was named, else this installation's, else their own."""
+    own = None if args.key else anchors.own_key(Config.from_env().data)
+    with _opened(args.anchors) as file:
+        return anchors.check(
+            _full(file), args.key or (anchors.public_text(own.public_key()) if own else None)
+        )
 
 
 def _full(lines: Iterable[str]) -> Iterable[str]:
