@@ -70,14 +70,17 @@ class _Plugin(FlaskPlugin):
     """Checks what comes in; what goes out is checked by the tests, not again for each answer."""
 
     def request_validation(self, request: Any, query: Any, json: Any, *_: Any) -> None:
-        """Read query and body by their models; a body has to be JSON, none is an empty object."""
+        """Read query and body by their models; a body has to be JSON, none is an empty object.
+
+        An operation without a model takes nothing: what nobody reads is refused too.
+        """
         args = get_multidict_items(request.args, query)
         is_sent = bool(request.content_length) or bool(request.get_data())
-        body = request.get_json() if json and is_sent else {}
+        body = request.get_json() if is_sent else {}
         check = self.model_adapter.validate_obj
         request.context = Context(
-            check(query, args) if query else None,
-            check(json, body) if json else None,
+            check(query or Strict, args),
+            check(json or Strict, body),
             form=None,
             headers=None,
             cookies=None,

@@ -9,7 +9,7 @@ from flask import Flask, Request
 from flask.json.provider import JSONProvider
 from htmx_flask.requests import HtmxAwareRequest
 from werkzeug.datastructures import FileStorage, MultiDict
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.formparser import FormDataParser
 
 from pilot import strictjson
@@ -89,6 +89,16 @@ def refuse_nul(request: Request) -> None:
         texts += [name, *values]
     if any("\x00" in text for text in texts):
         raise BadJsonError("The request holds a NUL character; remove it and send it again.")
+
+
+def refuse_json(request: Request) -> None:
+    """Refuse JSON sent to a page: its forms would take any value for their fields.
+
+    Raises:
+        UnsupportedMediaType: 415.
+    """
+    if request.is_json:
+        raise UnsupportedMediaType
 
 
 def install(app: Flask) -> None:

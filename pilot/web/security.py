@@ -23,7 +23,7 @@ from pilot.views import (
     visitor,
     wants_fragment,
 )
-from pilot.web.requests import PilotRequest, refuse_nul
+from pilot.web.requests import PilotRequest, refuse_json, refuse_nul
 
 log = structlog.get_logger()
 
@@ -171,6 +171,7 @@ def install(app: Flask, *, https: bool) -> None:
         if not is_api():  # no cookie, no page of another origin that could use it
             check_origin()
             csrf.protect(apply_exemptions=True)
+            refuse_json(request)
 
     app.before_request(guard)
     app.after_request(lambda response: protect_answer(response, https=https))

@@ -55,9 +55,9 @@ def save():
     return redirect_to("/lab/save") if request.form.get("go") else Response("saved")
 
 
-@route(lab, "/json", allow=PUBLIC, methods=("POST",))
-def json_body():
-    return {"got": request.get_json() is not None}
+@route(lab, "/form", allow=PUBLIC, methods=("POST",))
+def form_body():
+    return {"got": len(request.form)}
 
 
 @route(lab, "/page", allow=SIGNED_IN, twin=True)

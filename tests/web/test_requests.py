@@ -4,14 +4,14 @@ import pytest
 def test_a_form_of_too_many_fields_is_refused_before_it_is_split(browse):
     body = "&".join(f"f{number}=1" for number in range(100_000))
     response = browse().client.post(
-        "/lab/json", data=body, content_type="application/x-www-form-urlencoded"
+        "/lab/form", data=body, content_type="application/x-www-form-urlencoded"
     )
     assert response.status_code == 413
     assert "1,000 fields" in response.text
 
 
 def test_a_body_over_ten_megabytes_is_refused(browse):
-    response = browse().client.post("/lab/json", data={"text": "x" * (10 * 1024 * 1024 + 1)})
+    response = browse().client.post("/lab/form", data={"text": "x" * (10 * 1024 * 1024 + 1)})
     assert response.status_code == 413
 
 
@@ -28,42 +28,16 @@ def test_nul_in_a_form_is_refused(browse, world):
 
 def test_a_form_that_is_not_utf8_is_refused(browse):
     response = browse().client.post(
-        "/lab/json", data=b"name=\xff\xfe", content_type="application/x-www-form-urlencoded"
+        "/lab/form", data=b"name=\xff\xfe", content_type="application/x-www-form-urlencoded"
     )
     assert response.status_code == 400
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"[" * 100_000 + b"]" * 100_000,
-        b'{"id": NaN}',
-        b'{"id": 1e400}',
-        b'{"id": ' + b"9" * 5_000 + b"}",
-        b"\xff\xfe",
-        '{"id": 1}'.encode("utf-16"),
-        b"",
-        b'{"id": 1, "id": 2}',
-        b'{"id": "\\ud800"}',
-    ],
-)
-def test_hostile_json_is_a_4xx(browse, body):
+@pytest.mark.parametrize("body", [b'{"id": 1}', b"true", b"[1]", b"{", b""])
+def test_a_page_takes_no_json(browse, body):
     browser = browse()
-    response = browser.client.post(
-        "/lab/json",
-        data=body,
-        content_type="application/json",
-        headers={"X-CSRFToken": browser.csrf_token()},
-    )
-    assert response.status_code == 400
-
-
-def test_json_under_another_content_type_is_415(browse):
-    browser = browse()
-    response = browser.client.post(
-        "/lab/json",
-        data=b'{"id": 1}',
-        content_type="text/plain",
-        headers={"X-CSRFToken": browser.csrf_token()},
-    )
-    assert response.status_code == 415
+    headers = {"X-CSRFToken": browser.csrf_token()}
+    kind = "application/json; charset=x"
+    answer = browser.client.post("/lab/form", data=body, content_type=kind, headers=headers)
+    assert answer.status_code == 415
+    assert browser.client.post("/lab/form", data=body, content_type=kind).status_code == 403

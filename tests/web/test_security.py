@@ -231,6 +231,6 @@ def test_signing_in_and_out_change_the_token(browse):
     before = browser.csrf_token()
     response = browser.get("/lab/in")
     assert "token-of-the-session" in response.headers.getlist("Set-Cookie")[0]
-    assert browser.client.post("/lab/json", data={"csrf_token": before}).status_code == 403
+    assert browser.client.post("/lab/form", data={"csrf_token": before}).status_code == 403
     response = browser.get("/lab/out")
     assert response.headers["Clear-Site-Data"] == '"cache"'
