@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from sqlalchemy import text
 
 from pilot import db, strictjson
-from pilot.audit import MAX_LINE_BYTES, Fault, Marks
+from pilot.audit import MAX_LINE_BYTES, NO_MARKS, Fault, Marks
 from pilot.errors import BadJsonError, ConfigError
 
 FILE, KEY_FILE = "audit_anchors.jsonl", "audit_anchor_key"
@@ -262,6 +262,27 @@ def check(lines: Iterable[str], key: str | None = None) -> Checked:
             heads.setdefault(chain, {})[seq] = bytes.fromhex(link)
     faults = [] if count else [Fault(CHAIN, 1, "there is no anchor")]
     return Checked(count, _marks(heads, at), key or "", faults)
+
+
+def check_own(data: Path) -> Checked:
+    """Check the file of this installation by its own key; none yet is no fault.
+
+    Raises:
+        BadJsonError: a line is no anchor.
+        ConfigError: the key or the file cannot be used.
+    """
+    key = own_key(data)
+    public = public_text(key.public_key()) if key else None
+    try:
+        with (data / FILE).open(encoding="utf-8", newline="\n") as file:
+            # Without its end, a line is being written or was cut short by a crash.
+            found = check((line for line in file if line.endswith("\n")), public)
+    except FileNotFoundError:
+        faults = [Fault(CHAIN, 1, "the file of anchors is missing")] if key else []
+        return Checked(0, NO_MARKS, public or "", faults)
+    except OSError as error:
+        raise ConfigError(f"{data / FILE} cannot be read: {error.strerror}.") from error
+    return found if found.count or key else Checked(0, NO_MARKS, "", [])
 
 
 def _fault(

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pilot import audit, db, settings, vault
 from pilot.config import Config
-from pilot.engine import model_lint, provider_keys
+from pilot.engine import anchors, model_lint, provider_keys
 from pilot.errors import ConfigError, PilotError
 from pilot.models.provider import Provider
 from pilot.models.setting import Setting
@@ -106,15 +106,18 @@ def _web(config: Config) -> str:
     return f"ready at {config.url}"
 
 
-def _audit(_config: Config) -> str:
+def _audit(config: Config) -> str:
+    own = anchors.check_own(config.data)
     with db.reading(None, sees_all=True) as session:
-        count, faults = audit.verify(session)
+        count, faults = audit.verify(session, marks=own.marks)
+    faults = own.faults + faults
     if faults:
         first = faults[0]
         raise ConfigError(
-            f"{first.chain} record {first.seq}: {first.reason} ({len(faults)} chains)"
+            f"{first.chain} record {first.seq}: {first.reason} ({len(faults)} chains); find out "
+            "who had access: pilot audit verify lists them, a backup says what they were"
         )
-    return f"{count} records verified"
+    return f"{count} records verified, with {own.count} anchors"
 
 
 def _outbox(_config: Config) -> str:

@@ -6,6 +6,7 @@ from cryptography.fernet import Fernet
 from pilot import cli, settings, vault
 from pilot.config import Config
 from pilot.engine import provider_keys
+from pilot.engine.anchors import FILE, KEY_FILE, Anchors
 from pilot.services import doctor
 from tests.engine.worker_process import make_agent, start
 
@@ -52,6 +53,35 @@ def test_a_changed_audit_record_is_found(examine, world, superuser):
     finding = examine()["audit"]
     assert not finding.ok
     assert "record 2" in finding.message
+
+
+@pytest.mark.capability(259)
+def test_a_trail_that_differs_from_its_anchors_is_found(examine, world, superuser, tmp_path):
+    Anchors(tmp_path).append()
+    assert examine()["audit"].message == "5 records verified, with 1 anchors"
+    superuser.execute("SET session_replication_role = replica")
+    superuser.execute("DELETE FROM audit")
+    superuser.execute("DELETE FROM audit_head")
+    assert "system record 1: the chain is missing" in examine()["audit"].message
+    assert "pilot audit verify" in examine()["audit"].message
+
+
+def test_anchors_that_were_taken_away_are_missed(examine, world, tmp_path):
+    assert examine()["audit"].ok  # no worker has made one yet
+    Anchors(tmp_path).append()
+    (tmp_path / FILE).write_text("")
+    assert "there is no anchor" in examine()["audit"].message
+    (tmp_path / FILE).unlink()
+    assert "the file of anchors is missing" in examine()["audit"].message
+    (tmp_path / KEY_FILE).unlink()
+    assert examine()["audit"].ok
+
+
+def test_an_anchor_that_is_being_written_is_no_fault(examine, world, tmp_path):
+    Anchors(tmp_path).append()
+    with (tmp_path / FILE).open("a") as file:
+        file.write('{"number": 2')
+    assert examine()["audit"].message == "5 records verified, with 1 anchors"
 
 
 def test_late_messages_are_counted(examine, world, superuser):
