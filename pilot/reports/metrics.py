@@ -110,7 +110,7 @@ GAUGES = (
 STEPS = """
 SELECT type, status, width_bucket(duration_ms, cast(:bounds AS int[])) AS bucket,
        count(*) AS rows, coalesce(sum(duration_ms), 0) AS ms
-  FROM step_execution GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+  FROM step_execution GROUP BY 1, 2, 3
 """
 CALLS = """
 SELECT provider, model_asked AS model, role,
@@ -121,7 +121,7 @@ SELECT provider, model_asked AS model, role,
        sum(cache_write_tokens::bigint + cache_write_long_tokens)::bigint AS cache_write,
        sum(output_tokens) AS output, sum(reasoning_tokens) AS reasoning,
        coalesce(sum(cost), 0) AS cost, count(*) FILTER (WHERE cost IS NULL) AS unpriced
-  FROM call WHERE state <> 'reserved' GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
+  FROM call WHERE state <> 'reserved' GROUP BY 1, 2, 3, 4, 5
 """
 
 
@@ -132,6 +132,8 @@ def exposition(session: Session) -> Iterator[str]:
         rows = session.execute(text(gauge.query), values).mappings()
         yield from _family(gauge.name, "gauge", gauge.about)
         yield from (_sample(gauge.name, _without_value(row), row["value"]) for row in rows)
+    # Row security hides from the planner how many rows there are: it would sort them all on disk.
+    session.execute(text("SET LOCAL enable_sort = off"))
     # A bound counts itself: of whole milliseconds, "up to 5" are those below 6.
     bounds = {"bounds": [bound + 1 for bound in BOUNDS_MS]}
     steps: Rows = list(map(dict, session.execute(text(STEPS), bounds).mappings()))
@@ -175,7 +177,7 @@ def _sums(
     for row in rows:
         sums[_key(row, labels)] += row[column]
     yield from _family(name, kind, about)
-    for key, value in sums.items():
+    for key, value in sorted(sums.items()):
         yield _sample(name, dict(zip(labels.split(), key, strict=True)), value)
 
 
@@ -190,7 +192,7 @@ def _histogram(name: str, about: str, rows: Rows, labels: str) -> Iterator[str]:
             took_ms[key] += row["ms"]
     yield from _family(name, "histogram", about)
     limits = [*(f"{bound / 1000:g}" for bound in BOUNDS_MS), "+Inf"]
-    for key, buckets in counts.items():
+    for key, buckets in sorted(counts.items()):
         named = dict(zip(labels.split(), key, strict=True))
         for limit, count in zip(limits, accumulate(buckets), strict=True):
             yield _sample(f"{name}_bucket", named | {"le": limit}, count)
