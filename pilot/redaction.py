@@ -19,13 +19,14 @@ _FORMS = re2.compile(
     r"(?P<key>-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?)"
     r"|(?P<scheme>(?i:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{12,}"
     r"|\b(?:sk|rk|pk)[-_][A-Za-z0-9_-]{16,}"
-    r"|\b(?:ghp|gho|ghu|ghs|ghr|github_pat|glpat|xox[abeoprs])[-_][A-Za-z0-9_-]{10,}"
+    r"|\b(?:ghp|gho|ghu|ghs|ghr|github_pat|glpat)[-_][A-Za-z0-9_-]{10,}"
+    r"|\bxox[abeoprs]-[A-Za-z0-9-]{6,}"
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
     r"|\bAIza[A-Za-z0-9_-]{30,}"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
     r"|(?P<origin>\b[a-z][a-z0-9+.-]{1,15}://[^\s/:@\[\]]*:)[^\s/@\[\]]+@"
 )
-SHORTEST_TOKEN = 14  # that a form finds; an address with a password may be shorter
+SHORTEST_TOKEN = 11  # that a form finds; an address with a password may be shorter
 KEPT_CHARACTERS = 80
 _DONE = re.compile(r"\[redacted:[a-z_]+\]")
 
