@@ -210,7 +210,8 @@ def _without_value(row: Mapping[Any, Any]) -> dict[str, str]:
 
 def _sample(name: str, labels: Mapping[str, str], value: Number) -> str:
     inner = ",".join(f'{label}="{_escaped(cell)}"' for label, cell in labels.items())
-    return f"{name}{{{inner}}} {value:f}" if inner else f"{name} {value:f}"
+    number = str(value) if isinstance(value, int) else f"{value:f}"
+    return f"{name}{{{inner}}} {number}" if inner else f"{name} {number}"
 
 
 def _escaped(cell: str) -> str:

@@ -159,8 +159,14 @@ def test_an_empty_installation_is_scraped_too(samples, world):
     assert found["pilot_outbox_lag_seconds"] == {None: 0}
 
 
-def test_the_answer_names_its_format(scrape, world):
-    assert scrape().content_type == "text/plain; version=0.0.4; charset=utf-8"
+def test_the_answer_has_the_format_that_it_names(scrape, world):
+    answer = scrape()
+    assert answer.content_type == "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.text.startswith(
+        "# HELP pilot_executions Executions by status.\n# TYPE pilot_executions gauge\n"
+        'pilot_executions{status="budget_paused"} 0\n'
+    )
+    assert answer.text.endswith("\n")
 
 
 @pytest.mark.parametrize(
@@ -171,6 +177,15 @@ def test_another_token_is_refused(scrape, world, header):
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="metrics"'
     assert "pilot_" not in answer.text
+
+
+def test_a_strange_name_of_a_model_breaks_no_line(samples, world, superuser):
+    name = 'own "model"\\\nwith a line'
+    book(superuser, world.operator.id, model_asked=name)
+    escaped = 'own \\"model\\"\\\\\\nwith a line'
+    assert samples()["pilot_cost_usd_total"] == {
+        f'provider="openai",model="{escaped}"': Decimal("0.001")
+    }
 
 
 def test_an_administrator_without_the_token_is_refused(browse, world):
