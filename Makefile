@@ -32,7 +32,7 @@ check: $(READY_DEV) ## style, types, layers and the tests that need no server, i
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@exec $(PYTEST) -n $(JOBS) --dist worksteal --no-servers -m 'not browser and not crash'
+	@exec $(PYTEST) -n $(JOBS) --dist worksteal --no-servers -m 'not browser and not crash and not long'
 
 capabilities: $(READY_DEV) ## rows of docs/capabilities.md that no passing test proved, or "none"
 	@mkdir -p build

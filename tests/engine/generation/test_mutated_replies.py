@@ -17,6 +17,8 @@ from tests.engine import goal_documents as goals
 from tests.engine.generation import asked
 from tests.llm.mutations import FAITHFUL, MUTATIONS, READ, mutants
 
+pytestmark = pytest.mark.long
+
 DRAFTS, ANSWERS = 6_000, 4_000
 CHECK = asked.step("check", "conditional", {"condition": "len(inputs.to) > 0"})
 KIND = asked.step("kind", "switch", {"value": "inputs.kind"})
