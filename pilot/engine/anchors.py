@@ -101,7 +101,7 @@ def _root(level: list[bytes]) -> bytes:
 
 def public_text(key: Ed25519PublicKey) -> str:
     """Return a public key as text, for `pilot audit verify --key`."""
-    return base64.urlsafe_b64encode(key.public_bytes_raw()).decode()
+    return key.public_bytes_raw().hex()  # never begins with "-", as base64 may
 
 
 def own_key(data: Path) -> Ed25519PrivateKey | None:
@@ -293,7 +293,7 @@ def _fault(
     if signed["key"] != key:
         return "another key signed it"
     try:
-        public = Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(key))
+        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
         public.verify(bytes.fromhex(signed["signature"]), anchor.root)
     except (InvalidSignature, ValueError):
         return "the anchor was changed"
