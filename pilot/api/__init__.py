@@ -20,7 +20,14 @@ from spectree.plugins.flask_plugin import FlaskPlugin
 from spectree.utils import get_multidict_items
 
 from pilot.engine.api_tokens import Scope
-from pilot.errors import InvalidError, Issue, NotFoundError, PreconditionError, StaleError
+from pilot.errors import (
+    ForbiddenError,
+    InvalidError,
+    Issue,
+    NotFoundError,
+    PreconditionError,
+    StaleError,
+)
 from pilot.reports.listing import Listed, Wanted
 from pilot.views import ADMIN, OPERATE, PUBLIC, SCOPES, VIEW, View, json_answer, permit, visitor
 
@@ -205,9 +212,25 @@ def reach(agent_id: UUID) -> None:
     Raises:
         NotFoundError: as if it did not exist.
     """
-    token = visitor().token
-    if token is not None and not token.reaches(agent_id):
+    only = only_agents()
+    if only is not None and agent_id not in only:
         raise NotFoundError("There is no such agent, or it is not yours.")
+
+
+def only_agents() -> frozenset[UUID] | None:
+    """Return the agents that the token is for; None: all of its owner."""
+    token = visitor().token
+    return None if token is None else token.agent_ids
+
+
+def for_all_agents() -> None:
+    """Refuse a token that is for some agents only: what is asked for is of all.
+
+    Raises:
+        ForbiddenError: it is.
+    """
+    if only_agents() is not None:
+        raise ForbiddenError("This token is for some agents only: use one that is for all.")
 
 
 def wanted(page: Page, sort: str, filters: Mapping[str, Any]) -> Wanted:

@@ -7,7 +7,17 @@ from uuid import UUID
 from flask import Blueprint, Response, current_app, request
 from pydantic import BaseModel, Field
 
-from pilot.api import Page, Strict, listed, match, operation, reach, wanted
+from pilot.api import (
+    Page,
+    Strict,
+    for_all_agents,
+    listed,
+    match,
+    only_agents,
+    operation,
+    reach,
+    wanted,
+)
 from pilot.engine import agent_details, agents, catalogue, display, folders, validation
 from pilot.engine import document as documents
 from pilot.engine.agents import NewAgent
@@ -103,7 +113,7 @@ class Checked(BaseModel):
 @operation(bp, "/agents", scope=Scope.AGENTS_READ, gives=Listing)
 def index(query: ListQuery) -> dict[str, Any]:
     """List agents by name."""
-    filters = rows.Filters(q=query.q, active=query.active)
+    filters = rows.Filters(query.q, query.active, only_agents())
     bound = {"q": query.q, "active": query.active}
     with reading() as session:
         found = rows.listed(session, filters, wanted(query, SORT, bound))
@@ -113,6 +123,7 @@ def index(query: ListQuery) -> dict[str, Any]:
 @operation(bp, "/agents", scope=Scope.AGENTS_WRITE, gives=Agent, method="POST", status=201)
 def create(json: NewBody) -> Any:
     """Make an agent of a document, or of a prompt alone."""
+    for_all_agents()
     new = NewAgent(json.name, goal=json.goal, prompt=json.prompt, origin="api")
     saved = agents.create(new, json.document, owner_id=signed_in(), by=actor())
     return _now(saved.agent_id, status=201)

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import Blueprint
 from pydantic import BaseModel, Field
 
-from pilot.api import Page, listed, operation, reach, wanted
+from pilot.api import Page, for_all_agents, listed, operation, reach, wanted
 from pilot.engine import executions
 from pilot.engine.api_tokens import Scope
 from pilot.reports import approvals as rows
@@ -48,6 +48,7 @@ class Approval(BaseModel):
 @operation(bp, "/approvals", scope=Scope.APPROVALS_READ, gives=Listing)
 def index(query: ListQuery) -> dict[str, Any]:
     """List approvals: that wait for the owner of the token, for anybody, or decided ones."""
+    for_all_agents()
     bound, sort = {"tab": query.tab, "q": query.q}, SORTS[query.tab]
     with reading() as session:
         found = rows.listed(session, query.tab, wanted(query, sort, bound), signed_in(), query.q)
@@ -62,6 +63,8 @@ def read(approval_id: UUID) -> dict[str, Any]:
         row = shown.row
         if row.owner_id == signed_in():
             reach(executions.find(session, row.execution_id).agent_id)
+        else:  # somebody else's agent asks the owner of the token
+            for_all_agents()
     return {
         "id": row.id,
         "execution_id": row.execution_id,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from flask import Blueprint
 from pydantic import BaseModel, Field
 
-from pilot.api import Page, listed, operation, wanted
+from pilot.api import Page, for_all_agents, listed, operation, wanted
 from pilot.engine.api_tokens import Scope
 from pilot.reports import audit as rows
 from pilot.views import reading
@@ -35,6 +35,7 @@ class Listing(BaseModel):
 @operation(bp, "/audit", scope=Scope.AUDIT_READ, gives=Listing)
 def index(query: ListQuery) -> dict[str, Any]:
     """List records, the newest first."""
+    for_all_agents()
     bound = query.model_dump(exclude={"limit", "cursor"})
     with reading() as session:
         found = rows.listed(session, rows.Filters(**bound), wanted(query, SORT, bound))

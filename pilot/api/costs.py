@@ -8,7 +8,7 @@ from flask import Blueprint
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from pilot import db
-from pilot.api import Strict, operation
+from pilot.api import Strict, for_all_agents, operation
 from pilot.engine.api_tokens import Scope
 from pilot.reports import costs
 from pilot.reports.costs import Asked
@@ -53,6 +53,7 @@ class Costs(BaseModel):
 @operation(bp, "/costs", scope=Scope.COSTS_READ, gives=Costs)
 def index(query: Query) -> dict[str, Any]:
     """Return what the calls that the owner may see cost in a period."""
+    for_all_agents()
     with reading() as session:
         found = costs.costs(session, Asked(query.since, query.until, query.zone, query.group))
     return {

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import Blueprint
 from pydantic import BaseModel, Field
 
-from pilot.api import Money, Page, Strict, key, listed, operation, reach, wanted
+from pilot.api import Money, Page, Strict, key, listed, only_agents, operation, reach, wanted
 from pilot.engine import budgets, executions, receipts, starts
 from pilot.engine.api_tokens import Scope
 from pilot.engine.status import ExecutionStatus
@@ -113,7 +113,7 @@ class Events(BaseModel):
 @operation(bp, "/executions", scope=Scope.EXECUTIONS_READ, gives=Listing)
 def index(query: ListQuery) -> dict[str, Any]:
     """List executions, the newest first."""
-    filters = rows.Filters(status=query.status, agent=query.agent, q=query.q)
+    filters = rows.Filters(query.status, query.agent, only_agents(), q=query.q)
     if query.agent is not None:
         reach(query.agent)
     bound = {"status": query.status, "agent": query.agent, "q": query.q}

@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Blueprint, current_app
 from pydantic import BaseModel, Field
 
-from pilot.api import Money, Strict, key, operation
+from pilot.api import Money, Strict, for_all_agents, key, operation
 from pilot.engine.api_tokens import Scope
 from pilot.engine.forecast import forecast
 from pilot.engine.generation import drafts
@@ -71,6 +71,7 @@ class Saved(BaseModel):
 )
 def begin(json: GoalBody) -> Any:
     """Draft a goal; poll it until `stage` is done. The same Idempotency-Key drafts once."""
+    for_all_agents()
     made = drafts.begin(
         json.goal, data=current_app.config["DATA"], by=actor(), user_id=signed_in(), key=key()
     )
@@ -80,12 +81,14 @@ def begin(json: GoalBody) -> Any:
 @operation(bp, ONE, scope=Scope.AGENTS_READ, gives=Generation)
 def read(generation_id: UUID) -> Any:
     """Return a draft with its issues, questions and what an execution will take."""
+    for_all_agents()
     return _now(generation_id)
 
 
 @operation(bp, f"{ONE}/answers", scope=Scope.AGENTS_WRITE, gives=Generation, method="POST")
 def answer(generation_id: UUID, json: AnswersBody) -> Any:
     """Answer questions and draft again."""
+    for_all_agents()
     data = current_app.config["DATA"]
     drafts.answer(generation_id, json.answers, data=data, by=actor(), user_id=signed_in())
     return _now(generation_id)
@@ -94,6 +97,7 @@ def answer(generation_id: UUID, json: AnswersBody) -> Any:
 @operation(bp, f"{ONE}/accept", scope=Scope.AGENTS_WRITE, gives=Saved, method="POST")
 def accept(generation_id: UUID, json: AcceptBody) -> dict[str, Any]:
     """Save the draft as an agent with version 1; accepted again it is the same agent."""
+    for_all_agents()
     data = current_app.config["DATA"]
     saved = drafts.accept(generation_id, json.name, data=data, by=actor(), user_id=signed_in())
     return {"agent_id": saved.agent_id, "version": saved.number}

@@ -338,7 +338,7 @@ def set_active(agent_id: UUID, active: bool, *, by: Actor, user_id: UUID) -> Non
     """
     with db.transaction("agent.set_active", user_id) as session:
         agent = load(session, agent_id, lock=True)
-        agent.active = active
+        agent.active, agent.updated_at = active, session.scalars(select(NOW)).one()
         audit.record(
             session,
             Event.AGENT_STATUS_CHANGED,

@@ -66,16 +66,12 @@ class TokenUser:
     label: str
     kind: str
     scopes: frozenset[str]
-    agent_ids: frozenset[UUID] | None
+    agent_ids: frozenset[UUID] | None  # None: all of its owner
     owner: SessionUser
 
     def may(self, scope: Scope) -> bool:
         """Whether the token was given a scope."""
         return str(scope) in self.scopes
-
-    def reaches(self, agent_id: UUID) -> bool:
-        """Whether the token is for an agent."""
-        return self.agent_ids is None or agent_id in self.agent_ids
 
 
 def create(new: NewToken, *, owner_id: UUID, by: Actor) -> Created:

@@ -93,11 +93,16 @@ class Filters:
 
     q: str = ""  # part of the name or goal
     active: bool | None = None
+    ids: frozenset[UUID] | None = None  # only these
 
 
 def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
     """Return one page of agents."""
-    conditions, values = ["a.deleted_at IS NULL"], {}
+    conditions: list[str] = ["a.deleted_at IS NULL"]
+    values: dict[str, Any] = {}
+    if filters.ids is not None:
+        conditions.append("a.id = ANY(:ids)")
+        values["ids"] = list(filters.ids)
     if filters.q:
         searched = "concat_ws(' ', a.name, a.goal, array_to_string(a.tags, ' '))"
         conditions.append(f"strpos(lower({searched}), lower(:q)) > 0")

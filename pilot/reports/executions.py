@@ -61,6 +61,7 @@ class Filters:
 
     status: str | None = None
     agent: UUID | None = None
+    agents: frozenset[UUID] | None = None  # only theirs
     mode: str | None = None
     q: str = ""  # part of the agent's name or error, or an execution's or session's id
     since: date | None = None  # first and last day, UTC
@@ -84,6 +85,9 @@ def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
         if getattr(filters, name):
             conditions.append(condition)
             values[name] = getattr(filters, name)
+    if filters.agents is not None:
+        conditions.append("e.agent_id = ANY(:agents)")
+        values["agents"] = list(filters.agents)
     if filters.q:
         conditions.append(_search(filters.q, values))
     if filters.within:

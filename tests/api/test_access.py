@@ -85,6 +85,17 @@ def test_a_token_for_one_agent_finds_no_other(program, world):
     for url in (f"/agents/{other}", f"/agents/{other}/versions", f"/executions/{execution}"):
         assert one.get(url).status_code == 404, url
     assert one.post(f"/agents/{other}/executions").status_code == 404
+    assert [row["id"] for row in one.get("/agents").json["items"]] == [str(mine)]
+    assert one.get("/executions").json["items"] == []
+
+
+def test_a_token_for_one_agent_sees_nothing_of_all(program, world):
+    mine = wp.make_agent(world.admin.id, [STEP])
+    one = program(world.admin, agent_ids=[mine])
+    for url in ("/costs", "/audit", "/approvals"):
+        assert one.get(url).status_code == 403, url
+    assert one.post("/generations", {"goal": "Mail me the news"}).status_code == 403
+    assert one.post("/agents", {"name": "More"}).status_code == 403
 
 
 def test_a_revoked_token_ends_at_once(program, world, superuser):

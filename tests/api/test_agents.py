@@ -44,6 +44,9 @@ def test_an_agent_is_made_changed_and_versioned(one):
     assert one.get(url).headers["ETag"] == etag
     changed = one.patch(url, {"name": "Daily", "active": False}, {"If-Match": etag})
     assert (changed.json["name"], changed.json["active"]) == ("Daily", False)
+    off = changed.headers["ETag"]
+    on = one.patch(url, {"active": True}, {"If-Match": off})
+    assert (on.json["active"], on.headers["ETag"] != off) == (True, True)
     other = {"format": 1, "steps": [STEP | {"config": {"value": 2}}]}
     body = {"document": other, "reason": "Two is right", "base": 1}
     assert one.post(f"{url}/versions", body).json["version"] == 2

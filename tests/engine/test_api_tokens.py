@@ -1,7 +1,5 @@
 """Tokens: shown once, hashed, scoped, expiring, revoked at once; each acts as its owner."""
 
-from uuid import uuid4
-
 import pytest
 
 from pilot import db
@@ -24,7 +22,7 @@ def test_a_token_acts_as_its_owner_within_its_scopes(world, superuser):
     assert (found.id, found.owner.id) == (token.id, world.operator.id)
     assert found.may(Scope.EXECUTIONS_RUN)
     assert not found.may(Scope.AUDIT_READ)
-    assert found.reaches(uuid4())
+    assert found.agent_ids is None
     row = superuser.execute("SELECT token_hash, used_from FROM api_token").fetchone()
     assert token.token.startswith("plt_")
     assert row[1] == "192.0.2.7"
@@ -34,8 +32,7 @@ def test_a_token_acts_as_its_owner_within_its_scopes(world, superuser):
 def test_a_token_for_some_agents_reaches_no_other(world):
     agent = wp.make_agent(world.operator.id, [{"id": "x", "type": "delay", "for_s": 1}])
     found = api_tokens.user(made(world.operator, agent_ids=[agent]).token, "here")
-    assert found.reaches(agent)
-    assert not found.reaches(uuid4())
+    assert found.agent_ids == {agent}
     with pytest.raises(InvalidError, match="or it is not yours"):
         made(world.stranger, agent_ids=[agent])
 
