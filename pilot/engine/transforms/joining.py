@@ -14,10 +14,9 @@ from pilot.errors import ErrorClass
 Kind = Literal["left", "inner", "full", "semi", "anti"]
 
 
-class Join(Config):
-    """The other rows, and how they are found."""
+class Match(Config):
+    """How rows find those of another list, and what becomes of them."""
 
-    right: Expression = Field(description="The other list of objects.")
     left_key: Column = Field(description="The field of the input that is compared.")
     right_key: StrictStr | None = Field(
         None, description="The field of the other rows; by default of the same name."
@@ -41,6 +40,12 @@ class Join(Config):
         return self
 
 
+class Join(Match):
+    """The other rows, and how they are found."""
+
+    right: Expression = Field(description="The other list of objects.")
+
+
 def _joined(shape: Shape, config: Join) -> Shape:
     if config.kind in {"semi", "anti"}:
         return shape
@@ -54,8 +59,17 @@ def join(rows: list[Row], config: Join, run: Run) -> list[Row]:
     Without `as` their fields become fields of the row; one that the row has already gets `_2`. With
     `as` the match is an object, or null; with matches "all" a list. A null key matches nothing.
     """
-    right = objects(run.value(config.right), run, "right")
+    return matched(rows, objects(run.value(config.right), run, "right"), config, run)
+
+
+def matched(rows: list[Row], right: list[Row], config: Match, run: Run) -> list[Row]:
+    """Return rows beside those of another list; all are objects, with all their columns.
+
+    Raises:
+        StepError: class reference (no row has the key), input (several match), limit.
+    """
     right_key = config.right_key or config.left_key
+    require(rows, [config.left_key], run)
     require(right, [right_key], run, "no row of right has")
     hits = _hits(rows, right, config, right_key, run)
     if config.kind in {"semi", "anti"}:
@@ -76,7 +90,7 @@ def join(rows: list[Row], config: Join, run: Run) -> list[Row]:
 
 
 def _hits(
-    rows: list[Row], right: list[Row], config: Join, right_key: str, run: Run
+    rows: list[Row], right: list[Row], config: Match, right_key: str, run: Run
 ) -> list[list[int]]:
     """Return for each row the positions of its matches."""
     index = Index[int]()
@@ -100,7 +114,7 @@ def _hits(
     return hits
 
 
-def _unmatched(rows: list[Row], right: list[Row], config: Join, right_key: str) -> list[Row]:
+def _unmatched(rows: list[Row], right: list[Row], config: Match, right_key: str) -> list[Row]:
     keys = Index[None]()
     for row in rows:
         if row[config.left_key] is not None:
@@ -109,7 +123,7 @@ def _unmatched(rows: list[Row], right: list[Row], config: Join, right_key: str) 
 
 
 def _named(
-    pairs: list[tuple[Row, list[Row]]], alone: list[Row], config: Join, right_key: str
+    pairs: list[tuple[Row, list[Row]]], alone: list[Row], config: Match, right_key: str
 ) -> list[Row]:
     """Put the matches under a name."""
     name, every = str(config.name), config.matches == "all"
@@ -120,7 +134,7 @@ def _named(
     return [*joined, *single]
 
 
-def _new_names(rows: list[Row], right: list[Row], config: Join, right_key: str) -> dict[str, str]:
+def _new_names(rows: list[Row], right: list[Row], config: Match, right_key: str) -> dict[str, str]:
     """Return what each field of the other rows is called in the result; a common key stays one."""
     taken = {config.left_key, *(rows[0] if rows else ())}
     new_names: dict[str, str] = {}
