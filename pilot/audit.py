@@ -76,6 +76,8 @@ class Event(Enum):
     PROVIDER_KEY_SET = ("warning", SOC2)
     PROVIDER_KEY_REMOVED = ("warning", SOC2)
     SECRETS_ROTATED = ("warning", SOC2)
+    BACKUP_CREATED = ("info", SOC2)
+    BACKUP_RESTORED = ("critical", SOC2)
     SETTINGS_API_KEY_CREATED = ("critical", SOC2)
     SETTINGS_API_KEY_REVOKED = ("warning", SOC2)
     USER_CREATED = ("info", SOC2)

@@ -140,8 +140,8 @@ class Shown:
         row = self.row
         if row.status == "budget_paused":
             return "until its budget is raised"
-        if row.status == "paused":
-            return PAUSED.get(row.status_reason or "", row.status_reason or "")
+        if row.status in {"paused", "needs_attention"}:
+            return STOPPED.get(row.status_reason or "", row.status_reason or "")
         if row.status == "queued":
             return "for a worker"
         if row.status == "running" and row.pause_requested_at is not None:
@@ -159,9 +159,13 @@ RUNS = {
     "override": "one model step: it was started so",
     "pilot_disabled": "one model step: pilot steps were switched off",
 }
-PAUSED = {
+STOPPED = {
     "pause": "by a person",
     "pilot_disabled": "pilot steps are switched off",
+    "unknown_outcome": "for an answer: did the step happen?",
+    "poisoned": "for a person: its workers died again and again",
+    "restored": "for a person: it comes from a backup, and a step that must not be repeated may "
+    "have happened since",
 }
 CENT = Decimal("0.01")
 FACTS = [

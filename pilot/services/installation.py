@@ -43,6 +43,23 @@ def occupied(data: Path) -> Iterator[None]:
         yield
 
 
+def marker(data: Path) -> Path:
+    """Return the file that is there while a restore is under way, or after one was cut short."""
+    return data / "restore.unfinished"
+
+
+def refuse_unfinished_restore(data: Path) -> None:
+    """Check that no restore was cut short here.
+
+    Raises:
+        ConfigError: one was.
+    """
+    if marker(data).exists():
+        raise ConfigError(
+            f"A restore into {data} was cut short: run pilot restore again with the same file."
+        )
+
+
 def refuse_busy_port(host: str, port: int) -> None:
     """Check that nobody listens at the address of the web server.
 

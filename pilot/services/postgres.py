@@ -8,11 +8,15 @@ import signal
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from pilot import db
+from pilot.config import child_environment
 from pilot.errors import ConfigError
 from pilot.services import binaries, processes
 
@@ -208,3 +212,35 @@ def _answers(cluster: Cluster) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+def run_program(
+    name: str, arguments: Sequence[str | Path], url: str, scratch: Path, *, output: bool = False
+) -> None:
+    """Run a program such as `pg_dump` on a database, as its owner, who sees every row.
+
+    Args:
+        name: of the program.
+        arguments: what it is told besides the database.
+        url: the database; its password goes by the environment, which others cannot read.
+        scratch: a folder for what it says.
+        output: it writes a file and needs no database.
+
+    Raises:
+        ConfigError: it failed; the message ends with what it said.
+    """
+    facts = conninfo_to_dict(db.dsn(url))
+    password = str(facts.pop("password", "") or "")
+    values = {"PGOPTIONS": "-c role=pilot_owner -c app.maintain=on", "PGCLIENTENCODING": "UTF8"}
+    values |= {"PGPASSWORD": password} if password else {}
+    database = [] if output else [f"--dbname={make_conninfo('', **facts)}"]
+    log = scratch / f"{name}.log"
+    command = processes.Command(
+        [binaries.postgres_programs() / name, *database, *arguments],
+        signal.SIGTERM,
+        log,
+        environment=child_environment(values),
+    )
+    if processes.start(command).wait():
+        said = processes.last_line(log, "rror:") or processes.last_line(log)
+        raise ConfigError(f"{name} failed: {said}")

@@ -100,6 +100,31 @@ def revision(url: str) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+def is_unused(url: str) -> bool:
+    """Tell whether nobody has an account in a database: empty, or only migrated."""
+    with connect(url) as connection:
+        connection.execute("SET ROLE pilot_owner")
+        found = connection.execute("SELECT to_regclass('public.app_user')").fetchone()
+        if found is None or found[0] is None:
+            return True
+        return connection.execute("SELECT 1 FROM app_user LIMIT 1").fetchone() is None
+
+
+def clear(url: str) -> None:
+    """Take everything out of a database that nobody uses."""
+    config = _alembic()
+    config.attributes["url"] = _sqlalchemy_url(url)
+    command.downgrade(config, "base")
+    with connect(url) as connection:
+        connection.execute("SET ROLE pilot_owner")
+        connection.execute("DROP TABLE IF EXISTS alembic_version")
+
+
+def knows(revision: str) -> bool:
+    """Tell whether this code can bring a database of that revision to its own."""
+    return revision in _known()
+
+
 def head() -> str:
     """Return the newest revision that this code knows."""
     return max(_known())

@@ -49,6 +49,7 @@ def run(config: Config, say: Say) -> None:
 
 
 def _run(config: Config, supervisor: Supervisor, say: Say) -> None:
+    installation.refuse_unfinished_restore(config.data)
     installation.refuse_busy_port(config.host, config.port)
     installation.ensure_keys(config)
     start_servers(config, supervisor)
