@@ -2,6 +2,7 @@
 
 from pilot import db, jobs, logs, progress, vault
 from pilot.config import Config
+from pilot.engine import known_secrets
 from pilot.web import create_app
 
 logs.configure()
@@ -10,4 +11,5 @@ db.configure(config.database_url)
 jobs.configure(config.redis_url)
 progress.configure(config.redis_url)
 vault.configure(config.secret_keys)
+known_secrets.keep_up(config)
 app = create_app(config)

@@ -2,7 +2,8 @@
 
 The newest key seals, every known key opens. What is sealed holds its place (table, row, owner,
 version), so a value copied to another row is refused. Nothing here shows a secret to a page: a
-caller that only stores has `seal`, and only what sends requests calls `open_sealed`.
+caller that only stores has `seal`, and only what sends requests calls `open_sealed`. What passes
+through here is hidden from then on in whatever this process writes (`pilot.redaction`).
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from pilot import strictjson
+from pilot import redaction, strictjson
 from pilot.errors import BadJsonError, ConfigError
 
 
@@ -41,6 +42,7 @@ def seal(secret: str, place: Place) -> str:
     Raises:
         ConfigError: the installation has no key.
     """
+    redaction.learn(secret, place.table)
     # As hexadecimal digits, so that every text comes back: JSON here knows no NUL.
     text = strictjson.canonical(asdict(place) | {"secret": secret.encode().hex()})
     return _cipher().encrypt(text.encode()).decode()
@@ -64,6 +66,7 @@ def open_sealed(sealed: str, place: Place) -> str:
         raise ConfigError(
             f"The secret of {place.table} {place.row} was sealed for another place: store it again."
         )
+    redaction.learn(secret, place.table)
     return secret
 
 

@@ -22,6 +22,7 @@ from rq.serializers import JSONSerializer
 
 from pilot import audit, db, jobs, logs, progress
 from pilot.config import Config
+from pilot.engine import known_secrets
 from pilot.engine.liveness import Liveness
 from pilot.engine.resident import Resident
 
@@ -120,6 +121,7 @@ def main(config: Config) -> int:
     db.configure(config.database_url)
     jobs.configure(config.redis_url)
     progress.configure(config.redis_url)
+    known_secrets.keep_up(config)
     liveness = Liveness(config.database_url, socket.gethostname(), os.getpid())
     worker_id = liveness.register()
     resident = Resident(config, worker_id, liveness.lease)

@@ -1,7 +1,5 @@
 """Secrets leave values before they are written anywhere."""
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,10 +70,11 @@ def test_redacting_twice_changes_nothing_more(value):
     assert redact(once) == once
 
 
-def test_time_grows_with_the_text_only():
-    start = time.monotonic()
-    redact("-eyJ" * 250_000 + "bearer " * 100_000)
-    assert time.monotonic() - start < 2
+@pytest.mark.parametrize(
+    "text", ["a basic understanding of it", "the column pk_customer_identifier"]
+)
+def test_words_that_begin_like_a_token_stay(text):
+    assert redact(text) == text
 
 
 def test_members_of_enums_and_broken_text_are_taken():

@@ -9,7 +9,7 @@ from argparse import Namespace
 from pilot import db, jobs, logs, progress, vault
 from pilot.audit import Actor
 from pilot.config import Config
-from pilot.engine import users
+from pilot.engine import known_secrets, users
 from pilot.engine.new_user import Role
 from pilot.errors import NotFoundError
 from pilot.services import schema
@@ -28,6 +28,7 @@ def connect() -> Config:
     jobs.configure(config.redis_url)
     progress.configure(config.redis_url)
     vault.configure(config.secret_keys)
+    known_secrets.begin(config)
     return config
 
 

@@ -20,6 +20,7 @@ from pilot.engine import budgets
 from pilot.engine.status import FINAL, ExecutionStatus, StepStatus
 from pilot.errors import FencedError, StepError, UnavailableError
 from pilot.failpoints import failpoint
+from pilot.redaction import redact_event
 
 log = structlog.get_logger()
 
@@ -101,7 +102,9 @@ class Checkpoint:
             self._member(),
             [one.text() for one in self.attempts],
             [
-                strictjson.dumps({"place": place, "kind": kind, "path": path, "data": data})
+                strictjson.dumps(
+                    {"place": place, "kind": kind, "path": path, "data": redact_event(data)}
+                )
                 for place, (kind, path, data) in enumerate(self.events, start=1)
             ],
             list(self._audit_rows()),

@@ -25,6 +25,7 @@ from pilot.models.approval import Approval
 from pilot.models.user import User
 from pilot.plugins.mail import addresses, maildir
 from pilot.plugins.mail.messages import OWN_HEADER, compose
+from pilot.redaction import redact
 
 log = structlog.get_logger()
 
@@ -107,9 +108,9 @@ def _notice(session: Session, row: Any) -> Notice:
         approval_id=approval.id,
         execution_id=approval.execution_id,
         address=person.email,
-        title=approval.title,
-        message=approval.message or "",
-        context=payload.get("context"),
+        title=redact(approval.title),
+        message=redact(approval.message or ""),
+        context=redact(payload.get("context")),
         expires_at=approval.expires_at,
         needed=approval.decided_at is None and person.active,
         channel=bool(settings.value(session, "notify_by_local_mail")),

@@ -16,6 +16,7 @@ from pilot.engine.run import Result, Run
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import Continue, StepFields
 from pilot.errors import ErrorClass, ExpressionError, StepError
+from pilot.redaction import redact
 
 SHORT_WAIT_S = 1.0  # shorter delays stay on the worker
 MAX_OUTPUT_BYTES = 10 * 1024 * 1024
@@ -215,7 +216,7 @@ def error_facts(error: StepError) -> dict[str, Any]:
     """Return what is stored of a failure."""
     return {
         "class": str(error.error_class),
-        "message": error.message,
+        "message": redact(error.message),
         "code": error.remote_code,
         "sent": error.sent,
     }

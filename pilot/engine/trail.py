@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from pilot import audit, strictjson
 from pilot.audit import Actor, Event
 from pilot.models.execution import Execution
+from pilot.redaction import redact_event
 
 
 def now(session: Session) -> Any:
@@ -23,7 +24,7 @@ def tell(
     session.flush()
     session.execute(
         text("SELECT add_event(:e, :k, :p, cast(:d AS json))"),
-        {"e": execution_id, "k": kind, "p": path, "d": strictjson.dumps(data)},
+        {"e": execution_id, "k": kind, "p": path, "d": strictjson.dumps(redact_event(data))},
     )
 
 

@@ -258,7 +258,7 @@ class _Course:
         self.gate.open(attempt)
         started = time.monotonic()
         try:
-            reply = providers.load(model.provider).send(request, model)
+            reply = providers.load(model.provider).send(request.without_secrets(), model)
         except ModelFaultError as fault:
             self.retry_after_s = fault.retry_after_s
             self.overfull += [model] if fault.too_long else []

@@ -1,10 +1,12 @@
 """What is sent to a model and what comes back, alike for all providers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
+
+from pilot.redaction import redact
 
 Role = Literal["draft", "repair", "fallback", "step", "summary", "test"]
 Effort = Literal["low", "medium", "high"]
@@ -50,6 +52,12 @@ class Message:
     calls: tuple[ToolCall, ...] = ()  # of the assistant
     results: tuple[ToolResult, ...] = ()
 
+    def without_secrets(self) -> "Message":
+        """Return the same line as it may leave."""
+        calls = tuple(replace(one, params=redact(one.params)) for one in self.calls)
+        results = tuple(replace(one, text=redact(one.text)) for one in self.results)
+        return replace(self, text=redact(self.text), calls=calls, results=results)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -69,6 +77,11 @@ class Request:
     key: str = ""  # idempotency key
     repairs: bool = True  # whether a model is told once what is wrong with its answer
     retry_after_max_s: float = 8.0  # longer waits that a provider asks for are not waited for
+
+    def without_secrets(self) -> "Request":
+        """Return the same question as it may leave."""
+        messages = tuple(one.without_secrets() for one in self.messages)
+        return replace(self, system=redact(self.system), messages=messages)
 
 
 @dataclass(frozen=True)

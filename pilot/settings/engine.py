@@ -5,6 +5,7 @@ from pilot.settings.definitions import Definition
 SWITCHES = "Switches"
 LIMITS = "Engine limits"
 NOTIFICATIONS = "Notifications"
+PRIVACY = "Privacy"
 
 DEFINITIONS = (
     Definition(
@@ -57,5 +58,15 @@ DEFINITIONS = (
         "Tell approvers by mail on this machine",
         "On: who is asked for an approval gets a mail in the local mailbox of that address, "
         "below the agent's owner. Off: they see it in the console only.",
+    ),
+    Definition(
+        "redact_pii",
+        bool,
+        False,
+        PRIVACY,
+        "Hide personal data",
+        "On: mail addresses, telephone, account (IBAN) and card numbers are hidden in whatever is "
+        "written from then on: audit, timeline, logs, prompts, errors, exports, notices. Inputs "
+        "and outputs of steps stay. Every process follows within 5 seconds.",
     ),
 )

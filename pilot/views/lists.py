@@ -10,6 +10,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from pilot import strictjson
 from pilot.engine.transforms.markup import guarded
+from pilot.redaction import redact
 from pilot.reports.listing import SIZES, Listed, Wanted
 
 MOST_EXPORTED = 100_000  # rows of a `.csv` twin
@@ -46,7 +47,7 @@ def _cell(value: Any) -> Any:
     shown = format(value, "f") if isinstance(value, Decimal) else strictjson.plain(value)
     if isinstance(shown, list | dict):
         shown = strictjson.dumps(shown)
-    return guarded(shown) if isinstance(shown, str) else shown
+    return guarded(redact(shown)) if isinstance(shown, str) else shown
 
 
 def list_args(

@@ -20,6 +20,7 @@ from pilot.errors import (
     RateLimitedError,
     StepError,
 )
+from pilot.redaction import redact
 from pilot.views import json_answer, render, request_id, visitor, wants_fragment, wants_json
 from pilot.web.security import UNSAFE, CrossSiteError, record_denial, sign_in_url
 
@@ -103,7 +104,7 @@ def _from_http(error: HTTPException) -> Problem:
 
 def answer(found: Problem) -> Response:
     """Return the answer in the form the request asked for."""
-    error_id = request_id()
+    error_id, found = request_id(), _without_secrets(found)
     if wants_json():
         response = _problem_json(found, error_id)
     elif wants_fragment():
@@ -117,6 +118,17 @@ def answer(found: Problem) -> Response:
     elif found.status == 503:
         response.headers["Retry-After"] = "5"
     return response
+
+
+def _without_secrets(found: Problem) -> Problem:
+    """Return the same problem; what it quotes may hold what must not be shown."""
+    issues = tuple(
+        replace(
+            one, message=redact(one.message), expected=redact(one.expected), got=redact(one.got)
+        )
+        for one in found.issues
+    )
+    return replace(found, message=redact(found.message), issues=issues)
 
 
 def _problem_json(found: Problem, error_id: str) -> Response:

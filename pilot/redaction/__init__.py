@@ -1,10 +1,19 @@
-"""Takes secrets out of values before they are written anywhere: by name of key, by form of text."""
+"""Takes secrets out of values before they are written anywhere.
+
+By name of key, by form of text, and by value: `learn` is told of every secret that is opened or
+sealed, so what a process could tell it also hides.
+"""
 
 import re
 from functools import lru_cache
 from typing import Any
 
 import re2
+
+from pilot.redaction import known, personal
+from pilot.redaction.known import know, learn
+
+__all__ = ["hide_personal_data", "know", "learn", "redact", "redact_event"]
 
 JsonValue = Any
 
@@ -31,22 +40,57 @@ KEPT_CHARACTERS = 80
 _DONE = re.compile(r"\[redacted:[a-z_]+\]")
 
 
+class _Process:
+    hides_personal_data = False
+
+
+def hide_personal_data(on: bool) -> None:  # noqa: FBT001  the setting's value
+    """Hide mail addresses, telephone, account and card numbers too, or show them."""
+    _Process.hides_personal_data = on
+
+
 def redact(value: JsonValue) -> JsonValue:
     """Return a copy of `value` without secrets; each is shown as `[redacted:NAME]`.
 
     Texts below a key that names a secret (password, token, api_key, authorization, cookie ...) go
-    as a whole, numbers stay: `tokens: 120` is a count. Applied twice it changes nothing more.
+    as a whole, numbers stay: `tokens: 120` is a count. Applied twice it changes nothing more. The
+    time grows with the texts only.
     """
     match value:
         case dict():
-            return {key: _below(str(key), member) for key, member in value.items()}
+            return {_key(str(key)): _below(str(key), member) for key, member in value.items()}
         case list() | tuple():
             return [redact(member) for member in value]
-        case str():  # RE2 takes whole UTF-8 only, and no members of enums
-            text = value.encode("utf-8", "replace").decode()
-            hopeless = len(text) < SHORTEST_TOKEN and "://" not in text
-            return text if hopeless else _FORMS.sub(_mask, text)
+        case str():
+            return _text(value)
     return value
+
+
+def redact_event(data: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return the facts of an event without secrets; its status is Pilot's own word and stays."""
+    clean: dict[str, JsonValue] = redact(data)
+    return clean if "status" not in data else clean | {"status": data["status"]}
+
+
+def _text(value: str) -> str:
+    if len(value) < known.SHORTEST and "@" not in value and "://" not in value:
+        return value.encode("utf-8", "replace").decode()
+    # RE2 takes whole UTF-8 only, and no members of enums.
+    text = known.hide(value.encode("utf-8", "replace").decode())
+    if len(text) >= SHORTEST_TOKEN or "://" in text:
+        text = _FORMS.sub(_mask, text)
+    return personal.hide(text) if _Process.hides_personal_data else text
+
+
+def _key(key: str) -> str:
+    if len(key) < known.SHORTEST or len(key) > KEPT_CHARACTERS:
+        return _text(key)
+    return _kept_key(key, known.version(), _Process.hides_personal_data)
+
+
+@lru_cache(2048)  # the keys of events and records come again and again
+def _kept_key(key: str, _version: int, _personal: bool) -> str:  # noqa: FBT001  what it depends on
+    return _text(key)
 
 
 def _below(key: str, value: JsonValue) -> JsonValue:
@@ -77,14 +121,22 @@ def _name(key: str) -> str | None:
     return "api_key" if joined.endswith(_JOINED) else None
 
 
-_known_name = lru_cache(2048)(_name)  # the keys of events and records come again and again
+_known_name = lru_cache(2048)(_name)
 
 
 def _mask(found: Any) -> str:
     if found["key"]:
         return "[redacted:private_key]"
+    if _is_word(found):
+        return str(found.group())
     if found["scheme"]:
         return f"{found['scheme']}[redacted:token]"
     if found["origin"]:
         return f"{found['origin']}[redacted:password]@"
     return "[redacted:token]"
+
+
+def _is_word(found: Any) -> bool:
+    """Whether it only looks like a token: basic understanding, pk_customer_identifier."""
+    words = found.group().removeprefix(found["scheme"] or "").replace("_", "")
+    return not found["origin"] and words.isalpha() and words == words.lower()
