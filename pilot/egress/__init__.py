@@ -4,7 +4,8 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ import httpcore2
 import httpx2
 
 from pilot.egress.dialling import BLOCKED, Dialler, refusal
+from pilot.egress.wire import Wire
 from pilot.errors import ErrorClass, StepError
 
 WEB_PORTS = frozenset({80, 443})  # below 1024 only these
@@ -25,6 +27,7 @@ MAX_REDIRECTS = 3
 MAX_HEADER_BYTES = 64 * 1024
 MAX_BODY_BYTES = 5_000_000  # decoded
 MAX_URL_CHARACTERS = 8_192
+MAX_WIRE_BYTES = 60_000_000  # of a connection that is not HTTP
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -51,7 +54,10 @@ class Reply:
 
 @dataclass(frozen=True)
 class Traffic:
-    """One request sent (`status`) or refused (`blocked`: why), for the audit trail."""
+    """One request sent (`status`) or refused (`blocked`: why), for the audit trail.
+
+    Neither: a connection that is not HTTP was made.
+    """
 
     method: str
     origin: str  # scheme, host and port; the path may hold secrets
@@ -129,6 +135,40 @@ class Egress:
                 raise
         raise StepError(ErrorClass.LIMIT, f"More than {MAX_REDIRECTS} redirects.")
 
+    def connect(
+        self,
+        host: str,
+        port: int,
+        *,
+        ports: frozenset[int],
+        deadline: float,
+        max_bytes: int = MAX_WIRE_BYTES,
+    ) -> Wire:
+        """Return a connection for a protocol that is not HTTP; addresses are checked alike.
+
+        Args:
+            host: a name or an address.
+            port: below 1024 only one of `ports`, unless an administrator opened host:port.
+            ports: the well-known ports of the protocol.
+            deadline: on time.monotonic(); nothing on the connection outlives it.
+            max_bytes: no more is read.
+
+        Raises:
+            StepError: input with code `egress_blocked`, timeout, network; nothing was sent.
+        """
+        origin = f"tcp://{host[:253]}:{port}"
+        try:
+            url = _endpoint(host, port)
+            self._check_port(url, ports)
+            with _dialled(url.host):
+                stream = self._dialler(url, deadline).connect_tcp(url.raw_host.decode(), port)
+        except StepError as error:
+            if error.remote_code == BLOCKED:
+                self._tell(Traffic("CONNECT", origin, blocked=error.message))
+            raise
+        self._tell(Traffic("CONNECT", origin))
+        return Wire(stream, url.host, _tls, max_bytes)
+
     def _first(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
     ) -> _Hop:
@@ -144,7 +184,7 @@ class Egress:
     def _send(self, hop: _Hop, ends: float, max_bytes: int) -> Reply:
         origin = f"{hop.url.scheme}://{_authority(hop.url)}"
         try:
-            self._check_port(hop.url)
+            self._check_port(hop.url, WEB_PORTS)
             reply = _exchange(hop, self._dialler(hop.url, ends), max_bytes)
         except StepError as error:
             if error.remote_code == BLOCKED:
@@ -174,11 +214,12 @@ class Egress:
         kept = {name: hop.headers[name] for name in hop.headers if _is_harmless(name)}
         return _Hop(method, url, kept, None)
 
-    def _check_port(self, url: httpx2.URL) -> None:
+    def _check_port(self, url: httpx2.URL, ports: frozenset[int]) -> None:
         port = _port(url)
-        closed = port in DENIED_PORTS or (port < 1024 and port not in WEB_PORTS)
+        closed = port in DENIED_PORTS or (port < 1024 and port not in ports)
         if closed and not self._is_open(url):
-            raise refusal(f"Port {port} is not a port of the web.")
+            what = "the web" if ports is WEB_PORTS else "this kind of server"
+            raise refusal(f"Port {port} is not a port of {what}.")
 
     def _is_open(self, url: httpx2.URL) -> bool:
         return _authority(url).lower() in self._allow
@@ -211,6 +252,14 @@ def _parse(url: str) -> httpx2.URL:
     if not host or bad_port or not _is_host(host):
         raise refusal("The address has no usable host or port.")
     return parsed.copy_with(host=host)  # without the dot that may end it
+
+
+def _endpoint(host: str, port: int) -> httpx2.URL:
+    """Read a host by the rules of web addresses; it can hold nothing but a host."""
+    url = _parse(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+    if _port(url) != port or url.raw_path != b"/":
+        raise refusal("The name of the server cannot be read.")
+    return url
 
 
 def _is_host(host: str) -> bool:
@@ -265,18 +314,12 @@ def _exchange(hop: _Hop, dialler: Dialler, max_bytes: int) -> Reply:
     request = httpx2.Request(hop.method, hop.url, headers=headers, content=hop.content)
     where = hop.url.host
     try:
-        with _Transport(dialler) as transport:
+        with _dialled(where), _Transport(dialler) as transport:
             response = transport.handle_request(request)
             try:
                 return _read(hop.method, str(hop.url), response, max_bytes)
             finally:
                 response.close()
-    except httpx2.ConnectTimeout:
-        message = f"{where} did not accept a connection in time."
-        raise StepError(ErrorClass.TIMEOUT, message, sent=False) from None
-    except httpx2.ConnectError as error:
-        message = f"No connection to {where}: {error}."
-        raise StepError(ErrorClass.NETWORK, message, sent=False) from None
     except httpx2.TimeoutException:
         raise StepError(ErrorClass.TIMEOUT, f"{where} did not answer in time.") from None
     except httpx2.DecodingError:
@@ -284,6 +327,19 @@ def _exchange(hop: _Hop, dialler: Dialler, max_bytes: int) -> Reply:
     except httpx2.TransportError:
         message = f"The connection to {where} broke, or its answer was not HTTP."
         raise StepError(ErrorClass.NETWORK, message) from None
+
+
+@contextmanager
+def _dialled(where: str) -> Iterator[None]:
+    """Say what a failure to dial means: nothing was sent."""
+    try:
+        yield
+    except (httpx2.ConnectTimeout, httpcore2.ConnectTimeout):
+        message = f"{where} did not accept a connection in time."
+        raise StepError(ErrorClass.TIMEOUT, message, sent=False) from None
+    except (httpx2.ConnectError, httpcore2.ConnectError) as error:
+        message = f"No connection to {where}: {error}."
+        raise StepError(ErrorClass.NETWORK, message, sent=False) from None
 
 
 def _read(method: str, url: str, response: httpx2.Response, max_bytes: int) -> Reply:
