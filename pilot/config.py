@@ -9,15 +9,29 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from typing import Literal
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from pilot.errors import ConfigError
 
 TEST_DATABASE = "pilot_test"  # crash points fire only in databases whose name starts so
 KEYS_FILE = "secret_keys"
 DATABASE_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
+
+
+@dataclass(frozen=True)
+class SmtpServer:
+    """A server that takes mail, and who writes through it."""
+
+    host: str
+    port: int
+    security: Literal["tls", "starttls", "none"]
+    user: str  # "": it asks for no password
+    password: str = field(repr=False)
+    sender: str  # "Pilot <pilot@example.com>"
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,7 @@ class Config:
     public_url: str | None  # where people reach Pilot, for links; None: http://host:port
     allow_http: bool
     egress_allow: tuple[str, ...]  # host:port entries that actions may reach besides the public net
+    smtp: SmtpServer | None  # takes notices and other mail of Pilot's own
     script: Path | None  # recorded answers that take the place of models
     given_database_url: str | None = field(repr=False)  # None: `pilot up` runs its own server
     given_redis_url: str | None = field(repr=False)
@@ -63,6 +78,7 @@ class Config:
             public_url=public_url,
             allow_http=allow_http,
             egress_allow=_egress_allow(env.get("PILOT_EGRESS_ALLOW", "")),
+            smtp=_smtp(env),
             script=Path(env["PILOT_SCRIPT"]).absolute() if env.get("PILOT_SCRIPT") else None,
             given_database_url=_url(env, "DATABASE_URL", DATABASE_SCHEMES),
             given_redis_url=_url(env, "REDIS_URL", ("redis", "rediss", "unix")),
@@ -155,6 +171,41 @@ def _url(env: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | N
     if text and text.partition("://")[0] not in schemes:
         raise ConfigError(f"{name} must start with {' or '.join(f'{s}://' for s in schemes)}.")
     return text
+
+
+def _smtp(env: Mapping[str, str]) -> SmtpServer | None:
+    """Read smtp://user:password@host:port?from=address (STARTTLS) or smtps:// (TLS at once)."""
+    text = _url(env, "PILOT_SMTP_URL", ("smtp", "smtps"))
+    if text is None:
+        return None
+    form = "smtp://user:password@host:587?from=pilot@example.com, or smtps:// for TLS at once."
+    try:
+        parts = urlsplit(text)
+        port = parts.port or (465 if parts.scheme == "smtps" else 587)
+        given = parse_qs(parts.query, strict_parsing=bool(parts.query))
+    except ValueError:
+        raise ConfigError(f"PILOT_SMTP_URL cannot be read. Its form: {form}") from None
+    user = unquote(parts.username or "")
+    sender = given.pop("from", [user])[0]
+    if not parts.hostname or parts.path.strip("/") or given:
+        raise ConfigError(f"PILOT_SMTP_URL names no server, or more than that. Its form: {form}")
+    if "@" not in parseaddr(sender)[1] or not sender.isprintable():
+        raise ConfigError(f"PILOT_SMTP_URL says from which address Pilot writes: {form}")
+    security: Literal["tls", "starttls", "none"] = "starttls"
+    if parts.scheme == "smtps":
+        security = "tls"
+    elif is_this_machine(parts.hostname):
+        security = "none"
+    password = unquote(parts.password or "")
+    return SmtpServer(parts.hostname, port, security, user, password, sender)
+
+
+def is_this_machine(host: str) -> bool:
+    """Say whether what is sent to `host` never leaves this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _refuse_open_http(host: str, public_url: str | None, *, allow_http: bool) -> None:

@@ -11,7 +11,7 @@ import redis
 from pilot import db, redaction
 from tests import servers as own_servers
 
-NAMES = ("capabilities", "pages", "peer.fixture", "processes", "programs", "world")
+NAMES = ("capabilities", "mail_peer", "pages", "peer.fixture", "processes", "programs", "world")
 pytest_plugins = ["pytester", *(f"tests.{name}" for name in NAMES)]
 
 

@@ -1,5 +1,6 @@
 import base64
 import os
+from dataclasses import astuple
 
 import pytest
 
@@ -43,6 +44,11 @@ def test_an_empty_value_counts_as_absent(tmp_path):
         ("PILOT_PUBLIC_URL", "pilot.example"),
         ("PILOT_EGRESS_ALLOW", "localhost"),
         ("PILOT_SECRET_KEYS", "short"),
+        ("PILOT_SMTP_URL", "mail.example.com:25"),
+        ("PILOT_SMTP_URL", "smtp://mail.example.com"),
+        ("PILOT_SMTP_URL", "smtp://mail.example.com:x?from=a@b.test"),
+        ("PILOT_SMTP_URL", "smtp://mail.example.com?form=a@b.test"),
+        ("PILOT_SMTP_URL", "smtp://?from=a@b.test"),
     ],
 )
 def test_an_unusable_value_is_named_in_one_line(tmp_path, name, value):
@@ -65,8 +71,27 @@ def test_given_servers_replace_the_embedded_ones(tmp_path):
     assert (config.database_url, config.redis_url) == ("postgresql://a@b/c", "redis://d")
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("smtps://m.test?from=a@m.test", ("m.test", 465, "tls", "", "", "a@m.test")),
+        (
+            "smtp://u%40m.test:p%3A@m.test:2525",
+            ("m.test", 2525, "starttls", "u@m.test", "p:", "u@m.test"),
+        ),
+        (
+            "smtp://127.0.0.1:25?from=P%C3%BC <a@m.test>",
+            ("127.0.0.1", 25, "none", "", "", "Pü <a@m.test>"),
+        ),
+    ],
+)
+def test_the_mail_server_is_told_by_one_address(tmp_path, url, expected):
+    assert astuple(read(tmp_path, PILOT_SMTP_URL=url).smtp) == expected
+
+
 def test_secrets_are_not_in_the_text_of_a_config(tmp_path):
     secrets = {"PILOT_SECRET_KEYS": KEY, "PILOT_ADMIN_PASSWORD": "pass-w0rd"}
+    secrets["PILOT_SMTP_URL"] = "smtps://me%40x.test:pass-w0rd@x.test"
     text = repr(read(tmp_path, DATABASE_URL="postgresql://a:db-pass@b/c", **secrets))
     assert not [secret for secret in (KEY, "pass-w0rd", "db-pass") if secret in text]
 

@@ -23,6 +23,7 @@ from pilot.engine.checkpoints import Writer
 from pilot.engine.document import parse
 from pilot.engine.generation import asking
 from pilot.engine.history import Held, held
+from pilot.engine.letters import Channels
 from pilot.engine.liveness import Lease
 from pilot.engine.outcomes import Resources
 from pilot.engine.run import Plan, Ports, Run
@@ -279,10 +280,11 @@ class Resident:
 
     async def _relay(self) -> None:
         """Send what the outbox holds; the time of one look is never spent on the loop."""
+        channels = Channels.of(self._config)
         while not self._draining:
             await asyncio.sleep(RELAY_EVERY_S)
             try:
-                await self._in_thread(outbox.relay, self._config.data, self._config.url)
+                await self._in_thread(outbox.relay, channels)
             except (PilotError, SQLAlchemyError) as error:
                 log.warning("relay_failed", error=type(error).__name__)
 

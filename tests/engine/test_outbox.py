@@ -1,13 +1,19 @@
 """The relay: who is asked gets one mail; failures are told, tried again, and stop nothing."""
 
 import time
+from datetime import timedelta
 from email import message_from_bytes, policy
 
 import pytest
+from cryptography.fernet import Fernet
 
-from pilot import settings
-from pilot.engine import approvals, outbox
+from pilot import db, settings, vault
+from pilot.egress import Egress
+from pilot.engine import approvals, notices, outbox
+from pilot.engine.letters import Channels
+from pilot.errors import InvalidError
 from tests.engine import worker_process as wp
+from tests.security.attacks.cases import literals
 
 URL = "http://pilot.test:8710"
 ASK = {
@@ -56,7 +62,7 @@ def due_again(superuser):
 def test_each_person_gets_one_mail_with_two_links_and_nothing_acts_in_it(
     channel, asked, world, tmp_path, superuser
 ):
-    assert outbox.relay(tmp_path, URL) == 2
+    assert outbox.relay(Channels(tmp_path, URL)) == 2
     for person in (world.approver, world.admin):
         (mail,) = mails(tmp_path, person.email)
         html = mail.get_body(("html",)).get_content()
@@ -73,21 +79,21 @@ def test_each_person_gets_one_mail_with_two_links_and_nothing_acts_in_it(
 def test_a_mail_that_went_before_its_note_was_kept_is_not_sent_twice(
     channel, asked, world, tmp_path, superuser
 ):
-    outbox.relay(tmp_path, URL)
+    outbox.relay(Channels(tmp_path, URL))
     superuser.execute("UPDATE outbox SET sent_at = NULL, due_at = now()")
-    assert outbox.relay(tmp_path, URL) == 2
+    assert outbox.relay(Channels(tmp_path, URL)) == 2
     assert len(mails(tmp_path, world.approver.email)) == 1
-    assert outbox.relay(tmp_path, URL) == 0
+    assert outbox.relay(Channels(tmp_path, URL)) == 0
 
 
 @pytest.mark.capability(24)
 def test_without_a_channel_it_stays_and_goes_once_there_is_one(asked, world, tmp_path, superuser):
-    assert outbox.relay(tmp_path, URL) == 2
+    assert outbox.relay(Channels(tmp_path, URL)) == 2
     assert rows(superuser, "error, attempts, sent_at") == [("No channel is set up.", 1, None)] * 2
-    assert outbox.relay(tmp_path, URL) == 0, "the next try is later"
+    assert outbox.relay(Channels(tmp_path, URL)) == 0, "the next try is later"
     settings.change("notify_by_local_mail", True, by=world.admin.actor)
     due_again(superuser)
-    outbox.relay(tmp_path, URL)
+    outbox.relay(Channels(tmp_path, URL))
     assert len(mails(tmp_path, world.approver.email)) == 1
 
 
@@ -95,7 +101,7 @@ def test_a_failing_channel_is_told_and_stops_no_other(channel, asked, world, tmp
     superuser.execute(
         "UPDATE app_user SET email = 'boss@elsewhere.dev' WHERE id = %s", [world.admin.id]
     )
-    outbox.relay(tmp_path, URL)
+    outbox.relay(Channels(tmp_path, URL))
     failed = "SELECT error, attempts, due_at > now() + interval '4 s' FROM outbox WHERE {}"
     query = failed.format("sent_at IS NULL")
     error, attempts, later = superuser.execute(query).fetchone()
@@ -111,7 +117,7 @@ def test_after_a_day_it_is_given_up_and_audited(channel, asked, world, tmp_path,
         "UPDATE app_user SET email = 'boss@elsewhere.dev' WHERE id = %s", [world.admin.id]
     )
     superuser.execute("UPDATE outbox SET created_at = now() - interval '25 hours', attempts = 40")
-    outbox.relay(tmp_path, URL)
+    outbox.relay(Channels(tmp_path, URL))
     assert sum(bool(row[0]) for row in rows(superuser, "dead_at")) == 1
     query = "SELECT record FROM audit WHERE event = 'NOTIFICATION_FAILED'"
     assert '"given_up":true' in superuser.execute(query).fetchone()[0]
@@ -125,7 +131,7 @@ def test_what_was_decided_meanwhile_is_not_sent(channel, asked, world, tmp_path,
         by=world.approver.actor,
         user_id=world.approver.id,
     )
-    outbox.relay(tmp_path, URL)
+    outbox.relay(Channels(tmp_path, URL))
     assert mails(tmp_path, world.admin.email) == []
     assert all(row[0] for row in rows(superuser, "dropped_at"))
 
@@ -133,7 +139,7 @@ def test_what_was_decided_meanwhile_is_not_sent(channel, asked, world, tmp_path,
 @pytest.mark.parametrize(("tries", "seconds"), [(0, 5), (1, 10), (5, 160), (40, 3600)])
 def test_each_try_waits_twice_as_long_up_to_an_hour(asked, tmp_path, superuser, tries, seconds):
     superuser.execute("UPDATE outbox SET attempts = %s", [tries])
-    outbox.relay(tmp_path, URL)
+    outbox.relay(Channels(tmp_path, URL))
     ahead = "extract(epoch FROM due_at - now())"
     assert [round(float(row[0])) for row in rows(superuser, ahead)] == [
         pytest.approx(seconds, abs=2)
@@ -150,3 +156,108 @@ def test_a_worker_relays_by_itself(channel, database, redis_url, world, tmp_path
         while not mails(tmp_path, world.admin.email) and time.monotonic() < end:
             time.sleep(0.05)
     assert len(mails(tmp_path, world.admin.email)) == 1
+
+
+@pytest.fixture
+def sealing():
+    vault.configure([Fernet.generate_key().decode()])
+    yield
+    vault.configure([])
+
+
+def over(peer, folder, sender="Pilot Büro <pilot@peer.test>", **changes):
+    server = peer.server(sender=sender, **changes)
+    return Channels(folder, URL, server, Egress([peer.allow]))
+
+
+def reset_mail(person, link=f"{URL}/reset/canary-token", **changes):
+    facts = {"to": person.email, "subject": "Reset", "text": "Hi <b>\n\nSee:"} | changes
+    with db.transaction("test", person.id) as session:
+        until = db.now() + timedelta(hours=1)
+        return notices.queue(
+            session, notices.Mail(link=link, **facts), owner_id=person.id, expires_at=until
+        )
+
+
+@pytest.mark.capability(23, 26)
+def test_by_smtp_the_question_arrives_whole_and_escaped(
+    asked, world, tmp_path, superuser, smtp_peer
+):
+    superuser.execute("UPDATE approval SET title = %s", ["Zahlen?\r\nBcc: victim@x.test <b>é"])
+    assert outbox.relay(over(smtp_peer, tmp_path)) == 2
+    came = {mail.receivers[0]: mail.message for mail in smtp_peer.mails}
+    assert set(came) == {world.approver.email, world.admin.email}
+    mail = came[world.approver.email]
+    assert mail["Subject"] == "Approval asked: Zahlen? Bcc: victim@x.test <b>é"
+    assert mail["Bcc"] is None
+    assert mail["From"].addresses[0].display_name == "Pilot Büro"
+    html = mail.get_body(("html",)).get_content()
+    assert "&lt;b&gt;é" in html
+    assert "<script" not in html
+    assert html.count(f'href="{URL}/approvals/{asked[0]}#') == 2
+    assert "Decide until" in mail.get_body(("plain",)).get_content()
+    assert all(row[0] for row in rows(superuser, "sent_at"))
+
+
+def test_a_server_that_refuses_is_told_with_what_to_do_and_tried_again(
+    asked, tmp_path, superuser, smtp_peer
+):
+    outbox.relay(over(smtp_peer, tmp_path, password="canary-wrong"))
+    (error, attempts, sent), _ = rows(superuser, "error, attempts, sent_at")
+    assert "did not accept the user and password" in error
+    assert "PILOT_SMTP_URL" in error
+    assert (attempts, sent, "canary" in error) == (1, None, False)
+    due_again(superuser)
+    outbox.relay(over(smtp_peer, tmp_path))
+    assert len(smtp_peer.mails) == 2
+
+
+def test_a_mail_with_a_secret_link_is_sealed_until_it_went_and_emptied_then(
+    world, sealing, tmp_path, superuser, smtp_peer
+):
+    reset_mail(world.viewer)
+    (kept,) = superuser.execute("SELECT payload::text FROM outbox").fetchone()
+    assert "canary" not in kept
+    assert "Reset" not in kept
+    assert outbox.relay(over(smtp_peer, tmp_path)) == 1
+    (came,) = smtp_peer.mails
+    assert came.receivers == [world.viewer.email]
+    html = came.message.get_body(("html",)).get_content()
+    assert f'href="{URL}/reset/canary-token"' in html
+    assert "Hi &lt;b&gt;" in html
+    assert superuser.execute("SELECT payload::text FROM outbox").fetchone() == ("{}",)
+
+
+def test_a_mail_that_expired_or_whose_key_is_gone_is_dropped(
+    world, sealing, tmp_path, superuser, smtp_peer
+):
+    reset_mail(world.viewer)
+    reset_mail(world.admin)
+    superuser.execute(
+        "UPDATE outbox SET payload = jsonb_set(payload::jsonb, '{expires_at}', "
+        "'\"2020-01-01T00:00:00Z\"')::json WHERE owner_id = %s",
+        [world.admin.id],
+    )
+    vault.configure([Fernet.generate_key().decode()])
+    outbox.relay(over(smtp_peer, tmp_path))
+    found = superuser.execute("SELECT error, dropped_at IS NULL FROM outbox ORDER BY error")
+    assert [(error[:9], kept) for error, kept in found] == [
+        ("It expire", False),
+        ("The secre", False),
+    ]
+    assert smtp_peer.mails == []
+
+
+@pytest.mark.capability(26)
+def test_no_text_becomes_a_header_of_a_mail(world, sealing, tmp_path, smtp_peer):
+    texts = literals("crlf").values()
+    for text in texts:
+        if text.isprintable():  # such as percent signs: it stays what it is
+            reset_mail(world.viewer, subject=text)
+            continue
+        for bad in ({"subject": text}, {"to": f"ann@x.test{text}"}):
+            with pytest.raises(InvalidError):
+                reset_mail(world.viewer, **bad)
+    outbox.relay(over(smtp_peer, tmp_path))
+    plain = {text for text in texts if text.isprintable()}
+    assert {came.message["Subject"] for came in smtp_peer.mails} == plain != set()

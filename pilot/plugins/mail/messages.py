@@ -17,6 +17,8 @@ import nh3
 OWN_HEADER = "X-Pilot-Key"
 NOT_SENT_HEADER = "X-Pilot-Not-Sent"
 MAX_HTML_CHARACTERS = 300_000
+# Every server takes 7 bits; a body of 8 needs one that says so.
+_SEVEN_BIT = default.clone(cte_type="7bit")
 _BLOCKS = {"p", "div", "br", "tr", "li", "table", "ul", "ol", "h1", "h2", "h3", "h4"}
 # What the header parser of the standard library raises for damaged addresses.
 _DAMAGE = (LookupError, ValueError, AttributeError, TypeError, NameError)
@@ -68,7 +70,7 @@ def compose(headers: dict[str, str], text: str, html: str) -> EmailMessage:
         text: the plain body, or "".
         html: the HTML body, or "".
     """
-    message = EmailMessage()
+    message = EmailMessage(policy=_SEVEN_BIT)
     for name, value in headers.items():
         if value:
             message[name] = value
@@ -78,6 +80,11 @@ def compose(headers: dict[str, str], text: str, html: str) -> EmailMessage:
     if clean:
         message.add_alternative(clean, subtype="html")
     return message
+
+
+def for_smtp(message: EmailMessage) -> bytes:
+    """Return a message as it travels: every line ends with CRLF."""
+    return message.as_bytes(policy=message.policy.clone(linesep="\r\n"))
 
 
 class Found:

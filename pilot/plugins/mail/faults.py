@@ -1,0 +1,92 @@
+"""What mail servers refuse: the class of each failure, and what to do about it."""
+
+import imaplib
+import smtplib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pilot.errors import ErrorClass, PluginError, StepError
+
+LONGEST_REASON = 200
+SENTENCES = {
+    "address": "Correct the address, or take it out of the list.",
+    "auth": "Give the connection its present user and password, then retry the failed steps.",
+    "busy": "The server asks to come back later: a retry helps, or a smaller rate.",
+    "mailbox": "Create the mailbox on the server, or name another.",
+    "protocol": "Check host and port of the connection: no mail server answers there.",
+    "refused": "Ask who runs the mail server, or change the mail.",
+    "sender": "Correct the sender of the connection: the server lets this user write as others.",
+    "too_large": "Send less, or a link instead of the file.",
+    "tls": "Use the security that the server offers: TLS at once, or STARTTLS.",
+}
+# The same faults of the server that takes Pilot's own mail: an administrator's, not a user's.
+SYSTEM_SENTENCES = {
+    "auth": "Correct user and password in PILOT_SMTP_URL and restart the workers.",
+    "protocol": "Check host and port in PILOT_SMTP_URL.",
+    "sender": "Correct `from` in PILOT_SMTP_URL.",
+    "tls": "PILOT_SMTP_URL: smtps:// for TLS at once, smtp:// for STARTTLS.",
+}
+
+
+def said(code: int, answer: bytes) -> str:
+    """Return what a server answered, cut, on one line."""
+    text = "".join(
+        part if part.isprintable() else " " for part in answer.decode("utf-8", "replace")
+    )
+    return f"{code} {' '.join(text.split())}"[:LONGEST_REASON].strip()
+
+
+def of_smtp(code: int, answer: bytes, step: str) -> PluginError:
+    """Return the error for a refusal; nothing was sent. `step`: sign_in, sender, receivers, data.
+
+    The codes are those of RFC 5321, 4.2, and RFC 4954, 6.
+    """
+    words = said(code, answer)
+    error_class, remote, what = ErrorClass.INPUT, "refused", "The mail server refused the mail"
+    if code in {530, 534, 535, 538} or (step == "sign_in" and 500 <= code < 600):
+        error_class, remote = ErrorClass.AUTH, "auth"
+        what = "The mail server did not accept the user and password"
+    elif 400 <= code < 500:
+        error_class, remote, what = ErrorClass.SERVER, "busy", "The mail server is busy"
+    elif code in {523, 552}:
+        remote, what = "too_large", "The mail is too large for the server"
+    elif step == "sender":
+        error_class, remote = ErrorClass.CONFIG, "sender"
+        what = "The mail server does not accept the sender"
+    elif step == "receivers":
+        remote, what = "address", "The mail server accepted no receiver"
+    return PluginError(error_class, f"{what}: {words}.", code=remote, sent=False)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what the clients of the standard library raise into errors that say what to do."""
+    try:
+        yield
+    except smtplib.SMTPNotSupportedError as error:
+        raise _not_offered(error) from None
+    except (smtplib.SMTPException, imaplib.IMAP4.error, EOFError, UnicodeError) as error:
+        text = "The mail server broke the connection, or its answer was not mail protocol."
+        raise PluginError(ErrorClass.NETWORK, text, code="protocol") from error
+    except PluginError:
+        raise
+    except StepError as error:  # of the wire
+        raise PluginError(
+            error.error_class, error.message, code=error.remote_code, sent=error.sent
+        ) from None
+
+
+def _not_offered(error: Exception) -> PluginError:
+    text = f"The mail server does not offer what is needed: {error}"
+    return PluginError(ErrorClass.CONFIG, text, code="tls", sent=False)
+
+
+@contextmanager
+def unsent() -> Iterator[None]:
+    """Surround what comes before a mail leaves: its failures say that nothing was sent."""
+    try:
+        with explained():
+            yield
+    except PluginError as error:
+        error.sent = False
+        raise
