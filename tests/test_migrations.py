@@ -159,7 +159,13 @@ def test_the_application_owns_nothing_and_cannot_delete_owned_rows(owner):
         assert owned_by == "pilot_owner", name
         assert not truncate, name
         deletable |= {name} if delete else set()
-    assert deletable == {"setting", "flag_rule", "sign_in_failure", "request_key"}
+    assert deletable == {
+        "flag_rule",
+        "request_key",
+        "reset_request",
+        "setting",
+        "sign_in_failure",
+    }
 
 
 def test_functions_with_other_rights_pin_their_search_path(owner):

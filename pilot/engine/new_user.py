@@ -23,8 +23,8 @@ class NewUser:
 
     email: str
     name: str
-    password: str
     roles: frozenset[str]
+    password: str | None = None  # None: they are invited and choose one
 
     def checked(self) -> Self:
         """Return the same with trimmed name and lower-case e-mail.
@@ -39,14 +39,21 @@ class NewUser:
             issues.append(Issue("email", "/email", message, got=self.email[:100]))
         if not 1 <= len(name) <= 100 or not name.isprintable():
             issues.append(Issue("name", "/name", "Enter a name of 1 to 100 characters."))
-        issues += passwords.issues(self.password, email=email)
-        if not self.roles or not self.roles <= set(Role):
-            expected, got = ", ".join(Role), ", ".join(sorted(self.roles))[:100]
-            message = f"Choose one or several of these roles: {expected}."
-            issues.append(Issue("roles", "/roles", message, expected, got))
+        if self.password is not None:
+            issues += passwords.issues(self.password, email=email)
+        issues += role_issues(self.roles)
         if issues:
             raise InvalidError(issues)
         return replace(self, email=email, name=name)
+
+
+def role_issues(roles: frozenset[str]) -> list[Issue]:
+    """Return what is wrong with somebody's roles, with the path `/roles`."""
+    if roles and roles <= set(Role):
+        return []
+    expected, got = ", ".join(Role), ", ".join(sorted(roles))[:100]
+    message = f"Choose one or several of these roles: {expected}."
+    return [Issue("roles", "/roles", message, expected, got)]
 
 
 def _is_email(email: str) -> bool:

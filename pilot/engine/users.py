@@ -1,4 +1,4 @@
-"""People: who may sign in, from which browsers they are signed in, and the first administrator."""
+"""People: who may sign in with which roles, and from which browsers they are signed in."""
 
 import hashlib
 import secrets
@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from sqlalchemy import ColumnElement, any_, delete, exists, literal, select, text, update
+from sqlalchemy import ColumnElement, any_, delete, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -18,13 +18,12 @@ from pilot import audit
 from pilot.audit import Actor, Event
 from pilot.db import changed_rows, reading, transaction
 from pilot.engine import passwords, sign_in_limits
-from pilot.engine.new_user import NewUser, Role
+from pilot.engine.new_user import NewUser, Role, role_issues
 from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
 from pilot.models.columns import NOW
-from pilot.models.user import OneTimeToken, SignInFailure, User, UserSession
+from pilot.models.user import SignInFailure, User, UserSession
 
-FIRST_RUN = "first_run"
-SET_UP_EMAIL = "admin@localhost"
+NOBODY = "There is no such person."
 ACTIVE_ADMIN = (User.active, literal(Role.ADMIN.value) == any_(User.roles))
 
 
@@ -67,14 +66,20 @@ def create_user(*, email: str, name: str, password: str, roles: Collection[str],
         InvalidError: e-mail, name, password or roles cannot be accepted.
         ConflictError: the e-mail address is taken.
     """
-    new = NewUser(email, name, password, frozenset(roles)).checked()
-    password_hash = passwords.hashed(new.password)
+    new = NewUser(email, name, frozenset(roles), password).checked()
+    password_hash = passwords.hashed(password)
     with transaction("users.create", by.user_id) as session:
-        return _insert(session, new, password_hash, by)
+        return insert_user(session, new, password_hash, by)
 
 
-def _insert(session: Session, new: NewUser, password_hash: str, by: Actor | None) -> UUID:
-    """Create a person; without `by` they create themselves."""
+def insert_user(
+    session: Session, new: NewUser, password_hash: str | None, by: Actor | None
+) -> UUID:
+    """Create a person in the caller's transaction; without `by` they create themselves.
+
+    Raises:
+        ConflictError: the e-mail address is taken.
+    """
     user_id: UUID | None = session.scalar(
         insert(User)
         .values(
@@ -106,18 +111,49 @@ def set_active(user_id: UUID, active: bool, *, by: Actor) -> None:  # noqa: FBT0
         ConflictError: nobody else could administer Pilot then.
     """
     with transaction("users.set_active", by.user_id) as session:
-        admins = session.scalars(  # locked: two administrators could switch off each other
-            select(User.id).where(*ACTIVE_ADMIN).order_by(User.id).with_for_update()
-        ).all()
-        if not active and list(admins) == [user_id]:
-            raise ConflictError("This is the last active administrator; make another one first.")
+        _keep_an_admin(session, user_id, stays=active)
         changed = update(User).where(User.id == user_id).values(active=active)
         if not changed_rows(session, changed, {}):
-            raise NotFoundError("There is no such person.")
+            raise NotFoundError(NOBODY)
         if not active:
-            _end(session, UserSession.user_id == user_id)
+            end_all_of(session, user_id)
         event = Event.USER_REACTIVATED if active else Event.USER_SUSPENDED
         audit.record(session, event, actor=by, about=("user", user_id))
+
+
+def set_roles(user_id: UUID, roles: Collection[str], *, by: Actor) -> None:
+    """Give a person exactly these roles; a change ends their sessions: they sign in anew.
+
+    Raises:
+        InvalidError: no roles, or unknown ones.
+        NotFoundError: no such person.
+        ConflictError: nobody else could administer Pilot then.
+    """
+    wanted = sorted(set(roles))
+    if issues := role_issues(frozenset(wanted)):
+        raise InvalidError(issues)
+    with transaction("users.set_roles", by.user_id) as session:
+        _keep_an_admin(session, user_id, stays=Role.ADMIN in wanted)
+        row = session.get(User, user_id, with_for_update=True)
+        if row is None:
+            raise NotFoundError(NOBODY)
+        before = sorted(row.roles)
+        if before == wanted:
+            return
+        row.roles = wanted
+        end_all_of(session, user_id)
+        details = {"roles": {"before": before, "after": wanted}}
+        event = Event.USER_ROLE_CHANGED
+        audit.record(session, event, actor=by, about=("user", user_id), details=details)
+
+
+def _keep_an_admin(session: Session, user_id: UUID, *, stays: bool) -> None:
+    """Refuse to lose the last active administrator; the others are locked until the commit."""
+    admins = session.scalars(  # locked: two administrators could switch off each other
+        select(User.id).where(*ACTIVE_ADMIN).order_by(User.id).with_for_update()
+    ).all()
+    if not stays and list(admins) == [user_id]:
+        raise ConflictError("This is the last active administrator; make another one first.")
 
 
 @cache
@@ -158,15 +194,16 @@ def first_admin() -> SessionUser | None:
     return _person(row) if row else None
 
 
-def find(session: Session, email: str) -> SessionUser:
-    """Return the active person with an address.
+def find(session: Session, email: str, *, active_only: bool = True) -> SessionUser:
+    """Return the person with an address.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is none, or they are switched off.
     """
-    row = session.scalar(select(User).where(User.email == email.strip().lower(), User.active))
-    if row is None:
-        raise NotFoundError(f"There is no active person with the address {email[:80]}.")
+    row = session.scalar(select(User).where(User.email == email.strip().lower()))
+    if row is None or (active_only and not row.active):
+        word = "active person" if active_only else "person"
+        raise NotFoundError(f"There is no {word} with the address {email[:80]}.")
     return _person(row)
 
 
@@ -188,7 +225,7 @@ def authenticate(email: str, password: str, origin: Origin) -> str:
     """
     user_id = prove(email, password, origin)
     with transaction("users.sign_in", user_id) as session:
-        return _begin_session(session, user_id, origin)
+        return begin_session(session, user_id, origin)
 
 
 def prove(email: str, password: str, origin: Origin) -> UUID:
@@ -217,7 +254,8 @@ def _record_failure(user_id: UUID | None, origin: Origin) -> None:
         audit.record(session, Event.USER_LOGIN_FAILED, actor=actor, about=about)
 
 
-def _begin_session(session: Session, user_id: UUID, origin: Origin) -> str:
+def begin_session(session: Session, user_id: UUID, origin: Origin) -> str:
+    """Sign a person in, in the caller's transaction, and return the new session's token."""
     token = secrets.token_urlsafe(32)
     session.add(
         UserSession(
@@ -234,6 +272,11 @@ def _begin_session(session: Session, user_id: UUID, origin: Origin) -> str:
 
 def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode(errors="replace")).digest()
+
+
+def end_all_of(session: Session, user_id: UUID) -> None:
+    """End a person's sessions in the caller's transaction; their streams close within seconds."""
+    _end(session, UserSession.user_id == user_id)
 
 
 LIVE = """
@@ -310,82 +353,3 @@ def _log_out(session: Session, ended: list[tuple[UUID, UUID]], by: Actor) -> Non
     for session_id, user_id in ended:
         details = {"session": str(session_id)}
         audit.record(session, Event.USER_LOGOUT, actor=by, about=("user", user_id), details=details)
-
-
-# The first administrator
-
-
-def first_run_token() -> str | None:
-    """Return a new token of the first-run link, or None if anybody exists; ends older tokens."""
-    token = secrets.token_urlsafe(32)
-    with transaction("users.first_run_token", None) as session:
-        if _anybody(session):
-            return None
-        open_ones = OneTimeToken.purpose == FIRST_RUN, OneTimeToken.used_at.is_(None)
-        session.execute(update(OneTimeToken).where(*open_ones).values(used_at=NOW))
-        expires_at = text("pilot_now() + interval '24 hours'")
-        session.execute(
-            insert(OneTimeToken).values(
-                token_hash=_hash(token), purpose=FIRST_RUN, expires_at=expires_at
-            )
-        )
-    return token
-
-
-def check_first_run(token: str) -> None:
-    """Return if this token can still create the first administrator.
-
-    Raises:
-        NotFoundError: it was used, replaced or never given, or somebody exists.
-    """
-    if token:
-        with reading(None) as session:
-            if session.scalar(select(exists().where(*_usable(token)))) and not _anybody(session):
-                return
-    raise NotFoundError("This link was used already, or is not the newest one.")
-
-
-def first_run(token: str, *, email: str, name: str, password: str, origin: Origin) -> str:
-    """Create the first administrator, sign them in and return the session's token.
-
-    Raises:
-        NotFoundError: as `check_first_run`.
-        InvalidError: as `create_user`; the link stays usable.
-    """
-    check_first_run(token)
-    new = NewUser(email, name, password, frozenset({Role.ADMIN})).checked()
-    password_hash = passwords.hashed(new.password)
-    with transaction("users.first_run", None) as session:
-        used = update(OneTimeToken).where(*_usable(token)).values(used_at=NOW)
-        if not changed_rows(session, used, {}) or _anybody(session):
-            raise NotFoundError("This link was used already.")
-        user_id = _insert(session, new, password_hash, None)
-        return _begin_session(session, user_id, origin)
-
-
-def _usable(token: str) -> tuple[ColumnElement[bool], ...]:
-    return (
-        OneTimeToken.token_hash == _hash(token),
-        OneTimeToken.purpose == FIRST_RUN,
-        OneTimeToken.used_at.is_(None),
-        OneTimeToken.expires_at > NOW,
-    )
-
-
-def _anybody(session: Session) -> bool:
-    return bool(session.scalar(select(exists().where(User.id.is_not(None)))))
-
-
-def ensure_admin(password: str) -> str | None:
-    """Create admin@localhost if nobody exists; return the address, or None if somebody does.
-
-    Raises:
-        InvalidError: the password cannot be accepted.
-    """
-    new = NewUser(SET_UP_EMAIL, "Administrator", password, frozenset({Role.ADMIN})).checked()
-    password_hash = passwords.hashed(password)
-    with transaction("users.ensure_admin", None) as session:
-        if _anybody(session):
-            return None
-        _insert(session, new, password_hash, Actor("system"))
-    return SET_UP_EMAIL

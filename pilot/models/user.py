@@ -14,11 +14,12 @@ class User(Base):
     """A person. Roles: admin, operator, approver, viewer; several may be held."""
 
     __tablename__ = "app_user"
+    __table_args__ = (Index("app_user_by_name", "name", "id"),)
 
     id: Mapped[Id]
     email: Mapped[str] = mapped_column(Text, unique=True)
     name: Mapped[str] = mapped_column(Text)
-    password_hash: Mapped[str] = mapped_column(Text)
+    password_hash: Mapped[str | None] = mapped_column(Text)  # None: invited, none chosen yet
     roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
     zone: Mapped[str] = mapped_column(Text, server_default="UTC")
     active: Mapped[bool] = mapped_column(server_default="true")
@@ -42,12 +43,14 @@ class UserSession(Base):
 
 
 class OneTimeToken(Base):
-    """A link that works once: first run now, resets and approvals later."""
+    """A link that works once: of the first run, an invitation, a new password."""
 
     __tablename__ = "one_time_token"
+    __table_args__ = (Index("one_time_token_by_user", "user_id"),)
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     purpose: Mapped[str] = mapped_column(Text)
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("app_user.id", ondelete="CASCADE"))
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -60,6 +63,21 @@ class SignInFailure(Base):
     __table_args__ = (
         Index("sign_in_failure_by_email", "email", "at"),
         Index("sign_in_failure_by_address", "address", "at"),
+    )
+
+    id: Mapped[Id]
+    email: Mapped[str] = mapped_column(Text)
+    address: Mapped[str] = mapped_column(Text)
+    at: Mapped[CreatedAt]
+
+
+class ResetRequest(Base):
+    """Somebody asked for a new password by mail, kept for an hour to limit how often."""
+
+    __tablename__ = "reset_request"
+    __table_args__ = (
+        Index("reset_request_by_email", "email", "at"),
+        Index("reset_request_by_address", "address", "at"),
     )
 
     id: Mapped[Id]

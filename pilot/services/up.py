@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pilot import db
 from pilot.config import Config, child_environment, local_address
-from pilot.engine import users
+from pilot.engine import first_run
 from pilot.errors import ConfigError, InvalidError
 from pilot.services import installation, postgres, processes, schema, valkey
 from pilot.services.supervision import Part, Supervisor
@@ -103,9 +103,9 @@ def _welcome(config: Config) -> list[str]:
     """Return what a new installation's person has to know: how to get in."""
     try:
         if config.admin_password:
-            email = users.ensure_admin(config.admin_password)
+            email = first_run.ensure_admin(config.admin_password)
             return [f"Sign in as {email} with PILOT_ADMIN_PASSWORD."] if email else []
-        token = users.first_run_token()
+        token = first_run.give_link()
     except InvalidError as error:
         raise ConfigError(f"PILOT_ADMIN_PASSWORD: {error.message}") from error
     finally:

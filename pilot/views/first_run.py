@@ -6,7 +6,7 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
-from pilot.engine import users
+from pilot.engine import first_run
 from pilot.errors import InvalidError
 from pilot.views import PUBLIC, origin, redirect_to, render, route, show_issues, start_session
 
@@ -38,7 +38,7 @@ class FirstRunForm(FlaskForm):  # type: ignore[misc]
 def index() -> ResponseReturnValue:
     """Show the form to who has the link."""
     token = request.args.get("token", "")
-    users.check_first_run(token)
+    first_run.check(token)
     return render("first_run/index.html", form=FirstRunForm(formdata=None, token=token))
 
 
@@ -46,10 +46,10 @@ def index() -> ResponseReturnValue:
 def create() -> ResponseReturnValue:
     """Create the administrator, sign them in and lead them to the overview."""
     form = FirstRunForm()
-    users.check_first_run(form.token.data or "")
+    first_run.check(form.token.data or "")
     if form.validate():
         try:
-            token = users.first_run(
+            token = first_run.create(
                 form.token.data,
                 email=form.email.data,
                 name=form.name.data,

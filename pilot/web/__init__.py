@@ -103,6 +103,7 @@ def create_app(config: Config) -> Flask:
         SECRET_KEY=newest,
         SECRET_KEY_FALLBACKS=older,
         DATA=config.data,
+        URL=config.url,
         METRICS_TOKEN=config.metrics_token,
         HAS_MODELS=config.script is not None,
         SIGN_IN_COOKIE=sign_in,

@@ -48,6 +48,6 @@ def test_what_cannot_be_accepted_is_named(field, value):
 
 def test_all_faults_are_told_at_once():
     with pytest.raises(InvalidError) as refused:
-        NewUser("", "", "", frozenset()).checked()
+        NewUser("", "", frozenset(), "").checked()
     paths = [issue.path for issue in refused.value.issues]
     assert paths == ["/email", "/name", "/password", "/roles"]

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from pilot import audit, db
 from pilot.audit import Actor
-from pilot.engine import users
+from pilot.engine import first_run, users
 from pilot.errors import ConflictError, InvalidError, NotFoundError, RateLimitedError
 from pilot.models.audit import AuditEntry
 from pilot.models.user import User, UserSession
@@ -277,52 +277,52 @@ FIRST = {"email": "ada@pilot.test", "name": "Ada", "password": PASSWORD, "origin
 
 @pytest.mark.capability(290)
 def test_the_first_run_link_makes_one_administrator_once(database):
-    token = users.first_run_token()
+    token = first_run.give_link()
     assert users.first_admin() is None
-    signed_in = users.session_user(users.first_run(token, **FIRST))
+    signed_in = users.session_user(first_run.create(token, **FIRST))
     assert signed_in.roles == ("admin",)
     assert users.first_admin() == signed_in
     with pytest.raises(NotFoundError):
-        users.first_run(token, **FIRST | {"email": "eve@pilot.test"})
-    assert users.first_run_token() is None
+        first_run.create(token, **FIRST | {"email": "eve@pilot.test"})
+    assert first_run.give_link() is None
     assert [event for event, _ in recorded()] == ["USER_CREATED", "USER_LOGIN"]
 
 
 def test_a_new_start_replaces_the_link(database):
-    older, newer = users.first_run_token(), users.first_run_token()
+    older, newer = first_run.give_link(), first_run.give_link()
     with pytest.raises(NotFoundError):
-        users.check_first_run(older)
-    users.check_first_run(newer)
+        first_run.check(older)
+    first_run.check(newer)
 
 
 @pytest.mark.parametrize("token", ["", "x", "None", "\x00", "\ud800"])
 def test_no_other_token_opens_the_first_run(database, token):
-    users.first_run_token()
+    first_run.give_link()
     with pytest.raises(NotFoundError):
-        users.first_run(token, **FIRST)
+        first_run.create(token, **FIRST)
 
 
 def test_a_link_older_than_a_day_is_refused(database, superuser):
-    token = users.first_run_token()
+    token = first_run.give_link()
     day = "UPDATE one_time_token SET expires_at = expires_at - interval '1 day'"
     superuser.execute(day)
     with pytest.raises(NotFoundError):
-        users.check_first_run(token)
+        first_run.check(token)
 
 
 def test_a_refused_form_leaves_the_link_usable(database):
-    token = users.first_run_token()
+    token = first_run.give_link()
     with pytest.raises(InvalidError):
-        users.first_run(token, **FIRST | {"password": "12345678"})
-    assert users.first_run(token, **FIRST)
+        first_run.create(token, **FIRST | {"password": "12345678"})
+    assert first_run.create(token, **FIRST)
 
 
 def test_two_browsers_with_the_link_make_one_administrator(database):
-    token = users.first_run_token()
+    token = first_run.give_link()
 
     def attempt(number):
         try:
-            return users.first_run(token, **FIRST | {"email": f"a{number}@pilot.test"})
+            return first_run.create(token, **FIRST | {"email": f"a{number}@pilot.test"})
         except NotFoundError:
             return None
 
@@ -334,11 +334,11 @@ def test_two_browsers_with_the_link_make_one_administrator(database):
 
 @pytest.mark.capability(290)
 def test_a_set_up_password_makes_the_administrator_once(database):
-    assert users.ensure_admin(PASSWORD) == "admin@localhost"
-    assert users.ensure_admin("another long password") is None
+    assert first_run.ensure_admin(PASSWORD) == "admin@localhost"
+    assert first_run.ensure_admin("another long password") is None
     assert users.authenticate("admin@localhost", PASSWORD, ORIGIN)
     with pytest.raises(InvalidError):
-        users.ensure_admin("admin")
+        first_run.ensure_admin("admin")
 
 
 def test_sign_in_keeps_the_session_table_free_of_tokens_of_others(world):

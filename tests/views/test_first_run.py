@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilot.engine import users
+from pilot.engine import first_run, users
 from pilot.web import create_app
 from tests.pages import Browser
 from tests.world import PASSWORD
@@ -18,7 +18,7 @@ def bare(database, config):
 
 @pytest.mark.capability(290)
 def test_the_link_makes_an_administrator_and_leads_to_the_overview(bare):
-    token = users.first_run_token()
+    token = first_run.give_link()
     page = bare.get(f"/first-run?token={token}")
     assert page.status_code == 200
     assert token in page.text
@@ -33,15 +33,15 @@ def test_the_link_makes_an_administrator_and_leads_to_the_overview(bare):
 
 @pytest.mark.parametrize("query", ["", "?token=", "?token=x", "?token=%00", "?token=a&token=b"])
 def test_without_the_link_there_is_nothing(bare, query):
-    users.first_run_token()
+    first_run.give_link()
     answer = bare.get(f"/first-run{query}")
     assert answer.status_code in {400, 404}
     assert bare.post("/first-run", FORM).status_code == 404
 
 
 def test_when_somebody_exists_there_is_nothing(bare):
-    token = users.first_run_token()
-    users.ensure_admin(PASSWORD)
+    token = first_run.give_link()
+    first_run.ensure_admin(PASSWORD)
     assert bare.get(f"/first-run?token={token}").status_code == 404
 
 
@@ -55,7 +55,7 @@ def test_when_somebody_exists_there_is_nothing(bare):
     ],
 )
 def test_a_refused_form_keeps_what_was_typed_but_the_password(bare, field, value, told):
-    token = users.first_run_token()
+    token = first_run.give_link()
     answer = bare.post("/first-run", FORM | {"token": token, field: value})
     assert answer.status_code == 422
     assert told in answer.text
@@ -70,6 +70,6 @@ def test_a_refused_form_keeps_what_was_typed_but_the_password(bare, field, value
 
 
 def test_other_roles_cannot_be_asked_for(bare):
-    token = users.first_run_token()
+    token = first_run.give_link()
     bare.post("/first-run", FORM | {"token": token, "roles": "viewer", "id": "1"})
     assert users.first_admin().roles == ("admin",)

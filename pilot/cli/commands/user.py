@@ -1,51 +1,83 @@
-"""People who may sign in: add one, list them."""
+"""People who may sign in: add or invite, list, switch off and on, roles, links for a password."""
 
 import getpass
 import sys
 from argparse import ArgumentParser, Namespace
 
-from sqlalchemy import select
-
-from pilot import db
+from pilot import db, strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
-from pilot.engine import users
-from pilot.engine.new_user import Role
+from pilot.config import Config
+from pilot.engine import new_passwords, users
+from pilot.engine.new_user import NewUser, Role
 from pilot.errors import InvalidError, Issue
-from pilot.models.user import User
+from pilot.reports import people
+from pilot.reports.listing import Wanted
+
+MOST_LISTED = 10_000
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     add = actions.add_parser("add", help="make an account; its password is asked for")
-    add.add_argument("email", help="the address to sign in with")
+    _email(add)
     add.add_argument("--name", help="how pages call the person (default: the address)")
-    add.add_argument(
-        "--role",
-        action="append",
-        choices=[str(role) for role in Role],
-        help="what the person may do; several times for several roles (default: viewer)",
-    )
-    add.add_argument(
+    _roles(add, "what the person may do; several times for several roles (default: viewer)")
+    how = add.add_mutually_exclusive_group()
+    how.add_argument(
         "--password-stdin", action="store_true", help="read the password from standard input"
+    )
+    how.add_argument(
+        "--invite", action="store_true", help="print a link with which they choose a password"
     )
     add.set_defaults(run=_add)
     listing = actions.add_parser("list", help="list all accounts")
     listing.set_defaults(run=_list)
+    for name, active in (("disable", False), ("enable", True)):
+        what = "let a person sign in again" if active else "sign a person out and keep them out"
+        switch = actions.add_parser(name, help=what)
+        _email(switch)
+        switch.set_defaults(run=_switch, active=active)
+    role = actions.add_parser("role", help="give a person exactly these roles")
+    _email(role)
+    _roles(role, "what the person may do; several times for several roles", required=True)
+    role.set_defaults(run=_role)
+    reset = actions.add_parser("reset", help="print a link with which they choose a new password")
+    _email(reset)
+    reset.set_defaults(run=_reset)
+
+
+def _email(parser: ArgumentParser) -> None:
+    parser.add_argument("email", help="the address they sign in with")
+
+
+def _roles(parser: ArgumentParser, what: str, *, required: bool = False) -> None:
+    choices = [str(role) for role in Role]
+    parser.add_argument("--role", action="append", choices=choices, required=required, help=what)
 
 
 def _add(args: Namespace) -> None:
-    acting.connect()
+    config = acting.connect()
+    name, roles = args.name or args.email, args.role or [str(Role.VIEWER)]
+    if args.invite:
+        new = NewUser(args.email, name, frozenset(roles))
+        user_id, token = new_passwords.invite(new, by=acting.actor())
+        _show_link(args, config, str(user_id), token)
+        return
     user_id = users.create_user(
         email=args.email,
-        name=args.name or args.email,
+        name=name,
         password=_password(from_stdin=args.password_stdin),
-        roles=args.role or [Role.VIEWER],
+        roles=roles,
         by=acting.actor(),
     )
-    roles = ", ".join(args.role or [Role.VIEWER])
-    answer(args, {"id": str(user_id)}, f"{args.email} may sign in as {roles}.")
+    answer(args, {"id": str(user_id)}, f"{args.email} may sign in as {', '.join(roles)}.")
+
+
+def _show_link(args: Namespace, config: Config, user_id: str, token: str) -> None:
+    link = f"{config.url}/password?token={token}"
+    answer(args, {"id": user_id, "link": link}, f"Hand this over; it works once:\n{link}")
 
 
 def _password(*, from_stdin: bool) -> str:
@@ -63,11 +95,38 @@ def _password(*, from_stdin: bool) -> str:
 def _list(args: Namespace) -> None:
     acting.connect()
     with db.reading(None) as session:
-        rows = session.execute(
-            select(User.id, User.email, User.name, User.roles, User.active).order_by(User.id)
-        ).all()
+        rows = people.listed(session, people.Filters(), Wanted("created", size=MOST_LISTED)).rows
     if args.json:
-        show([{**row._mapping, "id": str(row.id)} for row in rows])  # noqa: SLF001 - its documented name
+        show(strictjson.plain(rows))
         return
     for row in rows:
-        say(f"{row.email}  {', '.join(row.roles)}{'' if row.active else '  (switched off)'}")
+        state = "" if row["state"] == "active" else f"  ({row['state']})"
+        say(f"{row['email']}  {', '.join(row['roles'])}{state}")
+
+
+def _switch(args: Namespace) -> None:
+    acting.connect()
+    one = _known(args)
+    users.set_active(one.id, args.active, by=acting.actor())
+    told = "may sign in again" if args.active else "is signed out and stays out"
+    answer(args, {"id": str(one.id), "active": args.active}, f"{one.email} {told}.")
+
+
+def _role(args: Namespace) -> None:
+    acting.connect()
+    one = _known(args)
+    users.set_roles(one.id, args.role, by=acting.actor())
+    roles = sorted(set(args.role))
+    told = f"{one.email} is {', '.join(roles)} from the next sign-in on."
+    answer(args, {"id": str(one.id), "roles": roles}, told)
+
+
+def _reset(args: Namespace) -> None:
+    config = acting.connect()
+    one = _known(args)
+    _show_link(args, config, str(one.id), new_passwords.give_link(one.id, by=acting.actor()))
+
+
+def _known(args: Namespace) -> users.SessionUser:
+    with db.reading(None) as session:
+        return users.find(session, args.email, active_only=False)
