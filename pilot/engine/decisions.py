@@ -11,10 +11,9 @@ from typing import Any
 
 from pilot import strictjson
 from pilot.engine import actions, ai, attempts, effects, records
-from pilot.engine.expressions import Scope
 from pilot.engine.history import Attempt
 from pilot.engine.outcomes import Done, StepContext, Work
-from pilot.engine.run import Result, Run
+from pilot.engine.run import Frame, Result, Run
 from pilot.engine.status import StepStatus
 from pilot.engine.steps import action, llm_decision
 from pilot.errors import ErrorClass, StepError
@@ -25,8 +24,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}\.[a-z][a-z0-9_]{0,40}")
 _UNFINISHED = frozenset({StepStatus.PENDING, StepStatus.WAITING, StepStatus.UNKNOWN})
 
 
-async def perform(run: Run, step: Any, path: str, scope: Scope) -> Result:
+async def perform(run: Run, step: Any, frame: Frame) -> Result:
     """Bring a decision as far as it goes now."""
+    path, scope = frame.prefix + step.id, frame.scope
     latest = run.history.latest(path)
     asked = latest.input if latest is not None else None
     if asked is None or latest is None or latest.status is not StepStatus.RUNNING:
@@ -35,7 +35,7 @@ async def perform(run: Run, step: Any, path: str, scope: Scope) -> Result:
             return outcome
         asked = outcome.decided
     try:
-        return await _Conversation(run, step, path, scope, asked).go_on()
+        return await _Conversation(run, step, path, frame, asked).go_on()
     except StepError as error:
         return await records.fail(run, step, path, scope, error)
 
@@ -55,7 +55,7 @@ class _Conversation:
     run: Run
     step: llm_decision.Params
     path: str
-    scope: Scope
+    frame: Frame
     asked: dict[str, Any]
     said: list[Message] = field(default_factory=list)
     done: list[dict[str, Any]] = field(default_factory=list)  # the actions of the output
@@ -151,11 +151,11 @@ class _Conversation:
         Raises:
             _StopError: it is not finished now.
         """
-        result = attempts.recall(self.run, step, path, self.scope)
+        result = attempts.recall(self.run, step, path, self.frame.scope)
         if result is None:
-            if self.run.stop or self.run.failed:
+            if self.run.stop or self.frame.stopped:
                 raise _StopError(StepStatus.PENDING)
-            result = await effects.perform(self.run, step, path, self.scope, work)
+            result = await effects.perform(self.run, step, path, self.frame.scope, work)
         if result.status in _UNFINISHED:
             raise _StopError(result.status)
         return result

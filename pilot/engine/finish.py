@@ -70,7 +70,7 @@ async def _leave(run: Run, status: ExecutionStatus, reason: str) -> bool:
 
 async def _settle_by_steps(run: Run) -> bool:
     views = [StepView(one.status, one.tolerated) for one in run.results.values()]
-    is_whole = run.stop not in {"cancel", "late"} and not run.failed and not _is_open(run)
+    is_whole = run.stop not in {"cancel", "late"} and not run.top.failed and not _is_open(run)
     output, fault = _output(run) if is_whole else (None, None)
     policy = run.plan.workflow.policies.output
     status = execution_status(

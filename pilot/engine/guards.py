@@ -138,5 +138,5 @@ async def _ask_anew(
     run.history.add(Attempt(path, latest.attempt, StepStatus.SUPERSEDED))
     outcome = steps.load(approval.type).run(approval, context(run, path, run.scope))
     result = await records.write_outcome(run, approval, path, outcome, started)
-    run.note(approval, path, result)
+    run.results[path] = result
     return Result(StepStatus.PENDING)

@@ -52,6 +52,11 @@ class History:
         latest = self.latest(path)
         return latest.attempt + 1 if latest else 1
 
+    def decided(self, path: str) -> Any:
+        """Return what a container last decided, or None."""
+        given = (one.input for one in reversed(self.attempts.get(path, [])))
+        return next((one for one in given if one is not None), None)
+
     def failures(self, path: str) -> int:
         """Count failed attempts since the step was last run again on request."""
         count = 0

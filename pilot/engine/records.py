@@ -23,9 +23,14 @@ MAX_OUTPUT_BYTES = 10 * 1024 * 1024
 AGAIN = Result(StepStatus.PENDING)  # by identity: the next attempt starts at once
 
 
+def failure_rule(run: Run, step: StepFields) -> Any:
+    """Return what a step does about its failure: "fail", "continue", an output or a branch."""
+    return step.on_error or run.plan.workflow.defaults.on_error or "fail"
+
+
 def failed(run: Run, step: StepFields, scope: Scope, error: dict[str, Any]) -> Result:
     """Return the result of a final failure: tolerated or not, with the output in its place."""
-    rule = step.on_error or run.plan.workflow.defaults.on_error or "fail"
+    rule = failure_rule(run, step)
     if isinstance(rule, Continue):
         try:
             output = references.compile_template(rule.tolerated.output).evaluate(scope)

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -88,13 +89,48 @@ class Result:
 
     status: StepStatus
     output: Any = None
-    tolerated: bool = False
+    tolerated: bool = False  # it failed, or something inside it did, and that is no failure
     error: dict[str, Any] | None = None
 
     @property
     def terminal(self) -> bool:
         """Whether steps that depend on it may run."""
         return self.status in DONE or (self.status is StepStatus.FAILED and self.tolerated)
+
+
+@dataclass(eq=False)
+class Frame:
+    """One list of steps at work: where its paths begin and what its expressions see."""
+
+    prefix: str
+    scope: Scope
+    outer: "Frame | None" = None
+    container: str = ""  # path of the step that it stands in
+    catches: bool = False  # a failure in it is answered by that step
+    failed: bool = False  # nothing new starts in it
+
+    def inner(self, container: str, segment: str = "", *, catches: bool = False) -> "Frame":
+        """Return the frame of a list within one of its steps."""
+        return Frame(f"{container}/{segment}", self.scope, self, container, catches)
+
+    def around(self) -> Iterator["Frame"]:
+        """Yield the frame and those around it, the innermost first."""
+        frame: Frame | None = self
+        while frame is not None:
+            yield frame
+            frame = frame.outer
+
+    def fail(self) -> None:
+        """Start nothing more here, nor around it up to the step that answers for it."""
+        for frame in self.around():
+            frame.failed = True
+            if frame.catches:
+                return
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a failure here or around it keeps new steps from starting."""
+        return any(frame.failed for frame in self.around())
 
 
 @dataclass(frozen=True)
@@ -116,20 +152,20 @@ class Run:
         self.plan = plan
         self.ports = ports
         self.history = held.history
-        self.results: dict[str, Result] = {}  # by path
-        self.steps_root: dict[str, dict[str, Any]] = {}
+        self.results: dict[str, Result] = {}  # by path, without those inside finished containers
+        self._inside: dict[str, list[str]] = defaultdict(list)  # their paths, by container
         self.stop: str | None = None  # cancel, pause, late, pilot_disabled, budget or drain
         self.refused: dict[str, Any] = {}  # the call that the budget had not enough for
         self.stopped = asyncio.Event()
         self.bookings: dict[str, Booking] = {}  # calls to models of the attempt at a path
         self.loop = asyncio.get_running_loop()
-        self.failed = False  # an untolerated failure, under the policy stop
         settings = held.facts["settings"]
         limit = plan.workflow.policies.max_parallel or settings["pilot_max_parallel_steps"]
         self.slots = asyncio.Semaphore(limit)
         self.on_limit = budgets.on_limit(plan.workflow.policies.budget, settings)
         self._base = time.monotonic()
         self.scope = self._scope()
+        self.top = Frame("", self.scope)
 
     def _scope(self) -> Scope:
         facts = self.held.facts
@@ -143,7 +179,7 @@ class Run:
             "agent": facts["agent_name"],
             "trigger": facts["trigger"],
         }
-        roots = {"inputs": facts["inputs"], "steps": self.steps_root, "execution": execution}
+        roots = {"inputs": facts["inputs"], "steps": {}, "execution": execution}
         return Scope(roots=roots, now=self.held.moment, zone=zone)
 
     def now(self) -> datetime:
@@ -156,15 +192,25 @@ class Run:
             self.stop = why
         self.stopped.set()
 
-    def note(self, step: StepFields, path: str, result: Result) -> None:
+    def note(self, step: StepFields, frame: Frame, result: Result) -> None:
         """Keep a step's result where expressions and the status function find it."""
+        path = frame.prefix + step.id
         self.results[path] = result
+        for one in frame.around():
+            if one.container:
+                self._inside[one.container].append(path)
         seen: dict[str, Any] = {"status": str(result.status)}
         if result.status is StepStatus.COMPLETED or result.tolerated:
             seen["output"] = result.output
         if result.error is not None:
             seen["error"] = result.error
-        self.steps_root[step.id] = seen
+        frame.scope.roots["steps"][step.id] = seen
+
+    def closed(self, path: str, result: Result) -> Result:
+        """Return the result of a finished step, which from now on answers for what is inside it."""
+        inside = [self.results.pop(one, None) for one in self._inside.pop(path, ())]
+        mended = any(one is not None and one.tolerated for one in inside)
+        return replace(result, tolerated=result.tolerated or mended)
 
     async def write(self, checkpoint: Checkpoint) -> Flags:
         """Commit a checkpoint and heed what the row said meanwhile."""

@@ -5,13 +5,13 @@ wait, paused, or fenced off by another worker. Resuming is the same call.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from pilot.engine import attempts, decisions, finish, records, steps
-from pilot.engine.expressions import Scope
-from pilot.engine.run import Result, Run
+from pilot.engine.outline import ON_ERROR
+from pilot.engine.run import Frame, Result, Run
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import Branch, StepFields
 from pilot.errors import ErrorClass, StepError
@@ -35,11 +35,11 @@ async def run(execution: Run) -> bool:
         execution.ask_to_stop("pause")
     elif facts["disabled"]:
         execution.ask_to_stop("pilot_disabled")
-    await _body(execution, execution.plan.workflow.steps, "", execution.scope)
+    await _body(execution, execution.plan.workflow.steps, execution.top)
     return await finish.settle(execution)
 
 
-async def _body(run: Run, body: Sequence[StepFields], prefix: str, scope: Scope) -> list[Result]:
+async def _body(run: Run, body: Sequence[StepFields], frame: Frame) -> list[Result]:
     """Run what is ready in a list of steps until nothing is; returns their results in order.
 
     Ready steps start in list order. A step is ready when all it depends on is terminal; it is
@@ -57,13 +57,12 @@ async def _body(run: Run, body: Sequence[StepFields], prefix: str, scope: Scope)
             and all(one in found and found[one].terminal for one in needs[step.id])
         ]
         if len(ready) == 1 and not running:  # the common chain needs no task
-            found[ready[0].id] = await _step(
-                run, ready[0], prefix, scope, _gone(needs, ready[0], found)
-            )
+            gone = _gone(needs, ready[0], found)
+            found[ready[0].id] = await _step(run, ready[0], frame, gone)
             continue
         for step in ready:
             gone = _gone(needs, step, found)
-            task = asyncio.ensure_future(_step(run, step, prefix, scope, gone))
+            task = asyncio.ensure_future(_step(run, step, frame, gone))
             running[task] = step
         if not running:
             return [found.get(step.id, Result(StepStatus.PENDING)) for step in body]
@@ -78,53 +77,60 @@ def _gone(needs: dict[str, frozenset[str]], step: StepFields, found: dict[str, R
     return bool(needed) and all(found[one].status is StepStatus.SKIPPED for one in needed)
 
 
-async def _step(run: Run, step: StepFields, prefix: str, scope: Scope, gone: bool) -> Result:  # noqa: FBT001
+async def _step(run: Run, step: StepFields, frame: Frame, gone: bool) -> Result:  # noqa: FBT001
     """Bring one step as far as it goes now: recorded results are reused, never run again."""
-    path = prefix + step.id
-    result = attempts.recall(run, step, path, scope)
+    path = frame.prefix + step.id
+    result = attempts.recall(run, step, path, frame.scope)
+    if result is not None and result.terminal:
+        _revisit(run, step, frame)
     if result is None:
-        if run.stop or run.failed:
+        if run.stop or frame.stopped:
             result = Result(StepStatus.PENDING)
         else:
-            result = await _fresh(run, step, path, scope, gone=gone)
+            result = await _fresh(run, step, frame, gone=gone)
     if result.status is StepStatus.FAILED and not result.tolerated:
-        result = await _recover(run, step, path, scope, result)
-    if result.status is StepStatus.FAILED and not result.tolerated:
-        run.failed = run.plan.workflow.policies.on_error == "stop"
-    run.note(step, path, result)
+        result = await _recover(run, step, frame, result)
+    if result.terminal:
+        result = run.closed(path, result)
+    elif result.status is StepStatus.FAILED and run.plan.workflow.policies.on_error == "stop":
+        frame.fail()
+    run.note(step, frame, result)
     return result
 
 
-async def _fresh(run: Run, step: StepFields, path: str, scope: Scope, *, gone: bool) -> Result:
+async def _fresh(run: Run, step: StepFields, frame: Frame, *, gone: bool) -> Result:
+    path = frame.prefix + step.id
     if gone:
         return await records.skip(run, step, path, ["Everything it depends on was skipped."])
     module = steps.load(step.type)
     if hasattr(module, "BODIES"):
-        return await _container(run, step, path, scope)
+        return await _container(run, step, frame)
     async with run.slots:
-        if run.stop or run.failed:
+        if run.stop or frame.stopped:
             return Result(StepStatus.PENDING)
         if hasattr(module, "TURNS"):
-            return await decisions.perform(run, step, path, scope)
-        return await attempts.perform(run, step, path, scope)
+            return await decisions.perform(run, step, frame)
+        return await attempts.perform(run, step, path, frame.scope)
 
 
-async def _container(run: Run, step: StepFields, path: str, scope: Scope) -> Result:
+async def _container(run: Run, step: StepFields, frame: Frame) -> Result:
     """Run the body that a step decided on; the decision is stored before the body starts."""
+    path = frame.prefix + step.id
     module = steps.load(step.type)
     latest = run.history.latest(path)
     decided = latest.input if latest is not None else None
     if decided is None or latest is None or latest.status is not StepStatus.RUNNING:
-        outcome = await attempts.decide(run, step, path, scope, decided)
+        outcome = await attempts.decide(run, step, path, frame.scope, decided)
         if isinstance(outcome, Result):
             return outcome
         decided = outcome.decided
-    results = await _body(run, module.body(step, decided), f"{path}/", scope)
+    catches = records.failure_rule(run, step) != "fail"
+    results = await _body(run, module.body(step, decided), frame.inner(path, catches=catches))
     child = _worst(results)
     if child is not None and child.status is StepStatus.FAILED:
         error = child.error or {}
         fault = StepError(ErrorClass(error.get("class", "internal")), str(error.get("message")))
-        return await records.fail(run, step, path, scope, fault)
+        return await records.fail(run, step, path, frame.scope, fault)
     if child is not None:
         return Result(child.status)
     done = [one.output for one in results if one.status is StepStatus.COMPLETED or one.tolerated]
@@ -142,13 +148,14 @@ def _worst(results: Sequence[Result]) -> Result | None:
     return None
 
 
-async def _recover(run: Run, step: StepFields, path: str, scope: Scope, result: Result) -> Result:
+async def _recover(run: Run, step: StepFields, frame: Frame, result: Result) -> Result:
     """Run the error branch of a failed step; its last output becomes the step's."""
     if not isinstance(step.on_error, Branch) or run.stop:
         return result
-    error = (result.error or {}) | {"step": step.id}
-    inner = scope.child(error=error)
-    results = await _body(run, step.on_error.branch, f"{path}/on_error/", inner)
+    path = frame.prefix + step.id
+    inner = frame.inner(path, f"{ON_ERROR}/")
+    inner.scope = frame.scope.child(error=(result.error or {}) | {"step": step.id})
+    results = await _body(run, step.on_error.branch, inner)
     child = _worst(results)
     if child is not None:
         return (
@@ -158,3 +165,26 @@ async def _recover(run: Run, step: StepFields, path: str, scope: Scope, result: 
         )
     done = [one.output for one in results if one.status is StepStatus.COMPLETED]
     return await records.recovered(run, step, path, done[-1] if done else None)
+
+
+def _revisit(run: Run, step: StepFields, frame: Frame) -> None:
+    """Note what is recorded inside a finished step: others may read it."""
+    path = frame.prefix + step.id
+    for segment, body in _entered(run, step, path):
+        inner = frame.inner(path, segment)
+        for one in body:
+            known = attempts.recall(run, one, inner.prefix + one.id, inner.scope)
+            if known is not None and known.terminal:
+                _revisit(run, one, inner)
+                run.note(one, inner, run.closed(inner.prefix + one.id, known))
+
+
+def _entered(run: Run, step: StepFields, path: str) -> Iterator[tuple[str, Sequence[StepFields]]]:
+    """Yield segment and steps of each list inside a step that was begun."""
+    module = steps.load(step.type)
+    if hasattr(module, "BODIES"):
+        decided = run.history.decided(path)
+        if decided is not None:
+            yield "", module.body(step, decided)
+    if isinstance(step.on_error, Branch):
+        yield f"{ON_ERROR}/", step.on_error.branch

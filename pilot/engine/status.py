@@ -69,7 +69,7 @@ class StepView:
     """What the status function has to know of one step."""
 
     status: StepStatus
-    tolerated: bool = False  # a failure that on_error continue covers
+    tolerated: bool = False  # it failed, or something inside it did, and the execution goes on
 
 
 def execution_status(  # noqa: PLR0911 -- one return per line of the rule
@@ -99,6 +99,6 @@ def execution_status(  # noqa: PLR0911 -- one return per line of the rule
         return _S.WAITING
     if untolerated:
         return _S.FAILED
-    if output_warned or StepStatus.FAILED in statuses:
+    if output_warned or any(view.tolerated for view in views):
         return _S.COMPLETED_WITH_ERRORS
     return _S.COMPLETED
