@@ -5,13 +5,14 @@ session. Errors are problem+json (pilot.web.errors).
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from datetime import date
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import flask
 from flask import Blueprint, Response, current_app, request
 from itsdangerous import BadSignature, URLSafeSerializer
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from spectree import Response as Answers
 from spectree import SecurityScheme, SpecTree
 from spectree.models import SecureType, SecuritySchemeData
@@ -41,10 +42,31 @@ LEVELS = {
 }
 
 
+WRITE_FAILURES = {409, 410, 413, 415}
+CHANGES = {"PUT", "PATCH", "DELETE"}  # of what was read before: by its ETag
+TAGGED: set[str] = set()  # ids of the operations whose answer has an ETag
+
+
+def _iso_day(value: Any) -> date:
+    """Return a day that is written out: a number would be read as seconds since 1970."""
+    if not isinstance(value, str):
+        raise ValueError("must be one day")  # noqa: TRY004 - pydantic turns this into a 422
+    return date.fromisoformat(value)
+
+
+Day = Annotated[date, PlainValidator(_iso_day, json_schema_input_type=date)]
+
+
 class Strict(BaseModel):
     """What a request may say; another member is refused by name."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Body(Strict):
+    """What a JSON body may say: "1" is no number there, as the description tells."""
+
+    model_config = ConfigDict(strict=True)
 
 
 class Page(Strict):
@@ -81,6 +103,7 @@ class _Plugin(FlaskPlugin):
 
         An operation without a model takes nothing: what nobody reads is refused too.
         """
+        key()
         args = get_multidict_items(request.args, query)
         is_sent = bool(request.content_length) or bool(request.get_data())
         body = request.get_json() if is_sent else {}
@@ -95,6 +118,12 @@ class _Plugin(FlaskPlugin):
 
     def validate_response(self, resp: Any, *_: Any) -> tuple[Response, None]:
         return flask.make_response(resp), None
+
+
+def _name(model: type[BaseModel]) -> str:
+    """Return how the description calls a model: by its part of the API and its own name."""
+    part = model.__module__.removeprefix(__name__).strip(".")
+    return f"{part.title().replace('_', '')}{model.__name__}"
 
 
 def _refuse(_request: Any, _answer: Any, error: Exception | None, *_: Any) -> None:
@@ -120,6 +149,8 @@ SPEC = SpecTree(
     title="Pilot",
     version="1",
     validation_error_model=Problem,
+    naming_strategy=_name,
+    nested_naming_strategy=lambda _parent, child: child,
     security_schemes=[
         SecurityScheme(
             name="token",
@@ -129,7 +160,7 @@ SPEC = SpecTree(
 )
 
 
-def operation(
+def operation(  # noqa: PLR0913 -- one keyword for each thing that the description tells
     bp: Blueprint,
     rule: str,
     *,
@@ -137,19 +168,31 @@ def operation(
     gives: type[BaseModel],
     method: Method = "GET",
     status: int = 200,
+    also: dict[int, type[BaseModel]] | None = None,
+    tagged: bool = False,
 ) -> Callable[[View], View]:
     """Register an operation: its permission, its models (by annotations `query`, `json`) and docs.
 
-    The view returns JSON data, or that and a status.
+    The view returns JSON data, or that and a status; `also` names other statuses than `status`,
+    `tagged` says that it gives an ETag and heeds it.
     """
+    failures = {400, 401, 403, 404, 422, 429, 503} | (set() if method == "GET" else WRITE_FAILURES)
+    if tagged and method in CHANGES:
+        failures |= {412, 428}
 
     def register(view: View) -> View:
-        permit(f"{bp.name}.{view.__name__}", LEVELS.get(scope, VIEW))
-        SCOPES[f"{bp.name}.{view.__name__}"] = str(scope)
-        failures = {f"HTTP_{code}": Problem for code in (400, 401, 403, 404, 409, 429)}
-        answers = Answers(**{f"HTTP_{status}": gives}, **failures)
+        endpoint, tag = f"{bp.name}.{view.__name__}", bp.name.removeprefix("api_")
+        permit(endpoint, LEVELS.get(scope, VIEW))
+        SCOPES[endpoint] = str(scope)
+        if tagged:
+            TAGGED.add(f"{tag}_{view.__name__}")
+        models: dict[int, type[BaseModel]] = dict.fromkeys(sorted(failures), Problem)
+        models |= (also or {}) | {status: gives}
         checked = SPEC.validate(
-            resp=answers, tags=[bp.name.removeprefix("api_")], security={"token": [str(scope)]}
+            resp=Answers(**{f"HTTP_{code}": model for code, model in models.items()}),
+            tags=[tag],
+            security={"token": [str(scope)]},
+            operation_id=f"{tag}_{view.__name__}",
         )(_answered(view))
         bp.add_url_rule(f"{PREFIX}{rule}", view.__name__, checked, methods=[method])
         return view

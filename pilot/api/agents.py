@@ -8,6 +8,7 @@ from flask import Blueprint, Response, current_app, request
 from pydantic import BaseModel, Field
 
 from pilot.api import (
+    Body,
     Page,
     Strict,
     for_all_agents,
@@ -28,6 +29,7 @@ from pilot.views import actor, json_answer, reading, signed_in
 
 bp = Blueprint("api_agents", __name__)
 SORT = "name"
+ONE = "/agents/<uuid:agent_id>"
 
 
 class ListQuery(Page):
@@ -44,13 +46,13 @@ class VersionsQuery(Strict):
     before: int = Field(rows.NEWEST, ge=1, le=rows.NEWEST, description="Older than this number.")
 
 
-class DocumentBody(Strict):
+class DocumentBody(Body):
     """A workflow document to check."""
 
     document: dict[str, Any]
 
 
-class NewBody(Strict):
+class NewBody(Body):
     """A new agent."""
 
     name: str = Field(min_length=1, max_length=120)
@@ -59,7 +61,7 @@ class NewBody(Strict):
     document: dict[str, Any] | None = None
 
 
-class ChangeBody(Strict):
+class ChangeBody(Body):
     """What is changed; the rest stays."""
 
     name: str = Field("", max_length=120)
@@ -69,7 +71,7 @@ class ChangeBody(Strict):
     active: bool | None = None
 
 
-class VersionBody(Strict):
+class VersionBody(Body):
     """A workflow and why it was changed."""
 
     document: dict[str, Any]
@@ -120,7 +122,9 @@ def index(query: ListQuery) -> dict[str, Any]:
     return listed(found, SORT, bound)
 
 
-@operation(bp, "/agents", scope=Scope.AGENTS_WRITE, gives=Agent, method="POST", status=201)
+@operation(
+    bp, "/agents", scope=Scope.AGENTS_WRITE, gives=Agent, method="POST", status=201, tagged=True
+)
 def create(json: NewBody) -> Any:
     """Make an agent of a document, or of a prompt alone."""
     for_all_agents()
@@ -129,14 +133,14 @@ def create(json: NewBody) -> Any:
     return _now(saved.agent_id, status=201)
 
 
-@operation(bp, "/agents/<uuid:agent_id>", scope=Scope.AGENTS_READ, gives=Agent)
+@operation(bp, ONE, scope=Scope.AGENTS_READ, gives=Agent, tagged=True)
 def read(agent_id: UUID) -> Any:
     """Return an agent with its newest workflow, as document and in words; 304 if it is known."""
     reach(agent_id)
     return _now(agent_id)
 
 
-@operation(bp, "/agents/<uuid:agent_id>", scope=Scope.AGENTS_WRITE, gives=Agent, method="PATCH")
+@operation(bp, ONE, scope=Scope.AGENTS_WRITE, gives=Agent, method="PATCH", tagged=True)
 def change(agent_id: UUID, json: ChangeBody) -> Any:
     """Change name, goal, prompt, tags or whether it is on; If-Match names what was read."""
     reach(agent_id)
@@ -155,7 +159,7 @@ def change(agent_id: UUID, json: ChangeBody) -> Any:
 
 @operation(
     bp,
-    "/agents/<uuid:agent_id>/versions",
+    f"{ONE}/versions",
     scope=Scope.AGENTS_WRITE,
     gives=Agent,
     method="POST",
@@ -198,7 +202,7 @@ def _told(agent: Any, version: Any) -> dict[str, Any]:
     }
 
 
-@operation(bp, "/agents/<uuid:agent_id>/versions", scope=Scope.AGENTS_READ, gives=Versions)
+@operation(bp, f"{ONE}/versions", scope=Scope.AGENTS_READ, gives=Versions)
 def versions(agent_id: UUID, query: VersionsQuery) -> dict[str, Any]:
     """List the versions of its workflow, the newest first."""
     reach(agent_id)

@@ -1,12 +1,11 @@
 """The audit trail, as far as the owner of the token may see it."""
 
-from datetime import date
 from typing import Any, Literal
 
 from flask import Blueprint
 from pydantic import BaseModel, Field
 
-from pilot.api import Page, for_all_agents, listed, operation, wanted
+from pilot.api import Day, Page, for_all_agents, listed, operation, wanted
 from pilot.engine.api_tokens import Scope
 from pilot.reports import audit as rows
 from pilot.views import reading
@@ -21,8 +20,8 @@ class ListQuery(Page):
     event: str | None = Field(None, max_length=80)
     severity: Literal["info", "warning", "critical"] | None = None
     object: str = Field("", max_length=80, description="The id of what it happened to.")
-    since: date | None = None
-    until: date | None = Field(None, description="The last day, UTC.")
+    since: Day | None = None
+    until: Day | None = Field(None, description="The last day, UTC.")
 
 
 class Listing(BaseModel):

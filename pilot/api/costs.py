@@ -1,6 +1,6 @@
 """Costs: what calls to models took in a period, grouped; sums of the ledger."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 from zoneinfo import available_timezones
 
@@ -8,7 +8,7 @@ from flask import Blueprint
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from pilot import db
-from pilot.api import Strict, for_all_agents, operation
+from pilot.api import Day, Strict, for_all_agents, operation
 from pilot.engine.api_tokens import Scope
 from pilot.reports import costs
 from pilot.reports.costs import Asked
@@ -22,8 +22,8 @@ Group = Literal["day", "model", "agent", "user", "role", "intent", "step_type", 
 class Query(Strict):
     """A period of whole days."""
 
-    since: date = Field(default_factory=lambda: db.now().date() - timedelta(days=29))
-    until: date = Field(default_factory=lambda: db.now().date(), description="The last day.")
+    since: Day = Field(default_factory=lambda: db.now().date() - timedelta(days=29))
+    until: Day = Field(default_factory=lambda: db.now().date(), description="The last day.")
     zone: str = Field("UTC", max_length=60, description="In which days begin.")
     group: Group = "day"
 

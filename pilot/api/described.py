@@ -6,12 +6,36 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app
 from flask.typing import ResponseReturnValue
+from spectree.utils import json_compatible_deepcopy
 
-from pilot.api import PREFIX, SPEC, public
+from pilot.api import CHANGES, PREFIX, SPEC, TAGGED, public
 from pilot.views import SIGNED_IN, json_answer, render, route
 
 bp = Blueprint("api_described", __name__)
 METHODS = ("get", "post", "put", "patch", "delete")
+PROBLEM = "application/problem+json"
+
+
+def _header(name: str, description: str, *, required: bool = False, **schema: Any) -> Any:
+    text = {"type": "string"} | schema
+    return {"name": name, "in": "header", "required": required} | {
+        "schema": text,
+        "description": description,
+    }
+
+
+KEY = _header(
+    "Idempotency-Key",
+    "The same key, operation and body within 24 h act once; another body is 422.",
+    minLength=1,
+    maxLength=255,
+    examples=["order-4711"],
+)
+MATCH = _header("If-Match", "The ETag that you read.", required=True, examples=['"3-1763.25"'])
+NONE_MATCH = _header("If-None-Match", "The ETag that you know: 304 if it still holds.")
+TAG = {"schema": {"type": "string"}, "description": "Names this state, for If-Match."}
+REQUEST_ID = {"schema": {"type": "string"}, "description": "Finds the log lines of the request."}
+RETRY_AFTER = {"schema": {"type": "integer"}, "description": "Seconds."}
 
 
 @public(bp, "/openapi.json")
@@ -47,8 +71,48 @@ class Operation:
 def describe() -> dict[str, Any]:
     """Return the OpenAPI document of the present application."""
     SPEC.app = current_app
-    found: dict[str, Any] = SPEC.spec
+    found: dict[str, Any] = json_compatible_deepcopy(SPEC.spec)
+    for methods in found["paths"].values():
+        for method, one in methods.items():
+            _tell_headers(method, one)
+            _tell_problems(one["responses"])
+            _tell_body(one, found["components"]["schemas"])
     return found
+
+
+def _tell_headers(method: str, one: dict[str, Any]) -> None:
+    """Add what requests and answers say in headers."""
+    if method == "post":
+        one["parameters"].append(KEY)
+    answers = one["responses"]
+    for answer in answers.values():
+        answer["headers"] = {"X-Request-Id": REQUEST_ID}
+    for code in {"429", "503"} & answers.keys():
+        answers[code]["headers"]["Retry-After"] = RETRY_AFTER
+    if one["operationId"] in TAGGED:
+        if method.upper() in CHANGES:
+            one["parameters"].append(MATCH)
+        for code in {"200", "201"} & answers.keys():
+            answers[code]["headers"]["ETag"] = TAG
+        if method == "get":
+            one["parameters"].append(NONE_MATCH)
+            answers["304"] = {"description": "Not Modified", "headers": {"ETag": TAG}}
+
+
+def _tell_problems(answers: dict[str, Any]) -> None:
+    """Give errors their own content type."""
+    for answer in answers.values():
+        content = answer.get("content", {})
+        schema = content.get("application/json", {}).get("schema", {})
+        if schema.get("$ref", "").endswith("/Problem"):
+            answer["content"] = {PROBLEM: content["application/json"]}
+
+
+def _tell_body(one: dict[str, Any], models: Mapping[str, Any]) -> None:
+    """Leave out the body where none is an empty object."""
+    schema = _schema(one.get("requestBody"), models)
+    if schema is not None and not schema.get("required"):
+        one["requestBody"]["required"] = False
 
 
 def _operations(found: Mapping[str, Any]) -> Iterator[Operation]:

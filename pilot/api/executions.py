@@ -6,7 +6,19 @@ from uuid import UUID
 from flask import Blueprint
 from pydantic import BaseModel, Field
 
-from pilot.api import Money, Page, Strict, key, listed, only_agents, operation, reach, wanted
+from pilot.api import (
+    Body,
+    Money,
+    Page,
+    Problem,
+    Strict,
+    key,
+    listed,
+    only_agents,
+    operation,
+    reach,
+    wanted,
+)
 from pilot.engine import budgets, executions, receipts, starts
 from pilot.engine.api_tokens import Scope
 from pilot.engine.status import ExecutionStatus
@@ -29,7 +41,7 @@ class ListQuery(Page):
     q: str = Field("", max_length=200, description="In the agent's name, the error, or an id.")
 
 
-class StartBody(Strict):
+class StartBody(Body):
     """What is started; a document in its place is refused."""
 
     mode: Literal["run", "test"] = "run"
@@ -51,7 +63,7 @@ class ReceiptQuery(Strict):
     kind: Literal["resume", "retry"] = "resume"
 
 
-class SeenBody(Strict):
+class SeenBody(Body):
     """The event sequence of the receipt that was read before."""
 
     sequence: int | None = Field(None, ge=0)
@@ -129,6 +141,7 @@ def index(query: ListQuery) -> dict[str, Any]:
     gives=Result,
     method="POST",
     status=202,
+    also={200: Result, 500: Result},
 )
 def start(agent_id: UUID, json: StartBody, query: StartQuery) -> Any:
     """Start an execution; the same Idempotency-Key and body within 24 h start once."""
@@ -171,7 +184,7 @@ def events(execution_id: UUID, query: EventsQuery) -> Any:
         return {"items": report.events(session, execution_id, query.after)}
 
 
-@operation(bp, f"{ONE}/receipt", scope=Scope.EXECUTIONS_READ, gives=Receipt)
+@operation(bp, f"{ONE}/receipt", scope=Scope.EXECUTIONS_READ, gives=Receipt, also={409: Problem})
 def receipt(execution_id: UUID, query: ReceiptQuery) -> Any:
     """Return what a resume or a retry would do; its sequence goes with the POST."""
     _reached(execution_id)

@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Blueprint, current_app
 from pydantic import BaseModel, Field
 
-from pilot.api import Money, Strict, for_all_agents, key, operation
+from pilot.api import Body, Money, for_all_agents, key, operation
 from pilot.engine.api_tokens import Scope
 from pilot.engine.forecast import forecast
 from pilot.engine.generation import drafts
@@ -17,19 +17,19 @@ bp = Blueprint("api_generations", __name__)
 ONE = "/generations/<uuid:generation_id>"
 
 
-class GoalBody(Strict):
+class GoalBody(Body):
     """What the agent shall do."""
 
     goal: str = Field(min_length=1, max_length=drafts.MAX_STORED_CHARACTERS)
 
 
-class AnswersBody(Strict):
+class AnswersBody(Body):
     """Answers to questions, by their ids."""
 
     answers: dict[str, str | list[str]]
 
 
-class AcceptBody(Strict):
+class AcceptBody(Body):
     """How the agent is called."""
 
     name: str = Field(min_length=1, max_length=120)

@@ -8,7 +8,7 @@ from flask import Flask, Response, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import InterfaceError, OperationalError
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
 from pilot import db
 from pilot.errors import (
@@ -39,6 +39,7 @@ class Problem:
     issues: tuple[Issue, ...] = ()
     present: Any = None  # what holds now, for who was late
     retry_after_s: int | None = None
+    allowed: tuple[str, ...] = ()  # methods, where another one was used
 
 
 PAGE = "errors/error.html"
@@ -52,7 +53,11 @@ KNOWN: dict[int, tuple[str, str, str]] = {
         "There is nothing here",
         "It never was, it was deleted, or it belongs to somebody else. Check the address.",
     ),
-    405: ("method_not_allowed", "Not this way", "Use the buttons of the page."),
+    405: (
+        "method_not_allowed",
+        "Not this way",
+        "Use the buttons of the page, or a method that it allows.",
+    ),
     409: ("conflict", "Somebody was faster", "Reload the page to see how it is now."),
     410: ("gone", "This is over", "The link or deadline has passed. Ask for a new one."),
     412: ("precondition", "It changed meanwhile", "Read it again, then change what holds now."),
@@ -95,6 +100,8 @@ def _from_pilot(error: PilotError) -> Problem:
 
 def _from_http(error: HTTPException) -> Problem:
     found = problem(error.code or 500)
+    if isinstance(error, MethodNotAllowed):
+        return replace(found, allowed=tuple(sorted(error.valid_methods or ())))
     if isinstance(error, CrossSiteError | CSRFError):
         title = "This form was not sent from here"
         return Problem(403, "cross_site", title, CROSS_SITE)
@@ -113,6 +120,8 @@ def answer(found: Problem) -> Response:
         response.headers["HX-Reswap"] = "innerHTML"
     else:
         response = render(PAGE, status=found.status, problem=found, error_id=error_id)
+    if found.allowed:
+        response.headers["Allow"] = ", ".join(found.allowed)
     if found.retry_after_s is not None:
         response.headers["Retry-After"] = str(found.retry_after_s)
     elif found.status == 503:
