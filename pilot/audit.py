@@ -19,6 +19,7 @@ from pilot.errors import BadJsonError
 from pilot.redaction import redact
 
 MAX_LINE_BYTES = 32 * 1024 * 1024
+EMPTY = "{}"  # a record that was pruned: its place and its hashes stay
 SYSTEM = "system"  # the chain of everything that belongs to no execution
 
 SOC2 = ("SOC2",)
@@ -76,6 +77,8 @@ class Event(Enum):
     PROVIDER_KEY_SET = ("warning", SOC2)
     PROVIDER_KEY_REMOVED = ("warning", SOC2)
     SECRETS_ROTATED = ("warning", SOC2)
+    AUDIT_PRUNED = ("warning", SOC2)
+    DATA_PRUNED = ("warning", BOTH)
     BACKUP_CREATED = ("info", SOC2)
     BACKUP_RESTORED = ("critical", SOC2)
     SETTINGS_API_KEY_CREATED = ("critical", SOC2)
@@ -193,14 +196,21 @@ class Marks:
 NO_MARKS = Marks({}, "")
 AT = slice(len('{"at":"'), len('{"at":"2026-01-01T00:00:00.000000Z'))  # of a record
 
-Link = tuple[int, str, bytes, bytes]  # seq, record, prev, hash
+Link = tuple[int, str | None, bytes, bytes]  # seq, record (None: emptied, and told), prev, hash
 Head = tuple[int, bytes]  # seq and hash of the newest link
 
-# One statement, so one moment: records that are appended meanwhile look like no tampering.
+# One statement, so one moment: records that are appended meanwhile look like no tampering. A record
+# may be emptied if one on the system's chain tells it, which itself is never emptied.
 LINKS = """
+WITH told AS MATERIALIZED (
+  SELECT r ->> 0 AS chain, (r ->> 1)::bigint AS first, (r ->> 2)::bigint AS last
+    FROM audit p, json_array_elements(p.record::json #> '{{details,emptied}}') AS r
+   WHERE p.event = 'AUDIT_PRUNED')
 SELECT coalesce(a.chain, h.chain) AS chain, a.seq, a.record, a.prev, a.hash,
+       a.record = '{{}}' AND t.chain IS NOT NULL AS emptied,
        h.seq AS head_seq, h.hash AS head_hash
   FROM audit a FULL JOIN audit_head h ON h.chain = a.chain
+  LEFT JOIN told t ON t.chain = a.chain AND a.seq BETWEEN t.first AND t.last
  {where} ORDER BY coalesce(a.chain, h.chain), a.seq
 """
 
@@ -238,9 +248,13 @@ def _verify_rows(chain: str, rows: Iterator[Any], marks: Marks) -> tuple[int, Fa
         is_known = first.head_seq or chain in marks.heads
         return 0, _missing([chain])[0] if is_known else None
     head = None if first.head_seq is None else (first.head_seq, bytes(first.head_hash))
-    links = ((row.seq, row.record, bytes(row.prev), bytes(row.hash)) for row in rows)
-    one = (first.seq, first.record, bytes(first.prev), bytes(first.hash))
-    return verify_chain(chain, chain_of((one,), links), head, marks)
+    links = (_link(row) for row in chain_of((first,), rows))
+    return verify_chain(chain, links, head, marks)
+
+
+def _link(row: Any) -> Link:
+    line = None if row.emptied else row.record
+    return row.seq, line, bytes(row.prev), bytes(row.hash)
 
 
 def verify_chain(
@@ -253,16 +267,20 @@ def verify_chain(
     for place, (seq, line, prev, link) in enumerate(links, start=1):
         if seq != place:
             return place, Fault(chain, place, "a record is missing")
-        if prev != previous or hashlib.sha256(prev + line.encode()).digest() != link:
+        if prev != previous or (line is not None and _hash(prev, line) != link):
             return place, Fault(chain, seq, "the record was changed")
         if marked.get(seq, link) != link:
             return place, Fault(chain, seq, "it or one before it differs from its anchor")
-        if seq > last and line[AT] < marks.horizon:
+        if line is not None and seq > last and line[AT] < marks.horizon:
             return place, Fault(chain, seq, "the record is in no anchor, but older than the last")
         previous = link
     if head is None or head != (place, previous) or place < last:
         return place, Fault(chain, place + 1, "the end of the chain was cut off")
     return place, None
+
+
+def _hash(prev: bytes, line: str) -> bytes:
+    return hashlib.sha256(prev + line.encode()).digest()
 
 
 def bundle(session: Session) -> Iterator[str]:
@@ -307,10 +325,31 @@ def verify_bundle(lines: Iterable[str], marks: Marks = NO_MARKS) -> tuple[int, l
         except (BadJsonError, KeyError, TypeError, ValueError) as error:
             raise BadJsonError(f"Line {number} is not of an exported audit trail.") from error
     count, faults = 0, []
+    told = _told(chains.get(SYSTEM, []))
     for chain in sorted(chains.keys() | heads.keys()):
-        read, fault = verify_chain(chain, chains.get(chain, []), heads.get(chain), marks)
+        links = _with_emptied(chains.get(chain, []), told.get(chain, []))
+        read, fault = verify_chain(chain, links, heads.get(chain), marks)
         if chain not in chains and fault is not None:
             [fault] = _missing([chain])
         count += read
         faults += [fault] if fault else []
     return count, faults + _missing(marks.heads.keys() - chains.keys() - heads.keys())
+
+
+def _told(links: Iterable[Link]) -> dict[str, list[tuple[int, int]]]:
+    """Return which records the system's chain says were emptied: ranges of seq, by chain."""
+    ranges: dict[str, list[tuple[int, int]]] = {}
+    for _, line, _, _ in links:
+        if line is None or Event.AUDIT_PRUNED.name not in line:
+            continue
+        facts = strictjson.loads(line, max_bytes=MAX_LINE_BYTES)
+        if facts.get("event") == Event.AUDIT_PRUNED.name:
+            for chain, first, last in facts["details"]["emptied"]:
+                ranges.setdefault(chain, []).append((first, last))
+    return ranges
+
+
+def _with_emptied(links: Iterable[Link], told: Sequence[tuple[int, int]]) -> Iterator[Link]:
+    for seq, line, prev, link in links:
+        emptied = line == EMPTY and any(first <= seq <= last for first, last in told)
+        yield seq, None if emptied else line, prev, link

@@ -137,6 +137,8 @@ def retry_failed(
         if _done_before(session, user_id, key, "execution.retry", execution_id):
             return
         row = _locked(session, execution_id, RETRYABLE, "retried")
+        if row.pruned_at is not None:
+            raise ConflictError("Its outputs were deleted after a while: start a new execution.")
         _agent_exists(session, row)
         _fresh_receipt(row, seen_seq)
         again = session.execute(

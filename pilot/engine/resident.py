@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -16,9 +17,10 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from pilot import db, progress
+from pilot.audit import Actor
 from pilot.config import Config
 from pilot.egress import Egress
-from pilot.engine import anchors, catalogue, outbox, rollups, runner
+from pilot.engine import anchors, catalogue, outbox, retention, rollups, runner
 from pilot.engine.checkpoints import Writer
 from pilot.engine.document import parse
 from pilot.engine.generation import asking
@@ -44,6 +46,7 @@ LOOK_EVERY_S = 1.0
 RELAY_EVERY_S = 1.0
 ROLL_UP_EVERY_S = 60.0
 ANCHOR_EVERY_S = 10.0  # a look; an anchor follows after enough time or rows
+PRUNE_AFTER_S, PRUNE_EVERY_S = 600.0, 86_400.0  # the first time after a start, and then
 MAX_GENERATIONS = 4  # at a time: they wait for models in threads
 REFILL_S = 0.01
 RECOUNT_EVERY_S = 10.0
@@ -117,7 +120,7 @@ class Resident:
 
     def _main(self) -> None:
         asyncio.set_event_loop(self._loop)
-        regular = (self._relay(), self._roll_up(), self._anchor())
+        regular = (self._relay(), self._roll_up(), self._anchor(), self._prune())
         chores = (self._look(), self._tell(), self._generate(), *regular)
         resident = [self._loop.create_task(chore) for chore in chores]
         self._loop.run_forever()
@@ -307,6 +310,16 @@ class Resident:
             except (PilotError, SQLAlchemyError, OSError) as error:
                 log.warning("anchor_failed", error=type(error).__name__)
             await asyncio.sleep(ANCHOR_EVERY_S)
+
+    async def _prune(self) -> None:
+        """Delete daily what the settings keep no longer."""
+        await asyncio.sleep(PRUNE_AFTER_S)
+        while not self._draining:
+            try:
+                await self._in_thread(partial(retention.prune, by=Actor("worker")))
+            except (PilotError, SQLAlchemyError) as error:
+                log.warning("prune_failed", error=type(error).__name__)
+            await asyncio.sleep(PRUNE_EVERY_S)
 
     async def _generate(self) -> None:
         """Ask models for goals that wait, each in a thread."""

@@ -30,7 +30,10 @@ class AuditHead(Base):
 
 
 class AuditEntry(Base):
-    """One link: hash = SHA-256(prev, record). Search columns come from the record itself."""
+    """One link: hash = SHA-256(prev, record), also when the record was emptied.
+
+    Search columns come from the record itself.
+    """
 
     __tablename__ = "audit"
     __table_args__ = (
@@ -45,4 +48,6 @@ class AuditEntry(Base):
     record: Mapped[str] = mapped_column(Text)
     prev: Mapped[bytes] = mapped_column(LargeBinary)
     hash: Mapped[bytes] = mapped_column(LargeBinary)
-    event: Mapped[str] = mapped_column(Text, Computed("record::json ->> 'event'", persisted=True))
+    event: Mapped[str] = mapped_column(  # "" of an emptied record
+        Text, Computed("coalesce(record::json ->> 'event', '')", persisted=True)
+    )

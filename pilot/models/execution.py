@@ -32,6 +32,11 @@ class Execution(Base):
         Index("execution_by_status", "owner_id", "status", "id"),
         Index("execution_by_agent", "agent_id", "id"),
         Index("execution_by_time", "created_at"),
+        Index(
+            "execution_unpruned",
+            "finished_at",
+            postgresql_where=text("pruned_at IS NULL AND finished_at IS NOT NULL"),
+        ),
         Index("execution_live", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
     )
 
@@ -78,6 +83,7 @@ class Execution(Base):
     created_at: Mapped[CreatedAt]
     started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    pruned_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # see retention
 
 
 class StepExecution(Base):

@@ -52,8 +52,9 @@ class Filters:
 
 
 def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
-    """Return one page of records, each with its members apart."""
+    """Return one page of records, each with its members apart; emptied ones are left out."""
     conditions, values = _conditions(filters)
+    conditions.append("a.event <> ''")
     found = fetch(session, SOURCE, conditions, values, wanted)
     return Listed([_apart(row) for row in found.rows], found.total, found.next)
 

@@ -5,6 +5,7 @@ from pilot.settings.definitions import Definition
 SWITCHES = "Switches"
 LIMITS = "Engine limits"
 NOTIFICATIONS = "Notifications"
+RETENTION = "Retention"
 PRIVACY = "Privacy"
 
 DEFINITIONS = (
@@ -68,5 +69,62 @@ DEFINITIONS = (
         "On: mail addresses, telephone, account (IBAN) and card numbers are hidden in whatever is "
         "written from then on: audit, timeline, logs, prompts, errors, exports, notices. Inputs "
         "and outputs of steps stay. Every process follows within 5 seconds.",
+    ),
+    Definition(
+        "retention_execution_days",
+        int,
+        90,
+        RETENTION,
+        "Timelines and outputs",
+        "How long timeline, inputs and outputs of the steps of an ended execution are kept; its "
+        "costs, statuses and audit records stay.",
+        "days",
+        1,
+        3_650,
+    ),
+    Definition(
+        "retention_call_days",
+        int,
+        400,
+        RETENTION,
+        "Calls to models",
+        "Older calls are deleted by whole days; the sums of each day stay, so costs of old months "
+        "stay true.",
+        "days",
+        31,
+        3_650,
+    ),
+    Definition(
+        "retention_audit_days",
+        int,
+        365,
+        RETENTION,
+        "Audit records",
+        "Older records are emptied; the chains still verify.",
+        "days",
+        30,
+        3_650,
+    ),
+    Definition(
+        "retention_critical_days",
+        int,
+        2_555,
+        RETENTION,
+        "Critical audit records",
+        "The same for records of severity critical.",
+        "days",
+        30,
+        3_650,
+    ),
+    Definition(
+        "retention_session_days",
+        int,
+        30,
+        RETENTION,
+        "Sessions",
+        "Ended sessions, with address and browser, are deleted after so long.",
+        "days",
+        1,
+        365,
     ),
 )

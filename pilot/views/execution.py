@@ -116,7 +116,7 @@ def _actions(shown: Shown) -> dict[str, bool]:
     return {
         "pause": may and status in PAUSABLE and not asked,
         "resume": may and status in RESUMABLE and not open_questions,
-        "retry": may and status in RETRYABLE,
+        "retry": may and status in RETRYABLE and shown.row.pruned_at is None,
         "budget": may and status in RAISABLE and shown.row.budget_usd is not None,
         "cancel": may and status in CANCELLABLE and shown.row.cancel_requested_at is None,
         "answer": may and status in ANSWERABLE,

@@ -60,7 +60,9 @@ def finished(database, agent, world, **inputs):
 
 
 @pytest.mark.capability(22, 35, 36)
-def test_every_step_has_a_row_untaken_branches_too(worker, database, world, agent, operator):
+def test_every_step_has_a_row_untaken_branches_too(
+    worker, database, world, agent, operator, superuser
+):
     execution = finished(database, agent, world, amount=5)
     page = operator.get(f"/executions/{execution}").text
     twin = operator.get(f"/executions/{execution}.json").json
@@ -75,6 +77,9 @@ def test_every_step_has_a_row_untaken_branches_too(worker, database, world, agen
     assert all(f"?step={step['path']}" in page for step in twin["steps"])
     assert "4 of 5 steps done" in page
     assert "/cancel" not in page
+    superuser.execute("UPDATE execution SET pruned_at = pilot_now()")
+    page = operator.get(f"/executions/{execution}").text
+    assert "Its timeline and outputs were deleted" in page
 
 
 @pytest.mark.capability(22)

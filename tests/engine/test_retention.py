@@ -1,0 +1,155 @@
+"""Retention: what is old goes, chains and the costs of old months stay true."""
+
+import hashlib
+
+import psycopg
+import pytest
+
+from pilot import audit, cli, db, settings
+from pilot.audit import Actor
+from pilot.engine import executions, retention, rollups
+from pilot.engine.anchors import FILE, Anchors, check
+from pilot.errors import ConflictError
+from tests.engine import worker_process as wp
+from tests.reports.ledger_rows import book
+from tests.reports.test_rollups import LINES
+
+BY = Actor("cli:test")
+SET = {"id": "one", "type": "transform", "operation": "set", "config": {"value": "canary"}}
+
+
+@pytest.fixture
+def days(superuser):
+    """Give a function that moves the database's clock."""
+
+    def move(count):
+        superuser.execute(
+            "CREATE OR REPLACE FUNCTION pilot_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS"
+            f" $$ SELECT clock_timestamp() + interval '{count} days' $$"
+        )
+
+    return move
+
+
+@pytest.fixture
+def ended(world, superuser):
+    """Give an execution that failed today, with a timeline and outputs, and two calls."""
+    wp.switch_on()
+    owner = world.operator.id
+    execution = wp.start(wp.make_agent(owner, [SET]), owner)
+    superuser.execute(
+        "INSERT INTO step_execution (execution_id, path, attempt, owner_id, type, status, output, "
+        "fence, started_at) VALUES (%s, 'one', 1, %s, 'transform', 'failed', '\"canary\"', 1, "
+        "pilot_now())",
+        [execution, owner],
+    )
+    superuser.execute(
+        "UPDATE execution SET status = 'failed', finished_at = pilot_now(), output = '\"canary\"'"
+    )
+    for _ in range(2):
+        book(superuser, owner, execution_id=execution)
+    world.operator.sign_in()
+    return execution
+
+
+def faults():
+    with db.reading(None, sees_all=True) as session:
+        return audit.verify(session)[1]
+
+
+@pytest.mark.capability(227)
+def test_each_kind_goes_after_its_own_time(ended, world, superuser, days, tmp_path):
+    before = superuser.execute("SELECT count(*) FROM audit").fetchone()[0]
+    assert set(retention.due().values()) == {0}
+    assert set(retention.prune(by=BY).values()) == {0}
+    Anchors(tmp_path).append()
+
+    days(31)
+    assert retention.prune(by=BY)["sessions"] == 1
+    days(91)
+    assert retention.due() == {"executions": 1, "calls": 0, "audit records": 0, "sessions": 0}
+    assert retention.prune(by=BY, batch=1)["executions"] == 1
+    kept = superuser.execute("SELECT status, output, pruned_at FROM execution").fetchone()
+    assert kept[:2] == ("failed", None)
+    assert superuser.execute("SELECT count(*) FROM event").fetchone() == (0,)
+    assert superuser.execute("SELECT output FROM step_execution").fetchone() == (None,)
+    with pytest.raises(ConflictError, match="start a new execution"):
+        executions.retry_failed(ended, by=BY, user_id=world.operator.id)
+
+    settings.change("retention_call_days", 31, by=BY)
+    days(33)
+    assert retention.prune(by=BY)["calls"] == 0  # their day has no sums yet
+    while rollups.roll_up():
+        pass
+    sums = superuser.execute(LINES).fetchone()
+    assert sums[1] == 2
+    assert retention.prune(by=BY, batch=1)["calls"] == 2
+    assert superuser.execute("SELECT count(*) FROM call").fetchone() == (0,)
+    while rollups.roll_up():
+        pass
+    assert superuser.execute(LINES).fetchone() == sums
+
+    days(366)
+    assert retention.prune(by=BY)["audit records"] > 0
+    emptied = superuser.execute("SELECT count(*) FROM audit WHERE record = '{}'").fetchone()[0]
+    assert 0 < emptied < before + 9  # critical ones stay for seven years
+    assert faults() == []
+    with (tmp_path / FILE).open() as file, db.reading(None, sees_all=True) as session:
+        assert audit.verify(session, marks=check(file).marks)[1] == []
+        lines = list(audit.bundle(session))
+    assert audit.verify_bundle(lines)[1] == []
+
+
+def test_an_emptied_record_that_nothing_tells_of_is_tampering(ended, superuser, days):
+    days(366)
+    assert retention.prune(by=BY, batch=3)["audit records"] > 3
+    superuser.execute("SET session_replication_role = replica")
+    superuser.execute(
+        "UPDATE audit SET record = '{}' WHERE (chain, seq) = (SELECT chain, seq FROM audit "
+        "WHERE event = 'AUDIT_PRUNED' ORDER BY seq LIMIT 1)"
+    )
+    assert "the record was changed" in {fault.reason for fault in faults()}
+    with db.reading(None, sees_all=True) as session:
+        lines = list(audit.bundle(session))
+    assert "the record was changed" in {one.reason for one in audit.verify_bundle(lines)[1]}
+
+
+ATTACKS = (
+    "UPDATE audit SET record = '{}'",
+    "SELECT empty_records('{system}', '{1}', 'x', '{}')",
+    "SELECT audit_prune(0, 0, 100)",
+    "DELETE FROM call",
+)
+
+
+@pytest.mark.capability(227)
+def test_the_application_cannot_empty_what_is_not_old(ended, database):
+    denied = (psycopg.errors.InsufficientPrivilege, psycopg.errors.CheckViolation)
+    options = {"options": "-c role=pilot_app", "autocommit": True}
+    with psycopg.connect(db.dsn(database), **options) as connection:
+        for attack in ATTACKS:
+            with pytest.raises(denied):
+                connection.execute(attack)
+
+
+def test_links_of_emptied_records_are_still_checked():
+    first, second = hashlib.sha256(b"one").digest(), hashlib.sha256(b"two").digest()
+    links = [(1, None, b"", first), (2, None, second, second)]
+    assert audit.verify_chain("system", links, (2, second))[1].seq == 2
+
+
+def test_the_command_says_what_would_go_and_deletes_only_when_told(
+    ended, database, redis_url, monkeypatch, capsys, days
+):
+    monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    settings.change("retention_execution_days", 10, by=BY)
+    days(11)
+    for _ in range(2):
+        assert cli.main(["prune", "--dry-run"]) == 0
+        assert "Would go: 1 executions, 0 calls" in capsys.readouterr().out
+    assert cli.main(["prune"]) == 0
+    assert "Pruned: 1 executions" in capsys.readouterr().out
+    with db.reading(None, sees_all=True) as session:
+        told = [line for line in audit.bundle(session) if "DATA_PRUNED" in line]
+    assert len(told) == 1
