@@ -79,6 +79,8 @@ class Event(Enum):
     SECRETS_ROTATED = ("warning", SOC2)
     AUDIT_PRUNED = ("warning", SOC2)
     DATA_PRUNED = ("warning", BOTH)
+    SECRET_SET = ("warning", SOC2)
+    SECRET_DELETED = ("warning", SOC2)
     BACKUP_CREATED = ("info", SOC2)
     BACKUP_RESTORED = ("critical", SOC2)
     SETTINGS_API_KEY_CREATED = ("critical", SOC2)

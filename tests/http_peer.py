@@ -88,6 +88,18 @@ class Peer(BaseHTTPRequestHandler):
         while not self.server.stopped.wait(0.05):
             self.wfile.write(b".")
 
+    def answer_echo(self):
+        """Tell what came, in two pieces that part the body in its middle."""
+        *_, headers, body = self.server.seen[-1]
+        told = headers.get("Authorization", "").encode() + b" " + body
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; charset=utf-16-le")
+        self.end_headers()
+        told = told.decode().encode("utf-16-le")
+        for part in (told[: len(told) // 2], told[len(told) // 2 :]):
+            self.wfile.write(part)
+            self.wfile.flush()
+
     def answer_cut(self):
         self.send_response(200)
         self.send_header("Content-Length", "100")

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ import httpcore2
 import httpx2
 
 from pilot.egress.dialling import BLOCKED, Dialler, refusal
+from pilot.egress.handles import HANDLE, Secret, filled
 from pilot.egress.wire import Wire
 from pilot.errors import ErrorClass, StepError
 
@@ -92,6 +93,15 @@ class Egress:
         self._allow = frozenset(entry.strip().lower() for entry in allow)
         self._follows = follows
         self._report = report
+        self._secrets: Mapping[str, Secret] = {}
+
+    def with_secrets(self, secrets: Mapping[str, Secret]) -> "Egress":
+        """Return a client that fills these in for their handles, as a request leaves."""
+        if not secrets:
+            return self
+        filling = Egress(self._allow, follows=self._follows, report=self._report)
+        filling._secrets = dict(secrets)
+        return filling
 
     def request(
         self,
@@ -176,6 +186,8 @@ class Egress:
             if method not in _METHODS:
                 raise refusal(f"The method {method[:20]!r} is not supported.")
             _check_headers(headers)
+            if HANDLE.search(url):
+                raise refusal("An address must not hold a secret: it is written to many logs.")
             return _Hop(method, _parse(url), dict(headers), content)
         except StepError as error:
             self._tell(Traffic(method[:20], "", blocked=error.message))
@@ -185,6 +197,8 @@ class Egress:
         origin = f"{hop.url.scheme}://{_authority(hop.url)}"
         try:
             self._check_port(hop.url, WEB_PORTS)
+            if self._secrets:
+                hop = self._filled(hop)
             reply = _exchange(hop, self._dialler(hop.url, ends), max_bytes)
         except StepError as error:
             if error.remote_code == BLOCKED:
@@ -192,6 +206,14 @@ class Egress:
             raise
         self._tell(Traffic(hop.method, origin, reply.status))
         return reply
+
+    def _filled(self, hop: _Hop) -> _Hop:
+        authority = _authority(hop.url).lower()
+        headers, content = filled(hop.headers, hop.content, self._secrets, authority)
+        if hop.url.scheme == "http" and not self._is_open(hop.url):
+            raise refusal("A secret would travel in the clear: call an https address.")
+        _check_headers(headers)
+        return replace(hop, headers=headers, content=content)
 
     def _follow(self, hop: _Hop, reply: Reply) -> _Hop:
         """Apply RFC 9110, 15.4, but never carry a body or an effect to another origin."""

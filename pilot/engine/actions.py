@@ -5,8 +5,8 @@ from typing import Any
 
 import structlog
 
-from pilot import plugins
-from pilot.engine import rules
+from pilot import plugins, redaction
+from pilot.engine import rules, secret_handles, secret_sinks
 from pilot.engine.history import Attempt
 from pilot.engine.outcomes import StepContext
 from pilot.engine.references import compile_template
@@ -49,11 +49,15 @@ def resolve(
         "params",
         lambda: compile_template(params, formats=formats, html_steps=context.html_steps),
     )
-    return accept(name, template.evaluate(context.scope), context)
+    return accept(name, template.evaluate(context.scope), context, written=params)
 
 
-def accept(name: str, given: Any, context: StepContext) -> dict[str, Any]:
+def accept(
+    name: str, given: Any, context: StepContext, *, written: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Return parameters as they are, checked by the action's schema and rules.
+
+    `written` are those of the workflow: secrets are named there, never by a model or by data.
 
     Raises:
         StepError: unknown or not granted (class config), or what is wrong (class input).
@@ -63,6 +67,7 @@ def accept(name: str, given: Any, context: StepContext) -> dict[str, Any]:
     if issues:
         text = "; ".join(f"{one.path.lstrip('/')}: {one.message}" for one in issues[:5])
         raise StepError(ErrorClass.INPUT, f"{name} cannot be called: {text}")
+    secret_sinks.refuse(name, written, given)
     rules.refuse(action, given, context)
     checked: dict[str, Any] = given
     return checked
@@ -94,13 +99,15 @@ def perform(
         PluginError: the action failed.
     """
     action = find(name, context)
+    named = secret_sinks.names(name, attempt.input)
+    secrets = secret_handles.opened(context.owner_id, named) if named else {}
     call = Call(
         key=str(attempt.key),
         deadline=time.monotonic() + timeout_s,
         zone=context.scope.zone,
         folder=context.resources.folder(context.owner_id),
         owner_email=context.execution["owner_email"],
-        http=context.resources.egress,
+        http=context.resources.egress.with_secrets(secrets),
         log=log.bind(action=name),
     )
     call.folder.mkdir(parents=True, exist_ok=True)
@@ -108,4 +115,6 @@ def perform(
         applied = plugins.was_applied(action, attempt.input, call)
         if applied is not None:
             return applied
-    return plugins.perform(action, attempt.input, call)
+    output = plugins.perform(action, attempt.input, call)
+    # A receiver may send a secret back: it goes no further than this.
+    return redaction.without_known(output) if secrets else output

@@ -13,7 +13,7 @@ from pilot.engine.conditions import compile_condition
 from pilot.engine.expressions import Compiled
 from pilot.engine.faults import Faults, Read
 from pilot.engine.outline import bodies
-from pilot.engine.pointers import pointer
+from pilot.engine.pointers import pointer, texts
 from pilot.engine.references import compile_field, compile_template
 from pilot.engine.step_fields import Kind, StepFields
 from pilot.engine.transforms import Pipeline, compile_operations
@@ -77,18 +77,6 @@ def reads(step: dict[str, Any]) -> frozenset[Read]:
             if isinstance(inner, dict):
                 found |= reads(inner)
     return found
-
-
-def texts(value: type_json, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield path and text of every text in a JSON value."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from texts(inner, path + pointer(key))
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from texts(inner, f"{path}/{number}")
 
 
 def step_ids(paths: frozenset[Read]) -> Iterator[str]:

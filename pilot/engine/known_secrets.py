@@ -13,10 +13,7 @@ from pilot.errors import ConfigError, PilotError
 log = structlog.get_logger()
 
 EVERY_S = 5.0
-SEALED = text(
-    "SELECT 'provider' AS place, name AS row_id, key_version AS version,"
-    " NULL::text AS owner_id, sealed FROM provider WHERE sealed IS NOT NULL"
-)
+SEALED = text("SELECT * FROM known_secrets()")
 
 
 class _Process:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from pilot.egress.handles import HANDLE
 from pilot.engine.expressions import Compiled, Expression, Scope, compile_expression
 from pilot.engine.expressions.texts import as_text
 from pilot.engine.expressions.tokens import MAX_CHARACTERS
@@ -19,7 +20,6 @@ from pilot.errors import ErrorClass, ExpressionError
 Formats = Mapping[tuple[str, ...], str]
 MAX_TEXT = 1_000_000
 MAX_CODE = 4 * MAX_CHARACTERS  # searched for the }} of one expression
-_SECRET = re.compile(r"\{\{secret:[A-Za-z0-9_.-]{1,100}\}\}")
 # Quoted text may hold }}. Nothing is tried twice (++, ?>), so that hostile text takes no time.
 _CODE = re.compile(
     r"""\{\{((?>'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+"|(?!\}\}).)*+)\}\}""", re.DOTALL
@@ -122,6 +122,20 @@ def _reads(parts: Any) -> frozenset[tuple[str | int, ...]]:
     return frozenset().union(*(part.reads for part in parts))
 
 
+def handles(text: str) -> list[str]:
+    """Return the names of the secrets that stand in a template itself, not in its expressions.
+
+    Raises:
+        ExpressionError: an expression in it is not right.
+    """
+    names, at = [], 0
+    while at < len(text):
+        piece, at = _piece(text, at)
+        found = HANDLE.fullmatch(piece) if isinstance(piece, str) else None
+        names += [found[1]] if found else []
+    return names
+
+
 def _text_template(
     text: str, escape: str | None, html_steps: frozenset[str] = frozenset()
 ) -> Compiled:
@@ -145,7 +159,7 @@ def _piece(text: str, at: int) -> tuple[str | Expression, int]:
         return text[at : start - 1] + "{{", start + 2
     if start > at:
         return text[at:start], start
-    secret = _SECRET.match(text, start)
+    secret = HANDLE.match(text, start)
     if secret is not None:
         return secret.group(), secret.end()
     found = _CODE.match(text, start, start + MAX_CODE)

@@ -13,7 +13,7 @@ import re2
 from pilot.redaction import known, personal
 from pilot.redaction.known import know, learn
 
-__all__ = ["hide_personal_data", "know", "learn", "redact", "redact_event"]
+__all__ = ["hide_personal_data", "know", "learn", "redact", "redact_event", "without_known"]
 
 JsonValue = Any
 
@@ -63,6 +63,18 @@ def redact(value: JsonValue) -> JsonValue:
             return [redact(member) for member in value]
         case str():
             return _text(value)
+    return value
+
+
+def without_known(value: JsonValue) -> JsonValue:
+    """Return a copy of `value` without the secrets that this process knows; all else stays."""
+    match value:
+        case dict():
+            return {known.hide(key): without_known(member) for key, member in value.items()}
+        case list() | tuple():
+            return [without_known(member) for member in value]
+        case str():
+            return known.hide(value)
     return value
 
 

@@ -18,6 +18,7 @@ from pilot.engine.validation import (
     repairing,
     reshaping,
     results,
+    secrets,
 )
 from pilot.engine.validation.context import Context
 from pilot.engine.validation.repairing import Repaired, apply_fix
@@ -37,6 +38,7 @@ _CHECKS = (
     models.check,
     effects.check,
     results.check,
+    secrets.check,
 )
 
 

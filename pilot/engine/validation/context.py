@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from pilot.engine import fields, graph
+from pilot.engine import fields, graph, pointers
 from pilot.engine.catalogue import Action, Catalogue
 from pilot.engine.faults import Read
 from pilot.engine.fields import Compilation, Written
@@ -70,7 +70,7 @@ class Context:
             for node in self.nodes
             for one in fields.written(node.step)
         ]
-        for path, text in fields.texts(self.document.get("output"), "/output"):
+        for path, text in pointers.texts(self.document.get("output"), "/output"):
             if "{{" in text:
                 one = Written(path, Kind.TEMPLATE, text)
                 found.append(Use(None, path, one, fields.compiled(one)))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from pilot.engine import fields, graph
+from pilot.engine import fields, graph, pointers
 from pilot.engine.outline import Node
 from pilot.engine.validation import flow, parameters, types
 from pilot.engine.validation.context import Context, Use
@@ -109,14 +109,14 @@ def _is_guarded(context: Context, node: Node, use: Use) -> bool:
         fresh = {n for one in known for n in fields.step_ids(context.reads(one))} - sources
     conditions = [one.step.get("execute_if") for one in [node, *node.containers]]
     conditions += [one.step.get(key) for one in node.containers for key in ("condition", "value")]
-    texts = [text for one in conditions if one is not None for _, text in fields.texts(one)]
+    texts = [text for one in conditions if one is not None for _, text in pointers.texts(one)]
     return any(
         re.search(rf"\bsteps\.{re.escape(one)}\b", text) for one in sources for text in texts
     )
 
 
 def _made_up(use: Use) -> Iterator[Issue]:
-    for path, text in fields.texts(use.written.value, use.path):
+    for path, text in pointers.texts(use.written.value, use.path):
         if not _FALLBACK.search(text):
             continue
         for found in _LITERAL.finditer(text):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pilot import strictjson
-from pilot.engine import fields
+from pilot.engine import fields, pointers
 from pilot.engine.outline import ON_ERROR, Node
 from pilot.engine.validation import types
 from pilot.engine.validation.context import Context, Use
@@ -139,7 +139,7 @@ def _is_tolerant(use: Use, source: Node) -> bool:
     """A text that asks whether the result is there, or says what stands for it."""
     name = re.escape(source.id)
     pattern = rf"\b(?:exists|default|is_empty)\(\s*steps\.{name}\b"
-    if any(re.search(pattern, text) for _, text in fields.texts(use.written.value)):
+    if any(re.search(pattern, text) for _, text in pointers.texts(use.written.value)):
         return True
     value = use.written.value
     return isinstance(value, dict) and "exists" in strictjson.dumps(value)
@@ -165,7 +165,7 @@ def _is_asked(use: Use, reader: Node, source: Node) -> bool:
     places = [(one, "execute_if") for one in [reader, *reader.containers]]
     places += [(one, key) for one in reader.containers for key in ("condition", "value")]
     others = [(one, key) for one, key in places if not use.path.startswith(f"{one.path}/{key}")]
-    found = (text for one, key in others for _, text in fields.texts(one.step.get(key)))
+    found = (text for one, key in others for _, text in pointers.texts(one.step.get(key)))
     return any(pattern.search(text) for text in found)
 
 

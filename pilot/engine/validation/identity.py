@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pilot.engine import fields
+from pilot.engine import pointers
 from pilot.engine.outline import Node
 from pilot.engine.step_fields import ID_PATTERN
 from pilot.engine.validation.context import Context
@@ -75,7 +75,7 @@ def _rename(context: Context, node: Node, name: str) -> Patch:
     pattern = re.compile(
         rf"\bsteps(?:\.{re.escape(node.id)}(?![\w])|\[(['\"]){re.escape(node.id)}\1\])"
     )
-    for path, text in fields.texts(context.document):
+    for path, text in pointers.texts(context.document):
         replaced = pattern.sub(f"steps.{name}", text)
         if replaced != text:
             fix.append({"op": "replace", "path": path, "value": replaced})
