@@ -60,6 +60,8 @@ class Event(Enum):
     AGENT_UPDATED = ("info", SOC2)
     AGENT_STATUS_CHANGED = ("info", SOC2)
     AGENT_DELETED = ("critical", BOTH)
+    AGENT_SHARED = ("warning", SOC2)
+    AGENT_UNSHARED = ("warning", SOC2)
     WORKFLOW_VERSION_SAVED = ("info", SOC2)
     WORKFLOW_VERSION_RESTORED = ("warning", SOC2)
     APPROVAL_REQUESTED = ("info", SOC2)

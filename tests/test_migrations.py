@@ -160,6 +160,7 @@ def test_the_application_owns_nothing_and_cannot_delete_owned_rows(owner):
         assert not truncate, name
         deletable |= {name} if delete else set()
     assert deletable == {
+        "agent_grant",
         "flag_rule",
         "request_key",
         "reset_request",

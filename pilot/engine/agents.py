@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from pilot import audit, db, settings
 from pilot.audit import Actor, Event
-from pilot.engine import catalogue, display, document, idempotency, validation
-from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
+from pilot.engine import access, catalogue, display, document, idempotency, validation
+from pilot.errors import ConflictError, ForbiddenError, InvalidError, Issue, NotFoundError
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
 from pilot.models.columns import NOW
 
@@ -38,14 +38,17 @@ class NewAgent:
 
 
 def load(session: Session, agent_id: UUID, *, lock: bool = False) -> Agent:
-    """Return an agent that the session's user may see.
+    """Return an agent that the session's user may see; locked, one that they may change.
 
     Raises:
         NotFoundError: absent, deleted or somebody else's.
+        ForbiddenError: it is shared with them, but only its owner may change it.
     """
     query = select(Agent).where(Agent.id == agent_id, Agent.deleted_at.is_(None))
     found = session.scalar(query.with_for_update() if lock else query)
     if found is None:
+        if lock and session.scalar(query) is not None:
+            raise ForbiddenError("It is shared with you: only its owner may change it.")
         raise NotFoundError("There is no such agent, or it is not yours.")
     return found
 
@@ -354,9 +357,11 @@ def save_inputs(agent_id: UUID, values: dict[str, Any], *, user_id: UUID) -> Non
 
     Raises:
         NotFoundError: no such agent.
+        ForbiddenError: it is shared with the person only to look at it.
     """
     with db.transaction("agent.save_inputs", user_id) as session:
         agent = load(session, agent_id)
+        access.act_as_owner(session, agent_id, agent.owner_id, user_id)
         session.add(
             AgentConfiguration(
                 owner_id=agent.owner_id, agent_id=agent_id, user_id=user_id, inputs=values

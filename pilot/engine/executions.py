@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from pilot import db, jobs, progress, strictjson
 from pilot.audit import Actor, Event
-from pilot.engine import budgets, catalogue, idempotency, json_schemas, trail
+from pilot.engine import access, budgets, catalogue, idempotency, json_schemas, trail
 from pilot.engine.document import parse, walk
 from pilot.engine.status import (
     ANSWERABLE,
@@ -289,6 +289,11 @@ def find(session: Session, execution_id: UUID, *, lock: bool = False) -> Executi
 def _locked(
     session: Session, execution_id: UUID, allowed: frozenset[ExecutionStatus], verb: str
 ) -> Execution:
+    """Return the locked row, as its owner from here on where it is shared with the user to run."""
+    query = select(Execution.agent_id, Execution.owner_id).where(Execution.id == execution_id)
+    seen, user_id = session.execute(query).one_or_none(), session.info["user_id"]
+    if seen is not None:
+        access.act_as_owner(session, seen.agent_id, seen.owner_id, user_id)
     row = find(session, execution_id, lock=True)
     if row.status not in allowed:
         word = "finished" if row.status in FINAL else "now"

@@ -9,7 +9,16 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from pilot import money, settings
-from pilot.engine import agents, catalogue, folders, inputs, model_catalogue, starts, validation
+from pilot.engine import (
+    access,
+    agents,
+    catalogue,
+    folders,
+    inputs,
+    model_catalogue,
+    starts,
+    validation,
+)
 from pilot.engine import document as documents
 from pilot.engine.forecast import forecast
 from pilot.engine.outline import outline
@@ -75,7 +84,7 @@ def examine(
     enabled = flags.resolve(session, "pilot_enabled", agent.id, asked.user_id).value
     choice = starts.choose(enabled=enabled, has_pilot_steps=document is not None, override=False)
     no_model = "" if setup.has_models or agent.demo else _no_model(session)
-    items = _permission(agent, asked)
+    items = _permission(session, agent, asked)
     if not agent.active:
         items.append(Item(True, "agent", "", "", "The agent is switched off."))
     if choice.reason == "pilot_disabled":
@@ -120,11 +129,11 @@ def _simple_loop(agent: Agent, no_model: str) -> list[Item]:
     return items
 
 
-def _permission(agent: Agent, asked: Asked) -> list[Item]:
+def _permission(session: Session, agent: Agent, asked: Asked) -> list[Item]:
     if not asked.may_start:
         problem = "You may look at it; starting it needs the role operator."
-    elif agent.owner_id != asked.user_id:
-        problem = "It belongs to somebody else: only its owner can start or change it."
+    elif not access.may_run(session, agent.id, agent.owner_id, asked.user_id):
+        problem = "It belongs to somebody else: its owner can give you the right to run it."
     else:
         return []
     return [Item(True, "permission", "", "", problem)]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from pilot import db, jobs, progress, strictjson
 from pilot.audit import Actor, Event
-from pilot.engine import agents, budgets, document, idempotency, inputs, trail
+from pilot.engine import access, agents, budgets, document, idempotency, inputs, trail
 from pilot.engine.status import (
     ExecutionStatus,
 )
@@ -63,6 +63,7 @@ def start(agent_id: UUID, asked: Start, *, by: Actor, user_id: UUID) -> UUID:
 
     Raises:
         NotFoundError: no such agent, or it is not yours.
+        ForbiddenError: it is shared with you only to look at it.
         InvalidError: inputs are missing or of the wrong type, each named; or the key was used with
             another body.
         ConflictError: the agent is switched off, or has nothing to run.
@@ -84,10 +85,13 @@ def start(agent_id: UUID, asked: Start, *, by: Actor, user_id: UUID) -> UUID:
         kept = idempotency.open_request(session, user_id, asked.key, "execution.start", body)
         if kept is not None:
             return UUID(kept["execution_id"])
-        row = _prepare(session, agents.load(session, agent_id), asked, user_id)
+        agent = agents.load(session, agent_id)
+        access.act_as_owner(session, agent_id, agent.owner_id, user_id)
+        row = _prepare(session, agent, asked, user_id)
         session.add(row)
         session.flush()
         _tell_start(session, row, by)
+        db.act_as(session, user_id)
         idempotency.keep_answer(session, user_id, asked.key, {"execution_id": str(row.id)})
     return row.id
 

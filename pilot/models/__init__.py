@@ -3,6 +3,7 @@
 from pilot.models import (
     action_use,
     agent,
+    agent_grant,
     api_token,
     approval,
     audit,
@@ -25,6 +26,7 @@ from pilot.models import (
 __all__ = [
     "action_use",
     "agent",
+    "agent_grant",
     "api_token",
     "approval",
     "audit",

@@ -14,6 +14,7 @@ class Agent(Base):
     """What a user builds: goal, prompt, grants and (usually) a workflow."""
 
     __tablename__ = "agent"
+    __table_args__ = (UniqueConstraint("id", "owner_id"),)
 
     id: Mapped[Id]
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"))

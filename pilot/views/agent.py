@@ -6,10 +6,12 @@ from uuid import UUID
 from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from wtforms import StringField, TextAreaField
+from wtforms import EmailField, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
 from pilot.engine import (
+    access,
     agent_details,
     agents,
     budgets,
@@ -17,6 +19,7 @@ from pilot.engine import (
     display,
     inputs,
     preflight,
+    sharing,
     starts,
 )
 from pilot.engine.forecast import forecast
@@ -71,16 +74,38 @@ class DetailsForm(FlaskForm):  # type: ignore[misc]
     tags = StringField("Tags", description="With commas between them.")
 
 
+class ShareForm(FlaskForm):  # type: ignore[misc]
+    """Whom the agent is shared with, and for what."""
+
+    email = EmailField(
+        "E-mail address",
+        [InputRequired()],
+        description="Of somebody who signs in here.",
+        render_kw={"autocomplete": "off"},
+    )
+    level = SelectField(
+        "They may",
+        choices=[
+            SelectChoice("read", "look at it and at what it did"),
+            SelectChoice("run", "also start, pause, resume, retry and cancel"),
+        ],
+        validate_choice=False,  # the operation knows the list
+    )
+
+
 def _page(
     agent_id: UUID,
     form: InputsForm | None = None,
     *,
     details: DetailsForm | None = None,
+    share_form: ShareForm | None = None,
     status: int = 200,
 ) -> ResponseReturnValue:
-    may_operate = visitor().may(OPERATE)
+    may_operate, me = visitor().may(OPERATE), signed_in()
     with reading() as session:
         agent = agents.load(session, agent_id)
+        may_run = may_operate and access.may_run(session, agent_id, agent.owner_id, me)
+        shared = sharing.people(session, agent_id)
         version = agents.newest(session, agent)
         asked = preflight.Asked(signed_in(), may_start=may_operate)
         checked = preflight.examine(session, agent, version, asked, _setup())
@@ -110,7 +135,13 @@ def _page(
         has_pilot_steps=_document(version) is not None,
         recent=recent,
         drafted=drafted,
-        may_operate=may_operate and agent.owner_id == signed_in(),
+        may_run=may_run,
+        may_change=may_operate and agent.owner_id == me,
+        may_copy=may_operate and (agent.owner_id == me or any(one.user_id == me for one in shared)),
+        may_share=_may_share(agent),
+        shared=shared,
+        share_form=share_form or ShareForm(formdata=None),
+        me=me,
     )
 
 
@@ -255,3 +286,34 @@ def duplicate(agent_id: UUID) -> ResponseReturnValue:
     copied = agents.duplicate(agent_id, key=key, by=actor(), user_id=signed_in())
     toast("Duplicated: this is the new agent, with version 1 of its own.")
     return redirect_to(f"/agents/{copied}")
+
+
+def _may_share(agent: Agent) -> bool:
+    who = visitor()
+    return who.sees_all or (who.may(OPERATE) and agent.owner_id == who.id)
+
+
+@route(bp, f"{URL}/shares", allow=OPERATE, methods=("POST",))
+def share(agent_id: UUID) -> ResponseReturnValue:
+    """Let somebody look at the agent, or run it too."""
+    form = ShareForm()
+    email = (form.email.data or "").strip()
+    try:
+        sharing.share(agent_id, email, form.level.data or "", **_sharer())
+    except InvalidError as error:
+        show_issues(form, error.issues)
+        return _page(agent_id, share_form=form, status=422)
+    toast(f"Shared with {email}.")
+    return redirect_to(f"/agents/{agent_id}#access")
+
+
+@route(bp, f"{URL}/shares/<uuid:person_id>/remove", allow=OPERATE, methods=("POST",))
+def unshare(agent_id: UUID, person_id: UUID) -> ResponseReturnValue:
+    """Take a grant back, at once."""
+    sharing.unshare(agent_id, person_id, **_sharer())
+    toast("Not shared any more: they see nothing of it from now on.")
+    return redirect_to(f"/agents/{agent_id}#access")
+
+
+def _sharer() -> dict[str, Any]:
+    return {"by": actor(), "user_id": signed_in(), "sees_all": visitor().sees_all}

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from pilot import db, strictjson
-from pilot.engine import budgets, executions, receipts, wording
+from pilot.engine import access, budgets, executions, receipts, wording
 from pilot.engine.status import (
     ANSWERABLE,
     CANCELLABLE,
@@ -20,6 +21,7 @@ from pilot.engine.status import (
     RETRYABLE,
 )
 from pilot.errors import BadJsonError, ConflictError, InvalidError, Issue, NotFoundError
+from pilot.models.execution import Execution
 from pilot.reports import execution
 from pilot.reports.execution import Shown, Step
 from pilot.reports.timeline import axis
@@ -73,6 +75,7 @@ def context(execution_id: UUID) -> dict[str, Any]:
     """Return what the live part of the page shows; the stream sends the same."""
     with reading() as session:
         shown = execution.shown(session, execution_id)
+        may_run = visitor().may(OPERATE) and _may_run(session, shown.row)
     drawn = axis(shown, db.now())
     steps = [
         {
@@ -99,7 +102,7 @@ def context(execution_id: UUID) -> dict[str, Any]:
         "looks": {step.id: step.status for step in shown.steps},
         "links": {step.id: f"?step={step.path}#detail" for step in shown.steps},
         "unknown": [step for step in shown.steps if step.status == "unknown"],
-        "actions": _actions(shown),
+        "actions": _actions(shown, may=may_run),
         "typed": {},
         "sayings": SAYINGS,
         "effect_words": EFFECTS,
@@ -108,9 +111,15 @@ def context(execution_id: UUID) -> dict[str, Any]:
     }
 
 
-def _actions(shown: Shown) -> dict[str, bool]:
+def _may_run(session: Session, row: Execution) -> bool:
+    """Whether this visitor's presses count here: it is theirs, shared to run, or they see all."""
+    mine = access.may_run(session, row.agent_id, row.owner_id, signed_in())
+    return mine or visitor().sees_all
+
+
+def _actions(shown: Shown, *, may: bool) -> dict[str, bool]:
     """Return which actions this visitor may take now; the engine's sets decide, not the page."""
-    status, may = shown.row.status, visitor().may(OPERATE)
+    status = shown.row.status
     open_questions = any(step.status == "unknown" for step in shown.steps)
     asked = shown.row.cancel_requested_at is not None or shown.row.pause_requested_at is not None
     return {

@@ -85,7 +85,7 @@ def _page(agent_id: UUID, number: int | None) -> ResponseReturnValue:
         versions=rows[:PAGE_SIZE],
         older=rows[PAGE_SIZE - 1]["number"] if len(rows) > PAGE_SIZE else None,
         ignored=ignored,
-        may_operate=visitor().may(OPERATE),
+        may_change=visitor().may(OPERATE) and agent.owner_id == signed_in(),
         **compared,
     )
 

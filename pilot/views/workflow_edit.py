@@ -7,6 +7,7 @@ from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from wtforms import HiddenField, StringField, TextAreaField
 from wtforms.validators import InputRequired
 
@@ -15,7 +16,7 @@ from pilot.engine import agents, differences, editing
 from pilot.engine import document as documents
 from pilot.engine.editing import Checked
 from pilot.engine.generation import surroundings
-from pilot.errors import ConflictError, InvalidError
+from pilot.errors import ConflictError, ForbiddenError, InvalidError
 from pilot.models.agent import Agent, WorkflowVersion
 from pilot.views import (
     OPERATE,
@@ -48,7 +49,7 @@ class EditForm(FlaskForm):  # type: ignore[misc]
 def index(agent_id: UUID) -> ResponseReturnValue:
     """The editor with the newest version's text."""
     with reading() as session:
-        agent = agents.load(session, agent_id)
+        agent = _own(session, agent_id)
         newest = agents.newest(session, agent)
     text = documents.text(agents.workflow_of(agent, newest))
     return _editor(agent, EditForm(formdata=None, text=text, base=str(agent.version_number)))
@@ -59,7 +60,7 @@ def act(agent_id: UUID) -> ResponseReturnValue:
     """Check the text, fix or convert it, or save it as the next version."""
     form = EditForm()
     with reading() as session:
-        agent = agents.load(session, agent_id)
+        agent = _own(session, agent_id)
         limit = int(settings.value(session, "pilot_max_steps"))
     form.text.data = editing.clean(form.text.data or "")
     checked = _checked(agent, form.text.data, limit)
@@ -153,6 +154,19 @@ def _clash(
     }
     form.base.data = str(agent.version_number)
     return _editor(agent, form, checked=checked, clash=clash, status=409)
+
+
+def _own(session: Session, agent_id: UUID) -> Agent:
+    """Return an agent that this visitor may change.
+
+    Raises:
+        NotFoundError: no such agent.
+        ForbiddenError: it is somebody else's.
+    """
+    agent = agents.load(session, agent_id)
+    if agent.owner_id != signed_in():
+        raise ForbiddenError("Only its owner may change it: duplicate it, or ask them.")
+    return agent
 
 
 def _base(form: EditForm) -> int:
