@@ -296,17 +296,19 @@ def workflow_of(agent: Agent, version: WorkflowVersion | None) -> dict[str, Any]
 def is_one_model_step(workflow: Any | None) -> bool:
     """Whether a document needs no pilot steps: decided by step types, never by words.
 
-    A step with an input, a schema or choices says more than an agent's prompt can: it stays.
+    A step with an input, a schema or choices says more than an agent's prompt can, and so does a
+    document with a budget or another policy: they stay.
     """
     if workflow is None:
         return True
     found = workflow.get("steps", [])
     if len(found) != 1 or found[0].get("type") not in {"ai_processing", "llm_decision"}:
         return False
-    return found[0].keys() <= SIMPLE and not {"inputs", "output", "output_schema"} & workflow.keys()
+    return found[0].keys() <= SIMPLE and not any(workflow.get(name) for name in SAYS_MORE)
 
 
 SIMPLE = frozenset({"id", "name", "type", "prompt", "actions"})  # what the simple loop keeps
+SAYS_MORE = ("inputs", "output", "output_schema", "policies", "defaults")
 
 
 def _prompt_of(workflow: Any | None) -> str:

@@ -154,7 +154,8 @@ async def _recover(run: Run, step: StepFields, frame: Frame, result: Result) -> 
         return result
     path = frame.prefix + step.id
     inner = frame.inner(path, f"{ON_ERROR}/")
-    inner.scope = frame.scope.child(error=(result.error or {}) | {"step": step.id})
+    about = {"step": step.id, "attempt": run.history.next_number(path) - 1}
+    inner.scope = frame.scope.child(error=(result.error or {}) | about)
     results = await _body(run, step.on_error.branch, inner)
     child = _worst(results)
     if child is not None:

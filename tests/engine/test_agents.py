@@ -40,6 +40,15 @@ def test_a_model_step_with_data_or_a_schema_is_kept(world, more):
     assert version.document["steps"] == [step]
 
 
+@pytest.mark.parametrize(
+    "more", [{"policies": {"budget": {"cost_usd": "0.10"}}}, {"defaults": {"timeout_s": 30}}]
+)
+def test_a_model_step_keeps_what_its_document_says_beside_it(world, more):
+    _, version = made(world, BARE, **more)
+    assert version.document["steps"] == [BARE]
+    assert version.document | more == version.document
+
+
 def test_an_agent_is_found_by_id_and_by_its_only_name(world):
     agent, _ = made(world, BARE)
     with db.reading(world.operator.id) as session:

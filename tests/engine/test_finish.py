@@ -134,14 +134,15 @@ def test_a_tolerated_failure_leaves_its_output_in_place(worker, database, world)
 
 @pytest.mark.capability(213)
 def test_an_error_branch_knows_the_error_and_takes_the_place_of_the_step(worker, database, world):
-    branch = [SET | {"id": "instead", "config": {"value": "{{error.class}} in {{error.step}}"}}]
+    told = "{{error.class}} in {{error.step}}, attempt {{error.attempt}}"
+    branch = [SET | {"id": "instead", "config": {"value": told}}]
     steps = [
         BAD | {"id": "bad", "on_error": {"branch": branch}},
         SET | {"id": "next", "config": {"value": "{{steps.bad.output}}!"}},
     ]
     agent = wp.make_agent(world.operator.id, steps, inputs=OPEN, output="{{steps.next.output}}")
     execution = wp.start(agent, world.operator.id)
-    assert wp.wait_for(database, execution)[:2] == ("completed", "reference in bad!")
+    assert wp.wait_for(database, execution)[:2] == ("completed", "reference in bad, attempt 1!")
 
 
 def test_a_passed_deadline_ends_in_failed_and_keeps_the_outputs(worker, database, world, superuser):
