@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from pilot import db, redaction
+from pilot import db, logs, redaction
 from tests import servers as own_servers
 
 NAMES = ("capabilities", "mail_peer", "pages", "peer.fixture", "processes", "programs", "world")
@@ -23,6 +23,12 @@ def _own_environment() -> Iterator[None]:
             if name.startswith(("PILOT_", "PG")) or name in {"DATABASE_URL", "REDIS_URL"}:
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_logs() -> None:
+    """Log as the product does: a trace with the values of all its locals takes seconds to draw."""
+    logs.configure()
 
 
 @pytest.fixture(scope="session", autouse=True)
