@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot import strictjson
+from pilot import person_keys, strictjson
 from pilot.errors import BadJsonError
 from pilot.redaction import redact
 
@@ -79,6 +79,9 @@ class Event(Enum):
     PROVIDER_KEY_SET = ("warning", SOC2)
     PROVIDER_KEY_REMOVED = ("warning", SOC2)
     SECRETS_ROTATED = ("warning", SOC2)
+    DATA_EXPORTED = ("critical", BOTH)
+    DATA_DELETED = ("critical", BOTH)
+    DATA_ANONYMIZED = ("critical", GDPR)
     AUDIT_PRUNED = ("warning", SOC2)
     DATA_PRUNED = ("warning", BOTH)
     SECRET_SET = ("warning", SOC2)
@@ -166,9 +169,15 @@ def record(
     who = actor if isinstance(actor, Actor) else Actor(actor)
     origin = {"address": who.address, "request_id": who.request_id, "program": who.token}
     facts = (details or {}) | {key: value for key, value in origin.items() if value}
+    if person_keys.FIELDS & facts.keys():
+        facts = person_keys.seal_fields(session, facts, who.user_id or _person(about))
     line = entry(event, actor=who.name, about=about, details=facts)
     chain = str(about[1]) if about[0] == "execution" else SYSTEM
     append(session, [(chain, owner_id, line)])
+
+
+def _person(about: tuple[str, Any]) -> UUID | None:
+    return about[1] if about[0] == "user" and isinstance(about[1], UUID) else None
 
 
 def append(session: Session, rows: Sequence[tuple[str, UUID | None, str]]) -> None:

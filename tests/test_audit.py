@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from pilot import audit, db
+from pilot import audit, db, person_keys
 from pilot.audit import Actor, Event, Fault
 from pilot.errors import BadJsonError
 from pilot.models.audit import AuditEntry, AuditEvent
@@ -64,6 +64,9 @@ def test_a_record_says_who_what_when_and_from_where(world):
     assert (row.chain, row.event, row.owner_id) == ("system", "AGENT_DELETED", None)
     record = json.loads(row.record)
     assert record.pop("at").endswith("Z")
+    assert "198.51.100.9" not in row.record  # sealed with the person's key
+    with db.reading(None) as session:
+        [record["details"]] = person_keys.open_fields(session, [record["details"]])
     assert record == {
         "actor": f"user:{world.admin.id}",
         "event": "AGENT_DELETED",

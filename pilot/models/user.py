@@ -26,6 +26,17 @@ class User(Base):
     created_at: Mapped[CreatedAt]
 
 
+class PersonKey(Base):
+    """What opens the person's data in the audit trail; erasing them deletes it."""
+
+    __tablename__ = "person_key"
+
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey("app_user.id", ondelete="CASCADE"), primary_key=True
+    )
+    key: Mapped[str] = mapped_column(Text, deferred=True)
+
+
 class UserSession(Base):
     """One signed-in browser: only the SHA-256 of its cookie is stored."""
 

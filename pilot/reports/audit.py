@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot import strictjson
+from pilot import person_keys, strictjson
 from pilot.audit import SYSTEM, line_of
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
 
@@ -56,7 +56,10 @@ def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
     conditions, values = _conditions(filters)
     conditions.append("a.event <> ''")
     found = fetch(session, SOURCE, conditions, values, wanted)
-    return Listed([_apart(row) for row in found.rows], found.total, found.next)
+    rows = [_apart(row) for row in found.rows]
+    opened = person_keys.open_fields(session, (row["details"] for row in rows))
+    apart = [row | {"details": details} for row, details in zip(rows, opened, strict=True)]
+    return Listed(apart, found.total, found.next)
 
 
 def exported(session: Session, filters: Filters) -> Generator[str, None, None]:

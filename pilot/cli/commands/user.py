@@ -1,20 +1,23 @@
 """People who may sign in: add or invite, list, switch off and on, roles, links for a password."""
 
 import getpass
+import os
 import sys
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from pilot import db, strictjson
 from pilot.cli import acting
-from pilot.cli.terminal import answer, say, show
+from pilot.cli.terminal import answer, confirmed, say, show
 from pilot.config import Config
-from pilot.engine import new_passwords, users
+from pilot.engine import new_passwords, personal_data, users
 from pilot.engine.new_user import NewUser, Role
-from pilot.errors import InvalidError, Issue
+from pilot.errors import ConflictError, InvalidError, Issue
 from pilot.reports import people
 from pilot.reports.listing import Wanted
 
 MOST_LISTED = 10_000
+BACKUPS = "Backups made before still hold the person: delete those, or erase again after a restore."
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -46,6 +49,19 @@ def arguments(parser: ArgumentParser) -> None:
     reset = actions.add_parser("reset", help="print a link with which they choose a new password")
     _email(reset)
     reset.set_defaults(run=_reset)
+    export = actions.add_parser("export", help="write all that belongs to a person into a zip")
+    export.add_argument("who", help="mail address or id")
+    export.add_argument("file", type=Path, help="the new file")
+    export.set_defaults(run=_export)
+    erase = actions.add_parser("erase", help="delete a person with all that they own, for good")
+    erase.add_argument("who", help="mail address or id")
+    erase.add_argument(
+        "--anonymise",
+        action="store_true",
+        help="only take address, name and sign-in from them; what they built stays",
+    )
+    erase.add_argument("--yes", action="store_true", help="do not ask")
+    erase.set_defaults(run=_erase)
 
 
 def _email(parser: ArgumentParser) -> None:
@@ -130,3 +146,35 @@ def _reset(args: Namespace) -> None:
 def _known(args: Namespace) -> users.SessionUser:
     with db.reading(None) as session:
         return users.find(session, args.email, active_only=False)
+
+
+def _export(args: Namespace) -> None:
+    config = acting.connect()
+    person = personal_data.find(args.who)
+    held = personal_data.export(person, config.data, by=acting.actor())
+    try:
+        descriptor = os.open(args.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise ConflictError(f"{args.file} is there already: choose another name.") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(held)
+    answer(args, {"file": str(args.file), "bytes": len(held)}, f"{args.file}: {len(held):,} bytes.")
+
+
+def _erase(args: Namespace) -> int:
+    config = acting.connect()
+    person = personal_data.find(args.who)
+    what = "Make anonymous" if args.anonymise else "Delete everything of"
+    if not confirmed(f"{what} {person.email}? This cannot be undone.", yes=args.yes):
+        return 1
+    by, url = acting.actor(), config.database_url
+    if args.anonymise:
+        done = personal_data.anonymise(person, url=url, by=by)
+    else:
+        done = personal_data.erase(person, config.data, url=url, by=by)
+    told = f"Gone: {done.rows:,} rows, and what {done.records:,} audit records told."
+    if done.left:
+        listed = ", ".join(f"{count} of {name}" for name, count in done.left.items())
+        told += f"\nThe address still stands in rows of others: {listed}."
+    answer(args, {"id": str(person.id), **vars(done)}, f"{told}\n{BACKUPS}")
+    return 0
