@@ -31,6 +31,7 @@ from pilot.errors import (
 )
 from pilot.reports.listing import Listed, Wanted
 from pilot.views import ADMIN, OPERATE, PUBLIC, SCOPES, VIEW, View, json_answer, permit, visitor
+from pilot.views.lists import MOST_EXPORTED
 
 PREFIX = "/api/v1"
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -45,6 +46,8 @@ LEVELS = {
 WRITE_FAILURES = {409, 410, 413, 415}
 CHANGES = {"PUT", "PATCH", "DELETE"}  # of what was read before: by its ETag
 TAGGED: set[str] = set()  # ids of the operations whose answer has an ETag
+OTHER: dict[str, str] = {}  # ids of those that answer in a second content type -> that
+CSV, STREAM = "text/csv", "text/event-stream"
 
 
 def _iso_day(value: Any) -> date:
@@ -170,11 +173,13 @@ def operation(  # noqa: PLR0913 -- one keyword for each thing that the descripti
     status: int = 200,
     also: dict[int, type[BaseModel]] | None = None,
     tagged: bool = False,
+    other: str = "",
 ) -> Callable[[View], View]:
     """Register an operation: its permission, its models (by annotations `query`, `json`) and docs.
 
     The view returns JSON data, or that and a status; `also` names other statuses than `status`,
-    `tagged` says that it gives an ETag and heeds it.
+    `tagged` says that it gives an ETag and heeds it, `other` the content type that it has beside
+    JSON, for who accepts that; text/csv at the same address with `.csv` at its end, too.
     """
     failures = {400, 401, 403, 404, 422, 429, 503} | (set() if method == "GET" else WRITE_FAILURES)
     if tagged and method in CHANGES:
@@ -186,6 +191,8 @@ def operation(  # noqa: PLR0913 -- one keyword for each thing that the descripti
         SCOPES[endpoint] = str(scope)
         if tagged:
             TAGGED.add(f"{tag}_{view.__name__}")
+        if other:
+            OTHER[f"{tag}_{view.__name__}"] = other
         models: dict[int, type[BaseModel]] = dict.fromkeys(sorted(failures), Problem)
         models |= (also or {}) | {status: gives}
         checked = SPEC.validate(
@@ -195,6 +202,10 @@ def operation(  # noqa: PLR0913 -- one keyword for each thing that the descripti
             operation_id=f"{tag}_{view.__name__}",
         )(_answered(view))
         bp.add_url_rule(f"{PREFIX}{rule}", view.__name__, checked, methods=[method])
+        if other == CSV:
+            permit(f"{endpoint}_csv", LEVELS.get(scope, VIEW))
+            SCOPES[f"{endpoint}_csv"] = str(scope)
+            bp.add_url_rule(f"{PREFIX}{rule}.csv", f"{view.__name__}_csv", checked)
         return view
 
     return register
@@ -276,6 +287,13 @@ def for_all_agents() -> None:
         raise ForbiddenError("This token is for some agents only: use one that is for all.")
 
 
+def wants(kind: str) -> bool:
+    """Return whether the answer is to be of this content type, and not JSON."""
+    if kind == CSV and request.path.endswith(".csv"):
+        return True
+    return request.accept_mimetypes.best_match(("application/json", kind)) == kind
+
+
 def wanted(page: Page, sort: str, filters: Mapping[str, Any]) -> Wanted:
     """Return the page of a list that is asked for.
 
@@ -290,7 +308,7 @@ def wanted(page: Page, sort: str, filters: Mapping[str, Any]) -> Wanted:
         except (BadSignature, ValueError, TypeError) as error:
             text = "This cursor is of another list or other filters: begin without one."
             raise InvalidError([Issue("api_cursor", "/cursor", text)]) from error
-    return Wanted(sort, after, page.limit)
+    return Wanted(sort, after, MOST_EXPORTED if wants(CSV) else page.limit)
 
 
 def listed(found: Listed, sort: str, filters: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Agents and their workflows: list, read, versions; check a document."""
 
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from pilot.api import (
     Page,
     Strict,
     for_all_agents,
+    key,
     listed,
     match,
     only_agents,
@@ -19,10 +21,20 @@ from pilot.api import (
     reach,
     wanted,
 )
-from pilot.engine import agent_details, agents, catalogue, display, folders, validation
+from pilot.engine import (
+    agent_details,
+    agents,
+    archiving,
+    catalogue,
+    differences,
+    display,
+    folders,
+    validation,
+)
 from pilot.engine import document as documents
 from pilot.engine.agents import NewAgent
 from pilot.engine.api_tokens import Scope
+from pilot.engine.forecast import forecast
 from pilot.plugins.tables.sampling import sample
 from pilot.reports import agents as rows
 from pilot.views import actor, json_answer, reading, signed_in
@@ -44,6 +56,12 @@ class VersionsQuery(Strict):
 
     limit: int = Field(50, ge=1, le=200)
     before: int = Field(rows.NEWEST, ge=1, le=rows.NEWEST, description="Older than this number.")
+
+
+class DiffQuery(Strict):
+    """With which version."""
+
+    to: int | None = Field(None, ge=1, le=1_000_000, description="Its number; the newest.")
 
 
 class DocumentBody(Body):
@@ -105,6 +123,37 @@ class Agent(BaseModel):
     workflow_steps: list[dict[str, Any]]
 
 
+class Version(BaseModel):
+    """One version and its workflow."""
+
+    number: int
+    reason: str
+    origin: str
+    created_at: datetime
+    document: dict[str, Any]
+    inputs_schema: dict[str, Any] | None
+
+
+class Difference(BaseModel):
+    """What differs: steps that were added, removed, moved or changed; fields outside of steps."""
+
+    steps: list[dict[str, Any]]
+    document: list[dict[str, Any]]
+
+
+class Archived(BaseModel):
+    """It is on no list any more."""
+
+    id: UUID
+    archived: bool
+
+
+class Expected(BaseModel):
+    """What an execution probably takes; null: its document cannot be read."""
+
+    forecast: dict[str, Any] | None
+
+
 class Checked(BaseModel):
     """What is wrong with a document; without errors it can be saved."""
 
@@ -129,7 +178,7 @@ def create(json: NewBody) -> Any:
     """Make an agent of a document, or of a prompt alone."""
     for_all_agents()
     new = NewAgent(json.name, goal=json.goal, prompt=json.prompt, origin="api")
-    saved = agents.create(new, json.document, owner_id=signed_in(), by=actor())
+    saved = agents.create(new, json.document, owner_id=signed_in(), by=actor(), key=key())
     return _now(saved.agent_id, status=201)
 
 
@@ -209,6 +258,91 @@ def versions(agent_id: UUID, query: VersionsQuery) -> dict[str, Any]:
     with reading() as session:
         agents.load(session, agent_id)
         return {"items": rows.versions(session, agent_id, before=query.before, size=query.limit)}
+
+
+@operation(bp, f"{ONE}/versions/<int(max=1000000):number>", scope=Scope.AGENTS_READ, gives=Version)
+def version(agent_id: UUID, number: int) -> Any:
+    """Return one version with its workflow."""
+    reach(agent_id)
+    with reading() as session:
+        agent = agents.load(session, agent_id)
+        found = agents.version(session, agent, number)
+    return {
+        "number": found.number,
+        "reason": found.reason,
+        "origin": found.origin,
+        "created_at": found.created_at,
+        "document": agents.workflow_of(agent, found),
+        "inputs_schema": found.inputs_schema,
+    }
+
+
+@operation(
+    bp,
+    f"{ONE}/versions/<int(max=1000000):number>/diff",
+    scope=Scope.AGENTS_READ,
+    gives=Difference,
+)
+def diff(agent_id: UUID, number: int, query: DiffQuery) -> Any:
+    """Return what differs between a version and a later one: steps, then what is around them."""
+    reach(agent_id)
+    with reading() as session:
+        agent = agents.load(session, agent_id)
+        new = query.to or agent.version_number
+        pair = [agents.version(session, agent, one) for one in (number, new)]
+    old, later = (agents.workflow_of(agent, one) for one in pair)
+    return {"from": number, "to": new} | asdict(differences.compare(old, later))
+
+
+@operation(
+    bp,
+    f"{ONE}/versions/<int(max=1000000):number>/restore",
+    scope=Scope.AGENTS_WRITE,
+    gives=Agent,
+    method="POST",
+    status=201,
+    tagged=True,
+)
+def restore(agent_id: UUID, number: int) -> Any:
+    """Save an earlier version's workflow as the newest; the newest one stays as it is."""
+    reach(agent_id)
+    agents.restore(agent_id, number, by=actor(), user_id=signed_in())
+    return _now(agent_id, status=201)
+
+
+@operation(
+    bp,
+    f"{ONE}/duplicate",
+    scope=Scope.AGENTS_WRITE,
+    gives=Agent,
+    method="POST",
+    status=201,
+    tagged=True,
+)
+def duplicate(agent_id: UUID) -> Any:
+    """Make a new agent with the newest workflow, prompt and grants of this one."""
+    for_all_agents()
+    made = agents.duplicate(agent_id, key=key(), by=actor(), user_id=signed_in())
+    return _now(made, status=201)
+
+
+@operation(bp, f"{ONE}/archive", scope=Scope.AGENTS_WRITE, gives=Archived, method="POST")
+def archive(agent_id: UUID) -> Any:
+    """Take it off all lists for good; versions and executions stay; 409 while some run."""
+    reach(agent_id)
+    archiving.archive(agent_id, key=key(), by=actor(), user_id=signed_in())
+    return {"id": agent_id, "archived": True}
+
+
+@operation(bp, f"{ONE}/forecast", scope=Scope.AGENTS_READ, gives=Expected)
+def expected(agent_id: UUID) -> Any:
+    """Return what an execution will probably take: seconds, USD, decisions of people."""
+    reach(agent_id)
+    with reading() as session:
+        agent = agents.load(session, agent_id)
+        document = agents.workflow_of(agent, agents.newest(session, agent))
+        found = forecast(session, document, agent_id)
+    return {"forecast": None if found is None else asdict(found)}
 
 
 @operation(bp, "/workflows/validate", scope=Scope.AGENTS_READ, gives=Checked, method="POST")

@@ -8,11 +8,12 @@ from flask import Blueprint
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from pilot import db
-from pilot.api import Day, Strict, for_all_agents, operation
+from pilot.api import CSV, Day, Strict, for_all_agents, operation, wants
 from pilot.engine.api_tokens import Scope
 from pilot.reports import costs
 from pilot.reports.costs import Asked
 from pilot.views import reading
+from pilot.views.lists import csv_answer
 
 bp = Blueprint("api_costs", __name__)
 MOST_DAYS = 3_660
@@ -50,16 +51,17 @@ class Costs(BaseModel):
     under_way: int
 
 
-@operation(bp, "/costs", scope=Scope.COSTS_READ, gives=Costs)
-def index(query: Query) -> dict[str, Any]:
+@operation(bp, "/costs", scope=Scope.COSTS_READ, gives=Costs, other=CSV)
+def index(query: Query) -> Any:
     """Return what the calls that the owner may see cost in a period."""
     for_all_agents()
     with reading() as session:
         found = costs.costs(session, Asked(query.since, query.until, query.zone, query.group))
+    lines = [{"key": one.key, "name": one.name} | costs.facts(one.spent) for one in found.lines]
+    if wants(CSV):
+        return csv_answer(lines)
     return {
-        "lines": [
-            {"key": one.key, "name": one.name} | costs.facts(one.spent) for one in found.lines
-        ],
+        "lines": lines,
         "total": costs.facts(found.total),
         "recorded_calls": found.recorded,
         "under_way": found.under_way,

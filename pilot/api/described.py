@@ -8,7 +8,7 @@ from flask import Blueprint, Response, current_app
 from flask.typing import ResponseReturnValue
 from spectree.utils import json_compatible_deepcopy
 
-from pilot.api import CHANGES, PREFIX, SPEC, TAGGED, public
+from pilot.api import CHANGES, OTHER, PREFIX, SPEC, TAGGED, public
 from pilot.views import SIGNED_IN, json_answer, render, route
 
 bp = Blueprint("api_described", __name__)
@@ -72,12 +72,25 @@ def describe() -> dict[str, Any]:
     """Return the OpenAPI document of the present application."""
     SPEC.app = current_app
     found: dict[str, Any] = json_compatible_deepcopy(SPEC.spec)
-    for methods in found["paths"].values():
+    for path, methods in found["paths"].items():
         for method, one in methods.items():
+            _tell_kinds(path, one)
             _tell_headers(method, one)
             _tell_problems(one["responses"])
             _tell_body(one, found["components"]["schemas"])
     return found
+
+
+def _tell_kinds(path: str, one: dict[str, Any]) -> None:
+    """Add the second content type of an answer; at an address with `.csv` it is the only one."""
+    kind = OTHER.get(one["operationId"])
+    if kind is None:
+        return
+    good = one["responses"]["200"]["content"]
+    if path.endswith(".csv"):
+        one["operationId"] += "_csv"
+        good.clear()
+    good[kind] = {"schema": {"type": "string"}}
 
 
 def _tell_headers(method: str, one: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """Executions: start, list, read, follow, pause, resume, retry, cancel."""
 
+from dataclasses import asdict
+from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
@@ -7,6 +9,8 @@ from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from pilot.api import (
+    CSV,
+    STREAM,
     Body,
     Money,
     Page,
@@ -18,14 +22,18 @@ from pilot.api import (
     operation,
     reach,
     wanted,
+    wants,
 )
 from pilot.engine import budgets, executions, receipts, starts
 from pilot.engine.api_tokens import Scope
-from pilot.engine.status import ExecutionStatus
+from pilot.engine.forecast import forecast
+from pilot.engine.status import FINAL, ExecutionStatus
 from pilot.reports import execution as report
 from pilot.reports import executions as rows
 from pilot.reports import results
 from pilot.views import actor, reading, signed_in, visitor
+from pilot.views.lists import csv_answer
+from pilot.views.streams import EventStream, State
 
 bp = Blueprint("api_executions", __name__)
 ONE = "/executions/<uuid:execution_id>"
@@ -67,6 +75,14 @@ class SeenBody(Body):
     """The event sequence of the receipt that was read before."""
 
     sequence: int | None = Field(None, ge=0)
+
+
+class AnswerBody(Body):
+    """What became of a step: it happened, run it, or skip it."""
+
+    path: str = Field(min_length=1, max_length=500, examples=["send"])
+    said: Literal["happened", "run", "skip"]
+    result: Any = Field(None, description="Its output, if it happened.")
 
 
 class EventsQuery(Strict):
@@ -116,21 +132,46 @@ class Receipt(BaseModel):
     asks: list[str]
 
 
+class Outputs(BaseModel):
+    """What it gave."""
+
+    output: Any
+    steps: dict[str, Any]
+
+
+class Why(BaseModel):
+    """Where it stands, and why."""
+
+    status: ExecutionStatus
+    why: str
+
+
+class Expected(BaseModel):
+    """What it usually takes; null: its document cannot be read."""
+
+    forecast: dict[str, Any] | None
+    working_ms: int
+    cost_usd: Money
+    unpriced_calls: int
+
+
 class Events(BaseModel):
     """Lines of the timeline, oldest first."""
 
     items: list[dict[str, Any]]
 
 
-@operation(bp, "/executions", scope=Scope.EXECUTIONS_READ, gives=Listing)
-def index(query: ListQuery) -> dict[str, Any]:
-    """List executions, the newest first."""
+@operation(bp, "/executions", scope=Scope.EXECUTIONS_READ, gives=Listing, other=CSV)
+def index(query: ListQuery) -> Any:
+    """List executions, the newest first; as CSV all that match."""
     filters = rows.Filters(query.status, query.agent, only_agents(), q=query.q)
     if query.agent is not None:
         reach(query.agent)
     bound = {"status": query.status, "agent": query.agent, "q": query.q}
     with reading() as session:
         found = rows.listed(session, filters, wanted(query, SORT, bound))
+    if wants(CSV):
+        return csv_answer(found.rows)
     return listed(found, SORT, bound)
 
 
@@ -176,12 +217,59 @@ def result(execution_id: UUID, query: StartQuery) -> Any:
     return results.awaited(reading, execution_id, query.wait)
 
 
-@operation(bp, f"{ONE}/events", scope=Scope.EXECUTIONS_READ, gives=Events)
+@operation(bp, f"{ONE}/events", scope=Scope.EXECUTIONS_READ, gives=Events, other=STREAM)
 def events(execution_id: UUID, query: EventsQuery) -> Any:
-    """Return the lines of its timeline after an event."""
+    """Return the lines of its timeline after an event; as a stream until it is final."""
+    _reached(execution_id)
+    if wants(STREAM):
+        stands, lines = partial(_stands, execution_id), partial(_lines, execution_id)
+        return EventStream(execution_id, stands, lines).response()
+    return {"items": _lines(execution_id, query.after)}
+
+
+def _stands(execution_id: UUID) -> State:
+    with reading() as session:
+        row = executions.find(session, execution_id)
+    return State(row.event_seq, row.status in FINAL)
+
+
+def _lines(execution_id: UUID, after: int) -> list[dict[str, Any]]:
+    with reading() as session:
+        return report.events(session, execution_id, after)
+
+
+@operation(bp, f"{ONE}/outputs", scope=Scope.EXECUTIONS_READ, gives=Outputs)
+def outputs(execution_id: UUID) -> Any:
+    """Return its output and, by path, those of its completed steps."""
     _reached(execution_id)
     with reading() as session:
-        return {"items": report.events(session, execution_id, query.after)}
+        shown = report.shown(session, execution_id)
+    done = {one.path: one.attempts[-1].output for one in shown.steps if one.status == "completed"}
+    return {"output": shown.row.output, "steps": done}
+
+
+@operation(bp, f"{ONE}/why", scope=Scope.EXECUTIONS_READ, gives=Why)
+def why(execution_id: UUID) -> Any:
+    """Return in words why it does not move."""
+    _reached(execution_id)
+    with reading() as session:
+        shown = report.shown(session, execution_id)
+    return {"status": shown.row.status, "why": shown.why}
+
+
+@operation(bp, f"{ONE}/forecast", scope=Scope.EXECUTIONS_READ, gives=Expected)
+def expected(execution_id: UUID) -> Any:
+    """Return what an execution of its workflow usually takes, and what this one took so far."""
+    _reached(execution_id)
+    with reading() as session:
+        shown = report.shown(session, execution_id)
+        found = forecast(session, shown.document, shown.row.agent_id)
+    return {
+        "forecast": None if found is None else asdict(found),
+        "working_ms": shown.working_ms,
+        "cost_usd": shown.calls.cost,
+        "unpriced_calls": shown.calls.unpriced,
+    }
 
 
 @operation(bp, f"{ONE}/receipt", scope=Scope.EXECUTIONS_READ, gives=Receipt, also={409: Problem})
@@ -223,6 +311,14 @@ def retry(execution_id: UUID, json: SeenBody) -> Any:
     """Run the failed steps again, if the receipt still holds."""
     _reached(execution_id)
     executions.retry_failed(execution_id, seen_seq=json.sequence, **_who())
+    return _now(execution_id)
+
+
+@operation(bp, f"{ONE}/answer", scope=Scope.EXECUTIONS_RUN, gives=Result, method="POST")
+def answer(execution_id: UUID, json: AnswerBody) -> Any:
+    """Say what became of a step whose outcome nobody knows."""
+    _reached(execution_id)
+    executions.answer(execution_id, json.path, json.said, result=json.result, **_who())
     return _now(execution_id)
 
 

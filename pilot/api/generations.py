@@ -1,26 +1,36 @@
 """Generations: a goal in plain words becomes a workflow, and that an agent."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from flask import Blueprint, current_app
 from pydantic import BaseModel, Field
 
-from pilot.api import Body, Money, for_all_agents, key, operation
+from pilot import settings
+from pilot.api import Body, Money, Page, for_all_agents, key, listed, operation, wanted
 from pilot.engine.api_tokens import Scope
 from pilot.engine.forecast import forecast
 from pilot.engine.generation import drafts
+from pilot.reports import cascade, drafting, feedback
+from pilot.reports import generations as rows
 from pilot.views import actor, reading, signed_in
 
 bp = Blueprint("api_generations", __name__)
 ONE = "/generations/<uuid:generation_id>"
+SORT = "-created"
 
 
 class GoalBody(Body):
     """What the agent shall do."""
 
     goal: str = Field(min_length=1, max_length=drafts.MAX_STORED_CHARACTERS)
+
+
+class ListQuery(Page):
+    """Which drafts."""
+
+    stage: Literal["queued", "running", "done"] | None = None
 
 
 class AnswersBody(Body):
@@ -54,6 +64,23 @@ class Generation(BaseModel):
     forecast: dict[str, Any] | None
 
 
+class Listing(BaseModel):
+    """A page of drafts."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+class Report(BaseModel):
+    """Fallbacks of 7 days, first drafts, generators and stages of 30 days, thumbs."""
+
+    fallback_7_days: dict[str, Any]
+    first_drafts_7_days: list[dict[str, Any]]
+    generators_30_days: list[dict[str, Any]]
+    stages_30_days: Any
+    feedback_30_days: Any
+
+
 class Saved(BaseModel):
     """The new agent."""
 
@@ -76,6 +103,28 @@ def begin(json: GoalBody) -> Any:
         json.goal, data=current_app.config["DATA"], by=actor(), user_id=signed_in(), key=key()
     )
     return _now(made), 202
+
+
+@operation(bp, "/generations", scope=Scope.AGENTS_READ, gives=Listing)
+def index(query: ListQuery) -> dict[str, Any]:
+    """List drafts, the newest first."""
+    for_all_agents()
+    bound = {"stage": query.stage}
+    with reading() as session:
+        found = rows.listed(session, wanted(query, SORT, bound), query.stage)
+    return listed(found, SORT, bound)
+
+
+@operation(bp, "/generations/report", scope=Scope.COSTS_READ, gives=Report)
+def report() -> dict[str, Any]:
+    """Return what drafting costs, how often the fallback helped, how good first drafts were."""
+    for_all_agents()
+    with reading() as session:
+        found = drafting.report(session)
+        values, _ = settings.snapshot(session)
+        stages = cascade.facts(cascade.cascade(session, values))
+        thumbs = feedback.facts(feedback.feedback(session))
+    return drafting.facts(found) | {"stages_30_days": stages, "feedback_30_days": thumbs}
 
 
 @operation(bp, ONE, scope=Scope.AGENTS_READ, gives=Generation)

@@ -1,6 +1,6 @@
 """Agents and their immutable versions: create, save, restore, saved inputs, switch off."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -82,8 +82,12 @@ def newest(session: Session, agent: Agent) -> WorkflowVersion | None:
     )
 
 
-def create(new: NewAgent, workflow: Any | None, *, owner_id: UUID, by: Actor) -> Saved:
+def create(
+    new: NewAgent, workflow: Any | None, *, owner_id: UUID, by: Actor, key: str | None = None
+) -> Saved:
     """Make an agent with version 1; `workflow` None: it runs as the simple loop of one step.
+
+    The same key makes it once.
 
     Raises:
         InvalidError: the name is empty, or the workflow has errors.
@@ -91,8 +95,22 @@ def create(new: NewAgent, workflow: Any | None, *, owner_id: UUID, by: Actor) ->
     if not new.name.strip():
         raise InvalidError([Issue("E_INPUT_MISSING", "/name", "Give the agent a name.")])
     checked(workflow)
+    body = {"new": asdict(new), "workflow": workflow}
     with db.transaction("agent.create", owner_id) as session:
-        return insert(session, new, workflow, owner_id=owner_id, by=by)
+        kept = idempotency.open_request(session, owner_id, key, "agent.create", body)
+        if kept is not None:
+            return _kept(kept)
+        saved = insert(session, new, workflow, owner_id=owner_id, by=by)
+        idempotency.keep_answer(session, owner_id, key, _keep(saved))
+    return saved
+
+
+def _keep(saved: Saved) -> dict[str, Any]:
+    return {name: str(value) for name, value in asdict(saved).items()}
+
+
+def _kept(answer: dict[str, Any]) -> Saved:
+    return Saved(UUID(answer["agent_id"]), UUID(answer["version_id"]), int(answer["number"]))
 
 
 def insert(
@@ -172,6 +190,22 @@ def checked(workflow: Any | None) -> None:
         raise InvalidError(issues)
 
 
+def version(session: Session, agent: Agent, number: int) -> WorkflowVersion:
+    """Return one version of an agent.
+
+    Raises:
+        NotFoundError: it has none of this number.
+    """
+    found = session.scalar(
+        select(WorkflowVersion).where(
+            WorkflowVersion.agent_id == agent.id, WorkflowVersion.number == number
+        )
+    )
+    if found is None:
+        raise NotFoundError(f"The agent has no version {number}.")
+    return found
+
+
 def save_version(
     agent_id: UUID, workflow: Any, *, reason: str, base: int, by: Actor, user_id: UUID
 ) -> Saved:
@@ -208,13 +242,7 @@ def restore(agent_id: UUID, number: int, *, by: Actor, user_id: UUID) -> Saved:
     """
     with db.transaction("version.restore", user_id) as session:
         agent = load(session, agent_id, lock=True)
-        old = session.scalar(
-            select(WorkflowVersion).where(
-                WorkflowVersion.agent_id == agent_id, WorkflowVersion.number == number
-            )
-        )
-        if old is None:
-            raise NotFoundError(f"The agent has no version {number}.")
+        old = version(session, agent, number)
         present = newest(session, agent)
         if present is not None and _is_equal(agent, present, workflow_of(agent, old)):
             return Saved(agent.id, present.id, present.number)

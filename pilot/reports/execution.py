@@ -152,6 +152,11 @@ class Shown:
         step = waits[0]
         return f"{step.name}: a decision" if step.wait_kind == "approval" else step.name
 
+    @property
+    def why(self) -> str:
+        """Why it does not move, in words."""
+        return self.waiting_words or self.row.status_reason or "nothing holds it"
+
 
 RUNS = {
     "pilot_steps": "its pilot steps",

@@ -1,13 +1,23 @@
-"""How a goal was drafted: the ways that were tried, in words and numbers, from its events."""
+"""Drafts as a list; of one, the ways that were tried, in words and numbers, from its events."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from pilot.engine.generation import drafts, free, stages
 from pilot.models.generation import Generation, GenerationEvent
+from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
 
+SOURCE = Source(
+    columns="""g.id, g.goal, g.stage, g.generator, g.outcome, g.confidence, g.cost_usd, g.tokens,
+      g.fallback_reason, g.failure, g.refusal, g.agent_id, g.created_at""",
+    tables="generation g",
+    id="g.id",
+    sorts={"created": Sort("g.created_at", "timestamptz")},
+)
 ROLES = {"draft": "first draft", "repair": "repairs its draft", "fallback": "as fallback"}
 FREE = {
     free.CACHE: "A workflow that you accepted for this goal",
@@ -29,6 +39,12 @@ class Way:
     cost: Decimal | None = None  # None with `ended`: unpriced
     ended: bool = True
     wasted: bool = False
+
+
+def listed(session: Session, wanted: Wanted, stage: str | None = None) -> Listed:
+    """Return one page of drafts, at one stage or all."""
+    conditions = [] if stage is None else ["g.stage = :stage"]
+    return fetch(session, SOURCE, conditions, {"stage": stage} if stage else {}, wanted)
 
 
 def ways(events: Iterable[GenerationEvent]) -> list[Way]:

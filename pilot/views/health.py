@@ -24,7 +24,7 @@ LIVE_WORKER = text(
 @route(bp, "/healthz", allow=PUBLIC)
 def ready() -> ResponseReturnValue:
     """Answer 200 when database, migrations, queue and a live worker are there, else 503."""
-    missing = _missing_in_database() + ([] if jobs.answers() else ["queue"])
+    missing = missing_parts()
     return json_answer({"ready": not missing, "missing": missing}, status=503 if missing else 200)
 
 
@@ -32,6 +32,11 @@ def ready() -> ResponseReturnValue:
 def live() -> ResponseReturnValue:
     """Answer 200 while this process serves requests."""
     return json_answer({"live": True})
+
+
+def missing_parts() -> list[str]:
+    """Return which of database, migrations, queue and worker are not there."""
+    return _missing_in_database() + ([] if jobs.answers() else ["queue"])
 
 
 def _missing_in_database() -> list[str]:

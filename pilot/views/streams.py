@@ -10,15 +10,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import structlog
 from flask import Response, current_app, request, stream_with_context
 
-from pilot import progress
-from pilot.engine import users
+from pilot import progress, strictjson
+from pilot.engine import api_tokens, users
 from pilot.errors import PilotError
-from pilot.views import signed_in
+from pilot.views import signed_in, visitor
 
 MOST_IN_PROCESS, MOST_OF_USER = 150, 12  # streams; the others are told that they see changes late
 RETRY_MS, LATE_RETRY_MS = 2_000, 10_000  # until the browser comes back
@@ -68,18 +69,12 @@ DONE = "event: done\ndata:\n\n"
 
 
 @dataclass
-class Stream:
-    """What one page follows: `look` reads where it stands, `parts` renders what the page shows.
-
-    `parts` is told whether to add what screen readers speak: every few seconds at most.
-    """
+class _Following:
+    """What one reader follows: `look` reads where it stands; each kind has messages of its own."""
 
     about: UUID
     look: Callable[[], State]
-    parts: Callable[[bool], str]
-    seen: int = 0
-    silent: bool = False  # something changed and was not spoken yet
-    spoke_at: float = 0.0
+    seen: int = field(default=0, kw_only=True)
 
     def response(self) -> Response:
         """Return the stream as the answer to this request."""
@@ -108,7 +103,7 @@ class Stream:
         return f"retry: {LATE_RETRY_MS}\n\n{self._news(state)}{end}"
 
     def _live(self, ear: threading.Event) -> Iterator[str]:
-        token = request.cookies[current_app.config["SIGN_IN_COOKIE"]]
+        is_let_in = _let_in()
         begun = pinged = checked = time.monotonic()
         while time.monotonic() - begun < LONGEST_S:
             ear.clear()
@@ -124,11 +119,27 @@ class Stream:
                 yield "event: ping\ndata:\n\n"
             if now - checked > SESSION_S:
                 checked = now
-                if users.session_user(token, touch=False) is None:
+                if not is_let_in():
                     return
             if news:
                 NEVER.wait(min(max(MERGE_S, REST * (now - before)), LOOK_S))
             ear.wait(LOOK_S)
+
+    def _news(self, state: State) -> str:
+        """Return messages with what the reader does not know yet, or an empty text."""
+        raise NotImplementedError
+
+
+@dataclass
+class Stream(_Following):
+    """What one page follows: `parts` renders what the page shows.
+
+    `parts` is told whether to add what screen readers speak: every few seconds at most.
+    """
+
+    parts: Callable[[bool], str]
+    silent: bool = False  # something changed and was not spoken yet
+    spoke_at: float = 0.0
 
     def _news(self, state: State) -> str:
         """Return a message with what the page does not show yet, or an empty text."""
@@ -141,6 +152,33 @@ class Stream:
             self.spoke_at = now
         lines = self.parts(not self.silent).splitlines()
         return f"id: {state.seq}\n" + "".join(f"data: {line}\n" for line in lines) + "\n"
+
+
+@dataclass
+class EventStream(_Following):
+    """What a program follows: `events` reads the lines after one of them, each is a message."""
+
+    events: Callable[[int], list[dict[str, Any]]]
+
+    def _news(self, state: State) -> str:
+        """Return the new events up to the state, or an empty text."""
+        text = ""
+        while self.seen < state.seq and (batch := self.events(self.seen)):
+            self.seen = batch[-1]["seq"]
+            for one in batch:
+                line = strictjson.dumps(strictjson.plain(one))
+                text += f"id: {one['seq']}\nevent: {one['kind']}\ndata: {line}\n\n"
+        return text
+
+
+def _let_in() -> Callable[[], bool]:
+    """Return what tells, later too, whether the session or token of this request still holds."""
+    if visitor().token is None:
+        cookie = request.cookies[current_app.config["SIGN_IN_COOKIE"]]
+        return lambda: users.session_user(cookie, touch=False) is not None
+    token = request.headers["Authorization"].partition(" ")[2].strip()
+    address = request.remote_addr or ""
+    return lambda: api_tokens.user(token, address) is not None
 
 
 def partials(parts: Iterable[tuple[str, str]]) -> str:

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pilot.engine import agents, differences, display, step_facts, yaml_text
@@ -55,7 +54,7 @@ def _page(agent_id: UUID, number: int | None) -> ResponseReturnValue:
     before = _before(ignored)
     with reading() as session:
         agent = agents.load(session, agent_id)
-        found = _version(session, agent, number or agent.version_number)
+        found = agents.version(session, agent, number or agent.version_number)
         rows = agent_rows.versions(session, agent_id, before=before, size=PAGE_SIZE + 1)
         pair = _pair(session, agent, ignored)
     known = surroundings.known_actions(current_app.config["DATA"], agent.owner_id)
@@ -106,7 +105,7 @@ def _pair(
     match = DIFF.fullmatch(text)
     try:
         if match:
-            first, second = (_version(session, agent, int(one)) for one in match.groups())
+            first, second = (agents.version(session, agent, int(one)) for one in match.groups())
             return first, second
     except NotFoundError:
         match = None
@@ -124,17 +123,6 @@ def _compared(agent: Agent, pair: tuple[WorkflowVersion, WorkflowVersion] | None
         "differences": differences.compare(old, new),
         "difference": differences.text_lines(documents.text(old), documents.text(new)),
     }
-
-
-def _version(session: Session, agent: Agent, number: int) -> WorkflowVersion:
-    found = session.scalar(
-        select(WorkflowVersion).where(
-            WorkflowVersion.agent_id == agent.id, WorkflowVersion.number == number
-        )
-    )
-    if found is None:
-        raise NotFoundError(f"The agent has no version {number}.")
-    return found
 
 
 def _twin(agent: Agent, found: WorkflowVersion) -> dict[str, Any]:
@@ -157,7 +145,7 @@ def download(agent_id: UUID, number: int) -> ResponseReturnValue:
     """Give a version's text as a file: `?as=yaml` or JSON."""
     with reading() as session:
         agent = agents.load(session, agent_id)
-        document = agents.workflow_of(agent, _version(session, agent, number))
+        document = agents.workflow_of(agent, agents.version(session, agent, number))
     syntax = "yaml" if request.args.get("as") == "yaml" else "json"
     write, mimetype = SYNTAXES[syntax]
     slug = re.sub("[^a-z0-9]+", "-", agent.name.lower()).strip("-")[:60] or "workflow"

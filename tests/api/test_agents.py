@@ -76,3 +76,56 @@ def test_a_wrong_document_makes_no_agent(one, superuser):
     answer = one.post("/agents", wrong)
     assert (answer.status_code, answer.json["errors"][0]["code"]) == (422, "E_UNKNOWN_TYPE")
     assert superuser.execute("SELECT count(*) FROM agent").fetchone() == (0,)
+
+
+def test_a_version_is_read_compared_and_restored(one, agent):
+    url = f"/agents/{agent}"
+    document = one.get(url).json["document"]
+    other = document | {"steps": [STEP | {"config": {"value": 2}}]}
+    one.post(f"{url}/versions", {"document": other, "reason": "Two", "base": 1})
+    told = one.get(f"{url}/versions/1").json
+    assert (told["number"], told["document"]["steps"]) == (1, [STEP])
+    differs = one.get(f"{url}/versions/1/diff").json
+    assert (differs["from"], differs["to"], differs["document"]) == (1, 2, [])
+    (change,) = differs["steps"][0]["changes"]
+    assert (change["field"], change["before"], change["after"]) == ("/config/value", "1", "2")
+    assert one.get(f"{url}/versions/2/diff?to=2").json["steps"] == []
+    back = one.post(f"{url}/versions/1/restore")
+    assert (back.status_code, back.json["version"]) == (201, 3)
+    assert back.json["document"]["steps"] == [STEP]
+    for wrong in ("versions/9", "versions/9/diff", "versions/1/diff?to=9"):
+        assert one.get(f"{url}/{wrong}").status_code == 404, wrong
+
+
+def test_an_agent_is_duplicated_once_per_key(one, agent):
+    first = one.post(f"/agents/{agent}/duplicate", headers={"Idempotency-Key": "d"})
+    again = one.post(f"/agents/{agent}/duplicate", headers={"Idempotency-Key": "d"})
+    assert (first.status_code, first.json["name"]) == (201, "Copy of Test")
+    assert again.json["id"] == first.json["id"] != str(agent)
+
+
+def test_the_same_key_makes_one_agent(one, superuser):
+    new = {"name": "Nightly", "document": {"format": 1, "steps": [STEP]}}
+    made = [one.post("/agents", new, {"Idempotency-Key": "n"}).json["id"] for _ in range(2)]
+    assert made[0] == made[1]
+    assert one.post("/agents", new | {"name": "B"}, {"Idempotency-Key": "n"}).status_code == 422
+    assert superuser.execute("SELECT count(*) FROM agent").fetchone() == (1,)
+
+
+def test_an_archived_agent_is_on_no_list_and_leaves_its_executions(one, agent, world):
+    wp.switch_on()
+    execution = wp.start(agent, world.operator.id)
+    assert one.post(f"/agents/{agent}/archive").json["present"] == {"under_way": 1}
+    one.post(f"/executions/{execution}/cancel")
+    key = {"Idempotency-Key": "a"}
+    for _ in range(2):
+        assert one.post(f"/agents/{agent}/archive", headers=key).json["archived"]
+    assert one.get(f"/agents/{agent}").status_code == 404
+    assert one.get("/agents").json["items"] == []
+    assert one.post(f"/agents/{agent}/executions").status_code == 404
+    assert one.get(f"/executions/{execution}").json["status"] == "cancelled"
+
+
+def test_what_an_execution_will_take_is_foretold(one, agent):
+    told = one.get(f"/agents/{agent}/forecast").json["forecast"]
+    assert (told["asks"], told["likely_usd"]["amount"]) == (0, "0")

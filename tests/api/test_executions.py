@@ -1,7 +1,12 @@
 """Executions over the API: started once, listed in pages, followed, paused, resumed, cancelled."""
 
+import json
+
 import pytest
 
+from pilot import db, progress
+from pilot.engine import api_tokens
+from pilot.views import streams
 from tests.engine import worker_process as wp
 
 STEP = {"id": "one", "type": "transform", "operation": "set", "config": {"value": "{{inputs.n}}"}}
@@ -95,3 +100,63 @@ def test_a_budget_and_a_mode_come_with_the_start(one, agent):
     assert (told["mode"], told["trigger"]) == ("test", "api")
     assert told["budget_usd"]["amount"] == "0.250000000000"
     assert one.post(f"/agents/{agent}/executions", body | {"budget_usd": "x"}).status_code == 422
+
+
+def messages(text):
+    return [
+        dict(line.split(": ", 1) for line in part.splitlines() if ": " in line)
+        for part in text.split("\n\n")
+        if part
+    ]
+
+
+def test_events_are_a_stream_for_who_accepts_one(one, agent, redis_url):
+    progress.configure(redis_url)
+    execution = one.post(f"/agents/{agent}/executions", {"inputs": {"n": 1}}).json["execution_id"]
+    one.post(f"/executions/{execution}/cancel")
+    url, kind = f"/api/v1/executions/{execution}/events", {"Accept": "text/event-stream"}
+    answer = one.client.get(url, headers=one.headers | kind)
+    assert answer.mimetype == "text/event-stream"
+    told = messages(answer.text)
+    known = one.get(f"/executions/{execution}/events").json["items"]
+    assert [json.loads(each["data"]) for each in told if "data" in each] == known
+    assert [each["id"] for each in told if "id" in each] == [str(each["seq"]) for each in known]
+    assert told[-1] == {"event": "done"}
+    late = kind | {"Last-Event-ID": str(known[0]["seq"])}
+    rest = messages(one.client.get(url, headers=one.headers | late).text)
+    assert [each["id"] for each in rest if "id" in each] == [str(e["seq"]) for e in known[1:]]
+
+
+def test_a_stream_ends_once_its_token_is_revoked(one, agent, world, redis_url, monkeypatch):
+    progress.configure(redis_url)
+    monkeypatch.setattr(streams, "SESSION_S", 0)
+    execution = one.post(f"/agents/{agent}/executions", {"inputs": {"n": 1}}).json["execution_id"]
+    headers = one.headers | {"Accept": "text/event-stream"}
+    url = f"/api/v1/executions/{execution}/events"
+    with one.client.get(url, headers=headers, buffered=False) as answer:
+        parts = iter(answer.response)
+        while b"id: " not in (part := next(parts)) and "id: " not in str(part):
+            pass
+        with db.reading(world.operator.id) as session:
+            (token,) = api_tokens.listed(session)
+        api_tokens.revoke(token.id, owner_id=world.operator.id, by=world.operator.actor)
+        assert not [part for part in parts if "id: " in str(part)]
+
+
+def test_outputs_why_and_forecast_of_one(one, agent, world):
+    wp.switch_on()
+    rest = wp.make_agent(world.operator.id, [REST])
+    url = f"/executions/{one.post(f'/agents/{rest}/executions').json['execution_id']}"
+    assert one.get(f"{url}/why").json == {"status": "queued", "why": "for a worker"}
+    one.post(f"{url}/pause")
+    assert one.get(f"{url}/why").json == {"status": "paused", "why": "by a person"}
+    assert one.get(f"{url}/outputs").json == {"output": None, "steps": {}}
+    told = one.get(f"{url}/forecast").json
+    assert (told["forecast"]["timers"], told["cost_usd"]["amount"]) == (1, "0")
+
+
+def test_an_answer_needs_an_open_question(one, agent):
+    execution = one.post(f"/agents/{agent}/executions", {"inputs": {"n": 1}}).json["execution_id"]
+    body = {"path": "one", "said": "skip"}
+    assert one.post(f"/executions/{execution}/answer", body).status_code == 409
+    assert one.post(f"/executions/{execution}/answer", body | {"said": "maybe"}).status_code == 422

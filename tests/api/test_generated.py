@@ -16,6 +16,7 @@ from pilot.web import limits
 from tests.engine import worker_process as wp
 
 CASES = {"default": 2_000, "nightly": 50_000}
+RANDOM = 100  # at least, of each part
 PARTS = 4  # of the operations, so that test processes share them
 MODES = list(GenerationMode)
 STEP = {"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}
@@ -111,7 +112,7 @@ def test_what_is_answered_is_described_and_never_a_fault(api, part):
     left = CASES[settings.get_current_profile_name()] // PARTS - api.answers.total()
 
     @settings(
-        max_examples=left,
+        max_examples=max(left, RANDOM),
         derandomize=True,
         database=None,
         phases=[Phase.generate],
@@ -124,4 +125,4 @@ def test_what_is_answered_is_described_and_never_a_fault(api, part):
     answered()
     assert api.answers.total() >= CASES["default"] // PARTS
     assert api.answers[5] == 0
-    assert api.answers[2] > left // 20  # not only refusals
+    assert api.answers[2] > RANDOM // 4  # not only refusals

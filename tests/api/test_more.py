@@ -1,9 +1,13 @@
 """Drafting, approvals, costs and settings over the API."""
 
+import csv
+import io
+from decimal import Decimal
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from pilot import db
+from pilot import db, jobs
 from pilot.engine.demo import make_demo
 from pilot.engine.folders import private
 from tests.engine import worker_process as wp
@@ -70,6 +74,59 @@ def test_costs_are_the_sums_of_the_ledger(one, world, superuser):
     assert {line["key"] for line in told["lines"]} == {"cheap-2026", "own"}
     for wrong in ("group=colour", "zone=Mars", "since=2026-02-01&until=2026-01-01", "since=x"):
         assert one.get(f"/costs?{wrong}").status_code == 422, wrong
+
+
+def sheet(answer):
+    assert answer.mimetype == "text/csv"
+    return list(csv.DictReader(io.StringIO(answer.text)))
+
+
+@pytest.mark.capability(292)
+def test_calls_are_listed_one_by_one(one, world, superuser):
+    book(superuser, world.operator.id)
+    book(superuser, world.operator.id, **UNPRICED)
+    book(superuser, world.admin.id)
+    told = one.get("/calls?limit=1").json
+    (newest,), (oldest,) = told["items"], one.get(f"/calls?cursor={told['next']}").json["items"]
+    assert {newest["unpriced"], oldest["unpriced"]} == {True, False}
+    assert {newest["cost_usd"] is None, oldest["cost_usd"] is None} == {True, False}
+    (own,) = one.get("/calls?model=own").json["items"]
+    assert own["unpriced"]
+    assert one.get("/calls?until=2000-01-01").json["items"] == []
+
+
+def test_lists_are_sheets_for_who_accepts_one(one, world, superuser):
+    wp.switch_on()
+    wp.start(wp.make_agent(world.operator.id, [ASK]), world.operator.id)
+    book(superuser, world.operator.id)
+    superuser.execute("UPDATE execution SET agent_name = '=1+1'")
+    accept = one.headers | {"Accept": "text/csv"}
+    for name in ("executions", "calls", "costs"):
+        rows = sheet(one.client.get(f"/api/v1/{name}", headers=accept))
+        assert rows == sheet(one.get(f"/{name}.csv"))
+        assert len(rows) == 1, name
+    assert sheet(one.get("/executions.csv"))[0]["agent_name"] == "'=1+1"
+    cost = sheet(one.get("/calls.csv"))[0]["cost_usd"]
+    assert Decimal(cost) > 0
+    assert one.get("/calls.csv?colour=red").status_code == 422
+
+
+def test_drafts_are_listed_and_reported(one, world, config):
+    make_demo(private(config.data, world.operator.id), db.now().date(), world.operator.email)
+    made = one.post("/generations", {"goal": GOAL}).json
+    (row,) = one.get("/generations").json["items"]
+    assert (row["id"], row["goal"], row["stage"]) == (made["id"], GOAL, "done")
+    assert one.get("/generations?stage=queued").json["items"] == []
+    report = one.get("/generations/report").json
+    assert report["generations_30_days"] == 1
+    assert {"stages_30_days", "feedback_30_days"} <= report.keys()
+
+
+def test_the_health_names_what_is_missing(program, world, redis_url):
+    jobs.configure("redis://127.0.0.1:1")
+    answer = program(world.admin).get("/health")
+    assert (answer.status_code, answer.json["ready"]) == (200, False)
+    assert answer.json["missing"] == ["worker", "queue"]
 
 
 def test_settings_and_prices_are_for_administrators(program, world):

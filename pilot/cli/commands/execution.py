@@ -199,8 +199,7 @@ def _why(args: Namespace) -> None:
     with _reading(acting.person(args)) as session:
         shown = report.shown(session, args.execution)
     status = shown.row.status
-    why = shown.waiting_words or shown.row.status_reason or "nothing holds it"
-    answer(args, {"status": status, "why": why}, f"It is {_words(status)}: {why}.")
+    answer(args, {"status": status, "why": shown.why}, f"It is {_words(status)}: {shown.why}.")
 
 
 def _go_on(args: Namespace, kind: str, act: Callable[..., None], done: str) -> int:
