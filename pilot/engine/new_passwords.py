@@ -1,15 +1,18 @@
 """How people get a password: by an invitation, by a link for a new one, by knowing the old one."""
 
+import threading
+import time
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pilot import audit
+from pilot import audit, db
 from pilot.audit import Actor, Event
 from pilot.db import reading, transaction
-from pilot.engine import links, passwords, users
+from pilot.engine import links, notices, passwords, sign_in_limits, users
 from pilot.engine.links import Purpose
 from pilot.engine.new_user import NewUser
 from pilot.engine.users import Origin
@@ -17,6 +20,15 @@ from pilot.errors import ConflictError, InvalidError, NotFoundError
 from pilot.models.user import User
 
 OPENS = (Purpose.RESET, Purpose.INVITATION)
+ASKING_S = 0.1  # that an answer takes at least: known and unknown addresses cost the same
+NEVER = threading.Event()  # is never set: to wait a while
+MAIL_LIVES = timedelta(minutes=30)
+SUBJECT = "A new password for Pilot"
+TEXT = """Somebody, probably you, asked for a new password for {email}.
+
+Open this link within 30 minutes and choose one. It works once; you are signed out everywhere then.
+
+If it was not you, do nothing: your password stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,43 @@ def _give(session: Session, user_id: UUID, purpose: Purpose, by: Actor) -> str:
     event = Event.USER_LINK_CREATED
     audit.record(session, event, actor=by, about=("user", user_id), details=details)
     return token
+
+
+def ask_for_link(email: str, url: str, origin: Origin) -> None:
+    """Send a link for a new password to who signs in with this address, if anybody does.
+
+    Nothing tells whether somebody does: not the answer, not how long it takes.
+
+    Args:
+        email: as it was typed.
+        url: where people reach Pilot, as it is configured: never what a request says.
+        origin: who asks.
+
+    Raises:
+        RateLimitedError: asked for too often.
+    """
+    begun, email = time.monotonic(), sign_in_limits.account(email)
+    try:
+        with transaction("new_passwords.ask", None) as session:
+            sign_in_limits.count_reset(session, email, origin.address)
+            row = session.scalar(select(User).where(User.email == email, User.active))
+            actor = Actor("anonymous", origin.address, origin.request_id)
+            about = ("user", row.id if row else "unknown")
+            audit.record(session, Event.USER_RESET_REQUESTED, actor=actor, about=about)
+            if row is not None:
+                db.act_as(session, row.id)
+                _mail_link(session, row, url)
+    finally:
+        NEVER.wait(max(0.0, ASKING_S - (time.monotonic() - begun)))
+
+
+def _mail_link(session: Session, row: User, url: str) -> None:
+    link = f"{url}/password?token={links.give(session, Purpose.RESET, row.id)}"
+    mail = notices.Mail(row.email, SUBJECT, TEXT.format(email=row.email), link)
+    try:
+        notices.queue(session, mail, owner_id=row.id, expires_at=db.now() + MAIL_LIVES)
+    except InvalidError:  # no mail goes to such an address: an administrator gives the link
+        links.end(session, Purpose.RESET, row.id)
 
 
 def opened(token: str | None) -> Opened:

@@ -1,4 +1,7 @@
-"""How often sign-in may be tried: by account with growing delay, by address 30 times a minute."""
+"""How often sign-in may be tried: by account with growing delay, by address 30 times a minute.
+
+A link for a new password may be asked for three times an hour.
+"""
 
 from math import ceil
 
@@ -12,6 +15,8 @@ from pilot.errors import RateLimitedError
 DELAYS_S = (0, 0, 0, 10, 20, 40, 60)
 PER_ADDRESS = 30
 WINDOW_S = 60
+
+RESETS, RESETS_OF_ADDRESS = 3, 30  # an hour
 
 # Tries of one account, and of one address, take turns: many at once count like one by one.
 _LOCK = text("SELECT pg_advisory_xact_lock(:kind, hashtext(:name))")
@@ -53,3 +58,31 @@ def count_attempt(session: Session, email: str, address: str) -> None:
         message = f"Too many attempts to sign in. Try again in {seconds} seconds."
         raise RateLimitedError(message, seconds)
     session.execute(_ADD, {"email": email, "address": address})
+
+
+_FORGET_RESETS = text("DELETE FROM reset_request WHERE at < pilot_now() - interval '1 hour'")
+_RESETS = text("""
+SELECT count(*) FILTER (WHERE email = :email) >= :most
+       OR count(*) FILTER (WHERE address = :address) >= :most_of_address AS refused,
+       extract(epoch FROM min(at) + interval '1 hour' - pilot_now()) AS wait_s
+  FROM reset_request WHERE email = :email OR address = :address""")
+_ADD_RESET = text("INSERT INTO reset_request (email, address) VALUES (:email, :address)")
+
+
+def count_reset(session: Session, email: str, address: str) -> None:
+    """Count that somebody asks for a link for a new password, whether the account exists or not.
+
+    Raises:
+        RateLimitedError: too often within an hour.
+    """
+    session.execute(_LOCK, {"kind": 3, "name": address})
+    session.execute(_LOCK, {"kind": 4, "name": email})
+    session.execute(_FORGET_RESETS)
+    who = {"email": email, "address": address}
+    most = {"most": RESETS, "most_of_address": RESETS_OF_ADDRESS}
+    found = session.execute(_RESETS, who | most).one()
+    if found.refused:
+        minutes = max(1, ceil(float(found.wait_s) / 60))
+        message = f"Asked for too often. Try again in {minutes} min, or ask an administrator."
+        raise RateLimitedError(message, minutes * 60)
+    session.execute(_ADD_RESET, who)

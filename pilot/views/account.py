@@ -5,18 +5,19 @@ from uuid import UUID
 from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from wtforms import IntegerField, SelectField, SelectMultipleField, StringField
+from wtforms import IntegerField, PasswordField, SelectField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
 from pilot import db
-from pilot.engine import api_tokens, users
+from pilot.engine import api_tokens, new_passwords, users
 from pilot.engine.api_tokens import NewToken, Scope
 from pilot.errors import InvalidError
 from pilot.views import (
     SIGNED_IN,
     actor,
     end_session,
+    origin,
     redirect_to,
     render,
     route,
@@ -34,6 +35,20 @@ class ZoneForm(FlaskForm):  # type: ignore[misc]
 
     # The operation knows the list: a zone that is not on it is answered with its issue.
     zone = SelectField("Time zone", [InputRequired()], validate_choice=False)
+
+
+class PasswordForm(FlaskForm):  # type: ignore[misc]
+    """The present password, and the one that replaces it."""
+
+    old = PasswordField(
+        "Present password", [InputRequired()], render_kw={"autocomplete": "current-password"}
+    )
+    password = PasswordField(
+        "New password",
+        [InputRequired()],
+        description="8 to 256 characters; four unrelated words are good.",
+        render_kw={"autocomplete": "new-password"},
+    )
 
 
 class TokenForm(FlaskForm):  # type: ignore[misc]
@@ -65,6 +80,7 @@ def _page(
     form: ZoneForm | None = None,
     *,
     token_form: TokenForm | None = None,
+    password_form: PasswordForm | None = None,
     made: str = "",
     status: int = 200,
 ) -> ResponseReturnValue:
@@ -81,6 +97,7 @@ def _page(
         browsers=browsers,
         tokens=tokens,
         token_form=token_form or TokenForm(formdata=None),
+        password_form=password_form or PasswordForm(formdata=None),
         made=made,
         now=db.now(),
     )
@@ -106,6 +123,22 @@ def revoke_token(token_id: UUID) -> ResponseReturnValue:
     api_tokens.revoke(token_id, owner_id=signed_in(), by=actor())
     toast("Revoked: it opens nothing any more.")
     return redirect_to("/account#tokens")
+
+
+@route(bp, "/password", allow=SIGNED_IN, methods=("POST",))
+def change_password() -> ResponseReturnValue:
+    """Replace the password; every browser is signed out, this one too."""
+    form = PasswordForm()
+    try:
+        new_passwords.change(
+            signed_in(), form.old.data or "", form.password.data or "", origin(), by=actor()
+        )
+    except InvalidError as error:
+        show_issues(form, error.issues)
+        return _page(password_form=form, status=422)
+    answer = end_session(redirect_to("/sign-in"))
+    toast("Your password is changed. Sign in with the new one.")
+    return answer
 
 
 @route(bp, "/zone", allow=SIGNED_IN, methods=("POST",))

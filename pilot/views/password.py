@@ -1,13 +1,13 @@
-"""The page behind an invitation or a link for a new password."""
+"""Choosing a password behind a link of one use, and asking for such a link by mail."""
 
-from flask import Blueprint, request
+from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from wtforms import HiddenField, PasswordField
+from wtforms import EmailField, HiddenField, PasswordField
 from wtforms.validators import InputRequired
 
 from pilot.engine import new_passwords
-from pilot.errors import InvalidError
+from pilot.errors import InvalidError, RateLimitedError
 from pilot.views import PUBLIC, end_session, origin, redirect_to, render, route, show_issues, toast
 
 bp = Blueprint("password", __name__, url_prefix="/password")
@@ -49,3 +49,37 @@ def change() -> ResponseReturnValue:
 def _page(form: PasswordForm, *, status: int = 200) -> ResponseReturnValue:
     known = new_passwords.opened(form.token.data)
     return render("password/index.html", status=status, form=form, known=known)
+
+
+class ForgottenForm(FlaskForm):  # type: ignore[misc]
+    """Who forgot their password."""
+
+    email = EmailField(
+        "E-mail address",
+        [InputRequired("Enter your e-mail address.")],
+        render_kw={"autocomplete": "username"},
+    )
+
+
+@route(bp, "/forgotten", allow=PUBLIC)
+def forgotten() -> ResponseReturnValue:
+    """The form that asks for a link."""
+    return render("password/forgotten.html", form=ForgottenForm(formdata=None), asked=False)
+
+
+@route(bp, "/forgotten", allow=PUBLIC, methods=("POST",))
+def ask() -> ResponseReturnValue:
+    """Send a link, if somebody signs in with the address; the answer is the same if nobody does."""
+    form = ForgottenForm()
+    status, headers = 422, {}
+    if form.validate():
+        try:
+            new_passwords.ask_for_link(form.email.data, current_app.config["URL"], origin())
+        except RateLimitedError as error:
+            status, headers = error.status, {"Retry-After": str(error.retry_after_s)}
+            form.form_errors.append(error.message)
+        else:
+            status = 200
+    response = render("password/forgotten.html", status=status, form=form, asked=status == 200)
+    response.headers.update(headers)
+    return response

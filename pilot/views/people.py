@@ -33,7 +33,7 @@ bp = Blueprint("people", __name__)
 
 URL = "/users/<uuid:user_id>"
 
-NAV = ("Set up", "Users", 30, ADMIN)
+NAV = ("Set up", "Users", 40, ADMIN)
 
 MAY = {
     "viewer": "Sees agents, executions and costs: their own, and what is shared with them.",
