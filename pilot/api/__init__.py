@@ -31,7 +31,6 @@ from pilot.errors import (
 )
 from pilot.reports.listing import Listed, Wanted
 from pilot.views import ADMIN, OPERATE, PUBLIC, SCOPES, VIEW, View, json_answer, permit, visitor
-from pilot.views.lists import MOST_EXPORTED
 
 PREFIX = "/api/v1"
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -308,7 +307,7 @@ def wanted(page: Page, sort: str, filters: Mapping[str, Any]) -> Wanted:
         except (BadSignature, ValueError, TypeError) as error:
             text = "This cursor is of another list or other filters: begin without one."
             raise InvalidError([Issue("api_cursor", "/cursor", text)]) from error
-    return Wanted(sort, after, MOST_EXPORTED if wants(CSV) else page.limit)
+    return Wanted(sort, after, page.limit)
 
 
 def listed(found: Listed, sort: str, filters: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pilot.api import CSV, Day, Page, for_all_agents, listed, operation, wanted,
 from pilot.engine.api_tokens import Scope
 from pilot.reports import ledger
 from pilot.views import reading
-from pilot.views.lists import csv_answer
+from pilot.views.lists import sheet
 
 bp = Blueprint("api_calls", __name__)
 SORT = "-at"
@@ -39,8 +39,9 @@ def index(query: ListQuery) -> Any:
     """List calls, the newest first; as CSV all that match. No price is "unpriced", never $0."""
     for_all_agents()
     bound = query.model_dump(exclude={"limit", "cursor"})
-    with reading() as session:
-        found = ledger.listed(session, ledger.Filters(**bound), wanted(query, SORT, bound))
+    filters, page = ledger.Filters(**bound), wanted(query, SORT, bound)
     if wants(CSV):
-        return csv_answer(found.rows)
+        return sheet(lambda session, one: ledger.listed(session, filters, one), page)
+    with reading() as session:
+        found = ledger.listed(session, filters, page)
     return listed(found, SORT, bound)

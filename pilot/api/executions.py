@@ -32,7 +32,7 @@ from pilot.reports import execution as report
 from pilot.reports import executions as rows
 from pilot.reports import results
 from pilot.views import actor, reading, signed_in, visitor
-from pilot.views.lists import csv_answer
+from pilot.views.lists import sheet
 from pilot.views.streams import EventStream, State
 
 bp = Blueprint("api_executions", __name__)
@@ -168,10 +168,11 @@ def index(query: ListQuery) -> Any:
     if query.agent is not None:
         reach(query.agent)
     bound = {"status": query.status, "agent": query.agent, "q": query.q}
-    with reading() as session:
-        found = rows.listed(session, filters, wanted(query, SORT, bound))
+    page = wanted(query, SORT, bound)
     if wants(CSV):
-        return csv_answer(found.rows)
+        return sheet(lambda session, one: rows.listed(session, filters, one), page)
+    with reading() as session:
+        found = rows.listed(session, filters, page)
     return listed(found, SORT, bound)
 
 

@@ -17,6 +17,8 @@ class Approval(Base):
     __table_args__ = (
         Index("approval_open", "expires_at", postgresql_where=text("decided_at IS NULL")),
         Index("approval_by_execution", "execution_id"),
+        Index("approval_by_time", "requested_at", "id"),
+        Index("approval_by_deadline", "expires_at", "id"),
     )
 
     id: Mapped[Id]

@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, Text, text
+from sqlalchemy import BigInteger, Computed, DateTime, ForeignKey, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from pilot.db import Base
@@ -28,15 +28,26 @@ class Execution(Base):
             "wake_at",
             postgresql_where=text("status = 'queued' AND recovery_attempts >= 2"),
         ),
-        Index("execution_by_owner", "owner_id", "id"),
-        Index("execution_by_status", "owner_id", "status", "id"),
+        Index("execution_by_owner", "owner_id", "created_at", "id"),
         Index("execution_by_agent", "agent_id", "id"),
-        Index("execution_by_time", "created_at"),
         Index(
             "execution_unpruned",
             "finished_at",
             postgresql_where=text("pruned_at IS NULL AND finished_at IS NOT NULL"),
         ),
+        # Each order of the list.
+        Index("execution_by_time", "created_at", "id"),
+        Index("execution_by_status", "status", "id"),
+        Index("execution_by_name", "name_key", "id"),
+        Index("execution_by_duration", "duration_key", "id"),
+        Index("execution_by_cost", "cost_key", "id"),
+        Index("execution_by_tokens", "tokens", "id"),
+        # What is rare, and asked for.
+        Index("execution_tests", "created_at", postgresql_where=text("mode = 'test'")),
+        Index("execution_errors", "created_at", postgresql_where=text("error IS NOT NULL")),
+        Index("execution_unpriced", "created_at", postgresql_where=text("unpriced_calls > 0")),
+        Index("execution_wasted", "created_at", postgresql_where=text("wasted_calls > 0")),
+        Index("execution_recorded", "created_at", postgresql_where=text("recorded_calls > 0")),
         Index("execution_live", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
     )
 
@@ -78,6 +89,24 @@ class Execution(Base):
     budget_tokens: Mapped[int | None] = mapped_column(BigInteger)
     reserved_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
     spent_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    # What its ended calls took; recorded answers are counted apart and took nothing.
+    cost_usd: Mapped[Decimal] = mapped_column(USD, server_default="0")
+    tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    unpriced_calls: Mapped[int] = mapped_column(server_default="0")
+    wasted_calls: Mapped[int] = mapped_column(server_default="0")
+    recorded_calls: Mapped[int] = mapped_column(server_default="0")
+    # What lists sort by: of types that an index serves under row security.
+    name_key: Mapped[str] = mapped_column(Text, Computed("lower(agent_name)", persisted=True))
+    cost_key: Mapped[int] = mapped_column(  # 10^-12 USD
+        BigInteger, Computed("(cost_usd * 1000000000000)::bigint", persisted=True)
+    )
+    duration_key: Mapped[int] = mapped_column(  # ms; -1: has not ended
+        BigInteger,
+        Computed(
+            "coalesce((extract(epoch FROM finished_at - started_at) * 1000)::bigint, -1)",
+            persisted=True,
+        ),
+    )
     output: Mapped[Json | None]
     error: Mapped[Json | None]
     created_at: Mapped[CreatedAt]

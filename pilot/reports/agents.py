@@ -8,7 +8,6 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
-from pilot.reports.spending import COUNTED, ENDED, RECORDED
 
 NEWEST = 2**31 - 1  # no version has such a number
 # The newest executions of an agent, by the index on (agent_id, id): written with "=", the planner
@@ -29,17 +28,12 @@ STATISTICS = f"""LATERAL (
 # Half of the executions of the last 30 days that ended cost no more; those with an unpriced call
 # are counted apart.
 COSTS = f"""LATERAL (
-  SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY m.cost) FILTER (WHERE m.unpriced = 0)
+  SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY e.cost_usd) FILTER (WHERE e.unpriced_calls = 0)
            AS median_cost_usd,
-         count(*) FILTER (WHERE m.unpriced > 0) AS unpriced_executions,
-         coalesce(bool_or(m.recorded), false) AS recorded
-    FROM (SELECT id, created_at, finished_at
+         count(*) FILTER (WHERE e.unpriced_calls > 0) AS unpriced_executions,
+         coalesce(bool_or(e.recorded_calls > 0), false) AS recorded
+    FROM (SELECT created_at, finished_at, cost_usd, unpriced_calls, recorded_calls
             FROM execution WHERE {NEWEST_OF.format("a.id", 100)}) e
-   CROSS JOIN LATERAL (
-     SELECT coalesce(sum(c.cost) FILTER (WHERE {COUNTED}), 0) AS cost,
-            count(*) FILTER (WHERE {COUNTED} AND c.cost IS NULL) AS unpriced,
-            coalesce(bool_or({RECORDED}), false) AS recorded
-       FROM call c WHERE c.execution_id = e.id AND {ENDED}) m
    WHERE e.finished_at IS NOT NULL AND e.created_at > pilot_now() - interval '30 days'
   ) k"""  # noqa: S608 -- constants of this file
 SORTS = {

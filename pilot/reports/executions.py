@@ -1,41 +1,34 @@
 """The list of executions: filters, order and totals over all rows."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from math import ceil
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pilot.reports import first_day
-from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
-from pilot.reports.spending import COUNTED, ENDED, RECORDED, TOKENS, ago
+from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch, within_reach
+from pilot.reports.spending import ago
 
-# What the calls to models of an execution took; recorded answers count as nothing, and are told.
-MONEY = f"""LATERAL (
-  SELECT coalesce(sum({TOKENS}) FILTER (WHERE {COUNTED}), 0)::bigint AS tokens,
-         coalesce(sum(c.cost) FILTER (WHERE {COUNTED}), 0) AS cost,
-         count(*) FILTER (WHERE {COUNTED} AND c.cost IS NULL) AS unpriced,
-         count(*) FILTER (WHERE {COUNTED} AND c.wasted) AS wasted_calls,
-         count(*) FILTER (WHERE {RECORDED}) AS recorded
-    FROM call c WHERE c.execution_id = e.id AND {ENDED}) m"""  # noqa: S608 -- constants
+MOST_KEY = 2**63 - 1
 SORTS = {
     "started": Sort("e.created_at", "timestamptz"),
-    "agent": Sort("lower(e.agent_name)", "text"),
+    "agent": Sort("e.name_key", "text"),
     "status": Sort("e.status", "text"),
-    "duration": Sort(
-        "coalesce(extract(epoch FROM e.finished_at - e.started_at) * 1000, -1)::int8", "int8"
-    ),
-    "cost": Sort("m.cost", "numeric"),
-    "tokens": Sort("m.tokens", "int8"),
+    "duration": Sort("e.duration_key", "int8"),
+    "cost": Sort("e.cost_key", "int8"),
+    "tokens": Sort("e.tokens", "int8"),
 }
 OF_MONEY = {
-    "paid": "m.cost > 0",
-    "unpriced": "m.unpriced > 0",
-    "wasted": "m.wasted_calls > 0",
-    "recorded": "m.recorded > 0",
-    "none": "m.tokens = 0 AND m.unpriced = 0 AND m.recorded = 0",
+    "paid": "e.cost_key > 0",
+    "unpriced": "e.unpriced_calls > 0",
+    "wasted": "e.wasted_calls > 0",
+    "recorded": "e.recorded_calls > 0",
+    "none": "e.tokens = 0 AND e.unpriced_calls = 0 AND e.recorded_calls = 0",
 }
 WITHIN = {
     "24h": f"e.created_at > {ago(1)}",
@@ -44,15 +37,29 @@ WITHIN = {
 }
 SOURCE = Source(
     columns="""e.id, e.agent_id, e.agent_name, e.status, e.status_reason, e.version_number, e.mode,
-      e.trigger, u.name AS started_by, e.created_at, e.started_at, e.finished_at,
-      (extract(epoch FROM e.finished_at - e.started_at) * 1000)::int8 AS duration_ms,
-      m.cost AS cost_usd, m.unpriced AS unpriced_calls, m.tokens, m.recorded AS recorded_calls,
+      e.trigger, (SELECT u.name FROM app_user u WHERE u.id = e.started_by) AS started_by,
+      e.created_at, e.started_at, e.finished_at, nullif(e.duration_key, -1) AS duration_ms,
+      e.cost_usd, e.unpriced_calls, e.tokens, e.recorded_calls,
       e.error ->> 'step' AS failed_step, e.error ->> 'message' AS error_message""",
-    tables=f"execution e JOIN app_user u ON u.id = e.started_by CROSS JOIN {MONEY}",
+    tables="execution e",
     id="e.id",
     sorts=SORTS,
-    counted="execution e",
+    of_agents="e",
 )
+# Each name that executions have, found by one look into the index for each.
+NAMED = """
+WITH RECURSIVE known AS (
+  (SELECT name_key FROM execution e WHERE ({mine}) ORDER BY name_key LIMIT 1)
+  UNION ALL
+  SELECT (SELECT e.name_key FROM execution e WHERE e.name_key > known.name_key AND ({mine})
+           ORDER BY e.name_key LIMIT 1)
+    FROM known WHERE known.name_key IS NOT NULL)
+SELECT name_key FROM known WHERE name_key LIKE lower(:q)
+"""
+FAILED = """
+SELECT e.id FROM execution e
+ WHERE ({mine}) AND e.error IS NOT NULL AND e.error ->> 'message' ILIKE :q
+"""
 
 
 @dataclass(frozen=True)
@@ -79,8 +86,8 @@ def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
         ("status", "e.status = :status"),
         ("agent", "e.agent_id = :agent"),
         ("mode", "e.mode = :mode"),
-        ("since", "e.created_at >= cast(:since AS date)"),
-        ("until", "e.created_at < cast(:until AS date) + 1"),
+        ("since", "e.created_at >= cast(cast(:since AS date) AS timestamptz)"),
+        ("until", "e.created_at < cast(cast(:until AS date) + 1 AS timestamptz)"),
     ):
         if getattr(filters, name):
             conditions.append(condition)
@@ -89,36 +96,37 @@ def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
         conditions.append("e.agent_id = ANY(:agents)")
         values["agents"] = list(filters.agents)
     if filters.q:
-        conditions.append(_search(filters.q, values))
+        conditions.append(_search(session, filters.q, values))
     if filters.within:
         conditions.append(WITHIN[filters.within])
-    source = SOURCE
-    if filters.money or filters.cost_min is not None:
-        source = replace(SOURCE, counted=f"execution e CROSS JOIN {MONEY}")
     if filters.money:
         conditions.append(OF_MONEY[filters.money])
     if filters.cost_min is not None:
-        conditions.append("m.cost >= :cost_min")
-        values["cost_min"] = filters.cost_min
-    return fetch(session, source, conditions, values, wanted)
+        conditions.append("e.cost_key >= :cost_min")
+        values["cost_min"] = min(ceil(filters.cost_min.scaleb(12)), MOST_KEY)
+    return fetch(session, SOURCE, conditions, values, wanted)
 
 
-def _search(q: str, values: dict[str, Any]) -> str:
+def _search(session: Session, q: str, values: dict[str, Any]) -> str:
+    """Return the condition; what matches a text is looked up before, so that an index serves it."""
     found = _id(q)
     if found is not None:
         values["q"] = found
         return "e.id = :q OR e.session_id = :q"
-    values["q"] = f"%{_escaped(q)}%"
-    return "e.agent_name ILIKE :q OR e.error ->> 'message' ILIKE :q"
+    mine, value = within_reach(session, "e")
+    like = {"q": f"%{_escaped(q)}%", **value}
+    values["named"] = list(session.scalars(text(NAMED.format(mine=mine)), like))
+    values["failed"] = list(session.scalars(text(FAILED.format(mine=mine)), like))
+    return "e.name_key = ANY(:named) OR e.id = ANY(:failed)"
 
 
-def _id(text: str) -> UUID | None:
+def _id(q: str) -> UUID | None:
     try:
-        return UUID(text)
+        return UUID(q)
     except ValueError:
         return None
 
 
-def _escaped(text: str) -> str:
+def _escaped(q: str) -> str:
     """Return a text in which % and _ mean themselves."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

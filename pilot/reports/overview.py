@@ -112,9 +112,9 @@ SELECT 'execution' AS kind, id, agent_name AS title, status, created_at AS at,
        '/executions/' || id AS url, budget_usd,
        trunc(100 * (spent_usd + reserved_usd) / budget_usd)::int AS percent
   FROM execution
- WHERE status NOT IN :done AND spent_usd + reserved_usd > 0.8 * budget_usd
+ WHERE status IN :under_way AND spent_usd + reserved_usd > 0.8 * budget_usd
  ORDER BY percent DESC, id LIMIT :most
-""").bindparams(bindparam("done", expanding=True))
+""").bindparams(bindparam("under_way", expanding=True))
 RECENT = text("""
 SELECT id, agent_name, status, coalesce(status_reason, '') AS reason, created_at,
        (extract(epoch FROM finished_at - started_at) * 1000)::int8 AS duration_ms
@@ -166,8 +166,10 @@ def attention(session: Session, user_id: UUID) -> list[Attention]:
 
 def nearly_spent(session: Session) -> list[Attention]:
     """Return the executions under way that have used more than 80 % of their budgets."""
-    done = [str(status) for status in (*FINAL, ExecutionStatus.BUDGET_PAUSED)]
-    rows = session.execute(NEARLY_SPENT, {"done": done, "most": MOST}).mappings()
+    # Named one by one: an index finds what is under way among all that has ended.
+    under_way = [str(one) for one in set(ExecutionStatus) - FINAL - {ExecutionStatus.BUDGET_PAUSED}]
+    values = {"under_way": under_way, "most": MOST}
+    rows = session.execute(NEARLY_SPENT, values).mappings()
     told = "{} % of its budget of {} is used"
     return [
         Attention(

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from pilot.reports import agents
 from pilot.reports.agents import Filters
 from pilot.views import ADMIN, OPERATE, VIEW, reading, render, route, visitor
-from pilot.views.lists import csv_answer, list_args, next_url, wants_csv
+from pilot.views.lists import list_args, next_url, sheet, wants_csv
 
 bp = Blueprint("agents", __name__)
 
@@ -51,10 +51,10 @@ def index() -> ResponseReturnValue:
     filters = Filters(request.args.get("q", "").replace("\0", "").strip()[:200], active)
     facts = asdict(filters)
     wanted, more = list_args(agents.SORTS, "name", facts)
+    if wants_csv():
+        return sheet(lambda session, page: agents.listed(session, filters, page), wanted)
     with reading() as session:
         listed = agents.listed(session, filters, wanted)
-    if wants_csv():
-        return csv_answer(listed.rows)
     following = next_url(listed, wanted, facts)
     fields = [
         {"name": "q", "label": "Name, goal or tag", "kind": "search", "value": filters.q},

@@ -26,7 +26,7 @@ from pilot.views import (
     toast,
     visitor,
 )
-from pilot.views.lists import csv_answer, list_args, next_url, wants_csv
+from pilot.views.lists import list_args, next_url, sheet, wants_csv
 
 bp = Blueprint("approvals", __name__)
 
@@ -83,10 +83,11 @@ def index() -> ResponseReturnValue:
     q = request.args.get("q", "").strip()[:200]
     facts = {"tab": tab, "q": q}
     wanted, more = list_args(SORTS, default, facts)
-    with reading() as session:
-        listed = rows.listed(session, tab, wanted, signed_in(), q)
+    me = signed_in()
     if wants_csv():
-        return csv_answer(listed.rows)
+        return sheet(lambda session, page: rows.listed(session, tab, page, me, q), wanted)
+    with reading() as session:
+        listed = rows.listed(session, tab, wanted, me, q)
     following = next_url(listed, wanted, facts)
     return render(
         "approvals/index.html",

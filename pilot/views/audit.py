@@ -13,7 +13,7 @@ from pilot.audit import Event
 from pilot.reports import audit
 from pilot.reports.audit import SORTS, Filters
 from pilot.views import ADMIN, reading, render, route
-from pilot.views.lists import csv_answer, list_args, next_url, wants_csv
+from pilot.views.lists import list_args, next_url, sheet, wants_csv
 
 bp = Blueprint("audit", __name__)
 
@@ -52,11 +52,11 @@ def index() -> ResponseReturnValue:
     filters, ignored = _filters()
     facts = vars(filters)
     wanted, more = list_args(SORTS, "-at", facts)
+    if wants_csv():
+        return sheet(lambda session, page: audit.listed(session, filters, page), wanted)
     with reading() as session:
         listed = audit.listed(session, filters, wanted)
         verified = trail.verify(session) if request.args.get("verify") else None
-    if wants_csv():
-        return csv_answer(listed.rows)
     following = next_url(listed, wanted, facts)
     return render(
         "audit/index.html",

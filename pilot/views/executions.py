@@ -12,7 +12,7 @@ from pilot.engine.status import ExecutionStatus
 from pilot.reports import executions
 from pilot.reports.executions import Filters
 from pilot.views import VIEW, reading, render, route
-from pilot.views.lists import csv_answer, list_args, next_url, wants_csv
+from pilot.views.lists import list_args, next_url, sheet, wants_csv
 
 bp = Blueprint("executions", __name__)
 
@@ -60,10 +60,10 @@ def index() -> ResponseReturnValue:
     filters, ignored = _filters()
     facts = vars(filters)
     wanted, more = list_args(executions.SORTS, "-started", facts)
+    if wants_csv():
+        return sheet(lambda session, page: executions.listed(session, filters, page), wanted)
     with reading() as session:
         listed = executions.listed(session, filters, wanted)
-    if wants_csv():
-        return csv_answer(listed.rows)
     following = next_url(listed, wanted, facts)
     return render(
         "executions/index.html",
