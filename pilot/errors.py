@@ -170,6 +170,10 @@ class PluginError(StepError):
     """An action failed, with one of the classes of `ErrorClass`."""
 
 
+class OutcomeUnknownError(PluginError):
+    """Nobody can tell whether the action had its effect: a person says."""
+
+
 class ModelError(StepError):
     """Every attempt at a model failed."""
 

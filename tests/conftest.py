@@ -11,7 +11,16 @@ import redis
 from pilot import db, logs, redaction
 from tests import servers as own_servers
 
-NAMES = ("capabilities", "mail_peer", "pages", "peer.fixture", "processes", "programs", "world")
+NAMES = (
+    "capabilities",
+    "mail_peer",
+    "imap_peer",
+    "pages",
+    "peer.fixture",
+    "processes",
+    "programs",
+    "world",
+)
 pytest_plugins = ["pytester", *(f"tests.{name}" for name in NAMES)]
 
 

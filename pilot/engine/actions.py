@@ -6,11 +6,11 @@ from typing import Any
 import structlog
 
 from pilot import plugins, redaction
-from pilot.engine import rules, secret_handles, secret_sinks
+from pilot.engine import connections, rules, secret_handles, secret_sinks
 from pilot.engine.history import Attempt
 from pilot.engine.outcomes import StepContext
 from pilot.engine.references import compile_template
-from pilot.errors import ErrorClass, StepError
+from pilot.errors import ErrorClass, OutcomeUnknownError, PluginError, StepError
 from pilot.plugins import Action, Call
 
 log = structlog.get_logger()
@@ -82,16 +82,29 @@ def _formats(action: Action) -> dict[tuple[str, ...], str]:
     }
 
 
-def effect(name: str, stricter: str | None, given: dict[str, Any], context: StepContext) -> str:
+def effect(
+    name: str,
+    stricter: str | None,
+    given: dict[str, Any],
+    context: StepContext,
+    connection: str | None = None,
+) -> str:
     """Return the effect class of one call."""
-    declared = str(find(name, context).effect_of(given))
+    connected = connection is not None
+    declared = str(find(name, context).effect_of(given, connected=connected))
     if stricter is None:
         return declared
     return max(declared, stricter, key=STRICTNESS.index)
 
 
 def perform(
-    name: str, context: StepContext, attempt: Attempt, timeout_s: float, *, again: bool
+    name: str,
+    context: StepContext,
+    attempt: Attempt,
+    timeout_s: float,
+    *,
+    again: bool,
+    connection: str | None = None,
 ) -> Any:
     """Call the action with its key; a probe is asked first when an earlier call may have happened.
 
@@ -101,6 +114,7 @@ def perform(
     action = find(name, context)
     named = secret_sinks.names(name, attempt.input)
     secrets = secret_handles.opened(context.owner_id, named) if named else {}
+    held = connections.opened(context.owner_id, action.plugin, connection) if connection else None
     call = Call(
         key=str(attempt.key),
         deadline=time.monotonic() + timeout_s,
@@ -109,12 +123,39 @@ def perform(
         owner_email=context.execution["owner_email"],
         http=context.resources.egress.with_secrets(secrets),
         log=log.bind(action=name),
+        credentials=held.credentials if held else None,
     )
     call.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        output = _call(action, attempt, call, again=again)
+    except PluginError as error:
+        if held and error.error_class is ErrorClass.AUTH:
+            error.message = f"{error.message} {connections.refused(held, error.message)}"
+        raise
+    if held:
+        connections.used(held)
+    # A receiver may send a secret back: it goes no further than this.
+    return redaction.without_known(output) if secrets or held else output
+
+
+def _call(action: Action, attempt: Attempt, call: Call, *, again: bool) -> Any:
     if again and attempt.effect == "probe":
-        applied = plugins.was_applied(action, attempt.input, call)
+        applied = _applied(action, attempt, call)
         if applied is not None:
             return applied
-    output = plugins.perform(action, attempt.input, call)
-    # A receiver may send a secret back: it goes no further than this.
-    return redaction.without_known(output) if secrets else output
+    return plugins.perform(action, attempt.input, call)
+
+
+def _applied(action: Action, attempt: Attempt, call: Call) -> Any:
+    """Ask what an earlier call did.
+
+    Raises:
+        OutcomeUnknownError: nobody can tell, so nothing is sent again.
+    """
+    try:
+        return plugins.was_applied(action, attempt.input, call)
+    except PluginError as error:
+        if error.error_class is ErrorClass.AUTH:
+            raise  # it goes on, asking again, once the connection is mended
+        message = f"It may have happened before, and nobody can be asked: {error.message}"
+        raise OutcomeUnknownError(error.error_class, message, code=error.remote_code) from error

@@ -22,7 +22,14 @@ from pilot.engine.outcomes import Done, StepContext, Wait, Work
 from pilot.engine.run import Result, Run
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import StepFields
-from pilot.errors import BudgetError, ErrorClass, ExpressionError, FencedError, StepError
+from pilot.errors import (
+    BudgetError,
+    ErrorClass,
+    ExpressionError,
+    FencedError,
+    OutcomeUnknownError,
+    StepError,
+)
 from pilot.failpoints import failpoint
 
 log = structlog.get_logger()
@@ -215,7 +222,8 @@ async def _failed(
 ) -> Result:
     """Record a failure; of a `once` effect that may have happened, that nobody knows."""
     ambiguous = isinstance(error, StepError) and error.sent and error.error_class in AMBIGUOUS
-    if attempt.effect != "once" or not ambiguous:
+    unknown = isinstance(error, OutcomeUnknownError) or (ambiguous and attempt.effect == "once")
+    if not unknown:
         return await records.fail(run, step, attempt.path, scope, error, started)
     facts = records.error_facts(error) if isinstance(error, StepError) else {}
     checkpoint = run.checkpoint("result")
@@ -234,7 +242,12 @@ async def _failed(
 def _was_interrupted(run: Run, attempt: Attempt) -> bool:
     """Whether an earlier attempt with this key may have had its effect already."""
     earlier = run.history.attempts.get(attempt.path, [])
-    return any(one.key == attempt.key and one.attempt != attempt.attempt for one in earlier)
+    return any(
+        one.key == attempt.key
+        and one.attempt != attempt.attempt
+        and (one.error or {}).get("sent", True)  # else it provably never left
+        for one in earlier
+    )
 
 
 def _with(attempt: Attempt, status: StepStatus) -> Attempt:

@@ -5,23 +5,23 @@ A plugin is one module or package of this folder with `plugin = Plugin(...)`; it
 
 import importlib
 import pkgutil
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from string import Formatter
 from typing import Any, Literal, get_type_hints
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails, to_json
+from pydantic import BaseModel, ConfigDict
+from pydantic_core import to_json
 from structlog.typing import FilteringBoundLogger
 
 from pilot.egress import Egress
+from pilot.egress.wire import Wire
 from pilot.errors import ErrorClass, Issue, NotFoundError, PluginError, type_json
+from pilot.plugins._params import properties, read
 
 
 class Category(StrEnum):
@@ -94,6 +94,25 @@ class Model(BaseModel):
 
 
 @dataclass(frozen=True)
+class Credentials:
+    """An account of the owner at a foreign place, opened for one call."""
+
+    label: str
+    fields: Any  # in the shape that the plugin's `Account` declares
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a connection of a plugin holds, besides one secret."""
+
+    kind: str  # mail, api_key, basic
+    fields: type[Model]
+    secret: str  # what people call the secret, e.g. Password
+    check: Callable[["Call"], str]  # one harmless call; returns the account as the place names it
+
+
+@dataclass(frozen=True)
 class Call:
     """All that an action gets to act with."""
 
@@ -104,6 +123,15 @@ class Call:
     owner_email: str
     http: Egress = field(repr=False)
     log: FilteringBoundLogger = field(repr=False)
+    credentials: Credentials | None = field(default=None, repr=False)  # None: what is local
+
+    def connect(self, host: str, port: int, ports: frozenset[int]) -> Wire:
+        """Return a connection that is not HTTP; `ports` are those of its protocol.
+
+        Raises:
+            StepError: refused (code `egress_blocked`), timeout, network; nothing was sent.
+        """
+        return self.http.connect(host, port, ports=ports, deadline=self.deadline)
 
 
 Perform = Callable[[Call, Any], Model]
@@ -131,10 +159,11 @@ class Action:
     run: Perform = field(repr=False)
     was_applied: Probe | None = field(repr=False)
     choose_effect: Callable[[Any], Effect] | None = field(repr=False)
+    connected_effect: Effect | None = None  # over a connection, where that is another
 
     def check(self, params: type_json) -> list[Issue]:
         """Name every missing, unknown or mistyped parameter; paths start at the params."""
-        return _read(self, params)[1]
+        return read(self.name, self.params_model, params)[1]
 
     def complete(self, params: type_json) -> dict[str, Any]:
         """Return the checked params with all defaults, as rules see them.
@@ -144,12 +173,14 @@ class Action:
         """
         return _require(self, params).model_dump(mode="json", by_alias=True)
 
-    def effect_of(self, params: type_json) -> Effect:
+    def effect_of(self, params: type_json, *, connected: bool = False) -> Effect:
         """Return the effect class that the action has with these params.
 
         Raises:
             PluginError: class input, when a parameter is missing, unknown or mistyped.
         """
+        if connected and self.connected_effect is not None:
+            return self.connected_effect
         return self.choose_effect(_require(self, params)) if self.choose_effect else self.effect
 
     def success_text(self, params: type_json, output: type_json) -> str:
@@ -162,13 +193,21 @@ class Plugin:
     """A set of actions on one outside thing; the file's `plugin` is its only instance."""
 
     def __init__(
-        self, *, name: str, version: str, title: str, category: Category, summary: str
+        self,
+        *,
+        name: str,
+        version: str,
+        title: str,
+        category: Category,
+        summary: str,
+        account: Account | None = None,
     ) -> None:
         self.name = name
         self.version = version
         self.title = title
         self.category = category
         self.summary = summary
+        self.account = account  # None: it needs no connection and takes none
         self.actions: dict[str, Action] = {}
 
     def action(  # noqa: PLR0913  one keyword for each part of the protocol
@@ -181,6 +220,7 @@ class Plugin:
         rules: Iterable[Rule] = (),
         errors: Mapping[str, str] | None = None,
         was_applied: Probe | None = None,
+        connected_effect: Effect | None = None,
     ) -> Callable[[Perform], Perform]:
         """Declare the decorated function an action; its annotations give params and output.
 
@@ -191,10 +231,10 @@ class Plugin:
         def declare(run: Perform) -> Perform:
             hints = get_type_hints(run)
             params_model, output_model = hints["params"], hints["return"]
-            known = {*_properties(params_model), *_properties(output_model)}
+            known = {*properties(params_model), *properties(output_model)}
             name = f"{self.name}.{run.__name__}"
             _check_declaration(name, run.__doc__, success, known)
-            if effect is Effect.PROBE and was_applied is None:
+            if Effect.PROBE in {effect, connected_effect} and was_applied is None:
                 raise ValueError(f"{name} is declared probe and has no was_applied.")
             self.actions[run.__name__] = Action(
                 name=name,
@@ -214,6 +254,7 @@ class Plugin:
                 run=run,
                 was_applied=was_applied,
                 choose_effect=None if isinstance(effect, Effect) else effect,
+                connected_effect=connected_effect,
             )
             return run
 
@@ -270,119 +311,17 @@ def was_applied(action: Action, params: type_json, call: Call) -> type_json | No
     return None if output is None else output.model_dump(mode="json", by_alias=True)
 
 
+def check_fields(account: Account, fields: type_json) -> tuple[Model | None, list[Issue]]:
+    """Return the fields of a connection in their shape, or what is wrong with them."""
+    return read("The connection", account.fields, fields)
+
+
 def _require(action: Action, params: type_json) -> Model:
-    model, issues = _read(action, params)
+    model, issues = read(action.name, action.params_model, params)
     if model is None:
         text = " ".join([f"{action.name}:", *(issue.message for issue in issues)])
         raise PluginError(ErrorClass.INPUT, text, sent=False)
     return model
-
-
-def _read(action: Action, params: type_json) -> tuple[Model | None, list[Issue]]:
-    """Strict JSON typing: dates and enums come as text, but "5" is no number."""
-    model: Model | None = None
-    issues: list[Issue] = []
-    try:
-        model = action.params_model.model_validate_json(to_json(params), strict=True)
-    except ValidationError as error:
-        issues = [_issue(action, problem, params) for problem in error.errors(include_url=False)]
-    if isinstance(params, dict):
-        required = _properties(action.params_model, required=True)
-        blank = (name for name in required if name in params and _is_blank(params[name]))
-        issues = [_missing(f"/{name}") for name in blank] + issues
-    first = {issue.path: issue for issue in reversed(issues)}  # a union names a path many times
-    issues = list(reversed(first.values()))
-    return (None if issues else model), issues
-
-
-def _properties(model: type[BaseModel], *, required: bool = False) -> list[str]:
-    fields = model.model_fields.items()
-    return [part.alias or name for name, part in fields if part.is_required() or not required]
-
-
-def _is_blank(value: type_json) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _missing(path: str) -> Issue:
-    name = path.removeprefix("/") or "list"
-    return Issue("E_PARAM_MISSING", path, f"The parameter {name} is missing or empty.")
-
-
-def _issue(action: Action, problem: ErrorDetails, params: type_json) -> Issue:
-    path, value = _locate(problem["loc"], params)
-    name = path.removeprefix("/")
-    if problem["type"] == "extra_forbidden":
-        known = sorted(action.params_schema["properties"])
-        message = f"{action.name} has no parameter {name}. It takes: {', '.join(known)}."
-        return Issue("E_PARAM_UNKNOWN", path, message, fix=_rename(action, path, params))
-    if problem["type"] == "missing" or _is_blank(value):
-        return _missing(path)
-    expected = _expected(problem)
-    got = _kind(value) if problem["type"].endswith("_type") else to_json(value).decode()[:60]
-    message = f"The parameter {name or 'list'} must be {expected}; it is {got}."
-    if problem["type"] == "value_error":  # the sentence of our own validator
-        message = f"The parameter{f' {name}' if name else 's'} {problem['ctx']['error']}"
-    fix = _retype(problem["type"], path, value)
-    return Issue("E_PARAM_TYPE", path, message, expected=expected, got=got, fix=fix)
-
-
-def _locate(loc: tuple[int | str, ...], params: type_json) -> tuple[str, type_json]:
-    """Follow a pydantic location through the data; its union tags are no part of the path."""
-    path, value = "", params
-    for part in loc:
-        if isinstance(value, dict):
-            escaped = str(part).replace("~", "~0").replace("/", "~1")  # RFC 6901
-            path, value = f"{path}/{escaped}", value.get(part)
-        elif isinstance(value, list) and isinstance(part, int):
-            path, value = f"{path}/{part}", value[part]
-    return path, value
-
-
-def _expected(problem: ErrorDetails) -> str:
-    words = {"list": "a list", "string": "text", "int": "a whole number", "float": "a number"}
-    words |= {"bool": "true or false", "dict": "an object", "date": "a date like 2026-11-21"}
-    kind = problem["type"].split("_")[0]
-    if problem["type"].endswith(("_type", "_parsing", "_from_date")) and kind in words:
-        return words[kind]
-    if problem["type"] == "too_short":
-        return "given, not empty"
-    if "max_length" in problem.get("ctx", {}):
-        return f"at most {problem['ctx']['max_length']} long"
-    return re.sub(r"^.* should (be|match) ", "", problem["msg"])
-
-
-def _kind(value: type_json) -> str:
-    kinds = {bool: "true or false", str: "text", list: "a list", dict: "an object"}
-    return kinds.get(type(value), "a number")
-
-
-def _retype(problem: str, path: str, value: type_json) -> list[dict[str, Any]] | None:
-    """Offer the value in the wanted type where that loses nothing."""
-    wanted: type_json = None
-    if problem == "list_type" and isinstance(value, str):
-        wanted = [value]
-    elif problem == "string_type" and isinstance(value, int | float):
-        wanted = to_json(value).decode()
-    elif problem in {"int_type", "float_type"} and isinstance(value, str):
-        wanted = int(value) if value.strip().lstrip("-").isdecimal() else None
-    return None if wanted is None else [{"op": "replace", "path": path, "value": wanted}]
-
-
-def _rename(action: Action, path: str, params: type_json) -> list[dict[str, Any]]:
-    """Move an unknown top-level parameter to the one it surely means, or drop it."""
-    plain = {_plain(name): name for name in action.params_schema["properties"]}
-    meant = plain.get(_plain(path.removeprefix("/")))
-    if meant is None:
-        near = get_close_matches(_plain(path.removeprefix("/")), plain, 1, 0.8)
-        meant = plain[near[0]] if near else None
-    if meant is None or meant in params:
-        return [{"op": "remove", "path": path}]
-    return [{"op": "move", "from": path, "path": f"/{meant}"}]
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"^is|[^a-z0-9]", "", name.lower())
 
 
 def _as_text(value: type_json) -> str:

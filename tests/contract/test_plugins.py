@@ -58,7 +58,8 @@ def test_the_success_sentence_names_fields_that_are_there(action: Action):
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_what_is_declared_probe_can_be_asked(action: Action):
-    assert (action.effect is Effect.PROBE) == (action.was_applied is not None)
+    probed = Effect.PROBE in {action.effect, action.connected_effect}
+    assert probed == (action.was_applied is not None)
 
 
 @pytest.mark.parametrize("action", ACTIONS)

@@ -17,7 +17,7 @@ OWNER = "admin@localhost"
 def make_call(tmp_path):
     """Make a call with this key; `allow` opens addresses of the egress client."""
 
-    def make(key="key-1", *, allow=(), seconds=20):
+    def make(key="key-1", *, allow=(), seconds=20, credentials=None):
         return Call(
             key=key,
             deadline=time.monotonic() + seconds,
@@ -26,6 +26,7 @@ def make_call(tmp_path):
             owner_email=OWNER,
             http=Egress(allow),
             log=structlog.get_logger(),
+            credentials=credentials,
         )
 
     return make

@@ -336,7 +336,7 @@ def test_a_message_moved_during_the_search_is_read_in_its_new_place(act, tmp_pat
     put(tmp_path, "one", simple())
     put(tmp_path, "two", simple())
     new = tmp_path / "mail/admin@localhost/INBOX/new"
-    real = searching.Found
+    real = searching.Found.at
 
     def opening(path):
         if path.name == "one":
@@ -346,7 +346,7 @@ def test_a_message_moved_during_the_search_is_read_in_its_new_place(act, tmp_pat
         (new / "two").unlink(missing_ok=True)
         return real(path)
 
-    monkeypatch.setattr(searching, "Found", opening)
+    monkeypatch.setattr(searching.Found, "at", opening)
     found = act("mail.search", {})["messages"]
     assert [one["id"] for one in found] == ["INBOX/one"]
 
@@ -363,3 +363,22 @@ def test_hostile_html_in_a_mail_is_read_in_time(act, tmp_path):
     head = b"From: a@b.test\nContent-Type: text/html\n\n"
     put(tmp_path, "one", head + b"<a " * 100_000)
     assert act("mail.search", {"content": "full", "limit": 1}, seconds=5)["messages"]
+
+
+def test_a_message_moves_with_its_labels_into_a_mailbox_that_is_made(act, tmp_path):
+    put(tmp_path, "one", simple())
+    act("mail.add_label", {"ids": ["INBOX/one"], "label": "Shopping"})
+    params = {"ids": ["INBOX/one"], "mailbox": "Erledigt ü"}
+    assert act("mail.move", params)["changed"] == ["INBOX/one"]
+    assert act("mail.move", params)["unchanged"] == ["INBOX/one"]
+    assert act("mail.search", {})["messages"] == []
+    (found,) = act("mail.search", {"mailbox": "erledigt Ü"})["messages"]
+    assert (found["subject"], found["labels"]) == ("Hello", ["Shopping"])
+
+
+@pytest.mark.parametrize("mailbox", ["..", ".", "../..", "a/../../b"])
+def test_no_mailbox_that_is_made_leaves_the_folder(act, tmp_path, mailbox):
+    put(tmp_path, "one", simple())
+    act("mail.move", {"ids": ["INBOX/one"], "mailbox": mailbox})
+    (folder,) = (tmp_path / "mail/folders").iterdir()
+    assert files(tmp_path, f"folders/{folder.name}") == ["one"]

@@ -25,6 +25,12 @@ class Params(StepFields):
     plugin: StrictStr = Field(description="Name of the plugin, e.g. mail.")
     action: StrictStr = Field(description="Name of the action, e.g. send.")
     params: dict[str, Template] = Field({}, description="Parameters of the action; templates.")
+    connection: StrictStr | None = Field(
+        None,
+        min_length=1,
+        max_length=80,
+        description="Name of the connection to use; without one, what is on this machine.",
+    )
 
     @property
     def action_name(self) -> str:
@@ -52,7 +58,7 @@ def resolve(step: Params, context: StepContext) -> dict[str, Any]:
 
 def effect(step: Params, context: StepContext, given: dict[str, Any]) -> str:
     """Return the effect class of this call: the action's, or the step's stricter one."""
-    return actions.effect(step.action_name, step.effect, given, context)
+    return actions.effect(step.action_name, step.effect, given, context, step.connection)
 
 
 def perform(
@@ -63,4 +69,6 @@ def perform(
     again: bool,  # noqa: FBT001
 ) -> Any:
     """Let the action happen; after a crash a probe is asked first."""
-    return actions.perform(step.action_name, context, attempt, timeout_s, again=again)
+    return actions.perform(
+        step.action_name, context, attempt, timeout_s, again=again, connection=step.connection
+    )

@@ -28,7 +28,7 @@ SYSTEM_SENTENCES = {
 }
 
 
-def said(code: int, answer: bytes) -> str:
+def said(code: int | str, answer: bytes) -> str:
     """Return what a server answered, cut, on one line."""
     text = "".join(
         part if part.isprintable() else " " for part in answer.decode("utf-8", "replace")

@@ -68,6 +68,24 @@ def mark_read(box: Path, unique: str, deadline: float) -> bool:
     return True
 
 
+def move(box: Path, unique: str, target: Path, deadline: float) -> bool:
+    """Move a message with its flags and labels; False if it is not here any more."""
+    if box == target:
+        return False
+    for part in ("tmp", "new", "cur"):
+        (target / part).mkdir(parents=True, exist_ok=True)
+    with locked(box, deadline):
+        message = next((one for one in stored(box) if one.unique == unique), None)
+        if message is None:
+            return False
+        known = labels(box).get(unique, [])
+        message.path.rename(target / message.path.parent.name / message.path.name)
+        _sync_folder(target / message.path.parent.name)
+    for label in known:
+        set_label(target, unique, label, present=True, deadline=deadline)
+    return True
+
+
 def find(box: Path, unique: str) -> Stored:
     """Return one message.
 

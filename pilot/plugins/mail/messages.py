@@ -11,6 +11,7 @@ from email.utils import formatdate, getaddresses, parsedate_to_datetime
 from functools import cached_property
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Self
 
 import nh3
 
@@ -90,11 +91,17 @@ def for_smtp(message: EmailMessage) -> bytes:
 class Found:
     """A message of a mailbox; its body is parsed only when it is asked for."""
 
-    def __init__(self, path: Path) -> None:
-        with path.open("rb") as file:
-            self._data = file.read()
-            self._received = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+    def __init__(self, data: bytes, received: datetime) -> None:
+        self._data = data
+        self._received = received
         self._head = BytesHeaderParser(policy=default).parsebytes(self._data)
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """Read the file of a message."""
+        with path.open("rb") as file:
+            received = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+            return cls(file.read(), received)
 
     @cached_property
     def _parsed(self) -> EmailMessage:

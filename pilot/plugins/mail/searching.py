@@ -88,7 +88,7 @@ def newest(
         known = labels.get(message.unique, [])
         if _flags_match(message, known, params):
             found = _opened(message)
-            if found is not None and _matches(found, params, zone):
+            if found is not None and matches(found, params, zone):
                 hits.append((found.date, message))
     hits.sort(key=lambda hit: (hit[0], hit[1].unique), reverse=True)
     shown = (_shown(message, labels, params) for _, message in hits[: params.limit])
@@ -98,27 +98,36 @@ def newest(
 def _opened(message: Stored) -> Found | None:
     """Read a message, unless a reader has just moved or removed it."""
     try:
-        return Found(message.path)
+        return Found.at(message.path)
     except FileNotFoundError:
         pass
     try:
-        return Found(maildir.find(message.path.parents[1], message.unique).path)
+        return Found.at(maildir.find(message.path.parents[1], message.unique).path)
     except (PluginError, FileNotFoundError):
         return None
 
 
 def _flags_match(message: Stored, labels: list[str], params: SearchMail) -> bool:
+    if "T" in message.flags:  # deleted, and not yet swept away
+        return False
+    return marks_match(labels, params, unread=message.is_unread)
+
+
+def marks_match(labels: list[str], params: SearchMail, *, unread: bool) -> bool:
+    """Say whether a message is read and labelled as is asked for."""
     folded = {label.casefold() for label in labels}
     return (
-        params.unread in {None, message.is_unread}
+        params.unread in {None, unread}
         and (params.label is None or params.label.casefold() in folded)
         and (params.without_label is None or params.without_label.casefold() not in folded)
-        and "T" not in message.flags  # deleted, and not yet swept away
     )
 
 
-def _matches(found: Found, params: SearchMail, zone: ZoneInfo) -> bool:
-    """Ask the cheap questions first: the body is parsed only for the last two."""
+def matches(found: Found, params: SearchMail, zone: ZoneInfo) -> bool:
+    """Say whether a message has what is asked for.
+
+    The cheap questions come first: the body is parsed only for the last two.
+    """
     return (
         not (params.exclude_own and found.header(OWN_HEADER))
         and _holds(found.header("From"), params.sender)
@@ -153,10 +162,19 @@ def _shown(message: Stored, labels: dict[str, list[str]], params: SearchMail) ->
     found = _opened(message)
     if found is None:
         return None
+    name = f"{params.mailbox}/{message.unique}"
+    known = labels.get(message.unique, [])
+    return shown(name, found, known, params, unread=message.is_unread)
+
+
+def shown(
+    name: str, found: Found, labels: list[str], params: SearchMail, *, unread: bool
+) -> Message:
+    """Return a message as it is told, with as much text as is asked for."""
     text = "" if params.content == "headers" else found.text
     return Message.model_validate(
         {
-            "id": f"{params.mailbox}/{message.unique}",
+            "id": name,
             "from": found.header("From"),
             "to": found.addresses("To"),
             "cc": found.addresses("Cc"),
@@ -166,8 +184,8 @@ def _shown(message: Stored, labels: dict[str, list[str]], params: SearchMail) ->
             if params.content == "headers"
             else " ".join(text.split())[:SNIPPET_CHARACTERS],
             "text": text if params.content == "full" else None,
-            "unread": message.is_unread,
-            "labels": sorted(labels.get(message.unique, [])),
+            "unread": unread,
+            "labels": sorted(labels),
             "attachments": [
                 Attachment(id=str(number), name=name, media_type=kind, size=size)
                 for number, (name, kind, size) in enumerate(found.attachments(), 1)

@@ -1,0 +1,249 @@
+"""One session with an IMAP server (RFC 3501): mailboxes, messages by UID, flags, keywords."""
+
+import binascii
+import imaplib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+from urllib.parse import quote, unquote
+
+from pilot.egress.wire import Wire
+from pilot.errors import ErrorClass, PluginError, StepError
+from pilot.plugins.mail import faults
+from pilot.plugins.mail.smtp import Connect
+
+BATCH = 50  # messages that are fetched at once
+_HIDDEN = ("\\", "$")  # system flags and those of mail programs
+_FACTS = re.compile(rb"(UID|INTERNALDATE|FLAGS) (\([^)]*\)|\"[^\"]*\"|\d+)")
+
+
+@dataclass(frozen=True)
+class ImapServer:
+    """A server that keeps mail, and as whom."""
+
+    host: str
+    port: int
+    security: Literal["tls", "starttls", "none"]
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What is known of a message: its flags, when it came, and as much as was asked for."""
+
+    uid: int
+    flags: frozenset[str]
+    received: datetime
+    data: bytes
+
+
+class _Client(imaplib.IMAP4):
+    def __init__(self, connect: Connect, server: ImapServer) -> None:
+        self._dial = connect
+        self._tls_at_once = server.security == "tls"
+        super().__init__(server.host, server.port)
+
+    def _create_socket(self, timeout: float | None = None) -> Any:  # noqa: ARG002
+        wire: Wire = self._dial(self.host, self.port)
+        return wire.secure() if self._tls_at_once else wire
+
+
+@contextmanager
+def session(connect: Connect, server: ImapServer) -> Iterator["Session"]:
+    """Sign in, and out at the end.
+
+    Raises:
+        PluginError: what is wrong, and what to do.
+    """
+    with faults.explained():
+        client = _Client(connect, server)
+        try:
+            if server.security == "starttls":
+                if "STARTTLS" not in client.capabilities:
+                    raise _not_offered("STARTTLS")
+                client.starttls(ssl_context=cast("Any", client.sock))  # the wire secures itself
+            _sign_in(client, server)
+            yield Session(client)
+        finally:
+            _leave(client)
+
+
+def _leave(client: _Client) -> None:
+    try:
+        client.logout()
+    except (imaplib.IMAP4.error, StepError, OSError, ValueError):
+        client.sock.close()
+
+
+def _sign_in(client: _Client, server: ImapServer) -> None:
+    if "AUTH=PLAIN" not in client.capabilities:
+        raise _not_offered("AUTH=PLAIN")
+    words = f"\0{server.user}\0{server.password}".encode()
+    try:
+        client.authenticate("PLAIN", lambda _: words)
+    except imaplib.IMAP4.abort:
+        raise
+    except imaplib.IMAP4.error as error:
+        text = f"The mail server did not accept the user and password: {_said(error.args)}."
+        if "[UNAVAILABLE]" in text:
+            raise PluginError(ErrorClass.SERVER, text, code="busy", sent=False) from None
+        raise PluginError(ErrorClass.AUTH, text, code="auth", sent=False) from None
+
+
+def _not_offered(what: str) -> PluginError:
+    text = f"The mail server does not offer {what}."
+    return PluginError(ErrorClass.CONFIG, text, code="tls", sent=False)
+
+
+def _said(answer: Any) -> str:
+    data = b" ".join(one if isinstance(one, bytes) else str(one).encode() for one in answer if one)
+    return faults.said("", data)
+
+
+class Session:
+    """A session that is signed in."""
+
+    def __init__(self, client: imaplib.IMAP4) -> None:
+        self._client = client
+        _, answer = client.capability()  # servers tell most of them after the sign-in only
+        self._can = frozenset((answer[0] or b"").decode("ascii", "replace").upper().split())
+
+    def select(self, mailbox: str, *, change: bool) -> int:
+        """Open a mailbox and return its UIDVALIDITY, which ends when its UIDs do.
+
+        Raises:
+            PluginError: there is none of this name (class not_found).
+        """
+        status, answer = self._client.select(encoded(mailbox), readonly=not change)
+        if status != "OK":
+            text = f"There is no mailbox {mailbox[:80]!r} on the server: {_said(answer)}."
+            raise PluginError(ErrorClass.NOT_FOUND, text, code="mailbox", sent=False)
+        _, validity = self._client.response("UIDVALIDITY")
+        return int(validity[0] or 0) if validity else 0
+
+    def search(self, *criteria: str) -> list[int]:
+        """Return the UIDs that match, the newest last."""
+        answer = self._do("SEARCH", *criteria)
+        return sorted(int(one) for one in b" ".join(one for one in answer if one).split())
+
+    def fetch(self, uids: Sequence[int], part: str = "") -> list[Fetched]:
+        """Return flags, date and a part (such as BODY.PEEK[HEADER]) of those that are there."""
+        if not uids:
+            return []
+        wanted = f"(UID FLAGS INTERNALDATE {part})".replace(" )", ")")
+        return list(_fetched(self._do("FETCH", _set(uids), wanted)))
+
+    def store(self, uids: Sequence[int], flag: str, *, present: bool) -> None:
+        """Set a flag or take it away."""
+        if uids:
+            self._do("STORE", _set(uids), "+FLAGS" if present else "-FLAGS", f"({flag})")
+
+    def move(self, uids: Sequence[int], mailbox: str) -> None:
+        """Move messages into a mailbox, which is made if need be."""
+        if not uids:
+            return
+        self.ensure(mailbox)
+        if "MOVE" in self._can:
+            self._do("MOVE", _set(uids), encoded(mailbox))
+            return
+        self._do("COPY", _set(uids), encoded(mailbox))
+        self._do("STORE", _set(uids), "+FLAGS", "(\\Deleted)")
+        if "UIDPLUS" in self._can:
+            self._do("EXPUNGE", _set(uids))
+
+    def ensure(self, mailbox: str) -> None:
+        """Make a mailbox unless it is there."""
+        status, answer = self._client.status(encoded(mailbox), "(MESSAGES)")
+        if status == "OK":
+            return
+        status, answer = self._client.create(encoded(mailbox))
+        if status != "OK":
+            text = f"The mailbox {mailbox[:80]!r} cannot be made: {_said(answer)}."
+            raise PluginError(ErrorClass.NOT_FOUND, text, code="mailbox", sent=False)
+
+    def append(self, mailbox: str, data: bytes, flags: str) -> None:
+        """File a message in a mailbox, which is made if need be."""
+        self.ensure(mailbox)
+        status, answer = self._client.append(encoded(mailbox), flags, "", data)
+        if status != "OK":
+            text = f"The mail server did not file the mail: {_said(answer)}."
+            raise PluginError(ErrorClass.SERVER, text, code="refused", sent=False)
+
+    def _do(self, command: str, *words: str) -> list[Any]:
+        status, answer = self._client.uid(command, *words)
+        if status != "OK":
+            text = f"The mail server refused {command}: {_said(answer)}."
+            raise PluginError(ErrorClass.SERVER, text, code="refused")
+        return answer
+
+
+def _set(uids: Sequence[int]) -> str:
+    return ",".join(map(str, uids))
+
+
+def _fetched(answer: Sequence[Any]) -> Iterator[Fetched]:
+    """Read the items of FETCH: a message is a tuple and its end, or one line."""
+    facts, data = b"", b""
+    for part in [*answer, None]:
+        if isinstance(part, tuple):
+            facts += part[0]
+            data = part[1]
+            continue
+        facts += part or b""
+        found = dict(_FACTS.findall(facts))
+        if b"UID" in found:
+            yield _message(found, data)
+            facts, data = b"", b""
+
+
+def _message(found: dict[bytes, bytes], data: bytes) -> Fetched:
+    flags = frozenset(found.get(b"FLAGS", b"()")[1:-1].decode("ascii", "replace").split())
+    try:
+        text = found.get(b"INTERNALDATE", b"")[1:-1].decode("ascii").strip()
+        received = datetime.strptime(text, "%d-%b-%Y %H:%M:%S %z").astimezone(UTC)
+    except ValueError:
+        received = datetime(1970, 1, 1, tzinfo=UTC)
+    return Fetched(int(found[b"UID"]), flags, received, data)
+
+
+def quoted(text: str) -> str:
+    """Return a text as IMAP has it; it is printable ASCII.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("it holds characters that cannot be sent")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def encoded(mailbox: str) -> str:
+    """Return the name of a mailbox in modified UTF-7 (RFC 3501, 5.1.3), quoted."""
+    if not mailbox.isprintable():
+        text = f"There is no mailbox {mailbox[:80]!r}."
+        raise PluginError(ErrorClass.NOT_FOUND, text, code="mailbox", sent=False)
+    parts = re.split(r"([^\x20-\x7e]+)", mailbox.replace("&", "&-"))
+    return quoted(
+        "".join(_shifted(part) if place % 2 else part for place, part in enumerate(parts))
+    )
+
+
+def _shifted(text: str) -> str:
+    data = binascii.b2a_base64(text.encode("utf-16-be"), newline=False)
+    return f"&{data.decode().rstrip('=').replace('/', ',')}-"
+
+
+def keyword(label: str) -> str:
+    """Return a label as a keyword: letters, digits and = with two digits for all else."""
+    return quote(label, safe="").replace("%", "=").replace("~", "=7E")
+
+
+def labels(flags: frozenset[str]) -> list[str]:
+    """Return the labels among the flags of a message."""
+    own = (flag for flag in flags if not flag.startswith(_HIDDEN))
+    return sorted(unquote(flag.replace("=", "%")) for flag in own)

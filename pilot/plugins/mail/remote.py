@@ -1,0 +1,238 @@
+"""The actions over a connection: mail on an IMAP server, and what an SMTP server takes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import groupby
+from time import monotonic
+from typing import Any
+
+from pilot.errors import ErrorClass, OutcomeUnknownError, PluginError
+from pilot.plugins import Call, Credentials
+from pilot.plugins.mail import account, imap, smtp
+from pilot.plugins.mail.imap import Fetched, Session
+from pilot.plugins.mail.messages import Found
+from pilot.plugins.mail.searching import Message, SearchMail, marks_match, matches, shown
+from pilot.plugins.mail.smtp import Receipt
+
+SEEN = "\\Seen"
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+@contextmanager
+def _session(call: Call, credentials: Credentials) -> Iterator[Session]:
+    server = account.imap_server(credentials)
+    with imap.session(account.dialling(call), server) as session:
+        yield session
+
+
+def newest(call: Call, of: Credentials, params: SearchMail) -> tuple[list[Message], bool]:
+    """Return the newest messages that match, and whether there are more.
+
+    The server narrows, by sender, day and flags; then each candidate is read, the newest first.
+
+    Raises:
+        PluginError: class timeout, and what the server refuses.
+    """
+    part = "BODY.PEEK[]" if _needs_body(params) else "BODY.PEEK[HEADER]"
+    hits: list[Message] = []
+    with _session(call, of) as session:
+        mailbox = _mailbox(of, params.mailbox)
+        validity = session.select(mailbox, change=False)
+        uids = session.search(*_criteria(params))[::-1]
+        for start in range(0, len(uids), imap.BATCH):
+            if monotonic() >= call.deadline:
+                raise PluginError(ErrorClass.TIMEOUT, "The mailbox is too large to search in time.")
+            batch = uids[start : start + imap.BATCH]
+            for one in sorted(session.fetch(batch, part), key=lambda one: -one.uid):
+                name = f"{params.mailbox}/{validity}.{one.uid}"
+                hits += _matching(name, one, call, params)
+            if len(hits) > params.limit:
+                break
+    hits.sort(key=lambda hit: hit.date, reverse=True)
+    return hits[: params.limit], len(hits) > params.limit
+
+
+def _needs_body(params: SearchMail) -> bool:
+    return bool(
+        params.content != "headers" or params.text_words or params.has_attachment is not None
+    )
+
+
+def _matching(name: str, one: Fetched, call: Call, params: SearchMail) -> Iterator[Message]:
+    labels, unread = imap.labels(one.flags), SEEN not in one.flags
+    found = Found(one.data, one.received)
+    if marks_match(labels, params, unread=unread) and matches(found, params, call.zone):
+        yield shown(name, found, labels, params, unread=unread)
+
+
+def _criteria(params: SearchMail) -> list[str]:
+    """Return what the server can tell; a day more on both sides, for zones and wrong dates."""
+    words = ["UNDELETED"]
+    if params.unread is not None:
+        words.append("UNSEEN" if params.unread else "SEEN")
+    if params.label is not None:
+        words += ["KEYWORD", imap.keyword(params.label)]
+    for name, text in (("FROM", params.sender), ("SUBJECT", _only(params))):
+        if text and text.isascii() and text.isprintable():
+            words += [name, imap.quoted(text)]
+    for name, limit, days in (("SINCE", params.since, -2), ("BEFORE", params.before, 2)):
+        if limit is not None:
+            day = limit + timedelta(days=days)
+            text = f"{day.day}-{_MONTHS[day.month - 1]}-{day.year}"
+            words += [f"OR SENT{name} {text} {name} {text}"]
+    return words
+
+
+def _only(params: SearchMail) -> str:
+    """Return a word that the subject must hold, if there is one."""
+    words = params.subject_words
+    alone = len(words) == 1 and (params.match == "all" or not params.text_words)
+    return words[0] if alone else ""
+
+
+def _mailbox(of: Credentials, name: str) -> str:
+    if name.casefold() == "sent":
+        return str(of.fields.sent_mailbox)
+    return "INBOX" if name.casefold() == "inbox" else name
+
+
+def mark_read(call: Call, of: Credentials, ids: Sequence[str]) -> list[bool]:
+    """Mark messages as read; returns for each whether it had to be changed."""
+
+    def change(session: Session, found: dict[int, Fetched]) -> dict[int, bool]:
+        fresh = [uid for uid, one in found.items() if SEEN not in one.flags]
+        session.store(fresh, SEEN, present=True)
+        return {uid: uid in fresh for uid in found}
+
+    return _each(call, of, ids, change)
+
+
+def set_label(
+    call: Call, of: Credentials, ids: Sequence[str], label: str, *, present: bool
+) -> tuple[list[bool], list[str]]:
+    """Set or take away a label; returns what changed, and the ids that went into a folder instead.
+
+    Servers may answer OK and keep no keyword: the flags are read back.
+    """
+    word = imap.keyword(label)
+    moved: list[int] = []
+
+    def has(one: Fetched) -> bool:
+        return word.casefold() in {flag.casefold() for flag in one.flags}
+
+    def change(session: Session, found: dict[int, Fetched]) -> dict[int, bool]:
+        wanted = [uid for uid, one in found.items() if has(one) != present]
+        session.store(wanted, word, present=present)
+        if present:
+            dropped = [one.uid for one in session.fetch(wanted) if not has(one)]
+            session.move(dropped, label)
+            moved.extend(dropped)
+        return {uid: uid in wanted for uid in found}
+
+    done = _each(call, of, ids, change)
+    return done, [one for one in ids if _uid(one)[2] in moved]
+
+
+def move(call: Call, of: Credentials, ids: Sequence[str], mailbox: str) -> list[bool]:
+    """Move messages; returns for each whether it was still where its id says."""
+    target = _mailbox(of, mailbox)
+
+    def change(session: Session, found: dict[int, Fetched]) -> dict[int, bool]:
+        session.move(list(found), target)
+        return dict.fromkeys(found, True)
+
+    return _each(call, of, ids, change, may_miss=True, except_in=target)
+
+
+def _each(
+    call: Call,
+    of: Credentials,
+    ids: Sequence[str],
+    change: Callable[[Session, dict[int, Fetched]], dict[int, bool]],
+    *,
+    may_miss: bool = False,
+    except_in: str | None = None,
+) -> list[bool]:
+    """Change messages mailbox by mailbox; all are found before the first is changed."""
+    done: dict[str, bool] = {}
+    groups = _by_mailbox(ids)
+    with _session(call, of) as session:
+        if len(groups) > 1:
+            for mailbox, names in groups:
+                _present(session, _mailbox(of, mailbox), names, may_miss=may_miss)
+        for mailbox, names in groups:
+            target = _mailbox(of, mailbox)
+            found = _present(session, target, names, may_miss=may_miss)
+            changed = change(session, found) if found and target != except_in else {}
+            done |= {name: changed.get(_uid(name)[2], False) for name in names}
+    return [done[one] for one in ids]
+
+
+def _present(
+    session: Session, mailbox: str, names: Sequence[str], *, may_miss: bool
+) -> dict[int, Fetched]:
+    """Open a mailbox and return the messages of these ids, by UID.
+
+    Raises:
+        PluginError: one is gone, and it may not be (class not_found).
+    """
+    validity = session.select(mailbox, change=True)
+    uids = [uid for _, of, uid in map(_uid, names) if of == validity]
+    found = {one.uid: one for one in session.fetch(uids) if "\\Deleted" not in one.flags}
+    if len(found) < len(names) and not may_miss:
+        text = "A message is no longer in this mailbox: search again."
+        raise PluginError(ErrorClass.NOT_FOUND, text, sent=False)
+    return found
+
+
+def _by_mailbox(ids: Sequence[str]) -> list[tuple[str, list[str]]]:
+    pairs = sorted({(_uid(one)[0], one) for one in ids})
+    grouped = groupby(pairs, key=lambda pair: pair[0])
+    return [(mailbox, [name for _, name in group]) for mailbox, group in grouped]
+
+
+def _uid(name: str) -> tuple[str, int, int]:
+    """Return mailbox, UIDVALIDITY and UID of an id as search returns it.
+
+    Raises:
+        PluginError: it is none (class not_found).
+    """
+    mailbox, _, rest = name.rpartition("/")
+    validity, _, uid = rest.partition(".")
+    if not (mailbox and validity.isdecimal() and uid.isdecimal()):
+        text = f"{name[:80]!r} names no message of this connection: take the ids of a search."
+        raise PluginError(ErrorClass.NOT_FOUND, text, sent=False)
+    return mailbox, int(validity), int(uid)
+
+
+def send(call: Call, of: Credentials, receivers: Sequence[str], data: bytes) -> Receipt:
+    """Hand a mail to the server of an account.
+
+    Raises:
+        OutcomeUnknownError: the connection broke while the server was taking it, and it cannot be
+            asked whether it did.
+        PluginError: it was not sent.
+    """
+    try:
+        return smtp.send(account.dialling(call), account.smtp_server(of), receivers, data)
+    except PluginError as error:
+        if error.sent and not of.fields.files_sent:
+            text = f"Nobody knows whether the mail went: {error.message}"
+            raise OutcomeUnknownError(error.error_class, text, code=error.remote_code) from error
+        raise
+
+
+def was_sent(call: Call, of: Credentials, message_id: str) -> bool:
+    """Ask the server whether it has filed a mail that it was given.
+
+    Raises:
+        PluginError: it files nothing, or cannot be asked.
+    """
+    fields: Any = of.fields
+    if not (fields.files_sent and fields.imap_host):
+        text = f"The connection {of.label} does not say that its server files what it sends."
+        raise PluginError(ErrorClass.CONFIG, text)
+    with _session(call, of) as session:
+        session.select(fields.sent_mailbox, change=False)
+        return bool(session.search("HEADER", "Message-ID", imap.quoted(message_id)))
