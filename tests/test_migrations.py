@@ -161,6 +161,7 @@ def test_the_application_owns_nothing_and_cannot_delete_owned_rows(owner):
         deletable |= {name} if delete else set()
     assert deletable == {
         "agent_grant",
+        "connection",  # with its secret
         "flag_rule",
         "request_key",
         "reset_request",

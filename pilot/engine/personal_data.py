@@ -206,7 +206,8 @@ def _forget(
         done.rows += _delete(connection, table, "email", person.email)
     for table in ("user_session", "one_time_token", "person_key", "flag_rule"):
         done.rows += _delete(connection, table, "user_id", person.id)
-    done.rows += _delete(connection, "api_token", "owner_id", person.id)
+    for table in ("api_token", "connection"):
+        done.rows += _delete(connection, table, "owner_id", person.id)
     connection.execute("UPDATE vote SET comment = '' WHERE user_id = %s", [person.id])
     connection.execute(
         "UPDATE app_user SET email = %s, name = 'Erased person', password_hash = NULL, "

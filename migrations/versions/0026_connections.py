@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0025"
-down_revision = "0024"
+revision = "0026"
+down_revision = "0025"
 
 
 def upgrade() -> None:
@@ -68,10 +68,24 @@ BEGIN
   END IF;
   RETURN FOUND;
 END $$;
+DROP FUNCTION known_secrets();
+CREATE FUNCTION known_secrets()
+RETURNS TABLE (place text, row_id text, version int, owner_id text, sealed text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  SELECT 'provider', p.name, p.key_version, NULL, p.sealed
+    FROM provider p WHERE p.sealed IS NOT NULL
+  UNION ALL SELECT 'secret', s.id::text, s.version, s.owner_id::text, s.sealed
+    FROM secret s WHERE s.sealed IS NOT NULL
+  UNION ALL SELECT 'connection', c.id::text, c.version, c.owner_id::text, c.sealed
+    FROM connection c
+$$;
+REVOKE EXECUTE ON FUNCTION known_secrets() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION known_secrets() TO pilot_app;
 REVOKE EXECUTE ON FUNCTION note_connection(uuid, int, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION note_connection(uuid, int, text) TO pilot_app;
 GRANT CREATE ON SCHEMA public TO pilot_claim;
 ALTER FUNCTION note_connection(uuid, int, text) OWNER TO pilot_claim;
+ALTER FUNCTION known_secrets() OWNER TO pilot_claim;
 REVOKE CREATE ON SCHEMA public FROM pilot_claim;
 INSERT INTO audit_event (name, severity, flags) VALUES
   ('PLUGIN_CONNECTED', 'info', '{SOC2}'),
@@ -84,5 +98,19 @@ DOWN = r"""
 DELETE FROM audit_event WHERE name IN ('PLUGIN_CONNECTED', 'PLUGIN_DISCONNECTED',
   'PLUGIN_RECONNECTED', 'PLUGIN_AUTH_FAILED');
 DROP FUNCTION note_connection(uuid, int, text);
+DROP FUNCTION known_secrets();
+CREATE FUNCTION known_secrets()
+RETURNS TABLE (place text, row_id text, version int, owner_id text, sealed text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+  SELECT 'provider', p.name, p.key_version, NULL, p.sealed
+    FROM provider p WHERE p.sealed IS NOT NULL
+  UNION ALL SELECT 'secret', s.id::text, s.version, s.owner_id::text, s.sealed
+    FROM secret s WHERE s.sealed IS NOT NULL
+$$;
+REVOKE EXECUTE ON FUNCTION known_secrets() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION known_secrets() TO pilot_app;
+GRANT CREATE ON SCHEMA public TO pilot_claim;
+ALTER FUNCTION known_secrets() OWNER TO pilot_claim;
+REVOKE CREATE ON SCHEMA public FROM pilot_claim;
 DROP TABLE connection;
 """
