@@ -204,7 +204,7 @@ def _forget(
     done = Erased()
     for table in BY_EMAIL:
         done.rows += _delete(connection, table, "email", person.email)
-    for table in ("user_session", "one_time_token", "person_key", "flag_rule"):
+    for table in ("user_session", "one_time_token", "person_key", "flag_rule", "agent_grant"):
         done.rows += _delete(connection, table, "user_id", person.id)
     for table in ("api_token", "connection"):
         done.rows += _delete(connection, table, "owner_id", person.id)

@@ -107,30 +107,6 @@ def connection(session: Session, name: str) -> dict[str, str]:
     return found | {key: value for key, value in optional.items() if value}
 
 
-def rotate_keys(*, by: Actor) -> int:
-    """Seal every key anew with the newest key of the installation; returns how many were not.
-
-    Raises:
-        ConfigError: a key was sealed with one that is not known any more.
-    """
-    with transaction("providers.rotate_keys", by.user_id) as session:
-        query = (
-            select(Provider)
-            .where(Provider.sealed.is_not(None))
-            .options(undefer(Provider.sealed))
-            .order_by(Provider.name)
-            .with_for_update()
-        )
-        rows = [row for row in session.scalars(query) if not vault.is_newest(row.sealed or "")]
-        for row in rows:
-            row.sealed = vault.rotate(row.sealed or "")
-        if rows:
-            details = {"providers": [row.name for row in rows]}
-            about = ("table", "provider")
-            audit.record(session, Event.SECRETS_ROTATED, actor=by, about=about, details=details)
-        return len(rows)
-
-
 def _locked(session: Session, name: str) -> Provider:
     query = (
         select(Provider)

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from pilot.cli import acting
 from pilot.cli.terminal import answer
-from pilot.engine import provider_keys
+from pilot.engine import sealed
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -16,5 +16,10 @@ def arguments(parser: ArgumentParser) -> None:
 
 def _rotate(args: Namespace) -> None:
     acting.connect()
-    count = provider_keys.rotate_keys(by=acting.actor())
-    answer(args, {"sealed": count}, f"Sealed with the newest key now: {count} more secrets.")
+    done = sealed.rotate(by=acting.actor())
+    listed = ", ".join(f"{count} of {table}" for table, count in done.items() if count) or "none"
+    told = (
+        f"Sealed with the newest key now: {listed}. The older keys open nothing more of this "
+        "database: take them away, but keep them for the backups of before."
+    )
+    answer(args, {"sealed": sum(done.values()), "tables": done}, told)
