@@ -1,5 +1,7 @@
 """`pilot doctor`: what an installation needs, looked at one by one."""
 
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,12 +11,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pilot import audit, db, settings, vault
 from pilot.config import Config
-from pilot.engine import anchors, model_lint, provider_keys
+from pilot.engine import anchors, model_lint, provider_keys, sealed
 from pilot.errors import ConfigError, PilotError
 from pilot.models.provider import Provider
 from pilot.models.setting import Setting
-from pilot.services import schema, up, valkey
+from pilot.services import installation, schema, up, valkey
 
+LEAST_FREE_BYTES = 2**30
+MOST_APART_S = 5.0
+OLD_BACKUP_DAYS = 7
+BACKUPS = """
+SELECT extract(day FROM pilot_now() - (
+         SELECT max(at) FROM audit WHERE event = 'BACKUP_CREATED'))::int AS days,
+       extract(day FROM pilot_now() - (SELECT min(created_at) FROM app_user))::int AS age_days
+"""
 RESTING = "SELECT model_id FROM model_state WHERE open_until > pilot_now() ORDER BY model_id"
 
 
@@ -34,7 +44,12 @@ def examine(config: Config) -> list[Finding]:
         "row security": _row_security,
         "migrations": _migrations,
         "queue": _queue,
+        "data folder": _data_folder,
+        "disk": _disk,
+        "clock": _clock,
         "keys": _keys,
+        "secrets": _secrets,
+        "backups": _backups,
         "workers": _workers,
         "web": _web,
         "audit": _audit,
@@ -83,6 +98,63 @@ def _queue(config: Config) -> str:
     if not valkey.answers(config.redis_url):
         raise ConfigError("The queue does not answer: work goes on, up to a second later.")
     return "answers"
+
+
+def _data_folder(config: Config) -> str:
+    installation.refuse_unfinished_restore(config.data)
+    if config.data.is_dir() and not os.access(config.data, os.W_OK | os.X_OK):
+        raise ConfigError(f"{config.data} cannot be written: change its owner (chown).")
+    return f"{config.data}"
+
+
+def _disk(config: Config) -> str:
+    place = next(one for one in (config.data, *config.data.parents) if one.exists())
+    usage = shutil.disk_usage(place)
+    if usage.free < LEAST_FREE_BYTES:
+        raise ConfigError(
+            f"Only {usage.free / 2**20:,.0f} MiB are free at {place}: make room (old backups, "
+            f"{config.data / 'logs'}), or delete what is old: pilot prune."
+        )
+    return f"{usage.free / 2**30:,.1f} GiB free"
+
+
+def _clock(_config: Config) -> str:
+    with db.reading(None) as session:
+        before = db.now()
+        theirs = session.execute(text("SELECT pilot_now()")).scalar_one()
+    apart_s = abs((theirs - before).total_seconds())
+    if apart_s > MOST_APART_S:
+        raise ConfigError(
+            f"The clocks of this machine and of the database differ by {apart_s:.0f} s: have both "
+            "synchronised (timedatectl set-ntp true)."
+        )
+    return "agrees with the database's"
+
+
+def _secrets(config: Config) -> str:
+    vault.configure(config.secret_keys)
+    count, older, lost = sealed.state() if config.secret_keys else (0, 0, [])
+    if lost:
+        raise ConfigError(
+            f"No key opens {', '.join(lost[:5])} ({len(lost)} in all): put back the key that "
+            "sealed them (PILOT_SECRET_KEYS or the key file), or store them again."
+        )
+    told = f"{count} sealed, all can be opened"
+    return f"{told}; {older} with an older key: pilot secrets rotate" if older else told
+
+
+def _backups(_config: Config) -> str:
+    with db.reading(None, sees_all=True) as session:
+        row = session.execute(text(BACKUPS)).one()
+    if row.days is None:
+        if (row.age_days or 0) >= OLD_BACKUP_DAYS:
+            raise ConfigError("There was never a backup: pilot backup FILE, best daily (cron).")
+        return "none yet: pilot backup FILE"
+    if row.days >= OLD_BACKUP_DAYS:
+        raise ConfigError(
+            f"The newest is {row.days} days old: pilot backup FILE, best daily (cron)."
+        )
+    return f"the newest is {row.days} days old"
 
 
 def _keys(config: Config) -> str:

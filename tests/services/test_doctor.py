@@ -3,11 +3,11 @@ import json
 import pytest
 from cryptography.fernet import Fernet
 
-from pilot import cli, settings, vault
+from pilot import audit, cli, db, settings, vault
 from pilot.config import Config
 from pilot.engine import provider_keys
 from pilot.engine.anchors import FILE, KEY_FILE, Anchors
-from pilot.services import doctor
+from pilot.services import doctor, installation
 from tests.engine.worker_process import make_agent, start
 
 STEP = {"id": "say", "type": "ai_processing", "prompt": "Say it."}
@@ -140,6 +140,34 @@ def test_each_fault_of_money_and_models_has_its_name_and_its_cure(examine, world
     assert "Time for a call must be a whole number" in findings["settings"].message
     assert "No setting is called gone" in findings["settings"].message
     assert "pilot execution budget" in findings["budgets"].message
+
+
+@pytest.mark.capability(85, 86)
+def test_what_an_operator_has_to_see_to_has_its_name_and_its_cure(
+    examine, world, superuser, tmp_path, monkeypatch
+):
+    assert examine()["backups"].message == "none yet: pilot backup FILE"
+    superuser.execute("UPDATE app_user SET created_at = pilot_now() - interval '8 days'")
+    vault.configure([Fernet.generate_key().decode()])
+    provider_keys.set_key("openai", "sk-test-0123456789", by=world.admin.actor)
+    monkeypatch.setenv("PILOT_SECRET_KEYS", Fernet.generate_key().decode())
+    installation.marker(tmp_path).touch()
+    monkeypatch.setattr(doctor, "LEAST_FREE_BYTES", 2**62)
+    monkeypatch.setattr(doctor, "MOST_APART_S", -1)
+    findings = examine()
+    for name, told in {
+        "backups": "never a backup: pilot backup FILE",
+        "data folder": "run pilot restore again",
+        "disk": "pilot prune",
+        "clock": "synchronised",
+        "secrets": "No key opens provider openai",
+    }.items():
+        assert not findings[name].ok
+        assert told in findings[name].message
+    told = {"actor": world.admin.actor, "about": ("backup", 1)}
+    with db.transaction("test.backup", None) as session:
+        audit.record(session, audit.Event.BACKUP_CREATED, **told)
+    assert examine()["backups"].message == "the newest is 0 days old"
 
 
 def test_without_a_database_every_check_still_answers(examine, monkeypatch):
