@@ -3,9 +3,14 @@
 import csv
 import io
 import random
+import re
 
 import pytest
 
+from pilot.engine import api_tokens
+from pilot.engine.api_tokens import NewToken, Scope
+from pilot.views.formats import look
+from tests.api.conftest import Program
 from tests.engine import worker_process as wp
 
 SET = {"type": "transform", "operation": "set", "config": {"value": 1}}
@@ -62,7 +67,9 @@ def expected(document, steps):
 
 
 @pytest.mark.capability(168, 270)
-def test_random_executions_have_one_honest_status_on_every_surface(worker, database, world, browse):
+def test_random_executions_have_one_honest_status_on_every_surface(
+    worker, database, world, browse, app
+):
     documents = {}
     for seed in range(24):
         document = vector(seed)
@@ -81,9 +88,42 @@ def test_random_executions_have_one_honest_status_on_every_surface(worker, datab
     wanted = {one: expected(documents[one], twin["steps"]) for one, twin in twins.items()}
     assert rows == wanted
     assert set(rows.values()) == {"completed", "completed_with_errors", "failed", "waiting"}
+    list_page = operator.get("/executions?size=100").text
     for one, status in rows.items():
-        word = operator.get(f"/executions?status={status}").text
-        assert one in word
+        assert one in operator.get(f"/executions?status={status}").text
+        assert word_at(list_page, f"/executions/{one}") == look("execution", status).word
+        assert word_at(operator.get(f"/executions/{one}").text, "<h1") == (
+            look("execution", status).word
+        )
+    program = as_program(app, world.operator)
+    listed = program.get("/executions?limit=200").json["items"]
+    lines = csv.DictReader(io.StringIO(program.get("/executions.csv").text))
+    assert {one["id"]: one["status"] for one in listed} == rows
+    assert {line["id"]: line["status"] for line in lines} == rows
+    for one, status in rows.items():
+        assert set(told_by_api(program, one)) == {status}
+
+
+def as_program(app, person):
+    new = NewToken("test", [Scope.EXECUTIONS_READ])
+    return Program(app, api_tokens.create(new, owner_id=person.id, by=person.actor).token)
+
+
+def told_by_api(program, execution):
+    """Yield the status of every operation that tells it; of events, what the newest says."""
+    for part in ("", "/result", "/why"):
+        yield program.get(f"/executions/{execution}{part}").json["status"]
+    events = program.get(f"/executions/{execution}/events").json["items"]
+    yield [
+        one["data"]["status"]
+        for one in events
+        if one["kind"] == "execution" and "status" in one["data"]
+    ][-1]
+
+
+def word_at(page, place):
+    """Return the first status that a page says after a place in it."""
+    return re.search(r'class="badge [^"]*">(?:<svg.*?</svg>)?([^<]+)<', page.split(place, 1)[1])[1]
 
 
 @pytest.mark.capability(168, 176)

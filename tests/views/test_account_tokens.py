@@ -15,6 +15,42 @@ def operator(browse, world):
     return browse(world.operator)
 
 
+def cells(browser):
+    """Return the texts of the one row of the table of tokens, without tags."""
+    table = browser.get("/account").text.split('id="tokens"', 1)[1].split("<tbody", 1)[1]
+    row = table.split("</tr>", 1)[0]
+    return [" ".join(re.sub("<[^>]+>", " ", cell).split()) for cell in row.split("</t")][:-1]
+
+
+@pytest.mark.capability(289)
+def test_the_page_tells_scopes_expiry_and_last_use_and_ends_a_token_at_once(
+    app, operator, superuser
+):
+    page = operator.post("/account/tokens", NEW).text
+    token = re.search(r'id="new-token">(plt_[\w-]+)<', page)[1]
+    client, header = app.test_client(), {"Authorization": f"Bearer {token}"}
+
+    def status(url):
+        return client.get(f"/api/v1{url}", headers=header).status_code
+
+    told = " | ".join(cells(operator))
+    assert "costs:read, executions:read" in told
+    assert "127.0.0.1" not in told
+    assert [status("/executions"), status("/costs"), status("/agents")] == [200, 200, 403]
+    assert "127.0.0.1" in " | ".join(cells(operator))
+    (days,) = superuser.execute("SELECT expires_at - created_at FROM api_token").fetchone()
+    assert days.days == 30
+    superuser.execute("UPDATE api_token SET expires_at = pilot_now()")
+    assert status("/executions") == 401
+    assert "expired" in " | ".join(cells(operator))
+    superuser.execute("UPDATE api_token SET expires_at = pilot_now() + interval '1 day'")
+    assert status("/executions") == 200
+    operator.post(re.search(r"/account/tokens/[0-9a-f-]+/revoke", operator.get("/account").text)[0])
+    assert status("/executions") == 401
+    assert token not in operator.get("/account").text
+
+
+@pytest.mark.capability(289)
 def test_a_token_is_shown_once_and_revoked(operator, world):
     answer = operator.post("/account/tokens", NEW)
     token = re.search(r'id="new-token">(plt_[\w-]+)<', answer.text)[1]

@@ -12,6 +12,7 @@ import structlog
 from pilot import logs
 from pilot.engine import agents
 from tests.engine import worker_process as wp
+from tests.reports.ledger_rows import book
 from tests.security.attacks.cases import literals
 
 LINES, CELLS, PATHS = literals("crlf"), literals("csv"), literals("path")
@@ -101,9 +102,9 @@ def test_a_log_line_stays_one_line(capsys, name):
     assert line.isascii() or line.isprintable()
 
 
-@pytest.mark.capability(277)
+@pytest.mark.capability(277, 309)
 @pytest.mark.parametrize("name", CELLS)
-def test_a_sheet_calculates_nothing(browse, world, superuser, name):
+def test_a_sheet_calculates_nothing(browse, program, world, superuser, name):
     wp.switch_on()
     text, person = CELLS[name], world.admin
     step = {"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}
@@ -112,9 +113,13 @@ def test_a_sheet_calculates_nothing(browse, world, superuser, name):
     superuser.execute("UPDATE agent SET name = %s, goal = %s, tags = %s", [text, text, [text]])
     superuser.execute("UPDATE execution SET agent_name = %s", [text])
     superuser.execute("UPDATE app_user SET name = %s", [text])
-    browser, found = browse(person), 0
-    for page in ("agents", "executions", "audit", "costs", "approvals", "prices"):
-        answer = browser.get(f"/{page}.csv")
+    book(superuser, person.id, cost="0.25", agent_id=agent, model_billed=text, reason=text)
+    browser, one, found = browse(person), program(person), 0
+    sheets = [
+        (page, browser.get(f"/{page}.csv"))
+        for page in ("agents", "executions", "audit", "costs", "approvals", "prices", "users")
+    ] + [(page, one.get(f"/{page}.csv")) for page in ("executions", "calls", "costs")]
+    for page, answer in sheets:
         assert answer.status_code == 200
         assert answer.mimetype == "text/csv"
         rows = list(csv.reader(io.StringIO(answer.text, newline="")))
@@ -124,6 +129,8 @@ def test_a_sheet_calculates_nothing(browse, world, superuser, name):
         assert not [one for one in cells if FORMULA.match(one) and not numbers.fullmatch(one)], page
         found += sum(cell in {text, f"'{text}"} for cell in cells)
     assert found >= 3
+    line = next(csv.DictReader(io.StringIO(one.get("/calls.csv").text, newline="")))
+    assert (line["cost_usd"], line["input_tokens"]) == ("0.250000000000", "1000")
 
 
 @pytest.mark.capability(277)
