@@ -57,12 +57,5 @@ def index(query: Query) -> Any:
     for_all_agents()
     with reading() as session:
         found = costs.costs(session, Asked(query.since, query.until, query.zone, query.group))
-    lines = [{"key": one.key, "name": one.name} | costs.facts(one.spent) for one in found.lines]
-    if wants(CSV):
-        return csv_answer(lines)
-    return {
-        "lines": lines,
-        "total": costs.facts(found.total),
-        "recorded_calls": found.recorded,
-        "under_way": found.under_way,
-    }
+    told = costs.told(found)
+    return csv_answer(told["lines"]) if wants(CSV) else told

@@ -175,6 +175,16 @@ def facts(line: Spent) -> dict[str, Any]:
     }
 
 
+def told(found: Costs) -> dict[str, Any]:
+    """Return what programs read of a report."""
+    return {
+        "lines": [{"key": one.key, "name": one.name} | facts(one.spent) for one in found.lines],
+        "total": facts(found.total),
+        "recorded_calls": found.recorded,
+        "under_way": found.under_way,
+    }
+
+
 def _known(amount: Decimal, unpriced: int) -> Decimal | None:
     """Return a sum, or None where nothing in it has a price: that is not $0."""
     return amount if amount or not unpriced else None

@@ -1,4 +1,4 @@
-"""Agents: list them, generate one from a goal, start one."""
+"""Agents: list and show them, make one, generate one from a goal, start one."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -8,14 +8,16 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from pilot import db, strictjson
+from pilot import db, money, strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import answer, complain, say, show
-from pilot.engine import agents, budgets, display, inputs, starts
+from pilot.engine import agents, budgets, catalogue, display, inputs, starts
+from pilot.engine.agents import NewAgent
+from pilot.engine.forecast import forecast
 from pilot.engine.generation import drafts, surroundings
 from pilot.engine.status import ExecutionStatus
 from pilot.engine.users import SessionUser
-from pilot.errors import InvalidError, Issue
+from pilot.errors import InvalidError, Issue, NotFoundError
 from pilot.models.agent import Agent
 from pilot.models.generation import Generation
 from pilot.reports import results
@@ -28,6 +30,16 @@ def arguments(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="list the agents that the person may see")
     listing.set_defaults(run=_list)
+    one = actions.add_parser("show", help="show its goal, its steps and what it will take")
+    one.add_argument("agent", help="the agent's id or its exact name")
+    one.set_defaults(run=_show)
+    create = actions.add_parser("create", help="make one of a workflow document, or a prompt")
+    create.add_argument("name")
+    create.add_argument("--document", metavar="FILE", help="JSON; - reads stdin")
+    create.add_argument("--goal", default="")
+    create.add_argument("--prompt", default="", help="what its simple loop sends to the model")
+    create.add_argument("--key", help="the same key within 24 h makes one")
+    create.set_defaults(run=_create)
     generate = actions.add_parser("generate", help="draft a workflow from a goal and save it")
     generate.add_argument("goal", help="what the agent shall do, in plain words; - reads stdin")
     generate.add_argument("--name", help="the agent's name (default: the workflow's)")
@@ -63,6 +75,52 @@ def _list(args: Namespace) -> None:
         return
     for row in rows:
         say(f"{row.id}  {row.name}{'' if row.active else '  (switched off)'}")
+
+
+def _show(args: Namespace) -> None:
+    acting.connect()
+    owner = acting.person(args)
+    with db.reading(owner.id, sees_all=acting.sees_all(owner)) as session:
+        agent = agents.find(session, args.agent)
+        version = agents.newest(session, agent)
+        document = agents.workflow_of(agent, version)
+        expected = forecast(session, document, agent.id)
+    steps = display.workflow_steps(document, catalogue.load())
+    if args.json:
+        facts = {"id": agent.id, "name": agent.name, "goal": agent.goal, "active": agent.active}
+        more = {"version": agent.version_number, "document": document, "workflow_steps": steps}
+        show(strictjson.plain(facts | more | {"forecast": expected}))
+        return
+    off = "" if agent.active else "  (switched off)"
+    say(f"{agent.id}  {agent.name}, version {agent.version_number}{off}")
+    if agent.goal:
+        say(agent.goal)
+    for number, step in enumerate(steps, 1):
+        say(f"{number}. {step['name']}: {step['text']}")
+    if expected is not None:
+        rarely = money.usd(expected.rarely_usd)
+        say(
+            f"Usually {expected.seconds:.1f} s, {money.usd(expected.likely_usd)}; rarely > {rarely}"
+        )
+
+
+def _create(args: Namespace) -> None:
+    acting.connect()
+    owner = acting.person(args)
+    document = strictjson.loads(_read(args.document)) if args.document else None
+    new = NewAgent(args.name, goal=args.goal, prompt=args.prompt, origin="cli")
+    saved = agents.create(new, document, owner_id=owner.id, by=acting.actor(), key=args.key)
+    facts = {"agent": str(saved.agent_id), "version": saved.number}
+    answer(args, facts, f"Agent {saved.agent_id}, version {saved.number}")
+
+
+def _read(name: str) -> str:
+    if name == "-":
+        return sys.stdin.read()
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotFoundError(f"{name} cannot be read as text.") from error
 
 
 def _generate(args: Namespace) -> int:

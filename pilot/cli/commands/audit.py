@@ -94,4 +94,5 @@ def _export(args: Namespace) -> None:
             sys.stdout.writelines(lines)
             return
         with Path(args.file).open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(lines)
+            count = sum(1 for line in lines if file.write(line))
+    answer(args, {"file": args.file, "records": count}, f"{count:,} records are in {args.file}.")

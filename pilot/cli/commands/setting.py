@@ -1,4 +1,4 @@
-"""Settings: list them, change one, store the defaults of those that have no value yet."""
+"""Settings: list them, show or change one, store the defaults of those that have no value yet."""
 
 from argparse import ArgumentParser, Namespace
 
@@ -6,6 +6,7 @@ from pilot import db, settings
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
 from pilot.errors import InvalidError, Issue
+from pilot.settings.definitions import Definition
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -13,6 +14,9 @@ def arguments(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="list all settings with their values")
     listing.set_defaults(run=_list)
+    get = actions.add_parser("get", help="show one with its default and what it does")
+    get.add_argument("key")
+    get.set_defaults(run=_get)
     init = actions.add_parser("init", help="store the defaults that are missing, and print all")
     init.set_defaults(run=_init)
     change = actions.add_parser("set", help="change one; several models with commas between")
@@ -30,6 +34,25 @@ def _list(args: Namespace) -> None:
     _say(values)
 
 
+def _get(args: Namespace) -> None:
+    acting.connect()
+    definition = _definition(args.key)
+    value = _values()[args.key]
+    facts = {"key": args.key, "value": value, "default": definition.default}
+    text = (
+        f"{args.key}: {definition.words(value)} (default: {definition.words(definition.default)})"
+    )
+    answer(args, facts | {"help": definition.help}, f"{text}\n{definition.help}".rstrip())
+
+
+def _definition(key: str) -> Definition:
+    found = settings.SETTINGS.get(key)
+    if found is None:
+        message = f"There is no setting {key!r}: pilot setting list names them."
+        raise InvalidError([Issue("setting_unknown", "/key", message)])
+    return found
+
+
 def _init(args: Namespace) -> None:
     acting.connect()
     written = settings.initialise(by=acting.actor())
@@ -43,10 +66,7 @@ def _init(args: Namespace) -> None:
 
 def _set(args: Namespace) -> None:
     acting.connect()
-    definition = settings.SETTINGS.get(args.key)
-    if definition is None:
-        message = f"There is no setting {args.key!r}: pilot setting list names them."
-        raise InvalidError([Issue("setting_unknown", "/key", message)])
+    definition = _definition(args.key)
     settings.change(args.key, definition.parsed(args.value), by=acting.actor())
     value = _values()[args.key]
     answer(args, {args.key: value}, f"{args.key}: {definition.words(value)}")
