@@ -220,14 +220,14 @@ Head = tuple[int, bytes]  # seq and hash of the newest link
 # may be emptied if one on the system's chain tells it, which itself is never emptied.
 LINKS = """
 WITH told AS MATERIALIZED (
-  SELECT r ->> 0 AS chain, (r ->> 1)::bigint AS first, (r ->> 2)::bigint AS last
+  SELECT r ->> 0 AS chain, range_agg(int8range((r ->> 1)::int8, (r ->> 2)::int8, '[]')) AS seqs
     FROM audit p, json_array_elements(p.record::json #> '{{details,emptied}}') AS r
-   WHERE p.event = 'AUDIT_PRUNED')
+   WHERE p.event = 'AUDIT_PRUNED' GROUP BY r ->> 0)
 SELECT coalesce(a.chain, h.chain) AS chain, a.seq, a.record, a.prev, a.hash,
-       a.record = '{{}}' AND t.chain IS NOT NULL AS emptied,
+       t.chain IS NOT NULL AS emptied,
        h.seq AS head_seq, h.hash AS head_hash
   FROM audit a FULL JOIN audit_head h ON h.chain = a.chain
-  LEFT JOIN told t ON t.chain = a.chain AND a.seq BETWEEN t.first AND t.last
+  LEFT JOIN told t ON t.chain = a.chain AND a.record = '{{}}' AND a.seq <@ t.seqs
  {where} ORDER BY coalesce(a.chain, h.chain), a.seq
 """
 

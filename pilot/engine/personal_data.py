@@ -30,7 +30,7 @@ from pilot.plugins.mail import addresses
 # Tables of owners that keep their rows: sums of money, and chains that lose only their records.
 KEPT = frozenset({"audit", "call", "rollup_line"})
 # Columns that open or prove something: no export holds them.
-SECRET = re.compile(r"(^|_)(hash|sealed|key|secret)$")
+SECRET = re.compile(r"(^|_)(hash|sealed|key|secret|token)(_|$)")
 SHORTEST_NAME = 3  # that is searched for in records
 ABOUT = {"user_session": "user_id", "vote": "user_id", "one_time_token": "user_id"}
 BY_EMAIL = ("sign_in_failure", "reset_request")
