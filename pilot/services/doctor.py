@@ -11,8 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pilot import audit, db, settings, vault
 from pilot.config import Config
-from pilot.engine import anchors, model_lint, provider_keys, sealed
+from pilot.engine import anchors, connections, model_lint, provider_keys, sealed
 from pilot.errors import ConfigError, PilotError
+from pilot.models.connection import Connection
 from pilot.models.provider import Provider
 from pilot.models.setting import Setting
 from pilot.services import installation, schema, up, valkey
@@ -59,6 +60,7 @@ def examine(config: Config) -> list[Finding]:
         "models": _models,
         "provider keys": _provider_keys,
         "model connections": _breakers,
+        "connections": _connections,
         "budgets": _budgets,
     }
     db.configure(config.database_url)
@@ -260,6 +262,23 @@ def _breakers(_config: Config) -> str:
             f"Failed too often just now, and rests: {names}. Test it on Prices, or choose another."
         )
     return "no model rests after failures"
+
+
+def _connections(_config: Config) -> str:
+    with db.reading(None, sees_all=True) as session:
+        rows = session.scalars(select(Connection).order_by(Connection.id)).all()
+    states = [(row, connections.standing(row, db.now())) for row in rows]
+    broken = [
+        f"{row.label} ({row.plugin}, {state}): {row.reason or 'it has expired'}"
+        for row, state in states
+        if state in {"reconnect", "failing"}
+    ]
+    if broken:
+        raise ConfigError(
+            f"{'; '.join(broken[:5])} ({len(broken)} in all): their owners have to give the "
+            "secret again, or correct the server, and test them."
+        )
+    return f"{len(rows)} kept, none is known to fail"
 
 
 def _budgets(_config: Config) -> str:

@@ -4,14 +4,14 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, current_app, request
+from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
-from pilot.engine import new_passwords, users
+from pilot.engine import new_passwords, personal_data, users
 from pilot.engine.new_user import NewUser, Role
 from pilot.errors import ConflictError, InvalidError, Issue
 from pilot.reports import people
@@ -239,6 +239,17 @@ def end_sessions(user_id: UUID) -> ResponseReturnValue:
     users.end_sessions(user_id, by=actor())
     toast("They are signed out everywhere.")
     return redirect_to(f"/users/{user_id}")
+
+
+@route(bp, f"{URL}/data", allow=ADMIN, methods=("POST",))
+def take_data(user_id: UUID) -> ResponseReturnValue:
+    """All that belongs to a person, as a zip; audited, so not a GET."""
+    held = personal_data.export(
+        personal_data.find(str(user_id)), current_app.config["DATA"], by=actor()
+    )
+    answer = Response(held, mimetype="application/zip")
+    answer.headers["Content-Disposition"] = f'attachment; filename="person-{user_id}.zip"'
+    return answer
 
 
 @route(bp, f"{URL}/link", allow=ADMIN, methods=("POST",))

@@ -8,14 +8,16 @@ import redis
 
 from pilot import audit, db, vault
 from pilot.audit import Actor
-from pilot.engine import api_tokens, personal_data, provider_keys, secret_handles
+from pilot.engine import api_tokens, connections, personal_data, provider_keys, secret_handles
 from pilot.engine.api_tokens import NewToken
 from pilot.services import postgres
 from tests.pages import KEY
+from tests.services.test_doctor import FIELDS
 from tests.world import PASSWORD
 
 BY = Actor("cli:test")
 PROVIDER_KEY, SECRET = "sk-canary-provider-0123456789", "canary-of-a-handle-0123456789"
+MAIL_PASSWORD = "canary-of-a-mailbox-0123456789"
 
 
 @pytest.fixture
@@ -24,11 +26,14 @@ def canaries(world, monkeypatch):
     vault.configure([KEY])
     provider_keys.set_key("openai", PROVIDER_KEY, by=BY)
     secret_handles.put("canary", SECRET, ["a.test"], by=BY, user_id=world.admin.id)
+    given = connections.Given("Canary", FIELDS, MAIL_PASSWORD)
+    connections.create("mail", given, by=world.admin.actor, owner_id=world.admin.id)
     new = NewToken(label="canary", scopes=["agents:read"], days=30)
     token = api_tokens.create(new, by=world.admin.actor, owner_id=world.admin.id).token
     yield {
         "provider key": PROVIDER_KEY,
         "secret": SECRET,
+        "password of a connection": MAIL_PASSWORD,
         "API token": token,
         "session cookie": world.admin.sign_in(),
         "password": PASSWORD,

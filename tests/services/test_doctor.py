@@ -5,11 +5,18 @@ from cryptography.fernet import Fernet
 
 from pilot import audit, cli, db, settings, vault
 from pilot.config import Config
-from pilot.engine import provider_keys
+from pilot.engine import connections, provider_keys
 from pilot.engine.anchors import FILE, KEY_FILE, Anchors
 from pilot.services import doctor, installation
 from tests.engine.worker_process import make_agent, start
 
+FIELDS = {
+    "smtp_host": "127.0.0.1",
+    "smtp_port": 2525,
+    "smtp_security": "none",
+    "user": "sales",
+    "sender": "sales@peer.test",
+}
 STEP = {"id": "say", "type": "ai_processing", "prompt": "Say it."}
 
 
@@ -125,6 +132,9 @@ def test_each_fault_of_money_and_models_has_its_name_and_its_cure(examine, world
         "INSERT INTO model_state (model_id, failed_at, open_until)"
         " VALUES ('gpt-6-luna', '{}', pilot_now() + interval '20 s')"
     )
+    given = connections.Given("Sales", FIELDS, "canary-password-1")
+    connections.create("mail", given, by=world.operator.actor, owner_id=world.operator.id)
+    superuser.execute("UPDATE connection SET state = 'reconnect', reason = 'wrong password'")
     superuser.execute(
         "INSERT INTO setting (key, value) VALUES ('llm_timeout_s', '\"soon\"'), ('gone', '1')"
     )
@@ -140,6 +150,7 @@ def test_each_fault_of_money_and_models_has_its_name_and_its_cure(examine, world
     assert "Time for a call must be a whole number" in findings["settings"].message
     assert "No setting is called gone" in findings["settings"].message
     assert "pilot execution budget" in findings["budgets"].message
+    assert "Sales (mail, reconnect): wrong password" in findings["connections"].message
 
 
 @pytest.mark.capability(85, 86)

@@ -1,6 +1,8 @@
 """The page of people: the list, adding, roles, switching off, links, sessions."""
 
+import io
 import re
+import zipfile
 
 import pytest
 
@@ -131,6 +133,16 @@ def test_sessions_are_listed_and_ended(admin, browse, world):
     admin.post(f"{page}/sessions/end")
     assert theirs.get("/").status_code == 303
     assert "Signed in nowhere." in admin.get(page).text
+
+
+@pytest.mark.capability(301)
+def test_all_data_of_a_person_is_handed_over_as_a_zip(admin, world):
+    answer = admin.post(f"/users/{world.operator.id}/data")
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        assert world.operator.email in archive.read("app_user.json").decode()
+    assert f"pilot user erase {world.operator.id}" in admin.get(f"/users/{world.operator.id}").text
+    assert admin.post("/users/01a1ff31-0000-7000-8000-000000000000/data").status_code == 404
 
 
 def test_nobody_is_not_found(admin, world):
