@@ -71,6 +71,12 @@ class NotFoundError(PilotError):
     status, code = 404, "not_found"
 
 
+class UnsignedError(PilotError):
+    """A webhook's request whose signature, time or headers are not right."""
+
+    status, code = 401, "unsigned"
+
+
 class ForbiddenError(PilotError):
     """Known to you, not allowed."""
 

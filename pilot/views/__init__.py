@@ -225,9 +225,14 @@ def is_api() -> bool:
     return request.path.startswith("/api/v")
 
 
+def is_hook() -> bool:
+    """Return whether a signed request comes in: it has neither a person nor a token."""
+    return request.path.startswith("/hooks/")
+
+
 def wants_json() -> bool:
-    """Return whether the answer is JSON: of the API, or of a `.json` twin."""
-    return request.path.endswith(".json") or is_api()
+    """Return whether the answer is JSON: of the API, of a webhook, or of a `.json` twin."""
+    return request.path.endswith(".json") or is_api() or is_hook()
 
 
 def render(

@@ -21,7 +21,15 @@ from pilot.errors import (
     StepError,
 )
 from pilot.redaction import redact
-from pilot.views import json_answer, render, request_id, visitor, wants_fragment, wants_json
+from pilot.views import (
+    is_hook,
+    json_answer,
+    render,
+    request_id,
+    visitor,
+    wants_fragment,
+    wants_json,
+)
 from pilot.web.security import UNSAFE, CrossSiteError, record_denial, sign_in_url
 
 log = structlog.get_logger()
@@ -194,7 +202,7 @@ def on_error(error: Exception) -> ResponseReturnValue:
     found = _problem_of(error)
     if isinstance(error, ForbiddenError) and visitor().is_authenticated:
         record_denial()
-    if found.status == 401:
+    if found.status == 401 and not is_hook():
         return _ask_to_sign_in()
     if found.status >= 500:
         log.error("request_failed", endpoint=request.endpoint, exc_info=error)

@@ -18,6 +18,7 @@ from pilot.views import (
     Visitor,
     actor,
     is_api,
+    is_hook,
     safe_path,
     signed_in,
     visitor,
@@ -168,7 +169,7 @@ def install(app: Flask, *, https: bool) -> None:
     def guard() -> None:
         check_permission()
         refuse_nul(request)
-        if not is_api():  # no cookie, no page of another origin that could use it
+        if not is_api() and not is_hook():  # no cookie, no page of another origin that could use it
             check_origin()
             csrf.protect(apply_exemptions=True)
             refuse_json(request)

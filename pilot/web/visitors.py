@@ -8,7 +8,7 @@ from flask_login import LoginManager
 
 from pilot.engine import api_tokens, users
 from pilot.errors import UnavailableError
-from pilot.views import THEMES, Visitor, is_api
+from pilot.views import THEMES, Visitor, is_api, is_hook
 from pilot.web.requests import PilotRequest
 
 
@@ -34,6 +34,8 @@ def install(app: Flask) -> None:
     @login.request_loader  # type: ignore[untyped-decorator]
     def load(current: Request) -> Visitor | None:
         try:
+            if is_hook():
+                return None
             if is_api():
                 return _of_token(current)
             token = current.cookies.get(app.config["SIGN_IN_COOKIE"])

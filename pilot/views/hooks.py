@@ -1,0 +1,123 @@
+"""Webhooks of an agent: the page that makes them, and the address where signed requests come in."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+
+from pilot.engine import agents, hooks
+from pilot.views import (
+    OPERATE,
+    PUBLIC,
+    VIEW,
+    actor,
+    json_answer,
+    reading,
+    redirect_to,
+    render,
+    request_id,
+    route,
+    signed_in,
+    toast,
+    visitor,
+)
+
+bp = Blueprint("hooks", __name__)
+URL = "/agents/<uuid:agent_id>/hooks"
+ONE = f"{URL}/<uuid:hook_id>"
+
+
+@route(bp, "/hooks/<token>", allow=PUBLIC, methods=("POST",))
+def receive(token: str) -> ResponseReturnValue:
+    """Start an agent by a signed message (Standard Webhooks): 202 with the execution."""
+    if (request.content_length or 0) > hooks.MAX_BYTES:
+        raise RequestEntityTooLarge
+    if request.mimetype != "application/json" or request.content_encoding:
+        raise UnsupportedMediaType
+    body = request.get_data(cache=False)
+    if len(body) > hooks.MAX_BYTES:  # its length was not told
+        raise RequestEntityTooLarge
+    headers = request.headers
+    message = hooks.Message(
+        id=headers.get("webhook-id", ""),
+        timestamp=headers.get("webhook-timestamp", ""),
+        signature=headers.get("webhook-signature", ""),
+        body=body,
+        address=request.remote_addr or "",
+        request_id=request_id(),
+    )
+    return json_answer({"execution_id": hooks.receive(token, message)}, status=202)
+
+
+@route(bp, URL, allow=VIEW, twin=True)
+def index(agent_id: UUID) -> ResponseReturnValue:
+    """The agent's webhooks and what came in."""
+    return _page(agent_id)
+
+
+@route(bp, URL, allow=OPERATE, methods=("POST",))
+def create(agent_id: UUID) -> ResponseReturnValue:
+    """Make a webhook and show its secret, this once."""
+    return _page(agent_id, hooks.create(agent_id, by=actor(), user_id=signed_in()))
+
+
+@route(bp, f"{ONE}/rotate", allow=OPERATE, methods=("POST",))
+def rotate(agent_id: UUID, hook_id: UUID) -> ResponseReturnValue:
+    """Make a new secret and show it, this once."""
+    return _page(agent_id, hooks.rotate(agent_id, hook_id, by=actor(), user_id=signed_in()))
+
+
+@route(bp, f"{ONE}/active", allow=OPERATE, methods=("POST",))
+def set_active(agent_id: UUID, hook_id: UUID) -> ResponseReturnValue:
+    """Switch a webhook on or off."""
+    active = request.form.get("active") == "on"
+    hooks.set_active(agent_id, hook_id, active, by=actor(), user_id=signed_in())
+    toast("Switched on." if active else "Switched off: it answers as if it did not exist.")
+    return redirect_to(f"/agents/{agent_id}/hooks")
+
+
+@route(bp, f"{ONE}/delete", allow=OPERATE)
+def confirm_deletion(agent_id: UUID, hook_id: UUID) -> ResponseReturnValue:
+    """Ask before a webhook is forgotten."""
+    return _page(agent_id, deleting=hook_id)
+
+
+@route(bp, f"{ONE}/delete", allow=OPERATE, methods=("POST",))
+def delete(agent_id: UUID, hook_id: UUID) -> ResponseReturnValue:
+    """Forget a webhook."""
+    hooks.delete(agent_id, hook_id, by=actor(), user_id=signed_in())
+    toast("Deleted: nothing answers at its address any more.")
+    return redirect_to(f"/agents/{agent_id}/hooks")
+
+
+def _page(
+    agent_id: UUID, made: hooks.Made | None = None, *, deleting: UUID | None = None
+) -> Response:
+    with reading() as session:
+        agent = agents.load(session, agent_id)
+        rows = hooks.listed(session, agent_id)
+        came = hooks.deliveries(session, agent_id)
+    return render(
+        "hooks/index.html",
+        twin=lambda: {"hooks": [_twin(row) for row in rows], "deliveries": [*map(_came, came)]},
+        agent=agent,
+        url=f"/agents/{agent_id}",
+        rows=rows,
+        came=came,
+        made=made,
+        deleting=next((row for row in rows if row.id == deleting), None),
+        address=lambda token: f"{request.host_url}hooks/{token}",
+        may_operate=visitor().may(OPERATE) and agent.owner_id == signed_in(),
+    )
+
+
+def _twin(row: Any) -> dict[str, Any]:
+    names = ("id", "active", "version", "created_at")
+    return {name: getattr(row, name) for name in names}
+
+
+def _came(row: Any) -> dict[str, Any]:
+    names = ("hook_id", "at", "message_id", "status", "reason", "address", "execution_id")
+    return {name: getattr(row, name) for name in names}
