@@ -40,7 +40,7 @@ class _Open:
             self.key = value
 
 
-def loads(text: str | bytes) -> type_json:
+def loads(text: str | bytes, *, max_bytes: int = strictjson.MAX_BYTES) -> type_json:
     """Return the JSON value of a YAML text with one document.
 
     Raises:
@@ -53,7 +53,7 @@ def loads(text: str | bytes) -> type_json:
         place = f" (line {mark.line + 1})" if mark else ""
         problem = getattr(error, "problem", None) or "wrong text"
         raise BadJsonError(f"{problem}{place}", mark.index if mark else None) from error
-    return strictjson.loads(strictjson.dumps(value))
+    return strictjson.loads(strictjson.dumps(value), max_bytes=max_bytes)
 
 
 class _Dumper(yaml.SafeDumper):

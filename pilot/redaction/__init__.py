@@ -5,6 +5,7 @@ sealed, so what a process could tell it also hides.
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +14,15 @@ import re2
 from pilot.redaction import known, personal
 from pilot.redaction.known import know, learn
 
-__all__ = ["hide_personal_data", "know", "learn", "redact", "redact_event", "without_known"]
+__all__ = [
+    "hide_personal_data",
+    "know",
+    "learn",
+    "redact",
+    "redact_event",
+    "without_known",
+    "without_secrets",
+]
 
 JsonValue = Any
 
@@ -68,13 +77,25 @@ def redact(value: JsonValue) -> JsonValue:
 
 def without_known(value: JsonValue) -> JsonValue:
     """Return a copy of `value` without the secrets that this process knows; all else stays."""
+    return _each(value, known.hide)
+
+
+def without_secrets(value: JsonValue) -> JsonValue:
+    """Return a copy of `value` without known secrets and tokens; what keys are called is no sign.
+
+    For what is read back as it was: a handle below `authorization` stays, and so does a person.
+    """
+    return _each(value, lambda text: _FORMS.sub(_mask, known.hide(text)))
+
+
+def _each(value: JsonValue, change: Callable[[str], str]) -> JsonValue:
     match value:
         case dict():
-            return {known.hide(key): without_known(member) for key, member in value.items()}
+            return {change(key): _each(member, change) for key, member in value.items()}
         case list() | tuple():
-            return [without_known(member) for member in value]
+            return [_each(member, change) for member in value]
         case str():
-            return known.hide(value)
+            return change(value)
     return value
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from pilot import db, money, strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import answer, complain, say, show
-from pilot.engine import agents, budgets, catalogue, display, inputs, starts
+from pilot.engine import agents, budgets, catalogue, display, inputs, portable, starts
 from pilot.engine.agents import NewAgent
 from pilot.engine.forecast import forecast
 from pilot.engine.generation import drafts, surroundings
@@ -52,6 +52,16 @@ def arguments(parser: ArgumentParser) -> None:
     )
     generate.add_argument("--draft", action="store_true", help="do not save it as an agent")
     generate.set_defaults(run=_generate)
+    export = actions.add_parser("export", help="write an agent as YAML, without ids and secrets")
+    export.add_argument("agent", help="the agent's id or its exact name")
+    export.set_defaults(run=_export)
+    bring_in = actions.add_parser("import", help="make an agent, switched off, of such a YAML")
+    bring_in.add_argument("file", help="the file; - reads stdin")
+    bring_in.add_argument("--dry-run", action="store_true", help="only show what would change")
+    bring_in.add_argument(
+        "--new-version", action="store_true", help="change the agent of that name, if there is one"
+    )
+    bring_in.set_defaults(run=_import)
     start = actions.add_parser("start", help="start an execution")
     start.add_argument("agent", help="the agent's id or its exact name")
     start.add_argument("--input", action="append", default=[], metavar="NAME=VALUE")
@@ -121,6 +131,29 @@ def _read(name: str) -> str:
         return Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise NotFoundError(f"{name} cannot be read as text.") from error
+
+
+def _export(args: Namespace) -> None:
+    acting.connect()
+    with db.reading(acting.person(args).id) as session:
+        agent = agents.find(session, args.agent)
+        text = portable.text(agent, agents.newest(session, agent))
+    answer(args, {"agent": str(agent.id), "yaml": text}, text.removesuffix("\n"))
+
+
+def _import(args: Namespace) -> None:
+    acting.connect()
+    owner = acting.person(args)
+    source = _read(args.file).encode()
+    if args.dry_run:
+        would = portable.preview(source, user_id=owner.id)
+        found = None if would.agent_id is None else str(would.agent_id)
+        facts = {"name": would.name, "agent": found, "changes": list(would.changes)}
+        answer(args, facts, "\n".join(would.changes) or "Nothing would change.")
+        return
+    who: dict[str, Any] = {"by": acting.actor(), "user_id": owner.id}
+    made = portable.bring_in(source, new_version=args.new_version, **who)
+    answer(args, {"agent": str(made)}, f"Agent {made}; a new one is switched off.")
 
 
 def _generate(args: Namespace) -> int:
