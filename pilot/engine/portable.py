@@ -69,10 +69,10 @@ def read(source: bytes) -> Portable:
     Raises:
         InvalidError: it is too large, no YAML, or not of an agent; each fault is named.
     """
-    if len(source) > MAX_BYTES:
-        raise _invalid("", "The text is larger than 5 MB.")
     if source.startswith(ZIP):
         raise _invalid("", "This is an archive: give the YAML text of one agent.")
+    if len(source) > MAX_BYTES:
+        raise _invalid("", "The text is larger than 5 MB.")
     try:
         value = yaml_text.loads(source.decode(), max_bytes=MAX_BYTES)
         return Portable.model_validate(value)

@@ -58,9 +58,11 @@ def act() -> ResponseReturnValue:
     """Show what would change, or take the agent in: as a new one it is switched off."""
     form = ImportForm()
     file = request.files.get("file")
-    source = file.read() if file else (form.text.data or "").replace("\r\n", "\n").encode()
-    if file:  # what is shown can be sent again
-        form.text.data = source.decode("utf-8", "replace").replace("\0", "\ufffd")
+    source = (form.text.data or "").replace("\r\n", "\n").encode()
+    if file:
+        source = file.read()
+        file.close()
+        form.text.data = _shown(source)
     try:
         if request.form.get("do") == "check":
             return _page(form, portable.preview(source, user_id=signed_in()))
@@ -75,6 +77,14 @@ def act() -> ResponseReturnValue:
         return _page(form, status=409)
     toast("Imported. A new agent is switched off until you switch it on.")
     return redirect_to(f"/agents/{made}")
+
+
+def _shown(source: bytes) -> str:
+    """Return a file as the text that can be sent again; what is no text is not shown."""
+    try:
+        return "" if len(source) > portable.MAX_BYTES else source.decode()
+    except UnicodeDecodeError:
+        return ""
 
 
 def _page(
