@@ -30,8 +30,9 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         make_demo(Path(folder), judging.TODAY, judging.OWNER)
         known = catalogue.load().with_samples(sample(Path(folder)))
-    cases = judging.cases("unseen")
-    verdicts = Counter(judging.judge(case, judging.draft(case, known), known)[0] for case in cases)
+        cases = judging.cases("unseen")
+        drafts = [(case, judging.draft(case, known)) for case in cases]
+        verdicts = Counter(judging.judge(*one, known, folder)[0] for one in drafts)
     right, wrong = verdicts[judging.RIGHT], verdicts[judging.WRONG]
     figure(
         "planner_unseen_right", right, "goals", len(cases), None, GOAL_RIGHT, higher_is_better=True

@@ -63,6 +63,7 @@ def nodes(path, *kinds):
     return [node for node in all_nodes(path) if isinstance(node, kinds)]
 
 
+@cache
 def calls(path):
     return [(ast.unparse(node.func), node) for node in nodes(path, ast.Call)]
 

@@ -10,6 +10,8 @@ from pilot.errors import ConfigError
 from pilot.services import binaries, postgres, processes
 from tests.servers import short_folder
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def signals():

@@ -2,11 +2,11 @@
 
 from datetime import date
 from pathlib import Path
+from shutil import copytree
 from tempfile import TemporaryDirectory
 
 import yaml
 
-from pilot.engine.demo import make_demo
 from pilot.engine.planner import plan
 from pilot.errors import PilotError
 from tests.engine.planner import running
@@ -27,7 +27,7 @@ def draft(case, known):
     return plan(case["goal"], known, answers={}, zone="Europe/Berlin", owner_email=OWNER)
 
 
-def judge(case, found, known):
+def judge(case, found, known, demo):
     """Return the verdict on a draft and, where it is not "right", why."""
     if found.document is None:
         texts = "; ".join(one.text for one in found.questions)
@@ -36,14 +36,14 @@ def judge(case, found, known):
         return (ASKED, texts) if found.questions else (REFUSED, found.refusal)
     if case.get("ask"):
         return WRONG, "it had to be asked about"
-    differences = _differences(case, found.document, known)
+    differences = _differences(case, found.document, known, demo)
     return (WRONG, "; ".join(differences)) if differences else (RIGHT, "")
 
 
-def _differences(case, document, known):
-    """Run the draft over fresh demo data; return what is not as the goal says."""
+def _differences(case, document, known, demo):
+    """Run the draft over a copy of the demo data; return what is not as the goal says."""
     with TemporaryDirectory() as folder:
-        make_demo(Path(folder), TODAY, OWNER)
+        copytree(demo, folder, dirs_exist_ok=True)
         try:
             outputs = running.run(document, known, Path(folder), today=TODAY, owner=OWNER)
         except PilotError as error:

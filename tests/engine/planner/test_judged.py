@@ -16,9 +16,9 @@ UNSEEN = judging.cases("unseen")
 
 
 @pytest.mark.parametrize("case", CHECKED, ids=[one["goal"][:50] for one in CHECKED])
-def test_a_goal_gives_what_it_says_and_a_draft_has_the_steps_it_claims(case, known):
+def test_a_goal_gives_what_it_says_and_a_draft_has_the_steps_it_claims(case, known, demo_folder):
     found = judging.draft(case, known)
-    verdict, why = judging.judge(case, found, known)
+    verdict, why = judging.judge(case, found, known, demo_folder)
     assert verdict == judging.RIGHT or case.get("may_ask"), why
     assert verdict != judging.WRONG, why
     if found.document is not None:
@@ -47,8 +47,9 @@ def test_an_approval_that_is_asked_for_is_a_step(draft, words):
 
 
 @pytest.mark.capability(249)
-def test_of_goals_not_tuned_on_most_are_right_and_none_is_silently_wrong(known):
-    verdicts = Counter(judging.judge(case, judging.draft(case, known), known)[0] for case in UNSEEN)
+def test_of_goals_not_tuned_on_most_are_right_and_none_is_silently_wrong(known, demo_folder):
+    drafts = [(case, judging.draft(case, known)) for case in UNSEEN]
+    verdicts = Counter(judging.judge(*one, known, demo_folder)[0] for one in drafts)
     assert verdicts[judging.WRONG] == 0
     assert verdicts[judging.RIGHT] >= 16
     assert len(UNSEEN) == 20
