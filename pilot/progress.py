@@ -4,6 +4,7 @@ Signals may be lost; readers also poll the database once a second.
 """
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ class _Process:
     url: str = ""
     lock = threading.Lock()
     ears: ClassVar[defaultdict[str, set[threading.Event]]] = defaultdict(set)  # by execution id
+    rung: ClassVar[dict[str, float]] = {}  # when those with ears were last signalled, monotonic
     listener: threading.Thread | None = None
 
 
@@ -75,6 +77,17 @@ def listening(execution_id: UUID) -> Iterator[threading.Event]:
             _Process.ears[name].discard(ear)
             if not _Process.ears[name]:
                 del _Process.ears[name]
+                _Process.rung.pop(name, None)
+
+
+def rung_at(execution_id: UUID) -> float:
+    """Return when an execution that is listened to was last signalled, monotonic seconds."""
+    return _Process.rung.get(str(execution_id), 0.0)
+
+
+def ring_here(execution_id: UUID) -> None:
+    """Signal the readers of this process only: one of them has seen what others have not."""
+    _tell({str(execution_id)})
 
 
 def _listen() -> None:
@@ -108,5 +121,6 @@ def _pass_on() -> None:
 def _tell(names: set[str]) -> None:
     with _Process.lock:
         for name in names & _Process.ears.keys():
+            _Process.rung[name] = time.monotonic()
             for ear in _Process.ears[name]:
                 ear.set()

@@ -17,8 +17,8 @@ from pilot.services import installation, postgres, processes, schema, valkey
 from pilot.services.supervision import Part, Supervisor
 
 ROOT = Path(__file__).parent.parent.parent  # where app.py is
-WEB_THREADS = 200  # a stream holds a thread: 150 of them, and pages beside
-WEB_CONNECTIONS = 400
+WEB_THREADS = 560  # a stream holds a thread: 500 of them, and pages beside
+WEB_CONNECTIONS = 1200
 WEB_GRACE_S = 5
 READY_S = 60.0
 DEATHS_AT_START = 3
@@ -114,6 +114,20 @@ def _welcome(config: Config) -> list[str]:
     return [f"Create the first administrator: {link}"] if token else []
 
 
+def web_arguments(host: str, port: int) -> list[str]:
+    """Return what Python is told to run as the web server."""
+    options = {
+        "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        "chdir": ROOT,
+        "worker-class": "gthread",
+        "threads": WEB_THREADS,
+        "worker-connections": WEB_CONNECTIONS,
+        "graceful-timeout": WEB_GRACE_S,
+    }
+    arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    return ["-m", "gunicorn", *arguments, "--no-control-socket", "app:app"]
+
+
 @dataclass(frozen=True)
 class Started:
     """Starts our own processes with the same environment, and paths that hold in any folder."""
@@ -126,19 +140,7 @@ class Started:
 
     def web(self) -> processes.Process:
         """Start the web server."""
-        options = {
-            "bind": f"{self._host()}:{self.config.port}",
-            "chdir": ROOT,
-            "worker-class": "gthread",
-            "threads": WEB_THREADS,
-            "worker-connections": WEB_CONNECTIONS,
-            "graceful-timeout": WEB_GRACE_S,
-        }
-        arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-        return self._start("web", ["-m", "gunicorn", *arguments, "--no-control-socket", "app:app"])
-
-    def _host(self) -> str:
-        return f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+        return self._start("web", web_arguments(self.config.host, self.config.port))
 
     def _start(self, name: str, arguments: list[str]) -> processes.Process:
         values = {"PILOT_DATA": str(self.config.data), "PYTHONUNBUFFERED": "1"}

@@ -38,6 +38,7 @@ from pilot.views import (
     signed_in,
     toast,
     visitor,
+    zone,
 )
 from pilot.views.streams import State, Stream, partials
 
@@ -173,7 +174,9 @@ def stream(execution_id: UUID) -> ResponseReturnValue:
     """
     _look(execution_id)
     parts = partial(_parts, execution_id)
-    return Stream(execution_id, partial(_look, execution_id), parts).response()
+    # Forms are their reader's own; who has none sees what others like them see.
+    kind = None if visitor().may(OPERATE) else (zone().key, request.args.get("step"))
+    return Stream(execution_id, partial(_look, execution_id), parts, kind=kind).response()
 
 
 def _look(execution_id: UUID) -> State:

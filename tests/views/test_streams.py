@@ -10,6 +10,7 @@ import pytest
 
 from pilot import progress
 from pilot.engine import executions, users
+from pilot.views import execution as page
 from pilot.views import streams
 from tests.engine import worker_process as wp
 
@@ -193,3 +194,41 @@ def test_no_script_attributes_are_pushed(person, execution, who):
     assert not re.search(r'\shx-(?!target|swap)[a-z:-]+="', answer.text)
     assert answer.headers["X-Accel-Buffering"] == "no"
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_readers_of_one_kind_share_looks_and_renderings(
+    world, browse, execution, who, superuser, monkeypatch
+):
+    superuser.execute(
+        "INSERT INTO agent_grant (agent_id, user_id, owner_id, level) "
+        "SELECT agent_id, u.id, owner_id, 'read' FROM execution, app_user u WHERE u.id = ANY (%s)",
+        [[world.viewer.id, world.approver.id]],
+    )
+    rendered = []
+    parts = page._parts
+    monkeypatch.setattr(page, "_parts", lambda *facts: rendered.append(facts) or parts(*facts))
+    people = [*[world.viewer] * 5, *[world.approver] * 5]
+    followers = [Follower(browse(person), url(execution)) for person in people]
+    for one in followers:
+        one.until("Queued")
+    rendered.clear()
+    executions.cancel(execution, **who)
+    for one in followers:
+        one.join(10)
+    told = {one.text[one.text.rindex("\nid: ") :] for one in followers}
+    assert len(told) == 1
+    assert "Cancelled" in told.pop()
+    assert len(rendered) == 1
+
+
+def test_what_one_reader_sees_without_a_signal_wakes_the_others(
+    person, execution, who, monkeypatch
+):
+    progress.configure("redis://127.0.0.1:1/0")  # nobody answers there
+    followers = [Follower(person, url(execution)) for _ in range(8)]
+    for one in followers:
+        one.until("Queued")
+    executions.cancel(execution, **who)
+    for one in followers:
+        one.until("Cancelled")
+        one.join(5)

@@ -1,0 +1,223 @@
+"""500 live viewers on one web process: what reaches them how late, and what they cost the engine.
+
+50 people follow 10 executions each. First the executions run, and each event is followed to each
+viewer; then the viewers stay on executions that wait, while 200 others run at once.
+"""
+
+import asyncio
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from threading import Thread
+from time import perf_counter
+from uuid import UUID
+
+import psycopg
+
+from benchmarks.figures import commit_probe, figure, percentile, wait_for_quiet
+from benchmarks.installation import ROWS, Installation, Looking, as_installed, installed, pause
+from pilot import db
+from pilot.config import Config
+from pilot.services import up
+from pilot.web import create_app
+from tests import world
+
+PEOPLE, EXECUTIONS = 50, 10
+EVENTS, PAUSE_S = 10, 1.0
+AT_ONCE, STEPS, ROUNDS = 200, 10, 3
+GOAL_MS, GOAL_PERCENT = 100, 5
+KEY = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
+ID = re.compile(rb"^id: (\d+)$")
+HOST = "127.0.0.1"
+SHARED = """
+INSERT INTO agent_grant (agent_id, user_id, owner_id, level)
+SELECT a.id, u.id, a.owner_id, 'read' FROM agent a, app_user u WHERE u.email LIKE 'viewer%%'
+    ON CONFLICT DO NOTHING
+"""
+
+
+@dataclass
+class Viewer:
+    """One stream: which message had come when, by the clock of the database's machine."""
+
+    execution: UUID
+    cookie: str
+    came: list[tuple[int, float]] = field(default_factory=list)
+    open: bool = False
+    done: bool = False
+
+
+def main() -> None:
+    """Print the figures."""
+    with installed() as pilot, _web(pilot) as port, pilot.worker(), pilot.looking() as look:
+        look.wait_for_worker()
+        config = Config.from_env({"PILOT_SECRET_KEYS": KEY, "PILOT_DATA": str(pilot.folder)})
+        name = create_app(config).config["SIGN_IN_COOKIE"]
+        cookies = [_cookie(number, name) for number in range(PEOPLE)]
+        commit_probe(pilot.superuser_url)
+        chain = [_delay(number, PAUSE_S) for number in range(EVENTS)]
+        look.close_gate()
+        started = _started(pilot, pilot.agent(*chain))
+        with _watching(started, cookies, port) as viewers:
+            look.open_gate(started[0])
+            look.wait_until(
+                "SELECT count(*) = %s FROM execution WHERE status = 'completed'", EXECUTIONS
+            )
+            pause(3.0)
+        _told(look, viewers)
+        waiting = _started(pilot, pilot.agent(_delay(0, 3600)))
+        noop = pilot.noop_agent(STEPS)
+        alone, watched = [], []
+        for _ in range(ROUNDS):  # in turns: what else the machine does meets both
+            alone.append(_rate(pilot, look, noop))
+            with _watching(waiting, cookies, port):
+                watched.append(_rate(pilot, look, noop))
+        rates = percentile(alone, 50), percentile(watched, 50)
+        figure("engine, watched by 500", rates[1], "steps/s", ROUNDS, rates[0])
+        lost = (1 - rates[1] / rates[0]) * 100
+        figure("engine's throughput lost to 500 viewers", lost, "%", ROUNDS, None, GOAL_PERCENT)
+
+
+def _delay(number: int, seconds: float) -> dict:
+    before = [f"s{number - 1}"] if number else []
+    return {"id": f"s{number}", "type": "delay", "for_s": seconds, "dependencies": before}
+
+
+def _cookie(number: int, name: str) -> str:
+    viewer = world.person(f"viewer{number}", "viewer")
+    return f"{name}={viewer.sign_in()}"
+
+
+def _started(pilot: Installation, agent: UUID) -> list[UUID]:
+    with psycopg.connect(db.dsn(pilot.superuser_url), autocommit=True) as connection:
+        connection.execute(SHARED)
+    return [pilot.start(agent) for _ in range(EXECUTIONS)]
+
+
+@contextmanager
+def _web(pilot: Installation) -> Iterator[int]:
+    """Run the web server as `pilot up` does; gives its port."""
+    with socket.create_server((HOST, 0)) as free:
+        port = free.getsockname()[1]
+    environment = as_installed(
+        DATABASE_URL=pilot.database_url,
+        REDIS_URL=pilot.redis_url,
+        PILOT_DATA=str(pilot.folder / "data"),
+        PILOT_SECRET_KEYS=KEY,
+    )
+    with (pilot.folder / "web.log").open("ab") as log:
+        command = [sys.executable, "-P", *up.web_arguments(HOST, port)]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        _wait_for(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for(port: int) -> None:
+    while True:
+        connection = HTTPConnection(HOST, port, timeout=5)
+        try:
+            connection.request("GET", "/health/live")
+            connection.getresponse()
+        except (OSError, HTTPException):
+            pause(0.1)
+        else:
+            return
+        finally:
+            connection.close()
+
+
+@contextmanager
+def _watching(started: list[UUID], cookies: list[str], port: int) -> Iterator[list[Viewer]]:
+    """Keep 500 streams open."""
+    viewers = [Viewer(execution, cookie) for cookie in cookies for execution in started]
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=_run, args=[loop, _follow_all(viewers, port)], daemon=True)
+    thread.start()
+    end = perf_counter() + 60
+    while not all(one.open for one in viewers):
+        if perf_counter() > end:
+            raise TimeoutError(f"{sum(one.open for one in viewers)} of {len(viewers)} are open")
+        pause(0.1)
+    figure("viewers", len(viewers), "", 1)
+    yield viewers
+    for task in asyncio.all_tasks(loop):
+        loop.call_soon_threadsafe(task.cancel)
+    thread.join()
+
+
+def _run(loop: asyncio.AbstractEventLoop, work: Coroutine) -> None:
+    with suppress(asyncio.CancelledError):
+        loop.run_until_complete(work)
+
+
+async def _follow_all(viewers: list[Viewer], port: int) -> None:
+    await asyncio.gather(*(_follow(one, port) for one in viewers), return_exceptions=True)
+
+
+async def _follow(viewer: Viewer, port: int) -> None:
+    reader, writer = await asyncio.open_connection(HOST, port, limit=2**20)
+    head = f"GET /executions/{viewer.execution}/stream HTTP/1.1\r\nHost: {HOST}:{port}\r\n"
+    writer.write(f"{head}Cookie: {viewer.cookie}\r\n\r\n".encode())
+    number = 0
+    try:
+        async for line in reader:
+            found = ID.match(line.strip())
+            number = int(found[1]) if found else number
+            if not line.strip() and number:
+                viewer.came.append((number, time.time()))  # noqa: TID251 -- the database's clock
+                viewer.open = True
+            if line.startswith((b"event: done", b"event: delayed")):
+                viewer.done = True
+                return
+    finally:
+        writer.close()
+
+
+def _told(look: Looking, viewers: list[Viewer]) -> None:
+    """Print how late each event came to each of its viewers, and how many never did."""
+    delays, lost = [], 0
+    for viewer in viewers:
+        opened = viewer.came[0][1]
+        rows = look.connection.execute(
+            "SELECT seq, extract(epoch FROM at)::float FROM event WHERE execution_id = %s",
+            [viewer.execution],
+        )
+        shown = sorted(viewer.came)
+        for seq, at in rows.fetchall():
+            came = next((moment for number, moment in shown if number >= seq), None)
+            if came is None:
+                lost += 1
+            elif at > opened:
+                delays.append((came - at) * 1000)
+    figure("events that never reached a viewer", lost, "", len(delays), None, 0)
+    figure("event to one of 500 viewers, p50", percentile(delays, 50), "ms", len(delays))
+    figure(
+        "event to one of 500 viewers, p99", percentile(delays, 99), "ms", len(delays), None, GOAL_MS
+    )
+
+
+def _rate(pilot: Installation, look: Looking, agent: UUID) -> float:
+    """Return the steps a second of 200 executions at once."""
+    before = look.one("SELECT count(*) FROM execution WHERE agent_id = %s", agent)[0]
+    look.close_gate()
+    started = [pilot.start(agent, rows=ROWS) for _ in range(AT_ONCE)]
+    pause(1.0)
+    wait_for_quiet()
+    begun = perf_counter()
+    look.open_gate(started[0])
+    look.wait_done(agent, before + AT_ONCE)
+    return AT_ONCE * STEPS / (perf_counter() - begun)
+
+
+if __name__ == "__main__":
+    main()
