@@ -10,7 +10,9 @@ import signal
 import socket
 import sys
 import threading
+from itertools import islice
 from typing import Any
+from uuid import UUID, uuid4
 
 import structlog
 from redis import Redis
@@ -19,16 +21,21 @@ from rq import Queue, SimpleWorker
 from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from pilot import audit, db, jobs, logs, progress
 from pilot.config import Config
 from pilot.engine import known_secrets
 from pilot.engine.liveness import Liveness
 from pilot.engine.resident import Resident
+from pilot.errors import PilotError
 
 log = structlog.get_logger()
 
 RESTART_ME = 75
+MOST_STRANGERS = 1_000  # of the registry that are looked at
 TURN_S = 0.0005  # a thread that computes gives way to the loop after this
 
 
@@ -71,8 +78,11 @@ class Doorbell(Job):
 class Listener(SimpleWorker):
     """RQ's worker, which also minds a signal that came before it listened to signals."""
 
-    def __init__(self, connection: Redis, stop: threading.Event) -> None:
-        """Listen to the queue of doorbells; `stop` is set by a signal of before."""
+    def __init__(self, connection: Redis, stop: threading.Event, worker_id: UUID) -> None:
+        """Listen to the queue of doorbells; `stop` is set by a signal of before.
+
+        Its name in the queue's registry begins with the worker's row; RQ takes none twice.
+        """
         queue = Queue(jobs.QUEUE, connection=connection, serializer=JSONSerializer)
         super().__init__(
             [queue],
@@ -80,6 +90,7 @@ class Listener(SimpleWorker):
             job_class=Doorbell,
             serializer=JSONSerializer,
             log_job_description=False,
+            name=f"{worker_id}.{uuid4().hex}",
         )
         self._stop = stop
 
@@ -91,13 +102,28 @@ class Listener(SimpleWorker):
 def record_anomaly(function: str) -> None:
     """Audit a job that was not made by Pilot."""
     with db.transaction("job.refuse", None) as session:
-        audit.record(
-            session,
-            audit.Event.SECURITY_ANOMALY_DETECTED,
-            actor="worker",
-            about=("job", "refused"),
-            details={"function": function},
-        )
+        _record(session, "job", {"function": function})
+
+
+def _record(session: Session, kind: str, details: dict[str, str]) -> None:
+    event = audit.Event.SECURITY_ANOMALY_DETECTED
+    audit.record(session, event, actor="worker", about=(kind, "refused"), details=details)
+
+
+def drop_strangers(connection: Redis) -> None:
+    """Take out of the registry of our queue who is no worker of ours, and audit each.
+
+    Nothing here believes the registry: workers are rows of the database.
+    """
+    key = WORKERS_BY_QUEUE_KEY % jobs.QUEUE
+    members = islice(connection.sscan_iter(key, count=MOST_STRANGERS), MOST_STRANGERS)
+    names = {member: member.decode(errors="replace") for member in members}
+    with db.transaction("worker.drop_strangers", None) as session:
+        known = set(session.scalars(text("SELECT 'rq:worker:' || id FROM worker")))
+        for member, name in names.items():
+            if name.partition(".")[0] not in known:
+                connection.srem(key, member)
+                _record(session, "worker", {"name": name[:200]})
 
 
 class _Process:
@@ -128,7 +154,7 @@ def main(config: Config) -> int:
     _Process.resident = resident
     resident.start()
     dead = liveness.start(resident, on_death=lambda: os._exit(RESTART_ME))
-    _listen(config, stop)
+    _listen(config, stop, worker_id)
     liveness.drain()
     resident.drain(config.drain_s)
     liveness.stop()
@@ -144,16 +170,17 @@ def _on_signals(stop: threading.Event) -> None:
     signal.signal(signal.SIGINT, ask)
 
 
-def _listen(config: Config, stop: threading.Event) -> None:
+def _listen(config: Config, stop: threading.Event, worker_id: UUID) -> None:
     """Take doorbell jobs until asked to stop; without the queue server, try again."""
     rung: Listener | None = None
     while not stop.is_set():
         try:
             connection = jobs.connect(config.redis_url, timeout_s=30)
-            rung = Listener(connection, stop)
+            drop_strangers(connection)
+            rung = Listener(connection, stop, worker_id)
             rung.work(logging_level="WARNING")
             stop.set()  # RQ returns from SIGTERM and SIGINT only
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, PilotError) as error:
             log.warning("queue_away", error=type(error).__name__)
             if rung is not None and rung._shutdown_requested_date is not None:  # noqa: SLF001
                 return  # RQ took the signal just before its connection broke

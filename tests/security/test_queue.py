@@ -40,11 +40,18 @@ def test_foreign_jobs_are_dropped_audited_and_stop_nothing(
     broken = queue.enqueue(jobs.WAKE, kwargs={"execution_id": "x"})
     queue.connection.hset(broken.key, "data", b"\x80\x04cos\nsystem\n.")
     queue.connection.rpush(queue.key, "no such job", "a\nb", "")
+    forged = ["rq:worker:../../etc/passwd", 'x"\n<script>alert(1)</script>', "\xff" * 9999]
+    queue.connection.sadd("rq:workers:pilot", *forged)
+    queue.connection.hset(forged[0], "queues", "pilot")
     worker_process()
     until(lambda: queue.count == 0)
     query = "SELECT record FROM audit WHERE event = 'SECURITY_ANOMALY_DETECTED'"
     until(lambda: len(superuser.execute(query).fetchall()) >= 2)
-    named = {json.loads(row[0])["details"]["function"] for row in superuser.execute(query)}
+    details = [json.loads(row[0])["details"] for row in superuser.execute(query)]
+    names = [one["name"] for one in details if "name" in one]
+    assert sorted(names) == sorted(name[:200] for name in forged)
+    assert not set(map(str.encode, forged)) & queue.connection.smembers("rq:workers:pilot")
+    named = {one["function"] for one in details if "function" in one}
     assert {"os.mkdir", "subprocess.check_call"} <= named
     assert not made.exists()
 
