@@ -8,11 +8,12 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from pilot import money, settings
+from pilot import db, money, plugins, settings
 from pilot.engine import (
     access,
     agents,
     catalogue,
+    connections,
     folders,
     inputs,
     model_catalogue,
@@ -28,7 +29,16 @@ from pilot.plugins.tables.sampling import sample
 from pilot.settings import flags
 
 Where = Literal[
-    "permission", "agent", "prompt", "switch", "inputs", "workflow", "worker", "model", "budget"
+    "permission",
+    "agent",
+    "prompt",
+    "switch",
+    "inputs",
+    "workflow",
+    "worker",
+    "model",
+    "budget",
+    "connection",
 ]
 LIVE_WORKER = text(
     "SELECT EXISTS (SELECT 1 FROM worker WHERE stopped_at IS NULL AND NOT draining "
@@ -45,6 +55,7 @@ class Item:
     step: str  # id of the step that it concerns, or empty
     field: str  # JSON Pointer in the workflow or the inputs, or empty
     problem: str
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,7 @@ def examine(
     if document is not None and choice.runs == "pilot_steps":
         items += _document_items(document, agent, setup)
         items += _model_steps(document, no_model)
+        items += _connections(session, document, agent)
     return Preflight(choice, items)
 
 
@@ -181,3 +193,39 @@ def _model_steps(document: dict[str, Any], no_model: str) -> list[Item]:
     asking = [node for node in outline(document) if node.type in MODEL_STEPS]
     problem = f"This step would fail. {no_model}"
     return [Item(False, "model", node.id, node.path, problem) for node in asking if no_model]
+
+
+def _connections(session: Session, document: dict[str, Any], agent: Agent) -> list[Item]:
+    """Say which accounts the steps name that are not there, or cannot be used as they are."""
+    items = []
+    for node in outline(document):
+        label = node.step.get("connection")
+        if isinstance(label, str):
+            code, problem = _standing(session, agent, str(node.step.get("plugin")), label)
+            if code:
+                place = f"{node.path}/connection"
+                blocks = code.startswith("E_")
+                items.append(Item(blocks, "connection", node.id, place, problem, code))
+    return items
+
+
+def _standing(session: Session, agent: Agent, plugin: str, label: str) -> tuple[str, str]:
+    """Return code and sentence of what is wrong with a connection; empty: nothing."""
+    if plugin in plugins.names() and plugins.load(plugin).account is None:
+        return "E_NOT_CONNECTED", f"{plugin} takes no connection: take the field out of the step."
+    row = connections.find(session, agent.owner_id, plugin, label)
+    if row is None:
+        return "E_NOT_CONNECTED", f"There is no connection {label!r} for {plugin}: add it."
+    return {
+        "disabled": ("E_NOT_CONNECTED", f"The connection {row.label} is switched off."),
+        "reconnect": (
+            "E_CONNECTION_EXPIRED",
+            f"The connection {row.label} has expired: give it its present password.",
+        ),
+        "failing": ("W_UNTESTED", f"The last test of the connection {row.label} failed."),
+        "untested": ("W_UNTESTED", f"The connection {row.label} has not been tested."),
+        "expiring": (
+            "W_EXPIRES_DURING_RUN",
+            f"The password of the connection {row.label} ends within 7 days.",
+        ),
+    }.get(connections.standing(row, db.now()), ("", ""))

@@ -166,6 +166,7 @@ def _fix(agent: Agent, form: InputsForm, item: preflight.Item) -> tuple[str, str
         "workflow": (OPERATE, "Edit the workflow", f"/agents/{agent.id}/workflow/edit"),
         "switch": (ADMIN, "Switch it on", "/system-config#switches"),
         "worker": (ADMIN, "System health", "/healthz"),
+        "connection": (OPERATE, "Connections", "/connections"),
     }.get(item.where, (VIEW, "", ""))
     return (label, url) if visitor().may(level) else ("", "")
 

@@ -106,6 +106,7 @@ def create_app(config: Config) -> Flask:
         URL=config.url,
         METRICS_TOKEN=config.metrics_token,
         HAS_MODELS=config.script is not None,
+        EGRESS_ALLOW=config.egress_allow,
         SIGN_IN_COOKIE=sign_in,
         SESSION_COOKIE_NAME=page_cookie,
         SESSION_COOKIE_HTTPONLY=True,

@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from pilot import db, jobs
+from pilot import db, jobs, vault
+from pilot.engine import connections
 from pilot.engine.demo import make_demo
 from pilot.engine.folders import private
 from tests.engine import worker_process as wp
@@ -159,3 +160,18 @@ def test_the_page_of_the_api_is_accessible_and_fits(window, world):
         assert Axe().run(page).response["violations"] == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.complaints == []
+
+
+def test_connections_are_told_without_what_is_secret(one, program, world, config):
+    fields = {"smtp_host": "mail.peer.test", "user": "ann", "sender": "ann@peer.test"}
+    given = connections.Given("House", fields, "canary-password", shared=True)
+    vault.configure(config.secret_keys)
+    person = world.admin
+    connections.create("mail", given, by=person.actor, owner_id=person.id)
+    vault.configure([])
+    answer = program(person).get("/connections")
+    (told,) = answer.json["items"]
+    assert (told["label"], told["state"], told["fields"]["user"]) == ("House", "untested", "ann")
+    assert "canary" not in answer.text
+    assert "word" not in str(told.values())
+    assert one.get("/connections").status_code == 403

@@ -52,7 +52,9 @@ class MailAccount(Model):
     )
     sent_mailbox: str = Field("Sent", max_length=100, description="Where sent mail is filed.")
     files_sent: bool = Field(
-        False, description="Whether the server itself files what it sends, as Gmail does."
+        False,
+        title="The server files what it sends",
+        description="As Gmail does: a mail of which nobody knows whether it went is looked up.",
     )
 
     @model_validator(mode="after")
