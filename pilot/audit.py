@@ -107,6 +107,8 @@ class Event(Enum):
     USER_ROLE_CHANGED = ("critical", SOC2)
     USER_SUSPENDED = ("warning", SOC2)
     USER_REACTIVATED = ("warning", SOC2)
+    SETTINGS_2FA_ENABLED = ("info", SOC2)
+    SETTINGS_2FA_DISABLED = ("critical", SOC2)
     SETTINGS_PREFERENCES_UPDATED = ("info", GDPR)
     SECURITY_ANOMALY_DETECTED = ("critical", SOC2)
     SECURITY_UNAUTHORIZED_ACCESS = ("critical", BOTH)

@@ -121,6 +121,16 @@ class InvalidError(PilotError):
         self.issues = issues
 
 
+class CodeNeededError(PilotError):
+    """The password is right; `proof` says so to the second step of the sign-in."""
+
+    status, code = 401, "code_needed"
+
+    def __init__(self, proof: str) -> None:
+        super().__init__("Give the code of your app too.")
+        self.proof = proof
+
+
 class RateLimitedError(PilotError):
     """Too many requests; try again after `retry_after_s` seconds."""
 

@@ -12,6 +12,7 @@ from jinja2 import BytecodeCache
 from playwright.sync_api import sync_playwright
 from werkzeug.serving import make_server
 
+from pilot import vault
 from pilot.config import Config
 from pilot.views import streams
 from pilot.web import create_app
@@ -75,8 +76,10 @@ def config(tmp_path):
 
 @pytest.fixture
 def app(world, config):
-    """Give the application over this test's database."""
-    return create_app(config)
+    """Give the application over this test's database; it can seal secrets."""
+    vault.configure(config.secret_keys)
+    yield create_app(config)
+    vault.configure(())
 
 
 @pytest.fixture

@@ -163,8 +163,10 @@ def test_the_application_owns_nothing_and_cannot_delete_owned_rows(owner):
         "agent_grant",
         "connection",  # with its secret
         "flag_rule",
+        "recovery_code",
         "request_key",
         "reset_request",
+        "second_factor",
         "setting",
         "sign_in_failure",
     }

@@ -1,4 +1,4 @@
-"""Links that work once: of the first run, of invitations, for a new password.
+"""Links that work once: of the first run, of invitations, for a new password; the steps of sign-in.
 
 Only the SHA-256 of their token is stored; whoever has the link is who it was made for.
 """
@@ -25,12 +25,14 @@ class Purpose(StrEnum):
     FIRST_RUN = "first_run"
     INVITATION = "invitation"
     RESET = "reset"
+    SECOND_STEP = "second_step"  # of a sign-in, whose password was right
 
 
 LIVES = {
     Purpose.FIRST_RUN: "24 hours",
     Purpose.INVITATION: "3 days",
     Purpose.RESET: "30 minutes",
+    Purpose.SECOND_STEP: "5 minutes",
 }
 
 

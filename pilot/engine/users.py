@@ -5,10 +5,8 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from sqlalchemy import ColumnElement, any_, delete, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -17,9 +15,10 @@ from sqlalchemy.orm import Session
 from pilot import audit
 from pilot.audit import Actor, Event
 from pilot.db import changed_rows, reading, transaction
-from pilot.engine import passwords, sign_in_limits
+from pilot.engine import links, passwords, second_factor, sign_in_limits
+from pilot.engine.links import Purpose
 from pilot.engine.new_user import NewUser, Role, role_issues
-from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
+from pilot.errors import CodeNeededError, ConflictError, InvalidError, Issue, NotFoundError
 from pilot.models.columns import NOW
 from pilot.models.user import SignInFailure, User, UserSession
 
@@ -156,32 +155,6 @@ def _keep_an_admin(session: Session, user_id: UUID, *, stays: bool) -> None:
         raise ConflictError("This is the last active administrator; make another one first.")
 
 
-@cache
-def zones() -> tuple[str, ...]:
-    """Return the time zones that a person may choose."""
-    known = available_timezones()
-    return ("UTC", *sorted(zone for zone in known if "/" in zone and not zone.startswith("Etc/")))
-
-
-def set_zone(user_id: UUID, zone: str, *, by: Actor) -> None:
-    """Show times to a person in this zone from now on.
-
-    Raises:
-        InvalidError: no such zone.
-    """
-    if zone not in zones():
-        message = "Choose a time zone of the IANA list, such as Europe/Berlin."
-        raise InvalidError([Issue("zone", "/zone", message, got=zone[:100])])
-    with transaction("users.set_zone", by.user_id) as session:
-        before = session.scalar(select(User.zone).where(User.id == user_id).with_for_update())
-        if before == zone:
-            return
-        session.execute(update(User).where(User.id == user_id).values(zone=zone))
-        details = {"zone": {"before": before, "after": zone}}
-        event = Event.SETTINGS_PREFERENCES_UPDATED
-        audit.record(session, event, actor=by, about=("user", user_id), details=details)
-
-
 def first_admin() -> SessionUser | None:
     """Return the oldest active administrator, as whom the command line acts."""
     with reading(None) as session:
@@ -222,14 +195,59 @@ def authenticate(email: str, password: str, origin: Origin) -> str:
     Raises:
         InvalidError: e-mail or password is wrong.
         RateLimitedError: too many failures for this account or from this address.
+        CodeNeededError: both are right, and a code is asked for: see `second_step`.
     """
-    user_id = prove(email, password, origin)
+    user_id = _tried(email, password, origin)
     with transaction("users.sign_in", user_id) as session:
-        return begin_session(session, user_id, origin)
+        if not second_factor.is_on(session, user_id):
+            _forget_failures(session, user_id)
+            return begin_session(session, user_id, origin)
+        proof = links.give(session, Purpose.SECOND_STEP, user_id)
+    raise CodeNeededError(proof)
+
+
+def second_step(proof: str | None, code: str, origin: Origin) -> str:
+    """Finish a sign-in with a code; codes are throttled as passwords are.
+
+    Raises:
+        NotFoundError: the first step is too old, or was never taken.
+        InvalidError: the code opens nothing (`/code`).
+        RateLimitedError: as `authenticate`.
+    """
+    with transaction("users.second_attempt", None) as session:
+        user_id = links.find(session, Purpose.SECOND_STEP, proof)
+        row = session.scalar(select(User).where(User.id == user_id, User.active))
+        if row is None:
+            raise NotFoundError(links.GONE)
+        sign_in_limits.count_attempt(session, row.email, origin.address)
+    with transaction("users.second_step", row.id) as session:
+        if used := second_factor.check(session, row.id, code):
+            links.use_up(session, Purpose.SECOND_STEP, proof)
+            _forget_failures(session, row.id)
+            return begin_session(session, row.id, origin, used)
+    _record_failure(row.id, origin)
+    raise InvalidError([Issue("second_factor", "/code", second_factor.WRONG)])
 
 
 def prove(email: str, password: str, origin: Origin) -> UUID:
-    """Check a person's password and return their id; raises as `authenticate` does."""
+    """Check a person's password and return their id.
+
+    Raises:
+        InvalidError, RateLimitedError: as `authenticate`.
+    """
+    user_id = _tried(email, password, origin)
+    with transaction("users.proved", user_id) as session:
+        _forget_failures(session, user_id)
+    return user_id
+
+
+def _forget_failures(session: Session, user_id: UUID) -> None:
+    emails = select(User.email).where(User.id == user_id)
+    session.execute(delete(SignInFailure).where(SignInFailure.email.in_(emails)))
+
+
+def _tried(email: str, password: str, origin: Origin) -> UUID:
+    """Check a password; the try stays counted until the caller forgets it."""
     email = sign_in_limits.account(email)
     with transaction("users.attempt", None) as session:
         sign_in_limits.count_attempt(session, email, origin.address)
@@ -240,8 +258,6 @@ def prove(email: str, password: str, origin: Origin) -> UUID:
     if row is None or not right or not row.active:
         _record_failure(row.id if row else None, origin)
         raise InvalidError([Issue("sign_in", "", "E-mail address or password is wrong.")])
-    with transaction("users.proved", row.id) as session:
-        session.execute(delete(SignInFailure).where(SignInFailure.email == email))
     found: UUID = row.id
     return found
 
@@ -254,7 +270,7 @@ def _record_failure(user_id: UUID | None, origin: Origin) -> None:
         audit.record(session, Event.USER_LOGIN_FAILED, actor=actor, about=about)
 
 
-def begin_session(session: Session, user_id: UUID, origin: Origin) -> str:
+def begin_session(session: Session, user_id: UUID, origin: Origin, code: str = "") -> str:
     """Sign a person in, in the caller's transaction, and return the new session's token."""
     token = secrets.token_urlsafe(32)
     session.add(
@@ -266,7 +282,9 @@ def begin_session(session: Session, user_id: UUID, origin: Origin) -> str:
         )
     )
     actor = Actor(f"user:{user_id}", origin.address, origin.request_id)
-    audit.record(session, Event.USER_LOGIN, actor=actor, about=("user", user_id))
+    details = {"code": code} if code else {}  # of the app, or a recovery code
+    about = ("user", user_id)
+    audit.record(session, Event.USER_LOGIN, actor=actor, about=about, details=details)
     return token
 
 

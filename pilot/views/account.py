@@ -10,7 +10,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
 from pilot import db
-from pilot.engine import api_tokens, new_passwords, users
+from pilot.engine import api_tokens, new_passwords, second_factor, users, zones
 from pilot.engine.api_tokens import NewToken, Scope
 from pilot.errors import InvalidError
 from pilot.views import (
@@ -85,7 +85,7 @@ def _page(
     status: int = 200,
 ) -> ResponseReturnValue:
     form = form or ZoneForm(formdata=None, zone=visitor().zone)
-    form.zone.choices = [SelectChoice(zone) for zone in users.zones()]
+    form.zone.choices = [SelectChoice(zone) for zone in zones.names()]
     token = request.cookies[current_app.config["SIGN_IN_COOKIE"]]
     browsers = users.sessions(signed_in(), token=token)
     with db.reading(signed_in()) as session:  # one's own only, an administrator's too
@@ -98,6 +98,7 @@ def _page(
         tokens=tokens,
         token_form=token_form or TokenForm(formdata=None),
         password_form=password_form or PasswordForm(formdata=None),
+        codes_left=second_factor.left(signed_in()),
         made=made,
         now=db.now(),
     )
@@ -146,7 +147,7 @@ def zone() -> ResponseReturnValue:
     """Show times in another zone from now on."""
     form = ZoneForm()
     try:
-        users.set_zone(signed_in(), form.zone.data or "", by=actor())
+        zones.choose(signed_in(), form.zone.data or "", by=actor())
     except InvalidError as error:
         show_issues(form, error.issues)
         return _page(form, status=422)

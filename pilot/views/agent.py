@@ -85,6 +85,7 @@ class ShareForm(FlaskForm):  # type: ignore[misc]
     )
     level = SelectField(
         "They may",
+        [InputRequired()],
         choices=[
             SelectChoice("read", "look at it and at what it did"),
             SelectChoice("run", "also start, pause, resume, retry and cancel"),

@@ -11,7 +11,7 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from pilot import db, settings
-from pilot.engine import users
+from pilot.engine import zones
 from pilot.reports import cascade, costs, drafting, feedback
 from pilot.reports.costs import DIMENSIONS, NONE, Asked, Costs, Line
 from pilot.reports.spending import NOTHING
@@ -68,7 +68,7 @@ STAGES = {  # label, what it does
 def own_zone() -> str:
     """Return the zone that times are shown in, if days can be counted in it, else UTC."""
     key = zone().key
-    return key if key in users.zones() else "UTC"
+    return key if key in zones.names() else "UTC"
 
 
 @route(bp, "/costs", allow=VIEW, twin=True, sheet=True)
@@ -112,7 +112,7 @@ def _asked() -> tuple[Asked, list[tuple[str, str]]]:
             return default
         return value
 
-    days_in = known("zone", users.zones(), own_zone())
+    days_in = known("zone", zones.names(), own_zone())
     today = db.now().astimezone(ZoneInfo(days_in)).date()
     until = _day(args, "until", ignored) or today
     since = _day(args, "since", ignored) or until - timedelta(days=DAYS - 1)

@@ -11,7 +11,7 @@ from wtforms import TextAreaField
 from wtforms.validators import InputRequired
 
 from pilot import settings
-from pilot.engine import users
+from pilot.engine import zones
 from pilot.engine.demo import loading
 from pilot.reports import costs, drafting, overview
 from pilot.views import ADMIN, OPERATE, VIEW, reading, render, route, signed_in, visitor, zone
@@ -55,7 +55,7 @@ def _facts(session: Session) -> dict[str, Any]:
     if visitor().may(ADMIN):
         attention += overview.chosen_models(session)
     key = zone().key
-    days_in = key if key in users.zones() else "UTC"
+    days_in = key if key in zones.names() else "UTC"
     return {
         "attention": attention,
         "recent": overview.recent(session),

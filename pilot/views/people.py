@@ -11,7 +11,7 @@ from wtforms import EmailField, PasswordField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
-from pilot.engine import new_passwords, personal_data, users
+from pilot.engine import new_passwords, personal_data, second_factor, users
 from pilot.engine.new_user import NewUser, Role
 from pilot.errors import ConflictError, InvalidError, Issue
 from pilot.reports import people
@@ -188,6 +188,7 @@ def _page(
     with reading() as session:
         one = people.one(session, user_id)
         browsers = people.browsers(session, user_id)
+        has_codes = second_factor.is_on(session, user_id)
     return render(
         "people/person.html",
         status=status,
@@ -198,6 +199,7 @@ def _page(
         form=form or RolesForm(formdata=None, roles=list(one.roles)),
         may=MAY,
         tones=TONES,
+        has_codes=has_codes,
         made=made,
         refused=refused,
         is_me=one.id == signed_in(),
@@ -250,6 +252,14 @@ def take_data(user_id: UUID) -> ResponseReturnValue:
     answer = Response(held, mimetype="application/zip")
     answer.headers["Content-Disposition"] = f'attachment; filename="person-{user_id}.zip"'
     return answer
+
+
+@route(bp, f"{URL}/codes/off", allow=ADMIN, methods=("POST",))
+def switch_codes_off(user_id: UUID) -> ResponseReturnValue:
+    """Help somebody whose phone is gone: their password alone signs in until they set it up."""
+    second_factor.switch_off(user_id, by=actor(), code=None, sees_all=True)
+    toast("Signing in asks them for no codes any more.")
+    return redirect_to(f"/users/{user_id}")
 
 
 @route(bp, f"{URL}/link", allow=ADMIN, methods=("POST",))

@@ -3,11 +3,11 @@
 from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from wtforms import EmailField, HiddenField, PasswordField
+from wtforms import EmailField, HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
 from pilot.engine import users
-from pilot.errors import InvalidError, RateLimitedError
+from pilot.errors import CodeNeededError, InvalidError, RateLimitedError
 from pilot.views import (
     PUBLIC,
     actor,
@@ -41,6 +41,19 @@ class SignInForm(FlaskForm):  # type: ignore[misc]
     )
 
 
+class CodeForm(FlaskForm):  # type: ignore[misc]
+    """The second step; `proof` says that the password was right."""
+
+    next = HiddenField()
+    proof = HiddenField()
+    code = StringField(
+        "Code",
+        [InputRequired("Enter a code.")],
+        description="Six digits of your app, or one of your recovery codes.",
+        render_kw={"autocomplete": "one-time-code", "autofocus": True},
+    )
+
+
 @route(bp, "/sign-in", allow=PUBLIC)
 def index() -> ResponseReturnValue:
     """Show the form, or lead on who is signed in already."""
@@ -59,6 +72,9 @@ def sign_in() -> ResponseReturnValue:
     if form.validate():
         try:
             token = users.authenticate(form.email.data, form.password.data, origin())
+        except CodeNeededError as needed:
+            second = CodeForm(formdata=None, next=form.next.data, proof=needed.proof)
+            return render("sign_in/code.html", form=second)
         except InvalidError as error:
             show_issues(form, error.issues)
         except RateLimitedError as error:
@@ -67,6 +83,27 @@ def sign_in() -> ResponseReturnValue:
         else:
             return start_session(redirect_to(form.next.data), token)
     response = render("sign_in/index.html", status=status, form=form)
+    response.headers.update(headers)
+    return response
+
+
+@route(bp, "/sign-in/code", allow=PUBLIC, methods=("POST",))
+def second_step() -> ResponseReturnValue:
+    """Finish the sign-in with a code and lead back."""
+    form = CodeForm()
+    form.next.data = safe_path(form.next.data)
+    status, headers = 422, {}
+    if form.validate():
+        try:
+            token = users.second_step(form.proof.data, form.code.data, origin())
+        except InvalidError as error:
+            show_issues(form, error.issues)
+        except RateLimitedError as error:
+            status, headers = error.status, {"Retry-After": str(error.retry_after_s)}
+            form.form_errors.append(error.message)
+        else:
+            return start_session(redirect_to(form.next.data), token)
+    response = render("sign_in/code.html", status=status, form=form)
     response.headers.update(headers)
     return response
 

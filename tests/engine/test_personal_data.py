@@ -9,7 +9,7 @@ import pytest
 
 from pilot import audit, cli, db
 from pilot.audit import Actor
-from pilot.engine import anchors, folders, passwords, personal_data, users
+from pilot.engine import anchors, folders, passwords, personal_data, users, zones
 from pilot.errors import ConflictError, InvalidError
 from pilot.reports import audit as trail
 from pilot.reports.listing import Wanted
@@ -37,7 +37,7 @@ def zelda(world, database, redis_url, tmp_path, monkeypatch, superuser):
         monkeypatch.setenv(name, value)
     wp.switch_on()
     found = person(NAME.lower(), "operator")
-    users.set_zone(found.id, "Europe/Berlin", by=Actor(found.actor.name, PLACE))
+    zones.choose(found.id, "Europe/Berlin", by=Actor(found.actor.name, PLACE))
     users.authenticate(EMAIL, "x", users.Origin(PLACE, BROWSER))
     monkeypatch.setattr(passwords, "matches", lambda *_: False)
     with pytest.raises(InvalidError):

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from pilot import audit, db
 from pilot.audit import Actor
-from pilot.engine import first_run, users
+from pilot.engine import first_run, users, zones
 from pilot.errors import ConflictError, InvalidError, NotFoundError, RateLimitedError
 from pilot.models.audit import AuditEntry
 from pilot.models.user import User, UserSession
@@ -263,13 +263,13 @@ def test_a_person_nobody_knows_cannot_be_switched_off(world):
 
 
 def test_a_zone_is_kept_and_audited(world):
-    users.set_zone(world.viewer.id, "Europe/Berlin", by=world.viewer.actor)
+    zones.choose(world.viewer.id, "Europe/Berlin", by=world.viewer.actor)
     assert users.session_user(world.viewer.sign_in()).zone == "Europe/Berlin"
     event, record = recorded()[-2]
     assert event == "SETTINGS_PREFERENCES_UPDATED"
     assert '"before":"UTC","after":"Europe/Berlin"' in record
     with pytest.raises(InvalidError, match="IANA"):
-        users.set_zone(world.viewer.id, "../../etc/passwd", by=world.viewer.actor)
+        zones.choose(world.viewer.id, "../../etc/passwd", by=world.viewer.actor)
 
 
 FIRST = {"email": "ada@pilot.test", "name": "Ada", "password": PASSWORD, "origin": ORIGIN}

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from pilot import db
-from pilot.engine import rollups, users
+from pilot.engine import rollups, zones
 from pilot.reports import costs
 from pilot.reports.costs import DIMENSIONS, Asked
 from tests.engine import worker_process as wp
@@ -37,7 +37,7 @@ def ledger(november, world, superuser):
     """Give 500 calls of two people at random moments; five people have four zones and UTC."""
     people = (world.operator, world.stranger, world.viewer, world.approver)
     for person, zone in zip(people, ZONES, strict=True):
-        users.set_zone(person.id, zone, by=person.actor)
+        zones.choose(person.id, zone, by=person.actor)
     wp.switch_on()
     agent = wp.make_agent(world.operator.id, STEPS)
     made = wp.start(agent, world.operator.id)
@@ -142,7 +142,7 @@ def test_rolling_up_twice_changes_nothing(ledger, superuser):
 def test_a_new_zone_cuts_the_days_again(ledger, world, superuser):
     roll_all()
     assert superuser.execute(LINES).fetchone()[0] > 0
-    users.set_zone(world.admin.id, "Australia/Adelaide", by=world.admin.actor)
+    zones.choose(world.admin.id, "Australia/Adelaide", by=world.admin.actor)
     assert len(roll_all()) == DAYS
     midnight = "SELECT count(*) FROM rollup WHERE since = '2025-11-01 13:30+00'"
     assert superuser.execute(midnight).fetchone() == (1,)

@@ -5,11 +5,10 @@ import time
 
 import pytest
 
-from pilot import settings, vault
+from pilot import settings
 from pilot.engine import new_passwords, outbox
 from pilot.engine.letters import Channels
 from tests.engine.test_outbox import mails
-from tests.pages import KEY
 from tests.world import PASSWORD
 
 NEW = "another four unrelated words"
@@ -18,11 +17,8 @@ LINK = re.compile(r"http://127\.0\.0\.1:\d+(/password\?token=([\w-]{43}))")
 
 
 @pytest.fixture(autouse=True)
-def _sealing(monkeypatch):
+def _without_waiting(monkeypatch):
     monkeypatch.setattr(new_passwords, "ASKING_S", 0.0)
-    vault.configure([KEY])
-    yield
-    vault.configure([])
 
 
 @pytest.fixture
@@ -86,7 +82,7 @@ def test_unknown_people_get_the_same_answer_and_no_mail(visitor, browse, world, 
     assert superuser.execute(told).fetchone() == (2,)
 
 
-def test_every_answer_takes_its_time(world, monkeypatch):
+def test_every_answer_takes_its_time(app, world, monkeypatch):
     monkeypatch.setattr(new_passwords, "ASKING_S", 0.05)
     for email in (world.viewer.email, "nobody@pilot.test"):
         begun = time.monotonic()

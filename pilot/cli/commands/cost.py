@@ -7,7 +7,7 @@ from typing import Any
 from pilot import db, money, strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import say, show
-from pilot.engine import users
+from pilot.engine import zones
 from pilot.errors import InvalidError, Issue
 from pilot.reports import costs
 from pilot.reports.costs import DIMENSIONS, Asked
@@ -45,7 +45,7 @@ def _asked(args: Namespace) -> Asked:
     since = _day(args.since, "since") or until - timedelta(days=DAYS - 1)
     if since > until:
         raise InvalidError([Issue("date", "/since", "--since is after --until.")])
-    if args.zone not in users.zones():
+    if args.zone not in zones.names():
         message = f"There is no zone {args.zone!r}: name one like Europe/Berlin."
         raise InvalidError([Issue("zone", "/zone", message)])
     return Asked(since, until, args.zone, args.group)
