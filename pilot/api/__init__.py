@@ -71,17 +71,22 @@ class Body(Strict):
     model_config = ConfigDict(strict=True)
 
 
+def example(value: dict[str, Any]) -> ConfigDict:
+    """Return what adds an example to the description of a body."""
+    return ConfigDict(json_schema_extra={"examples": [value]})
+
+
 class Page(Strict):
     """Which part of a list."""
 
-    limit: int = Field(50, ge=1, le=200)
+    limit: int = Field(50, ge=1, le=200, description="Rows of the page.")
     cursor: str | None = Field(None, max_length=500, description="`next` of the page before.")
 
 
 class Money(BaseModel):
     """An amount; null in its place: the price is not known, which is not free."""
 
-    amount: str
+    amount: str = Field(examples=["0.000420000000"])
     currency: Literal["USD"]
 
 

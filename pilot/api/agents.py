@@ -12,6 +12,7 @@ from pilot.api import (
     Body,
     Page,
     Strict,
+    example,
     for_all_agents,
     key,
     listed,
@@ -41,6 +42,11 @@ from pilot.views import actor, json_answer, reading, signed_in
 
 bp = Blueprint("api_agents", __name__)
 SORT = "name"
+DOCUMENT = {
+    "format": 1,
+    "name": "Nightly report",
+    "steps": [{"id": "day", "type": "transform", "operation": "set", "config": {"value": 1}}],
+}
 ONE = "/agents/<uuid:agent_id>"
 
 
@@ -67,11 +73,17 @@ class DiffQuery(Strict):
 class DocumentBody(Body):
     """A workflow document to check."""
 
+    model_config = example({"document": DOCUMENT})
+
     document: dict[str, Any]
 
 
 class NewBody(Body):
     """A new agent."""
+
+    model_config = example(
+        {"name": "Nightly report", "goal": "Sum up the day", "document": DOCUMENT}
+    )
 
     name: str = Field(min_length=1, max_length=120)
     goal: str = Field("", max_length=8_000)
@@ -82,6 +94,8 @@ class NewBody(Body):
 class ChangeBody(Body):
     """What is changed; the rest stays."""
 
+    model_config = example({"name": "Daily report", "tags": ["reports"], "active": False})
+
     name: str = Field("", max_length=120)
     goal: str = Field("", max_length=8_000)
     prompt: str = Field("", max_length=20_000)
@@ -91,6 +105,8 @@ class ChangeBody(Body):
 
 class VersionBody(Body):
     """A workflow and why it was changed."""
+
+    model_config = example({"document": DOCUMENT, "reason": "Two is right", "base": 1})
 
     document: dict[str, Any]
     reason: str = Field(min_length=1, max_length=500)

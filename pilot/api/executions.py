@@ -16,6 +16,7 @@ from pilot.api import (
     Page,
     Problem,
     Strict,
+    example,
     key,
     listed,
     only_agents,
@@ -52,6 +53,8 @@ class ListQuery(Page):
 class StartBody(Body):
     """What is started; a document in its place is refused."""
 
+    model_config = example({"mode": "run", "inputs": {"city": "Kassel"}, "budget_usd": "0.50"})
+
     mode: Literal["run", "test"] = "run"
     inputs: dict[str, Any] = Field(default_factory=dict)
     prompt: str | None = Field(None, min_length=1, max_length=20_000)
@@ -74,11 +77,15 @@ class ReceiptQuery(Strict):
 class SeenBody(Body):
     """The event sequence of the receipt that was read before."""
 
+    model_config = example({"sequence": 17})
+
     sequence: int | None = Field(None, ge=0)
 
 
 class AnswerBody(Body):
     """What became of a step: it happened, run it, or skip it."""
+
+    model_config = example({"path": "send", "said": "happened", "result": {"sent": 1}})
 
     path: str = Field(min_length=1, max_length=500, examples=["send"])
     said: Literal["happened", "run", "skip"]

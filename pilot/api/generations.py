@@ -8,7 +8,7 @@ from flask import Blueprint, current_app
 from pydantic import BaseModel, Field
 
 from pilot import settings
-from pilot.api import Body, Money, Page, for_all_agents, key, listed, operation, wanted
+from pilot.api import Body, Money, Page, example, for_all_agents, key, listed, operation, wanted
 from pilot.engine.api_tokens import Scope
 from pilot.engine.forecast import forecast
 from pilot.engine.generation import drafts
@@ -24,6 +24,8 @@ SORT = "-created"
 class GoalBody(Body):
     """What the agent shall do."""
 
+    model_config = example({"goal": "Mail me the tasks that end in three days, soonest first"})
+
     goal: str = Field(min_length=1, max_length=drafts.MAX_STORED_CHARACTERS)
 
 
@@ -36,11 +38,15 @@ class ListQuery(Page):
 class AnswersBody(Body):
     """Answers to questions, by their ids."""
 
+    model_config = example({"answers": {"recipient": "me@example.org"}})
+
     answers: dict[str, str | list[str]]
 
 
 class AcceptBody(Body):
     """How the agent is called."""
+
+    model_config = example({"name": "Tasks that end soon"})
 
     name: str = Field(min_length=1, max_length=120)
 

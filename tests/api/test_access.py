@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+import jsonschema
 import pytest
 
 from pilot.api.described import describe
@@ -147,6 +148,26 @@ def test_the_description_names_every_operation_with_its_scope(app, operations, p
     }
     assert {(route.method, route.scope) for route in operations} == found
     assert sum(len(path) for path in paths.values()) == len(operations)
+
+
+def test_every_operation_is_described_and_every_body_has_an_example_that_is_right(app):
+    with app.test_request_context():
+        found = describe()
+    models = found["components"]["schemas"]
+    bodies = 0
+    for path, methods in found["paths"].items():
+        for method, one in methods.items():
+            assert one["summary"].endswith("."), (path, method)
+            assert "429" in one["responses"], (path, method)
+            content = one.get("requestBody", {}).get("content", {}).values()
+            for schema in (models[each["schema"]["$ref"].rpartition("/")[2]] for each in content):
+                bodies += 1
+                assert schema["description"], (path, method)
+                (given,) = schema["examples"]
+                jsonschema.validate(given, schema | {"components": found["components"]})
+    assert bodies >= 10
+    ids = [one["operationId"] for path in found["paths"].values() for one in path.values()]
+    assert len(set(ids)) == len(ids)
 
 
 def test_an_unknown_id_is_not_found(program, world):
