@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from pilot.plugins.mail.imap import ImapServer
+from tests import certificates
 from tests.mail_peer import PASSWORD, USER
 
 CONFIG = """
@@ -23,7 +24,9 @@ state_dir = {folder}/run
 log_path = {folder}/log
 protocols = imap
 listen = 127.0.0.1
-ssl = no
+ssl = yes
+ssl_cert = <{folder}/chain.pem
+ssl_key = <{folder}/chain.pem
 disable_plaintext_auth = no
 auth_failure_delay = 0
 default_internal_user = {person}
@@ -63,9 +66,10 @@ userdb {{
 
 @dataclass(frozen=True)
 class ImapPeer:
-    """Where the server is; `put` files a message."""
+    """Where the server is, and its certificate (for localhost); `put` files a message."""
 
     port: int
+    chain: Path
 
     @property
     def allow(self):
@@ -114,7 +118,9 @@ def _imap_server(dovecot):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     folder = Path(tempfile.mkdtemp(prefix="pilot-imap-"))  # short, and others may enter its parent
-    os.chown(folder, person.pw_uid, person.pw_gid)
+    chain = certificates.write(folder / "chain.pem", "localhost")
+    for path in (folder, chain):
+        os.chown(path, person.pw_uid, person.pw_gid)
     facts = {"person": person.pw_name, "group": grp.getgrgid(person.pw_gid).gr_name}
     facts |= {"uid": person.pw_uid, "gid": person.pw_gid, "password": PASSWORD}
     (folder / "conf").write_text(CONFIG.format(**facts, folder=folder, port=port))
@@ -125,7 +131,7 @@ def _imap_server(dovecot):
         **(ids if os.geteuid() == 0 else {}),
     )
     try:
-        peer = ImapPeer(port)
+        peer = ImapPeer(port, chain)
         _wait(peer, process, folder)
         yield peer
     finally:

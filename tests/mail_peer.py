@@ -67,7 +67,8 @@ class SmtpPeer:
         return answer
 
 
-def _authenticate(server, session, envelope, mechanism, data):
+def authenticate(server, session, envelope, mechanism, data):
+    """Know one person."""
     good = LoginPassword(USER.encode(), PASSWORD.encode())
     return AuthResult(success=data == good, handled=data == good)
 
@@ -90,7 +91,7 @@ def _smtp_server():
         peer,
         hostname="127.0.0.1",
         port=port,
-        authenticator=_authenticate,
+        authenticator=authenticate,
         auth_require_tls=False,
     )
     controller.start()

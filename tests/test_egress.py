@@ -4,21 +4,17 @@ import socket
 import ssl
 import threading
 import time
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from pilot import egress
 from pilot.egress import Egress
 from pilot.egress.dialling import BLOCKED, DENIED_NETWORKS
 from pilot.errors import ErrorClass, StepError
+from tests import certificates
 from tests.http_peer import serving
 
 CASES = yaml.safe_load((Path(__file__).parent / "data/attacks.yaml").read_text())["cases"]
@@ -320,19 +316,7 @@ def test_proxies_and_netrc_of_the_environment_are_not_used(peer, monkeypatch, tm
 @pytest.fixture
 def certified(tmp_path, monkeypatch):
     """A TLS server for peer.test whose certificate is trusted."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "peer.test")])
-    start = datetime.now(UTC) - timedelta(days=1)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + timedelta(days=9))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("peer.test")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    chain = tmp_path / "chain.pem"
-    pem = serialization.Encoding.PEM
-    form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    chain.write_bytes(certificate.public_bytes(pem) + key.private_bytes(pem, form, plain))
+    chain = certificates.write(tmp_path / "chain.pem", "peer.test")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(chain)
     monkeypatch.setenv("SSL_CERT_FILE", str(chain))

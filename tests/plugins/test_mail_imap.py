@@ -1,13 +1,18 @@
 """Mail over a connection: a real Dovecot keeps it, a real SMTP server takes it."""
 
-import pytest
+import socket
+import ssl
+from contextlib import contextmanager
 
-from pilot import plugins
+import pytest
+from aiosmtpd.controller import Controller
+
+from pilot import egress, plugins
 from pilot.errors import ErrorClass, OutcomeUnknownError, PluginError
 from pilot.plugins import Credentials
 from pilot.plugins.mail import imap, remote
 from pilot.plugins.mail.account import MailAccount
-from tests.mail_peer import PASSWORD, USER
+from tests.mail_peer import PASSWORD, USER, authenticate
 
 pytestmark = pytest.mark.imap
 SEND = {"to": ["bob@x.test"], "subject": "Grüße", "text": "Hallo"}
@@ -18,6 +23,7 @@ def connected(imap_peer, smtp_peer, act):
     """Perform a mail action over a connection to both servers."""
 
     def perform(name, params, *, password=PASSWORD, **changes):
+        ports = (imap_peer.port, changes.get("smtp_port", smtp_peer.port))
         facts = {
             "smtp_host": "127.0.0.1",
             "smtp_port": smtp_peer.port,
@@ -29,7 +35,7 @@ def connected(imap_peer, smtp_peer, act):
             "sender": "Ann Büro <ann@peer.test>",
         }
         held = Credentials("work", MailAccount(**facts | changes), password)
-        allow = (imap_peer.allow, smtp_peer.allow)
+        allow = [f"{host}:{port}" for host in ("127.0.0.1", "localhost") for port in ports]
         return act(f"mail.{name}", params, allow=allow, credentials=held)
 
     return perform
@@ -157,6 +163,43 @@ def test_a_wrong_password_says_what_to_do_at_both_servers(connected):
         assert caught.value.error_class is ErrorClass.AUTH
         assert "Give the connection its present user and password" in caught.value.message
         assert "canary" not in caught.value.message
+
+
+def test_a_password_travels_only_inside_tls_that_proves_the_name(
+    connected, imap_peer, smtp_peer, monkeypatch
+):
+    """Both ways of TLS, at both servers, against a certificate for localhost alone."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(imap_peer.chain))
+    egress._load_tls.cache_clear()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(imap_peer.chain)
+    read = {"imap_host": "localhost", "imap_security": "starttls", "smtp_host": ""}
+    try:
+        assert connected("search", {}, **read) == {"messages": [], "more": False}
+        with pytest.raises(PluginError, match=r"127\.0\.0\.1 is not safe by TLS"):
+            connected("search", {}, **read | {"imap_host": "127.0.0.1"})
+        for security in ("starttls", "tls"):
+            at_once = security == "tls"
+            with secured(smtp_peer, context, at_once=at_once) as port:
+                server = {"smtp_host": "localhost", "smtp_security": security, "smtp_port": port}
+                assert connected("send", SEND, **server)["accepted"] == ["bob@x.test"]
+        assert len(smtp_peer.mails) == 2
+    finally:
+        monkeypatch.undo()
+        egress._load_tls.cache_clear()
+
+
+@contextmanager
+def secured(peer, context, *, at_once):
+    """Run another listener of the mail server, inside TLS or with STARTTLS."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    tls = {"ssl_context": context} if at_once else {"tls_context": context}
+    facts = {"hostname": "127.0.0.1", "port": port, "authenticator": authenticate}
+    controller = Controller(peer, **facts, **tls, auth_require_tls=not at_once)
+    controller.start()
+    yield port
+    controller.stop()
 
 
 def test_an_account_that_only_reads_or_only_sends_says_so(connected):
