@@ -1,13 +1,14 @@
 """Retention: what is old goes, chains and the costs of old months stay true."""
 
 import hashlib
+import time
 
 import psycopg
 import pytest
 
 from pilot import audit, cli, db, settings
 from pilot.audit import Actor
-from pilot.engine import executions, retention, rollups
+from pilot.engine import executions, resident, retention, rollups
 from pilot.engine.anchors import FILE, Anchors, check
 from pilot.errors import ConflictError
 from tests.engine import worker_process as wp
@@ -130,6 +131,17 @@ def test_the_application_cannot_empty_what_is_not_old(ended, database):
         for attack in ATTACKS:
             with pytest.raises(denied):
                 connection.execute(attack)
+
+
+@pytest.mark.capability(227)
+def test_a_worker_prunes_by_itself(ended, servers, database, superuser, days, monkeypatch):
+    monkeypatch.setattr(resident, "PRUNE_AFTER_S", 0.0)
+    days(91)
+    end = time.monotonic() + 15
+    with wp.working(wp.config(database, servers.redis_url, "/nowhere")):
+        while superuser.execute("SELECT count(*) FROM event").fetchone()[0]:
+            assert time.monotonic() < end
+            time.sleep(0.01)
 
 
 def test_links_of_emptied_records_are_still_checked():
