@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from pilot import audit, db, jobs, progress, strictjson
 from pilot.audit import Actor, Event
-from pilot.engine import idempotency
+from pilot.engine import idempotency, links
 from pilot.errors import (
     ConflictError,
     ForbiddenError,
@@ -38,6 +38,7 @@ class _Ballot:
     by: Actor
     user_id: UUID
     key: str | None
+    link: str | None
 
 
 def decide(  # noqa: PLR0913 -- who decides what, as it was seen
@@ -49,11 +50,12 @@ def decide(  # noqa: PLR0913 -- who decides what, as it was seen
     by: Actor,
     user_id: UUID,
     key: str | None = None,
+    link: str | None = None,
 ) -> UUID:
     """Record one person's vote and, when it settles the approval, queue the execution.
 
     Returns the execution's id. The same `key` within 24 h votes once. Who comes too late, or may
-    not, is audited too.
+    not, is audited too. `link` is the token of the mail that led here: it is spent.
 
     Raises:
         NotFoundError: no such approval, or the person may not see it.
@@ -62,7 +64,7 @@ def decide(  # noqa: PLR0913 -- who decides what, as it was seen
         GoneError: its deadline has passed, or its execution was cancelled.
         InvalidError: a comment is required.
     """
-    ballot = _Ballot(approval_id, decision, comment, seen_hash, by, user_id, key)
+    ballot = _Ballot(approval_id, decision, comment, seen_hash, by, user_id, key, link)
     try:
         return _decide(ballot)
     except (ForbiddenError, ConflictError, GoneError) as error:
@@ -100,6 +102,8 @@ def _decide(ballot: _Ballot) -> UUID:
             raise NotFoundError("There is no such approval.")
         _may_decide(session, approval, ballot.seen_hash, user_id)
         _check_comment(approval, ballot.decision, ballot.comment)
+        if ballot.link is not None:
+            links.use_for(session, approval.id, user_id, ballot.link)
         _vote(session, approval, ballot)
         _settle(session, approval, ballot.comment, user_id)
     return seen.execution_id

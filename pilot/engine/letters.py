@@ -56,11 +56,11 @@ class Letter:
 class Question:
     """What the mail about an approval says."""
 
-    approval_id: UUID
     title: str
     message: str
     context: Any
     expires_at: datetime
+    token: str  # of the link to its page
 
 
 def deliver(letter: Letter, channels: Channels) -> None:
@@ -110,7 +110,7 @@ def asking(question: Question, url: str) -> tuple[str, str, str]:
 
     What comes from the workflow is text, never markup.
     """
-    page = f"{url}/approvals/{question.approval_id}"
+    page = f"{url}/approvals/links/{question.token}"
     until = f"Decide until {question.expires_at:%Y-%m-%d %H:%M} UTC."
     given = [part for part in (question.message, _context(question.context), until) if part]
     links = f"Approve: {page}#approve\nReject: {page}#reject"

@@ -1,10 +1,12 @@
-"""Links that work once: of the first run, of invitations, for a new password; the steps of sign-in.
+"""Links that work once: first run, invitations, new passwords, approval mails, steps of sign-in.
 
 Only the SHA-256 of their token is stored; whoever has the link is who it was made for.
 """
 
 import hashlib
 import secrets
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -12,11 +14,24 @@ from sqlalchemy import ColumnElement, select, text, update
 from sqlalchemy.orm import Session
 
 from pilot.db import changed_rows
-from pilot.errors import NotFoundError
+from pilot.errors import GoneError, NotFoundError
 from pilot.models.columns import NOW
 from pilot.models.user import OneTimeToken
 
 GONE = "This link was used already, is too old, or is not the newest one."
+
+
+APPROVAL = "approval:"  # and its id: a link opens that one
+
+
+@dataclass(frozen=True)
+class ApprovalLink:
+    """A link in the mail that asks a person for a decision; it ends with the approval."""
+
+    approval_id: UUID
+    user_id: UUID
+    expires_at: datetime
+    token: str
 
 
 class Purpose(StrEnum):
@@ -78,6 +93,49 @@ def use_up(session: Session, purpose: Purpose, token: str | None) -> None:
     used = update(OneTimeToken).where(*_usable(purpose, token)).values(used_at=NOW)
     if not changed_rows(session, used, {}):
         raise NotFoundError(GONE)
+
+
+def keep(session: Session, link: ApprovalLink) -> None:
+    """Make a link of an approval work; earlier ones of a mail that was sent twice work too."""
+    session.add(
+        OneTimeToken(
+            token_hash=_hash(link.token),
+            purpose=f"{APPROVAL}{link.approval_id}",
+            user_id=link.user_id,
+            expires_at=link.expires_at,
+        )
+    )
+
+
+def approval_of(session: Session, token: str, user_id: UUID) -> UUID:
+    """Return which approval a person's link opens; looking spends nothing.
+
+    Raises:
+        NotFoundError: it was never given, or to somebody else.
+        GoneError: it was used, or its approval has expired.
+    """
+    query = select(OneTimeToken.purpose, OneTimeToken.used_at, OneTimeToken.expires_at <= NOW)
+    mine = OneTimeToken.token_hash == _hash(token), OneTimeToken.user_id == user_id
+    row = session.execute(query.where(*mine, OneTimeToken.purpose.startswith(APPROVAL))).first()
+    if row is None:
+        raise NotFoundError("This link is not for you.")
+    purpose, used_at, has_expired = row
+    if used_at is not None or has_expired:
+        raise GoneError("This link was used already, or its approval has expired.")
+    return UUID(purpose.removeprefix(APPROVAL))
+
+
+def use_for(session: Session, approval_id: UUID, user_id: UUID, token: str) -> None:
+    """End a link because its person decides; of two at once one gets through.
+
+    Raises:
+        GoneError: it is of another approval or person, was used or has expired.
+    """
+    mine = OneTimeToken.token_hash == _hash(token), OneTimeToken.user_id == user_id
+    its_own = OneTimeToken.purpose == f"{APPROVAL}{approval_id}", OneTimeToken.used_at.is_(None)
+    live = update(OneTimeToken).where(*mine, *its_own, OneTimeToken.expires_at > NOW)
+    if not changed_rows(session, live.values(used_at=NOW), {}):
+        raise GoneError("This link is of another approval, or was used already.")
 
 
 def _usable(purpose: Purpose, token: str | None) -> tuple[ColumnElement[bool], ...]:

@@ -4,6 +4,7 @@ A message is taken by noting its next try first, so a relay that dies loses noth
 mailbox goes by the key, so a second try leaves one mail.
 """
 
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,8 +16,9 @@ from sqlalchemy.orm import Session
 
 from pilot import audit, db, settings, strictjson
 from pilot.audit import Event
-from pilot.engine import letters, notices
+from pilot.engine import letters, links, notices
 from pilot.engine.letters import Channels, Letter, Question
+from pilot.engine.links import ApprovalLink
 from pilot.errors import ConfigError, PluginError
 from pilot.failpoints import failpoint
 from pilot.models.approval import Approval
@@ -46,6 +48,7 @@ class Due:
     facts: dict[str, str]
     needless: str  # why it is not sent any more, or ""
     local: bool  # local mailboxes may take it
+    link: ApprovalLink | None = None  # in it, made to work before it leaves
 
 
 def relay(channels: Channels) -> int:
@@ -70,6 +73,7 @@ def _send(row: Any, channels: Channels) -> None:
         _note(row, due, "dropped" if row.late else "open", NO_CHANNEL)
     else:
         try:
+            _open_link(due)
             failpoint("outbox.before_send")
             letters.deliver(due.letter, channels)
             failpoint("outbox.after_send")
@@ -84,12 +88,13 @@ def _approval(session: Session, row: Any, url: str) -> Due:
     approval = session.get_one(Approval, UUID(row.payload["approval_id"]))
     person = session.get_one(User, UUID(row.payload["user_id"]))
     payload = strictjson.loads(approval.payload, max_bytes=len(approval.payload.encode()) + 1)
+    token = secrets.token_urlsafe(32)
     question = Question(
-        approval_id=approval.id,
         title=redact(approval.title),
         message=redact(approval.message or ""),
         context=redact(payload.get("context")),
         expires_at=approval.expires_at,
+        token=token,
     )
     needed = approval.decided_at is None and person.active
     return Due(
@@ -98,7 +103,14 @@ def _approval(session: Session, row: Any, url: str) -> Due:
         facts={"approval": str(approval.id)},
         needless="" if needed else "It was decided before.",
         local=_local(session),
+        link=ApprovalLink(approval.id, person.id, approval.expires_at, token),
     )
+
+
+def _open_link(due: Due) -> None:
+    if due.link is not None:
+        with db.transaction("outbox.link", None) as session:
+            links.keep(session, due.link)
 
 
 def _mail(session: Session, row: Any, url: str) -> Due:  # noqa: ARG001  its links are whole

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, TextAreaField
 
-from pilot.engine import approvals
+from pilot.engine import approvals, links
 from pilot.errors import InvalidError
 from pilot.reports import approvals as rows
 from pilot.reports.approvals import SORTS, TABS, Shown
@@ -71,6 +71,7 @@ class DecideForm(FlaskForm):  # type: ignore[misc]
 
     comment = TextAreaField("Comment", render_kw={"rows": 2})
     seen = HiddenField()
+    link = HiddenField()  # the token of the mail that led here
 
 
 @route(bp, "/approvals", allow=VIEW, twin=True, sheet=True)
@@ -112,6 +113,14 @@ def approval(approval_id: UUID) -> ResponseReturnValue:
     return _page(approval_id)
 
 
+@route(bp, "/approvals/links/<token>", allow=VIEW)
+def linked(token: str) -> ResponseReturnValue:
+    """The approval that the link of a mail leads to; looking decides nothing."""
+    with reading() as session:
+        approval_id = links.approval_of(session, token, signed_in())
+    return _page(approval_id, link=token)
+
+
 @route(bp, "/approvals/<uuid:approval_id>", allow=VIEW, methods=("POST",))
 def decide(approval_id: UUID) -> ResponseReturnValue:
     """Record the visitor's decision about exactly what was shown.
@@ -132,6 +141,7 @@ def decide(approval_id: UUID) -> ResponseReturnValue:
             by=actor(),
             user_id=signed_in(),
             key=request.form.get("request_id"),
+            link=form.link.data or None,
         )
     except InvalidError as error:
         show_issues(form, error.issues)
@@ -141,11 +151,11 @@ def decide(approval_id: UUID) -> ResponseReturnValue:
 
 
 def _page(
-    approval_id: UUID, form: DecideForm | None = None, *, status: int = 200
+    approval_id: UUID, form: DecideForm | None = None, *, link: str = "", status: int = 200
 ) -> ResponseReturnValue:
     with reading() as session:
         shown = rows.shown(session, approval_id, signed_in())
-    form = form or DecideForm(formdata=None)
+    form = form or DecideForm(formdata=None, link=link)
     form.seen.data = shown.row.payload_hash
     return render(
         "approvals/approval.html",
