@@ -20,8 +20,9 @@ from uuid import UUID
 
 import psycopg
 
-from benchmarks.figures import commit_probe, figure, percentile, wait_for_quiet
-from benchmarks.installation import ROWS, Installation, Looking, as_installed, installed, pause
+from benchmarks import w1
+from benchmarks.figures import commit_probe, figure, percentile
+from benchmarks.installation import Installation, Looking, as_installed, installed, pause
 from pilot import db
 from pilot.config import Config
 from pilot.services import up
@@ -30,10 +31,10 @@ from tests import world
 
 PEOPLE, EXECUTIONS = 50, 10
 EVENTS, PAUSE_S = 10, 1.0
-AT_ONCE, STEPS, ROUNDS = 200, 10, 3
+ROUNDS = 3
 GOAL_MS, GOAL_PERCENT = 100, 5
 KEY = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
-ID = re.compile(rb"^id: (\d+)$")
+ID = re.compile(rb"^id: (\d+)$", re.MULTILINE)
 HOST = "127.0.0.1"
 SHARED = """
 INSERT INTO agent_grant (agent_id, user_id, owner_id, level)
@@ -50,7 +51,6 @@ class Viewer:
     cookie: str
     came: list[tuple[int, float]] = field(default_factory=list)
     open: bool = False
-    done: bool = False
 
 
 def main() -> None:
@@ -72,12 +72,11 @@ def main() -> None:
             pause(3.0)
         _told(look, viewers)
         waiting = _started(pilot, pilot.agent(_delay(0, 3600)))
-        noop = pilot.noop_agent(STEPS)
         alone, watched = [], []
         for _ in range(ROUNDS):  # in turns: what else the machine does meets both
-            alone.append(_rate(pilot, look, noop))
+            alone.append(_rate(pilot, look))
             with _watching(waiting, cookies, port):
-                watched.append(_rate(pilot, look, noop))
+                watched.append(_rate(pilot, look))
         rates = percentile(alone, 50), percentile(watched, 50)
         figure("engine, watched by 500", rates[1], "steps/s", ROUNDS, rates[0])
         lost = (1 - rates[1] / rates[0]) * 100
@@ -168,17 +167,16 @@ async def _follow(viewer: Viewer, port: int) -> None:
     reader, writer = await asyncio.open_connection(HOST, port, limit=2**20)
     head = f"GET /executions/{viewer.execution}/stream HTTP/1.1\r\nHost: {HOST}:{port}\r\n"
     writer.write(f"{head}Cookie: {viewer.cookie}\r\n\r\n".encode())
-    number = 0
+    rest = b""
     try:
-        async for line in reader:
-            found = ID.match(line.strip())
-            number = int(found[1]) if found else number
-            if not line.strip() and number:
-                viewer.came.append((number, time.time()))  # noqa: TID251 -- the database's clock
-                viewer.open = True
-            if line.startswith((b"event: done", b"event: delayed")):
-                viewer.done = True
-                return
+        while data := await reader.read(2**18):
+            *messages, rest = (rest + data).split(b"\n\n")  # no line of a page is empty
+            for message in messages:
+                if found := ID.search(message):
+                    viewer.came.append((int(found[1]), time.time()))  # noqa: TID251 -- the database's clock
+                    viewer.open = True
+                if b"event: done" in message[:80]:
+                    return
     finally:
         writer.close()
 
@@ -206,17 +204,10 @@ def _told(look: Looking, viewers: list[Viewer]) -> None:
     )
 
 
-def _rate(pilot: Installation, look: Looking, agent: UUID) -> float:
+def _rate(pilot: Installation, look: Looking) -> float:
     """Return the steps a second of 200 executions at once."""
-    before = look.one("SELECT count(*) FROM execution WHERE agent_id = %s", agent)[0]
-    look.close_gate()
-    started = [pilot.start(agent, rows=ROWS) for _ in range(AT_ONCE)]
-    pause(1.0)
-    wait_for_quiet()
-    begun = perf_counter()
-    look.open_gate(started[0])
-    look.wait_done(agent, before + AT_ONCE)
-    return AT_ONCE * STEPS / (perf_counter() - begun)
+    agent = pilot.noop_agent(w1.STEPS)
+    return w1.rate(look, agent, w1.queued(pilot, look, agent))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ connection, 64 to a commit, and one to a commit.
 """
 
 from time import perf_counter
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 
@@ -92,17 +92,9 @@ def at_once(pilot, look, process, baseline: float) -> None:
     rates, busy, commits = [], [], []
     for _ in range(ROUNDS):
         agent = pilot.noop_agent(STEPS)
-        look.close_gate()
-        started = [pilot.start(agent, rows=ROWS) for _ in range(AT_ONCE)]
-        pause(1.0)
-        wait_for_quiet()
-        before, cpu = perf_counter(), sum(process.cpu_times()[:2])
-        commit = transactions(look)
-        look.open_gate(started[0])
-        look.wait_done(agent, AT_ONCE)
-        seconds = perf_counter() - before
-        steps = AT_ONCE * STEPS
-        rates.append(steps / seconds)
+        first = queued(pilot, look, agent)
+        cpu, commit, steps = sum(process.cpu_times()[:2]), transactions(look), AT_ONCE * STEPS
+        rates.append(rate(look, agent, first))
         busy.append((sum(process.cpu_times()[:2]) - cpu) * 1000 / steps)
         pause(1.5)
         commits.append((transactions(look) - commit) / steps)
@@ -118,6 +110,23 @@ def at_once(pilot, look, process, baseline: float) -> None:
     figure("worker CPU a step", percentile(busy, 50), "ms", ROUNDS)
     figure("transactions of the database a step", percentile(commits, 50), "", ROUNDS)
     figure("memory of the worker afterwards", process.memory_info().rss / 2**20, "MB", 1)
+
+
+def queued(pilot, look, agent) -> UUID:
+    """Start 200 executions behind a closed gate; return the first."""
+    look.close_gate()
+    started = [pilot.start(agent, rows=ROWS) for _ in range(AT_ONCE)]
+    pause(1.0)
+    wait_for_quiet()
+    return started[0]
+
+
+def rate(look, agent, first: UUID) -> float:
+    """Open the gate; return the steps a second until all of them are done."""
+    begun = perf_counter()
+    look.open_gate(first)
+    look.wait_done(agent, AT_ONCE)
+    return AT_ONCE * STEPS / (perf_counter() - begun)
 
 
 def transactions(look) -> int:
