@@ -197,6 +197,7 @@ def _told(look: Looking, viewers: list[Viewer]) -> None:
                 lost += 1
             elif at > opened:
                 delays.append((came - at) * 1000)
+    figure("messages to viewers", sum(len(one.came) for one in viewers), "", len(viewers))
     figure("events that never reached a viewer", lost, "", len(delays), None, 0)
     figure("event to one of 500 viewers, p50", percentile(delays, 50), "ms", len(delays))
     figure(

@@ -1,7 +1,7 @@
 """Writes docs/reference/ from the code (`make reference`); a test compares the two."""
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from pilot import cli, plugins
 from pilot.audit import Event
 from pilot.engine import catalogue, steps
 from pilot.engine.step_fields import StepFields
+from pilot.errors import ErrorClass, PilotError
 from pilot.settings import SETTINGS
 
 FOLDER = Path(__file__).parent / "reference"
@@ -77,9 +78,28 @@ def commands() -> str:
     return "\n".join(lines)
 
 
+def errors() -> str:
+    """Return what requests and steps fail with."""
+    found = sorted(_below(PilotError), key=lambda one: (one.status, one.code, one.__name__))
+    rows = [(str(one.status), one.code, _prose(one.__doc__).partition("\n")[0]) for one in found]
+    title = _title("Errors", "Every message says what to do; programs read the code.")
+    answers = f"## Answers\n\n{_table(('status', 'code', 'what'), rows)}"
+    classes = [(one.value,) for one in ErrorClass]
+    steps_fail = f"## Why a step failed\n\n{_prose(ErrorClass.__doc__)}\n\n"
+    return f"{title}\n{answers}\n{steps_fail}{_table(('class',), classes)}"
+
+
+def _below(base: type[PilotError]) -> Iterator[type[PilotError]]:
+    for one in base.__subclasses__():
+        if one.__module__ == PilotError.__module__:
+            yield one
+            yield from _below(one)
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings": settings,
     "events": events,
+    "errors": errors,
     "plugins": plugin_actions,
     "steps": step_types,
     "cli": commands,

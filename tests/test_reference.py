@@ -6,6 +6,7 @@ from docs import generate
 from pilot.audit import Event
 from pilot.cli import names as commands
 from pilot.engine import catalogue, steps
+from pilot.errors import ErrorClass
 from pilot.settings import SETTINGS
 
 
@@ -27,3 +28,5 @@ def test_nothing_is_left_out():
     assert headings["plugins"] >= set(catalogue.load().actions)
     assert headings["cli"] == {f"pilot {name.replace('_', '-')}" for name in commands()}
     assert all(f"| {event.name} |" in generate.events() for event in Event)
+    assert all(f"| {one.value} |" in generate.errors() for one in ErrorClass)
+    assert "| 404 | not_found |" in generate.errors()

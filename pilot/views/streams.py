@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -248,10 +249,26 @@ def _let_in() -> Callable[[], bool]:
     """Return what tells, later too, whether the session or token of this request still holds."""
     if visitor().token is None:
         cookie = request.cookies[current_app.config["SIGN_IN_COOKIE"]]
-        return lambda: users.session_user(cookie, touch=False) is not None
+        return partial(_holds, cookie)
     token = request.headers["Authorization"].partition(" ")[2].strip()
     address = request.remote_addr or ""
     return lambda: api_tokens.user(token, address) is not None
+
+
+_HELD: dict[str, float] = {}  # when a session held, of a person with several streams; monotonic
+
+
+def _holds(cookie: str) -> bool:
+    now = time.monotonic()
+    if now - _HELD.get(cookie, 0.0) < SESSION_S / 2:
+        return True
+    _HELD.pop(cookie, None)
+    if users.session_user(cookie, touch=False) is None:
+        return False
+    for old in [one for one, at in list(_HELD.items()) if now - at > SESSION_S]:
+        _HELD.pop(old, None)
+    _HELD[cookie] = now
+    return True
 
 
 def partials(parts: Iterable[tuple[str, str]]) -> str:
