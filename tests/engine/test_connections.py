@@ -183,28 +183,34 @@ def test_switched_off_expired_or_deleted_it_is_not_opened(world, superuser):
     assert len(audited(superuser, "PLUGIN_DISCONNECTED")) == 2
 
 
+STEP = {
+    "id": "mail",
+    "type": "action",
+    "plugin": "mail",
+    "action": "send",
+    "connection": "sales",
+    "params": {"to": ["bob@x.test"], "subject": "Hi", "text": "Hello"},
+}
+
+
 @pytest.mark.capability(155)
 def test_a_refused_password_asks_to_reconnect_and_the_retry_sends_once(
     world, smtp_peer, database, redis_url, tmp_path, superuser
 ):
     held = create(world.operator, smtp_peer)
-    step = {
-        "id": "mail",
-        "type": "action",
-        "plugin": "mail",
-        "action": "send",
-        "connection": "sales",
-        "params": {"to": ["bob@x.test"], "subject": "Hi", "text": "Hello"},
-    }
     wp.switch_on()
     facts = replace(wp.config(database, redis_url, tmp_path), egress_allow=(smtp_peer.allow,))
     with wp.working(facts):
-        execution = wp.start(wp.make_agent(world.operator.id, [step]), world.operator.id)
+        execution = wp.start(wp.make_agent(world.operator.id, [STEP]), world.operator.id)
         wp.wait_for(database, execution, {"failed"})
         error = superuser.execute("SELECT error::text FROM step_execution").fetchone()[0]
         assert '"class":"auth"' in error.replace(" ", "")
         assert "Reconnect Sales" in error
         assert row(world.operator, held).state == "reconnect"
+        foreign = wp.start(wp.make_agent(world.stranger.id, [STEP]), world.stranger.id)
+        wp.wait_for(database, foreign, {"failed"})
+        query = "SELECT error::text FROM step_execution WHERE execution_id = %s"
+        assert "There is no connection" in superuser.execute(query, [foreign]).fetchone()[0]
         connections.change(
             held,
             given(smtp_peer, PASSWORD),

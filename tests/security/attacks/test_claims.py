@@ -103,6 +103,8 @@ STAGED = {
     "auth-13": "engine/test_second_factor.py::test_password_and_code_sign_in_and_a_code_works_once",
     "auth-15": f"{USERS}::test_switching_a_person_off_ends_their_sessions",
     "auth-19": f"{HERE}/test_foreign.py::test_a_token_in_an_address_opens_nothing",
+    "authz-22": "engine/test_connections.py"
+    "::test_an_execution_opens_its_owners_connections_and_shared_ones_alone",
     "approval-02": f"{GUARDS}::test_an_expired_approval_is_gone_and_fails_the_step",
     "approval-03": f"{GUARDS}::test_fifty_pairs_of_approvers_at_the_same_instant_decide_once",
     "approval-04": "crash/test_people.py::test_of_fifty_presses_at_once_one_counts",
@@ -163,7 +165,6 @@ NO_MEMORY = "Memory does not exist yet."
 LATER = {
     **{f"auth-{number}": NO_OIDC for number in (16, 18)},
     "authz-08": NO_MEMORY,
-    "authz-22": "Connections with secrets of their own do not exist yet.",
 }
 
 
