@@ -78,7 +78,7 @@ def test_a_record_says_who_what_when_and_from_where(world):
 
 def test_secrets_do_not_enter_the_trail(world):
     with db.transaction("test.record", None) as session:
-        details = {"api_key": "abc", "note": "Bearer abcdefghijklmn0p"}
+        details = {"api_key": "abc", "note": "Bearer abcdefghijklmnop"}
         audit.record(
             session, Event.AGENT_UPDATED, actor="system", about=("agent", 1), details=details
         )

@@ -71,6 +71,13 @@ def test_redacting_twice_changes_nothing_more(value):
 
 
 @pytest.mark.parametrize(
+    "text", ["Bearer abcdefghijklmnop", "authorization: bearer mysecretword", "basic dXNlcjpwYXNz"]
+)
+def test_a_token_of_letters_only_is_hidden(text):
+    assert redact(text).endswith(" [redacted:token]")
+
+
+@pytest.mark.parametrize(
     "text", ["a basic understanding of it", "the column pk_customer_identifier"]
 )
 def test_words_that_begin_like_a_token_stay(text):

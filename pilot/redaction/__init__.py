@@ -35,7 +35,7 @@ _JOINED = ("apikey", "privatekey", "secretkey", "accesskey", "signingkey")
 # RE2: linear in the text whatever is in it.
 _FORMS = re2.compile(
     r"(?P<key>-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?)"
-    r"|(?P<scheme>(?i:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{12,}"
+    r"|(?P<scheme>(?i:authorization[\"']?\s*[:=]\s*[\"']?)?(?i:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{12,}"
     r"|\b(?:sk|rk|pk)[-_][A-Za-z0-9_-]{16,}"
     r"|\b(?:ghp|gho|ghu|ghs|ghr|github_pat|glpat)[-_][A-Za-z0-9_-]{10,}"
     r"|\bxox[abeoprs]-[A-Za-z0-9-]{6,}"
@@ -45,6 +45,7 @@ _FORMS = re2.compile(
     r"|(?P<origin>\b[a-z][a-z0-9+.-]{1,15}://[^\s/:@\[\]]*:)[^\s/@\[\]]+@"
 )
 SHORTEST_TOKEN = 11  # that a form finds; an address with a password may be shorter
+LONGEST_WORD = 15  # after "bearer" or "basic"; a token has more letters
 KEPT_CHARACTERS = 80
 _DONE = re.compile(r"\[redacted:[a-z_]+\]")
 
@@ -171,5 +172,8 @@ def _mask(found: Any) -> str:
 
 def _is_word(found: Any) -> bool:
     """Whether it only looks like a token: basic understanding, pk_customer_identifier."""
-    words = found.group().removeprefix(found["scheme"] or "").replace("_", "")
-    return not found["origin"] and words.isalpha() and words == words.lower()
+    scheme = found["scheme"] or ""
+    words = found.group().removeprefix(scheme).replace("_", "")
+    if found["origin"] or not words.isalpha() or words != words.lower():
+        return False
+    return not scheme or (len(words) <= LONGEST_WORD and scheme[0] in "bB")
