@@ -142,6 +142,18 @@ def test_one_denied_address_among_many_refuses_the_name(monkeypatch):
     assert "127.0.0.1" not in error.message
 
 
+def test_a_name_that_is_an_alias_of_this_machine_is_refused(peer, monkeypatch):
+    """Its CNAME is localhost: whatever it is called, the address at its end counts."""
+
+    def look_up(host, port, **kwargs):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "localhost", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    error = refused(Egress(), f"http://alias.test:{port_of(peer)}/")
+    assert (error.remote_code, error.sent) == (BLOCKED, False)
+    assert peer.seen == []
+
+
 def test_a_refused_connection_tries_the_next_address(peer, monkeypatch):
     def look_up(host, port, *args, **kwargs):
         found = [host] if isinstance(host, str) else ["127.0.0.2", "127.0.0.1"]

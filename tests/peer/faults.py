@@ -2,7 +2,7 @@
 
 Kinds of the connection: delay {s}, hang, trickle, reset, cut {after}, status {status,
 retry_after, code, message}. Kinds of the body: not_json, array, large {bytes}, nan, duplicate,
-surrogate, bare. All other kinds are of the content: see `answers.altered`.
+surrogate, nul, bare. All other kinds are of the content: see `answers.altered`.
 """
 
 import json
@@ -26,6 +26,7 @@ def body_of(kind: str | None, given: dict, reply: dict) -> bytes:
         "nan": text[:-1] + ', "extra": NaN}',
         "duplicate": text[:-1] + ', "model": "again"}',
         "surrogate": text[:-1] + ', "extra": "\\ud800"}',
+        "nul": text[:-1] + ', "extra": "\\u0000"}',
     }
     if kind == "large":
         return (text[:-1] + ', "extra": "').encode() + b"x" * given.get("bytes", LARGE) + b'"}'

@@ -32,8 +32,8 @@ READ = [  # what can mean one thing only is read, and costs no second model
 PASSED_ON = {
     "api": [
         *("reset", "cut", "not_json", "array", "bare", "nan", "duplicate", "surrogate", "paused"),
-        "large",
-        *({"kind": "status", "status": status} for status in (409, 500, 503, 529)),
+        *("large", "nul"),
+        *({"kind": "status", "status": status} for status in (409, 500, 502, 503, 529)),
     ],
     "schema": ["empty"],
     "refusal": ["refusal", "filtered"],

@@ -56,7 +56,7 @@ STAGED = {
     "ssrf-dynamic-04": f"{EGRESS}::test_four_redirects_are_one_too_many",
     "ssrf-dynamic-05": f"{EGRESS}::test_no_credentials_go_to_another_origin",
     "ssrf-dynamic-06": f"{EGRESS}::test_a_name_that_rebinds_is_dialled_at_the_checked_address",
-    "ssrf-dynamic-09": f"{EGRESS}::test_one_denied_address_among_many_refuses_the_name",
+    "ssrf-dynamic-09": f"{EGRESS}::test_a_name_that_is_an_alias_of_this_machine_is_refused",
     "ssrf-dynamic-10": f"{EGRESS}::test_proxies_and_netrc_of_the_environment_are_not_used",
     "ssrf-dynamic-11": f"{EGRESS}::test_proxies_and_netrc_of_the_environment_are_not_used",
     "ssrf-dynamic-12": f"{EGRESS}::test_an_answer_that_drips_ends_at_the_deadline",
