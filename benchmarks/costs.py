@@ -14,7 +14,7 @@ from benchmarks.installation import Installation, installed
 from pilot import db
 from pilot.audit import Actor
 from pilot.config import Config
-from pilot.engine import rollups, users
+from pilot.engine import rollups, users, zones
 from pilot.web import create_app
 from tests import world
 from tests.pages import Browser
@@ -66,7 +66,7 @@ def main() -> None:
     with installed() as pilot:
         people = (pilot.owner, world.person("admin", "admin").id)
         for person in people:
-            users.set_zone(person, ZONE, by=Actor(f"user:{person}"))
+            zones.choose(person, ZONE, by=Actor(f"user:{person}"))
         _seed(pilot)
         start, days = perf_counter(), 0
         while rollups.roll_up() is not None:

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from wtforms import IntegerField, PasswordField, SelectField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
@@ -26,18 +25,19 @@ from pilot.views import (
     toast,
     visitor,
 )
+from pilot.views.strict_form import StrictForm
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 
 
-class ZoneForm(FlaskForm):  # type: ignore[misc]
+class ZoneForm(StrictForm):
     """The zone that times are shown in."""
 
     # The operation knows the list: a zone that is not on it is answered with its issue.
     zone = SelectField("Time zone", [InputRequired()], validate_choice=False)
 
 
-class PasswordForm(FlaskForm):  # type: ignore[misc]
+class PasswordForm(StrictForm):
     """The present password, and the one that replaces it."""
 
     old = PasswordField(
@@ -51,7 +51,7 @@ class PasswordForm(FlaskForm):  # type: ignore[misc]
     )
 
 
-class TokenForm(FlaskForm):  # type: ignore[misc]
+class TokenForm(StrictForm):
     """A new token of a program."""
 
     label = StringField("What it is for", [InputRequired()])

@@ -2,18 +2,18 @@
 
 from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField
 from wtforms.validators import InputRequired
 
 from pilot.engine import new_passwords
 from pilot.errors import InvalidError, RateLimitedError
 from pilot.views import PUBLIC, end_session, origin, redirect_to, render, route, show_issues, toast
+from pilot.views.strict_form import StrictForm
 
 bp = Blueprint("password", __name__, url_prefix="/password")
 
 
-class PasswordForm(FlaskForm):  # type: ignore[misc]
+class PasswordForm(StrictForm):
     """A new password; `token` says whose."""
 
     token = HiddenField()
@@ -51,7 +51,7 @@ def _page(form: PasswordForm, *, status: int = 200) -> ResponseReturnValue:
     return render("password/index.html", status=status, form=form, known=known)
 
 
-class ForgottenForm(FlaskForm):  # type: ignore[misc]
+class ForgottenForm(StrictForm):
     """Who forgot their password."""
 
     email = EmailField(

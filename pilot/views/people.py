@@ -6,7 +6,6 @@ from uuid import UUID
 
 from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
@@ -28,6 +27,7 @@ from pilot.views import (
     toast,
 )
 from pilot.views.lists import csv_answer, list_args, next_url, wants_csv
+from pilot.views.strict_form import StrictForm
 
 bp = Blueprint("people", __name__)
 
@@ -53,7 +53,7 @@ COLUMNS = (
 )
 
 
-class RolesForm(FlaskForm):  # type: ignore[misc]
+class RolesForm(StrictForm):
     """What a person may do."""
 
     roles = SelectMultipleField(

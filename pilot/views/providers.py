@@ -2,18 +2,18 @@
 
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
 from pilot.engine import model_catalogue, provider_keys
 from pilot.errors import InvalidError, NotFoundError
 from pilot.views import ADMIN, actor, reading, redirect_to, render, route, show_issues, toast
+from pilot.views.strict_form import StrictForm
 
 bp = Blueprint("providers", __name__, url_prefix="/prices/providers")
 
 
-class KeyForm(FlaskForm):  # type: ignore[misc]
+class KeyForm(StrictForm):
     """A key; what was typed is never sent back."""
 
     key = PasswordField(
@@ -24,7 +24,7 @@ class KeyForm(FlaskForm):  # type: ignore[misc]
     )
 
 
-class ProviderForm(FlaskForm):  # type: ignore[misc]
+class ProviderForm(StrictForm):
     """Where a provider is and whether it is asked."""
 
     base_url = StringField(

@@ -2,7 +2,6 @@
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired
 
@@ -20,11 +19,12 @@ from pilot.views import (
     toast,
     visitor,
 )
+from pilot.views.strict_form import StrictForm
 
 bp = Blueprint("second_factor", __name__, url_prefix="/account/codes")
 
 
-class ConfirmForm(FlaskForm):  # type: ignore[misc]
+class ConfirmForm(StrictForm):
     """The first code of the app."""
 
     code = StringField(
@@ -34,7 +34,7 @@ class ConfirmForm(FlaskForm):  # type: ignore[misc]
     )
 
 
-class OffForm(FlaskForm):  # type: ignore[misc]
+class OffForm(StrictForm):
     """Both factors, to switch the second off."""
 
     password = PasswordField(

@@ -4,7 +4,6 @@ from typing import Any
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired
 
@@ -21,12 +20,13 @@ from pilot.views import (
     signed_in,
     toast,
 )
+from pilot.views.strict_form import StrictForm
 
 bp = Blueprint("secrets", __name__)
 NAV = ("Set up", "Secrets", 30, OPERATE)
 
 
-class SecretForm(FlaskForm):  # type: ignore[misc]
+class SecretForm(StrictForm):
     """A secret; what was typed as its value is never sent back."""
 
     name = StringField(

@@ -2,7 +2,6 @@
 
 from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
@@ -21,11 +20,12 @@ from pilot.views import (
     start_session,
     visitor,
 )
+from pilot.views.strict_form import StrictForm
 
 bp = Blueprint("sign_in", __name__)
 
 
-class SignInForm(FlaskForm):  # type: ignore[misc]
+class SignInForm(StrictForm):
     """E-mail address and password; `next` is the way back."""
 
     next = HiddenField()
@@ -41,7 +41,7 @@ class SignInForm(FlaskForm):  # type: ignore[misc]
     )
 
 
-class CodeForm(FlaskForm):  # type: ignore[misc]
+class CodeForm(StrictForm):
     """The second step; `proof` says that the password was right."""
 
     next = HiddenField()

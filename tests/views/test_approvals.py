@@ -83,6 +83,22 @@ def test_the_page_shows_exactly_what_would_happen(ask, approver):
     assert twin["payload"]["steps"][0]["params"]["subject"] == MAIL["subject"]
 
 
+FAKE = "~~Total 7~~\n\n# Total 1\n\n| Total |\n|---|\n| **1** |\n\n![1](http://evil.test/1.png)"
+
+
+def test_markdown_that_fakes_another_amount_stays_text(ask, approver, superuser, database):
+    approval, execution = ask(message=FAKE)
+    page = approver.get(f"/approvals/{approval}").text
+    for line in FAKE.split():
+        assert line in page
+    assert not re.search(r"<del>|<h\d[^>]*>Total|<t[dh][^>]*>Total|evil\.test/1\.png[\"']", page)
+    assert "Total 7" in page.partition('<div class="mail-body"')[2], "what is sent is shown too"
+    assert decide(approver, f"/approvals/{approval}", "approve", comment="Fine").status_code == 303
+    wp.wait_for(database, execution)
+    query = "SELECT count(DISTINCT payload_hash) FROM approval"
+    assert superuser.execute(query).fetchone() == (1,)
+
+
 @pytest.mark.capability(41)
 def test_approved_it_goes_on_and_the_decision_stays(ask, approver, database):
     approval, execution = ask()

@@ -85,7 +85,7 @@ STAGED = {
     "csrf-01": f"{AUTHZ}::test_no_unsafe_route_acts_without_the_token_of_the_session",
     "csrf-02": "web/test_security.py::test_another_sessions_token_is_refused",
     "csrf-04": f"{AUTHZ}::test_reading_changes_nothing",
-    "csrf-05": f"{AUTHZ}::test_no_unsafe_route_acts_without_the_token_of_the_session",
+    "csrf-05": f"{AUTHZ}::test_a_text_that_parses_as_json_is_no_form",
     "csrf-06": "web/test_requests.py::test_a_page_takes_no_json",
     "csrf-07": f"{AUTHZ}::test_no_unsafe_route_acts_without_the_token_of_the_session",
     "csrf-09": "web/test_security.py::test_a_form_of_another_site_is_refused_even_with_a_token",
@@ -115,7 +115,7 @@ STAGED = {
     "approval-10": f"{GUARDS}::test_a_cancelled_one_is_gone",
     "approval-11": "crash/test_people.py"
     "::test_a_press_that_dies_on_its_way_counts_once_when_it_is_repeated",
-    "approval-13": "views/test_approvals.py::test_the_page_shows_exactly_what_would_happen",
+    "approval-13": "views/test_approvals.py::test_markdown_that_fakes_another_amount_stays_text",
     "prompt-16": "engine/generation/test_bad_drafts.py::test_no_bad_draft_is_offered",
     "prompt-19": "engine/generation/test_bad_drafts.py::test_no_bad_draft_is_offered",
     "prompt-17": "engine/test_decisions.py"
