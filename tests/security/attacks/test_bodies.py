@@ -31,7 +31,7 @@ MOST_S = 0.2
 def operations(app):
     """Give the paths of all operations that write, of things that do not exist."""
     return [
-        re.sub(r"<uuid:\w+>", str(NOTHING), rule.rule)
+        re.sub(r"<int[^>]*>", "1", re.sub(r"<uuid:\w+>", str(NOTHING), rule.rule))
         for rule in app.url_map.iter_rules()
         if rule.endpoint in SCOPES and "POST" in rule.methods
     ]
