@@ -1,6 +1,6 @@
 """Where sealed secrets are stored, found by the tables themselves, and sealing all of them anew.
 
-A column whose name begins with `sealed` holds one; so does the member `sealed` of a message in the
+A column named after `sealed` holds one; so does the member `sealed` of a message in the
 outbox, until it is sent.
 """
 
@@ -47,7 +47,7 @@ def places() -> list[Place]:
         Place(table.name, next(iter(table.primary_key)).name, column.name)
         for table in Base.metadata.sorted_tables
         for column in table.columns
-        if column.name.startswith("sealed")
+        if "sealed" in column.name.split("_")
     ]
     return [*found, Place("outbox", "id", "payload", "sealed")]
 

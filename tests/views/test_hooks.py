@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from pilot import jobs, progress, vault
-from pilot.engine import agents, hooks, signatures
+from pilot.engine import agents, hooks, sealed, signatures
 from pilot.errors import ConflictError, NotFoundError
 from tests.engine import worker_process as wp
 from tests.engine.together import at_once
@@ -268,3 +268,8 @@ def test_it_looks_right(window, world, agent, hook, send):
     page.goto(f"/agents/{agent}/hooks/{hook.id}/delete")
     check_looks(page)
     assert page.complaints == []
+
+
+def test_both_secrets_of_a_rotation_are_sealed_anew_with_the_others():
+    columns = {(one.table, one.column) for one in sealed.places()}
+    assert {("hook", "sealed"), ("hook", "before_sealed"), ("secret", "sealed")} <= columns
