@@ -21,7 +21,30 @@ from structlog.typing import FilteringBoundLogger
 from pilot.egress import Egress
 from pilot.egress.wire import Wire
 from pilot.errors import ErrorClass, Issue, NotFoundError, PluginError, type_json
+from pilot.plugins._files import File, Files
 from pilot.plugins._params import properties, read
+
+__all__ = [
+    "Account",
+    "Action",
+    "Block",
+    "Call",
+    "Category",
+    "Confirm",
+    "Credentials",
+    "Effect",
+    "File",
+    "Files",
+    "Limit",
+    "Model",
+    "Plugin",
+    "Warn",
+    "check_fields",
+    "load",
+    "names",
+    "perform",
+    "was_applied",
+]
 
 
 class Category(StrEnum):
@@ -124,6 +147,11 @@ class Call:
     http: Egress = field(repr=False)
     log: FilteringBoundLogger = field(repr=False)
     credentials: Credentials | None = field(default=None, repr=False)  # None: what is local
+
+    @property
+    def files(self) -> Files:
+        """The owner's stored files, by handle."""
+        return Files(self.folder)
 
     def connect(self, host: str, port: int, ports: frozenset[int]) -> Wire:
         """Return a connection that is not HTTP; `ports` are those of its protocol.
