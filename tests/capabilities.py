@@ -31,7 +31,13 @@ def pytest_runtest_logreport(report):
 def pytest_sessionfinish(session):
     """Keep the outcomes of a run of everything: a part cannot say what is missing."""
     option = session.config.option
-    part = option.keyword or option.markexpr or option.file_or_dir or option.lf or option.no_servers
+    part = (
+        option.keyword
+        or option.markexpr
+        or option.file_or_dir
+        or getattr(option, "lf", False)
+        or option.no_servers
+    )
     if not part and not hasattr(session.config, "workerinput"):
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(_outcomes, indent=1), encoding="utf-8")

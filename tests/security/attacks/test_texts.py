@@ -115,11 +115,11 @@ def test_a_sheet_calculates_nothing(browse, program, world, superuser, name):
     superuser.execute("UPDATE app_user SET name = %s", [text])
     book(superuser, person.id, cost="0.25", agent_id=agent, model_billed=text, reason=text)
     browser, one, found = browse(person), program(person), 0
-    sheets = [
-        (page, browser.get(f"/{page}.csv"))
-        for page in ("agents", "executions", "audit", "costs", "approvals", "prices", "users")
-    ] + [(page, one.get(f"/{page}.csv")) for page in ("executions", "calls", "costs")]
-    for page, answer in sheets:
+    pages = ("agents", "executions", "audit", "costs", "approvals", "prices", "users")
+    sheets = [(browser, page) for page in pages]
+    sheets += [(one, page) for page in ("executions", "calls", "costs")]
+    for client, page in sheets:
+        answer = client.get(f"/{page}.csv")
         assert answer.status_code == 200
         assert answer.mimetype == "text/csv"
         rows = list(csv.reader(io.StringIO(answer.text, newline="")))
