@@ -25,6 +25,15 @@ class Issue:
     severity: Severity = "error"
 
 
+@dataclass(frozen=True)
+class Obstacle(Issue):
+    """What keeps an agent from being started; `path` leads into the inputs or the workflow."""
+
+    where: str = ""  # inputs, workflow, connection or model
+    step: str = ""  # id of the step that it concerns, or empty: the agent
+    link: str = ""  # the page that removes it, or empty
+
+
 class ErrorClass(StrEnum):
     """Why a step failed; retry policies and pages name these."""
 

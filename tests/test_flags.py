@@ -111,7 +111,7 @@ def test_the_preflight_and_a_start_ask_the_same_question(agent, world, tmp_path)
     user = world.operator
     ruled(scope="user", user_id=user.id)
     with db.reading(user.id) as session:
-        from_rule = preflight.starts.agents.load(session, agent)
+        from_rule = starts.agents.load(session, agent)
         version = starts.agents.newest(session, from_rule)
         asked = preflight.Asked(user.id)
         checked = preflight.examine(session, from_rule, version, asked, preflight.Setup(tmp_path))

@@ -32,7 +32,7 @@ from pilot.engine.status import FINAL, ExecutionStatus
 from pilot.reports import execution as report
 from pilot.reports import executions as rows
 from pilot.reports import results
-from pilot.views import actor, reading, signed_in, visitor
+from pilot.views import actor, reading, setup, signed_in, visitor
 from pilot.views.lists import sheet
 from pilot.views.streams import EventStream, State
 
@@ -204,7 +204,7 @@ def start(agent_id: UUID, json: StartBody, query: StartQuery) -> Any:
         trigger="api",
         budget_usd=budgets.read(json.budget_usd or "", "").usd,
     )
-    execution_id = starts.start(agent_id, asked, by=actor(), user_id=signed_in())
+    execution_id = starts.start(agent_id, asked, by=actor(), user_id=signed_in(), setup=setup())
     facts = results.awaited(reading, execution_id, query.wait)
     return facts, results.http_status(facts)
 

@@ -9,7 +9,7 @@ from argparse import Namespace
 from pilot import db, jobs, logs, progress, vault
 from pilot.audit import Actor
 from pilot.config import Config
-from pilot.engine import known_secrets, users
+from pilot.engine import known_secrets, preflight, users
 from pilot.engine.new_user import Role
 from pilot.errors import NotFoundError
 from pilot.services import schema
@@ -30,6 +30,11 @@ def connect() -> Config:
     vault.configure(config.secret_keys)
     known_secrets.begin(config)
     return config
+
+
+def setup(config: Config) -> preflight.Setup:
+    """Return what the installation offers to executions."""
+    return preflight.Setup(config.data, has_models=config.script is not None)
 
 
 def actor() -> Actor:

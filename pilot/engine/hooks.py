@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, undefer
 from pilot import audit, db, strictjson, vault
 from pilot.audit import Actor, Event
 from pilot.db import transaction
-from pilot.engine import agents, signatures, starts
+from pilot.engine import agents, preflight, signatures, starts
 from pilot.errors import (
     BadJsonError,
     ConflictError,
@@ -148,7 +148,7 @@ def deliveries(session: Session, agent_id: UUID, limit: int = 50) -> Sequence[Ho
     return session.scalars(query.order_by(HookDelivery.id.desc()).limit(limit)).all()
 
 
-def receive(token: str, message: Message) -> UUID:
+def receive(token: str, message: Message, setup: preflight.Setup = preflight.UNTOLD) -> UUID:
     """Start the agent of a webhook with the body as its inputs; returns the execution.
 
     A message starts once: its id is remembered with the start, for 24 hours.
@@ -157,7 +157,8 @@ def receive(token: str, message: Message) -> UUID:
         NotFoundError: nothing answers at this address.
         UnsignedError: a header is missing, its time is not now, or no signature is right.
         ConflictError: the id came before (`present` names the execution), or the agent is off.
-        InvalidError: the body is no JSON object, or does not fit the inputs; each is named.
+        InvalidError: the body is no JSON object, does not fit the inputs, or the preflight found
+            what stands in the way; each is named.
     """
     if not token.isascii():
         raise NotFoundError("Nothing answers here.")
@@ -166,14 +167,14 @@ def receive(token: str, message: Message) -> UUID:
     if found is None:
         raise NotFoundError("Nothing answers here.")
     try:
-        return _start(found.id, found.owner_id, message)
+        return _start(found.id, found.owner_id, message, setup)
     except PilotError as error:
         if error.status < 500:
             _refuse(found.id, found.owner_id, message, error)
         raise
 
 
-def _start(hook_id: UUID, owner_id: UUID, message: Message) -> UUID:
+def _start(hook_id: UUID, owner_id: UUID, message: Message, setup: preflight.Setup) -> UUID:
     with db.reading(owner_id) as session:
         known = session.execute(KNOWN, {"id": hook_id}).one()
     _check(known, hook_id, owner_id, message)
@@ -182,7 +183,7 @@ def _start(hook_id: UUID, owner_id: UUID, message: Message) -> UUID:
     )
     by = _actor(hook_id, message)
     try:
-        execution_id = starts.start(known.agent_id, asked, by=by, user_id=owner_id)
+        execution_id = starts.start(known.agent_id, asked, by=by, user_id=owner_id, setup=setup)
     except InvalidError as error:
         if any(issue.code == "idempotency_key_reused" for issue in error.issues):
             raise ConflictError("This id came before, with another body.") from None

@@ -17,13 +17,13 @@ from pilot.engine import (
     folders,
     inputs,
     model_catalogue,
-    starts,
     validation,
 )
 from pilot.engine import document as documents
 from pilot.engine.forecast import forecast
 from pilot.engine.outline import outline
 from pilot.engine.validation.context import MODEL_STEPS
+from pilot.errors import Issue, Obstacle
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
 from pilot.plugins.tables.sampling import sample
 from pilot.settings import flags
@@ -40,6 +40,16 @@ Where = Literal[
     "budget",
     "connection",
 ]
+LINKS = {
+    "agent": "/agents/{}#state",
+    "prompt": "/agents/{}#details",
+    "inputs": "/agents/{}#start",
+    "workflow": "/agents/{}/workflow/edit",
+    "switch": "/system-config#switches",
+    "model": "/system-config#workflow-pilot",
+    "worker": "/healthz",
+    "connection": "/connections",
+}
 LIVE_WORKER = text(
     "SELECT EXISTS (SELECT 1 FROM worker WHERE stopped_at IS NULL AND NOT draining "
     "AND lease_until > pilot_now())"
@@ -70,15 +80,26 @@ class Asked:
 class Setup:
     """What this installation offers to executions."""
 
-    data: Path  # the data folder
+    data: Path | None = None  # the data folder; without it the tables there are not looked at
     has_models: bool = False  # recorded answers take the place of all models
+
+
+UNTOLD = Setup(has_models=True)  # only what the database knows is looked at
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which document runs, and why."""
+
+    runs: str  # pilot_steps or one_step
+    reason: str  # pilot_steps, no_pilot_steps, override or pilot_disabled
 
 
 @dataclass(frozen=True)
 class Preflight:
     """Which document would run, and what stands in the way."""
 
-    choice: starts.Choice
+    choice: Choice
     items: list[Item]
 
     @property
@@ -87,13 +108,56 @@ class Preflight:
         return any(item.blocks for item in self.items)
 
 
+def choose(*, enabled: bool, has_pilot_steps: bool, override: bool) -> Choice:
+    """Decide which document runs; of several reasons for one step, the first that holds."""
+    if not has_pilot_steps:
+        return Choice("one_step", "no_pilot_steps")
+    if override:
+        return Choice("one_step", "override")
+    if not enabled:
+        return Choice("one_step", "pilot_disabled")
+    return Choice("pilot_steps", "pilot_steps")
+
+
+def link(where: Where, agent_id: UUID) -> str:
+    """Return the page that removes an obstacle of this kind; empty: none does."""
+    return LINKS.get(where, "").format(agent_id)
+
+
+def obstacles(
+    session: Session, agent: Agent, version: WorkflowVersion | None, choice: Choice, setup: Setup
+) -> list[Issue]:
+    """Return what a start of this document would be refused for, its inputs apart.
+
+    Warnings are left out, and so is what they take to find: this is on the path of every start.
+    """
+    document = version.document if version is not None else None
+    if choice.runs == "one_step" or document is None:
+        no_model = "" if setup.has_models or agent.demo else _no_model(session)
+        items = [_dead_loop(no_model)] if no_model else []
+    else:
+        items = _document_items(document, agent, setup) + _connections(session, document, agent)
+    return [
+        Obstacle(
+            one.code,
+            one.field,
+            one.problem,
+            where=one.where,
+            step=one.step,
+            link=link(one.where, agent.id),
+        )
+        for one in items
+        if one.blocks
+    ]
+
+
 def examine(
     session: Session, agent: Agent, version: WorkflowVersion | None, asked: Asked, setup: Setup
 ) -> Preflight:
     """Look at everything that a start of this agent by this person needs; nothing is started."""
     document = version.document if version is not None else None
     enabled = flags.resolve(session, "pilot_enabled", agent.id, asked.user_id).value
-    choice = starts.choose(enabled=enabled, has_pilot_steps=document is not None, override=False)
+    choice = choose(enabled=enabled, has_pilot_steps=document is not None, override=False)
     no_model = "" if setup.has_models or agent.demo else _no_model(session)
     items = _permission(session, agent, asked)
     if not agent.active:
@@ -137,8 +201,13 @@ def _simple_loop(agent: Agent, no_model: str) -> list[Item]:
     if not agent.prompt.strip():
         items.append(Item(True, "prompt", "", "", "The simple loop needs a prompt; it has none."))
     if no_model:
-        items.append(Item(True, "model", "", "", f"The simple loop would fail. {no_model}"))
+        items.append(_dead_loop(no_model))
     return items
+
+
+def _dead_loop(no_model: str) -> Item:
+    problem = f"The simple loop would fail. {no_model}"
+    return Item(True, "model", "", "", problem, "E_MODEL_KEY")
 
 
 def _permission(session: Session, agent: Agent, asked: Asked) -> list[Item]:
@@ -167,20 +236,21 @@ def _missing_inputs(version: WorkflowVersion | None, saved: dict[str, Any]) -> l
     if schema is None:
         return []
     found = inputs.check(schema, inputs.fill_defaults(schema, saved))
-    return [Item(False, "inputs", "", issue.path, issue.message) for issue in found]
+    return [Item(False, "inputs", "", issue.path, issue.message, issue.code) for issue in found]
 
 
 def _document_items(document: dict[str, Any], agent: Agent, setup: Setup) -> list[Item]:
     """Check the document again: over the tables as they are now, and what the agent may call."""
-    samples = sample(folders.private(setup.data, agent.owner_id))
-    known = catalogue.load().with_samples(samples).with_grants(agent.grants)
+    known = catalogue.load().with_grants(agent.grants)
+    if setup.data is not None:
+        known = known.with_samples(sample(folders.private(setup.data, agent.owner_id)))
     nodes = outline(document)
     items = []
     for issue in validation.validate(document, known, max_steps=documents.MAX_STEPS_CEILING):
         inside = [node for node in nodes if issue.path.startswith(node.path)]
         step = inside[-1].id if inside else ""
         blocks = issue.severity == "error"
-        items.append(Item(blocks, "workflow", step, issue.path, issue.message))
+        items.append(Item(blocks, "workflow", step, issue.path, issue.message, issue.code))
     return items
 
 

@@ -10,11 +10,20 @@ from sqlalchemy.orm import Session
 
 from pilot import db, jobs, progress, strictjson
 from pilot.audit import Actor, Event
-from pilot.engine import access, agents, budgets, document, idempotency, inputs, trail
+from pilot.engine import (
+    access,
+    agents,
+    budgets,
+    document,
+    idempotency,
+    inputs,
+    preflight,
+    trail,
+)
 from pilot.engine.status import (
     ExecutionStatus,
 )
-from pilot.errors import ConflictError, InvalidError, Issue
+from pilot.errors import ConflictError, InvalidError, Issue, Obstacle
 from pilot.models.agent import Agent, AgentConfiguration
 from pilot.models.execution import Execution
 from pilot.settings import flags
@@ -37,35 +46,23 @@ class Start:
     complete: bool = False  # the given inputs are all: saved ones do not lie under them
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Which document runs, and why."""
-
-    runs: str  # pilot_steps or one_step
-    reason: str  # pilot_steps, no_pilot_steps, override or pilot_disabled
-
-
-def choose(*, enabled: bool, has_pilot_steps: bool, override: bool) -> Choice:
-    """Decide which document runs; of several reasons for one step, the first that holds."""
-    if not has_pilot_steps:
-        return Choice("one_step", "no_pilot_steps")
-    if override:
-        return Choice("one_step", "override")
-    if not enabled:
-        return Choice("one_step", "pilot_disabled")
-    return Choice("pilot_steps", "pilot_steps")
-
-
-def start(agent_id: UUID, asked: Start, *, by: Actor, user_id: UUID) -> UUID:
+def start(
+    agent_id: UUID,
+    asked: Start,
+    *,
+    by: Actor,
+    user_id: UUID,
+    setup: preflight.Setup = preflight.UNTOLD,
+) -> UUID:
     """Queue a new execution of an agent's newest version and ring.
 
-    The same key and body within 24 h return the same execution.
+    The same key and body within 24 h return the same execution, whatever has changed since.
 
     Raises:
         NotFoundError: no such agent, or it is not yours.
         ForbiddenError: it is shared with you only to look at it.
-        InvalidError: inputs are missing or of the wrong type, each named; or the key was used with
-            another body.
+        InvalidError: with all that stands in the way: inputs that are missing or of the wrong
+            type, and what the preflight found (`Obstacle`); or the key was used with another body.
         ConflictError: the agent is switched off, or has nothing to run.
     """
     body = {
@@ -87,7 +84,7 @@ def start(agent_id: UUID, asked: Start, *, by: Actor, user_id: UUID) -> UUID:
             return UUID(kept["execution_id"])
         agent = agents.load(session, agent_id)
         access.act_as_owner(session, agent_id, agent.owner_id, user_id)
-        row = _prepare(session, agent, asked, user_id)
+        row = _prepare(session, agent, asked, user_id, setup)
         session.add(row)
         session.flush()
         _tell_start(session, row, by)
@@ -96,13 +93,15 @@ def start(agent_id: UUID, asked: Start, *, by: Actor, user_id: UUID) -> UUID:
     return row.id
 
 
-def _prepare(session: Session, agent: Agent, asked: Start, user_id: UUID) -> Execution:
+def _prepare(
+    session: Session, agent: Agent, asked: Start, user_id: UUID, setup: preflight.Setup
+) -> Execution:
     if not agent.active:
         raise ConflictError(f"The agent {agent.name} is switched off: switch it on to start it.")
     version = agents.newest(session, agent)
     snapshot, settings_version, decided = flags.snapshot(session, agent.id, user_id)
     pilot_steps = version.document if version is not None else None
-    choice = choose(
+    choice = preflight.choose(
         enabled=bool(snapshot["pilot_enabled"]),
         has_pilot_steps=pilot_steps is not None,
         override=asked.simple,
@@ -111,7 +110,10 @@ def _prepare(session: Session, agent: Agent, asked: Start, user_id: UUID) -> Exe
     if choice.runs == "one_step" and not prompt.strip():
         raise ConflictError(_nothing_to_run(choice.reason))
     schema = version.inputs_schema if version is not None else None
-    given = _inputs(session, agent, asked, schema, user_id)
+    given, issues = _inputs(session, agent, asked, schema, user_id)
+    issues += preflight.obstacles(session, agent, version, choice, setup)
+    if issues:
+        raise InvalidError(issues)
     one_step = agents.one_step(prompt, agent.grants) if choice.runs == "one_step" else None
     policies = document.parse(one_step or pilot_steps).policies
     limits = budgets.limits(policies.budget, asked.budget_usd, snapshot)
@@ -161,8 +163,8 @@ def _zone(session: Session, owner_id: UUID) -> str:
 
 def _inputs(
     session: Session, agent: Agent, asked: Start, schema: Any, user_id: UUID
-) -> dict[str, Any]:
-    """Return the checked inputs: in run mode the newest saved ones lie under the given ones."""
+) -> tuple[dict[str, Any], list[Issue]]:
+    """Return the inputs and what is wrong with them; in run mode saved ones lie under the given."""
     values = dict(asked.inputs)
     if asked.mode == "run" and not asked.complete:
         saved = session.scalar(
@@ -174,7 +176,12 @@ def _inputs(
         if saved is not None:
             values = {**saved.inputs, **values}
             schema = schema or saved.inputs_schema
-    return inputs.accept(schema, values) if schema is not None else values
+    if schema is None:
+        return values, []
+    complete = inputs.fill_defaults(schema, values)
+    found = inputs.check(schema, complete)
+    more = {"where": "inputs", "link": preflight.link("inputs", agent.id)}
+    return complete, [Obstacle(**(vars(one) | more)) for one in found]
 
 
 def _tell_start(session: Session, row: Execution, by: Actor) -> None:

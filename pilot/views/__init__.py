@@ -26,7 +26,7 @@ from wtforms import Form
 
 from pilot import db, strictjson
 from pilot.audit import Actor
-from pilot.engine import users
+from pilot.engine import preflight, users
 from pilot.engine.api_tokens import TokenUser
 from pilot.errors import Issue
 
@@ -176,6 +176,12 @@ def reading() -> AbstractContextManager[Session]:
     """Open a session for a page's SELECTs under the visitor's row security."""
     who = visitor()
     return db.reading(who.id, sees_all=who.sees_all)
+
+
+def setup() -> preflight.Setup:
+    """Return what the installation offers to executions."""
+    config = current_app.config
+    return preflight.Setup(config["DATA"], has_models=config["HAS_MODELS"])
 
 
 def permit(endpoint: str, level: Level) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, current_app, request
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import EmailField, SelectField, StringField, TextAreaField
@@ -38,6 +38,7 @@ from pilot.views import (
     redirect_to,
     render,
     route,
+    setup,
     show_issues,
     signed_in,
     toast,
@@ -109,7 +110,7 @@ def _page(
         shared = sharing.people(session, agent_id)
         version = agents.newest(session, agent)
         asked = preflight.Asked(signed_in(), may_start=may_operate)
-        checked = preflight.examine(session, agent, version, asked, _setup())
+        checked = preflight.examine(session, agent, version, asked, setup())
         saved = preflight.saved_inputs(session, agent_id, signed_in())
         expected = forecast(session, agents.workflow_of(agent, version), agent_id)
         recent = agent_rows.recent(session, agent_id)
@@ -152,24 +153,21 @@ def _details(agent: Agent) -> DetailsForm:
     return DetailsForm(formdata=None, data=texts | {"tags": ", ".join(known.tags)})
 
 
-def _setup() -> preflight.Setup:
-    config = current_app.config
-    return preflight.Setup(config["DATA"], has_models=config["HAS_MODELS"])
-
-
 def _fix(agent: Agent, form: InputsForm, item: preflight.Item) -> tuple[str, str]:
     """Return label and link of what removes an obstacle; empty where this visitor cannot."""
     name = item.field.split("/")[1] if item.where == "inputs" and item.field else ""
-    level, label, url = {
-        "agent": (OPERATE, "Switch it on", "#state"),
-        "prompt": (OPERATE, "Write a prompt", "#details"),
-        "inputs": (OPERATE, "Fill it in", f"#{form[name].id}" if name in form else "#start"),
-        "workflow": (OPERATE, "Edit the workflow", f"/agents/{agent.id}/workflow/edit"),
-        "switch": (ADMIN, "Switch it on", "/system-config#switches"),
-        "worker": (ADMIN, "System health", "/healthz"),
-        "connection": (OPERATE, "Connections", "/connections"),
-    }.get(item.where, (VIEW, "", ""))
-    return (label, url) if visitor().may(level) else ("", "")
+    level, label = {
+        "agent": (OPERATE, "Switch it on"),
+        "prompt": (OPERATE, "Write a prompt"),
+        "inputs": (OPERATE, "Fill it in"),
+        "workflow": (OPERATE, "Edit the workflow"),
+        "switch": (ADMIN, "Switch it on"),
+        "model": (ADMIN, "Choose models"),
+        "worker": (ADMIN, "System health"),
+        "connection": (OPERATE, "Connections"),
+    }.get(item.where, (VIEW, ""))
+    url = f"#{form[name].id}" if name in form else preflight.link(item.where, agent.id)
+    return (label, url) if label and visitor().may(level) else ("", "")
 
 
 def _document(version: WorkflowVersion | None) -> Any:
@@ -221,7 +219,7 @@ def start(agent_id: UUID) -> ResponseReturnValue:
             budget_usd=budgets.read(request.form.get("budget", ""), "").usd,
             complete=is_complete(),
         )
-        execution_id = starts.start(agent_id, asked, by=actor(), user_id=signed_in())
+        execution_id = starts.start(agent_id, asked, by=actor(), user_id=signed_in(), setup=setup())
     except InvalidError as error:
         return _page(agent_id, InputsForm.sent(schema, error.issues), status=422)
     if "wait" in request.args:

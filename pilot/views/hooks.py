@@ -19,6 +19,7 @@ from pilot.views import (
     render,
     request_id,
     route,
+    setup,
     signed_in,
     toast,
     visitor,
@@ -48,7 +49,7 @@ def receive(token: str) -> ResponseReturnValue:
         address=request.remote_addr or "",
         request_id=request_id(),
     )
-    return json_answer({"execution_id": hooks.receive(token, message)}, status=202)
+    return json_answer({"execution_id": hooks.receive(token, message, setup())}, status=202)
 
 
 @route(bp, URL, allow=VIEW, twin=True)

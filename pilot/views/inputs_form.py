@@ -10,7 +10,7 @@ from wtforms.form import BaseForm
 from wtforms.validators import InputRequired
 
 from pilot.engine import inputs
-from pilot.errors import Issue
+from pilot.errors import Issue, Obstacle
 
 PREFIX = "input-"
 HINTS = {"array": "One per line.", "object": "As a JSON object."}
@@ -49,7 +49,7 @@ class InputsForm(BaseForm):  # type: ignore[misc]
         form = cls(schema)
         form.process(formdata=request.form)
         for issue in issues:
-            name = issue.path.split("/")[1].replace("~1", "/").replace("~0", "~")
+            name = _named(issue)
             if name in form:
                 form[name].errors = [*form[name].errors, issue.message]
             else:
@@ -71,6 +71,13 @@ def given(schema: dict[str, Any] | None) -> dict[str, Any]:
 def is_complete() -> bool:
     """Return whether the whole form was sent: then a field left empty means no value."""
     return request.form.get("inputs") == "all"
+
+
+def _named(issue: Issue) -> str:
+    """Return the name of the input that an issue is about, or an empty one."""
+    if isinstance(issue, Obstacle) and issue.where != "inputs":
+        return ""
+    return issue.path.split("/")[1].replace("~1", "/").replace("~0", "~")
 
 
 def _field(name: str, part: dict[str, Any], number: int, *, required: bool) -> Field:

@@ -55,6 +55,21 @@ def test_a_start_that_waits_answers_with_the_result(worker, one, agent):
     assert kinds[-1] == "completed"
 
 
+@pytest.mark.capability(174)
+def test_what_stands_in_the_way_refuses_the_start_with_step_and_link(one, world, superuser):
+    wp.switch_on()
+    read = {"id": "read", "type": "action", "plugin": "mail", "action": "search", "params": {}}
+    refused = wp.make_agent(world.operator.id, [read | {"connection": "Sales"}], inputs=INPUTS)
+    answer = one.post(f"/agents/{refused}/executions", {}, {"Idempotency-Key": "k"})
+    assert (answer.status_code, answer.mimetype) == (422, "application/problem+json")
+    names = ("code", "step", "path", "link")
+    assert [tuple(issue[name] for name in names) for issue in answer.json["errors"]] == [
+        ("E_INPUT_MISSING", "", "/n", f"/agents/{refused}#start"),
+        ("E_NOT_CONNECTED", "read", "/steps/0/connection", "/connections"),
+    ]
+    assert superuser.execute("SELECT count(*) FROM execution").fetchone() == (0,)
+
+
 def test_missing_inputs_are_named(one, agent):
     answer = one.post(f"/agents/{agent}/executions", {})
     assert answer.status_code == 422

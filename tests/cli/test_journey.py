@@ -78,6 +78,19 @@ def test_an_execution_that_fails_ends_with_6(shell, worker, world):
     assert shell("agent", "start", "Test", "--wait")[0] == 6
 
 
+@pytest.mark.capability(174)
+def test_a_start_that_cannot_work_ends_with_5_and_says_all_that_is_in_its_way(shell, world):
+    wp.switch_on()
+    read = {"id": "read", "type": "action", "plugin": "mail", "action": "search", "params": {}}
+    needs = {"type": "object", "required": ["to"], "properties": {"to": {"type": "string"}}}
+    wp.make_agent(world.admin.id, [read | {"connection": "Sales"}], inputs=needs)
+    code, out, err = shell("--json", "agent", "start", "Test")
+    issues = json.loads(err)["issues"]
+    assert (code, out, [one["step"] for one in issues]) == (5, "", ["", "read"])
+    _, _, err = shell("agent", "start", "Test")
+    assert [line.split(": ")[1] for line in err.splitlines()] == ["/to", "/steps/0/connection"]
+
+
 def test_unknown_agents_and_bad_pairs_are_told(shell):
     assert shell("agent", "start", "Nobody")[0] == 3
     assert shell("agent", "generate", "x", "--answer", "no-equals")[0] == 5

@@ -194,10 +194,11 @@ def test_an_action_that_the_agent_was_not_granted_is_not_offered_and_not_called(
     answers, database, world, tmp_path, superuser
 ):
     owner = world.operator.id
+    wp.switch_on()
+    agent = make(owner)
+    execution = start(agent, owner)  # afterwards it would be refused
+    superuser.execute("UPDATE agent SET grants = '{mail.search}' WHERE id = %s", (agent,))
     with answers(*THREE_TURNS):
-        agent = make(owner)
-        superuser.execute("UPDATE agent SET grants = '{mail.search}' WHERE id = %s", (agent,))
-        execution = start(agent, owner)
         status, output, _, _ = wp.wait_for(database, execution)
     assert status == "completed"
     assert [one["ok"] for one in output["actions"]] == [True, False]

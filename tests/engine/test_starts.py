@@ -6,7 +6,8 @@ import pytest
 
 from pilot import settings
 from pilot.engine import agents, executions, starts
-from pilot.engine.starts import Choice, Start, choose
+from pilot.engine.preflight import Choice, choose
+from pilot.engine.starts import Start
 from pilot.errors import ConflictError, InvalidError, NotFoundError
 from tests.engine.together import at_once
 from tests.engine.worker_process import BY

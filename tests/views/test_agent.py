@@ -133,10 +133,23 @@ def test_a_test_start_saves_nothing(operator, agent, superuser):
 
 
 @pytest.mark.capability(4, 6)
-def test_a_start_may_be_a_test_or_the_simple_loop(operator, agent):
+def test_a_start_may_be_a_test_or_the_simple_loop(app, operator, agent):
+    app.config["HAS_MODELS"] = True
     answer = operator.post(f"{url(agent)}/start", GOOD | {"mode": "test", "simple": "1"})
     twin = operator.get(f"{answer.location}.json").json
     assert (twin["mode"], twin["runs"], twin["runs_reason"]) == ("test", "one_step", "override")
+
+
+@pytest.mark.capability(174)
+def test_a_start_past_the_disabled_button_is_refused_and_keeps_what_was_typed(operator, world):
+    wp.switch_on()
+    step = {"id": "one", "type": "action", "plugin": "mail", "action": "search", "params": {}}
+    agent = wp.make_agent(world.operator.id, [step | {"connection": "Sales"}], inputs=SCHEMA)
+    answer = operator.post(f"{url(agent)}/start", GOOD)
+    assert answer.status_code == 422
+    assert answer.text.count("There is no connection") == 2  # before it starts, and at the form
+    assert 'value="12.5"' in answer.text
+    assert operator.get("/executions.json").json["items"] == []
 
 
 @pytest.mark.capability(245)

@@ -33,6 +33,7 @@ def _sealing():
 def agent(world, redis_url):
     jobs.configure(redis_url)
     progress.configure(redis_url)
+    wp.switch_on()
     return wp.make_agent(world.operator.id, [STEP], inputs=INPUTS)
 
 

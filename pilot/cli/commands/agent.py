@@ -211,7 +211,7 @@ def _tell_draft(args: Namespace, row: Generation, agent_id: UUID | None, data: P
 
 
 def _start(args: Namespace) -> int:
-    acting.connect()
+    setup = acting.setup(acting.connect())
     owner = acting.person(args)
     asked = starts.Start(
         mode="test" if args.test else "run",
@@ -224,7 +224,7 @@ def _start(args: Namespace) -> int:
     )
     with db.reading(owner.id) as session:
         agent = agents.find(session, args.agent)
-    execution_id = starts.start(agent.id, asked, by=acting.actor(), user_id=owner.id)
+    execution_id = starts.start(agent.id, asked, by=acting.actor(), user_id=owner.id, setup=setup)
     if not args.wait:
         answer(args, {"execution": str(execution_id)}, f"Execution {execution_id}")
         return 0
