@@ -268,10 +268,14 @@ def _model_steps(document: dict[str, Any], no_model: str) -> list[Item]:
 def _connections(session: Session, document: dict[str, Any], agent: Agent) -> list[Item]:
     """Say which accounts the steps name that are not there, or cannot be used as they are."""
     items = []
+    known: dict[tuple[str, str], tuple[str, str]] = {}
     for node in outline(document):
         label = node.step.get("connection")
         if isinstance(label, str):
-            code, problem = _standing(session, agent, str(node.step.get("plugin")), label)
+            account = (str(node.step.get("plugin")), label)
+            if account not in known:
+                known[account] = _standing(session, agent, *account)
+            code, problem = known[account]
             if code:
                 place = f"{node.path}/connection"
                 blocks = code.startswith("E_")
