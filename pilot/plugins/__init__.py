@@ -14,7 +14,6 @@ from string import Formatter
 from typing import Any, Literal, get_type_hints
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_json
 from structlog.typing import FilteringBoundLogger
 
@@ -22,7 +21,7 @@ from pilot.egress import Egress
 from pilot.egress.wire import Wire
 from pilot.errors import ErrorClass, Issue, NotFoundError, PluginError, type_json
 from pilot.plugins._files import File, Files
-from pilot.plugins._params import properties, read
+from pilot.plugins._params import Model, properties, read
 
 __all__ = [
     "Account",
@@ -108,12 +107,6 @@ class Limit:
 
 
 Rule = Block | Confirm | Warn | Limit
-
-
-class Model(BaseModel):
-    """Base of every params and output shape: unknown fields are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Annotated, BinaryIO, cast
 from uuid import uuid4
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from pilot.errors import ErrorClass, PluginError
+from pilot.plugins._params import Model
 
 MAX_BYTES = 50_000_000
 UNKNOWN_TYPE = "application/octet-stream"
@@ -37,10 +38,8 @@ def _media_type(text: str) -> str:
     return text
 
 
-class File(BaseModel):
+class File(Model):
     """A stored file, as steps hand it on: neither a path nor its bytes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     file: str = Field(description="SHA-256 of the content, in 64 hexadecimal digits.")
     name: Annotated[str, AfterValidator(_name)] = Field(

@@ -4,10 +4,17 @@ import re
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, to_json
 
 from pilot.errors import Issue, type_json
+
+
+class Model(BaseModel):
+    """Base of every params and output shape: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -2,12 +2,14 @@
 
 from email import message_from_bytes
 from email.policy import default
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 import yaml
 
 from pilot.errors import ErrorClass, PluginError
+from pilot.plugins import Files
 
 CASES = yaml.safe_load((Path(__file__).parents[1] / "data/attacks.yaml").read_text())["cases"]
 
@@ -39,6 +41,26 @@ def test_no_address_smuggles_a_line(act, tmp_path, text):
         act("mail.send", params)
     assert caught.value.error_class is ErrorClass.INPUT
     assert not (tmp_path / "mail").exists()
+
+
+@pytest.mark.parametrize("text", inputs("crlf"))
+def test_no_name_or_type_of_a_file_adds_a_header(act, tmp_path, text):
+    stored = Files(tmp_path).save(BytesIO(b"x"), text, text)  # as a mail from outside named it
+    handle = stored.model_dump()
+    assert stored.name.isprintable()
+    params = {"to": ["ann@example.com"], "subject": "s", "text": "x"}
+    for place in ("name", "media_type"):
+        try:
+            act("mail.send", params | {"attachments": [handle | {place: text}]})
+        except PluginError as error:
+            assert error.sent is False  # noqa: PT017  a harmless name is right too
+            assert not (tmp_path / "mail").exists()
+    act("mail.send", params | {"attachments": [handle]})
+    mail = message_from_bytes(
+        (tmp_path / "mail/ann@example.com/INBOX/new/key-1.pilot").read_bytes(), policy=default
+    )
+    for part in mail.walk():
+        assert {"Bcc", "Location", "Set-Cookie"}.isdisjoint(part.keys())
 
 
 @pytest.mark.parametrize("text", inputs("csv"))

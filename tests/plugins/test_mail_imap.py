@@ -9,36 +9,11 @@ from aiosmtpd.controller import Controller
 
 from pilot import egress, plugins
 from pilot.errors import ErrorClass, OutcomeUnknownError, PluginError
-from pilot.plugins import Credentials
 from pilot.plugins.mail import imap, remote
-from pilot.plugins.mail.account import MailAccount
-from tests.mail_peer import PASSWORD, USER, authenticate
+from tests.mail_peer import authenticate
 
 pytestmark = pytest.mark.imap
 SEND = {"to": ["bob@x.test"], "subject": "Grüße", "text": "Hallo"}
-
-
-@pytest.fixture
-def connected(imap_peer, smtp_peer, act):
-    """Perform a mail action over a connection to both servers."""
-
-    def perform(name, params, *, password=PASSWORD, **changes):
-        ports = (imap_peer.port, changes.get("smtp_port", smtp_peer.port))
-        facts = {
-            "smtp_host": "127.0.0.1",
-            "smtp_port": smtp_peer.port,
-            "smtp_security": "none",
-            "imap_host": "127.0.0.1",
-            "imap_port": imap_peer.port,
-            "imap_security": "none",
-            "user": USER,
-            "sender": "Ann Büro <ann@peer.test>",
-        }
-        held = Credentials("work", MailAccount(**facts | changes), password)
-        allow = [f"{host}:{port}" for host in ("127.0.0.1", "localhost") for port in ports]
-        return act(f"mail.{name}", params, allow=allow, credentials=held)
-
-    return perform
 
 
 def message(subject, sender="Bob <bob@x.test>", date="Fri, 20 Nov 2026 10:00:00 +0000", more=""):

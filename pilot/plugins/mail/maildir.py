@@ -95,7 +95,8 @@ def find(box: Path, unique: str) -> Stored:
     for message in stored(box):
         if message.unique == unique:
             return message
-    raise PluginError(ErrorClass.NOT_FOUND, "A message is no longer in this mailbox.")
+    text = "A message is no longer in this mailbox: search again."
+    raise PluginError(ErrorClass.NOT_FOUND, text, sent=False)
 
 
 def labels(box: Path) -> dict[str, list[str]]:

@@ -3,27 +3,32 @@
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage, MIMEPart
 from email.parser import BytesHeaderParser, BytesParser
-from email.policy import default
+from email.policy import EmailPolicy, default
 from email.utils import formatdate, getaddresses, parsedate_to_datetime
 from functools import cached_property
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import nh3
+
+from pilot.errors import ErrorClass, PluginError
+from pilot.plugins import File, Files
 
 OWN_HEADER = "X-Pilot-Key"
 NOT_SENT_HEADER = "X-Pilot-Not-Sent"
 MAX_HTML_CHARACTERS = 300_000
-# Every server takes 7 bits; a body of 8 needs one that says so.
-_SEVEN_BIT = default.clone(cte_type="7bit")
+_THREAD = ("in-reply-to", "references")
 _BLOCKS = {"p", "div", "br", "tr", "li", "table", "ul", "ol", "h1", "h2", "h3", "h4"}
 # What the header parser of the standard library raises for damaged addresses.
 _DAMAGE = (LookupError, ValueError, AttributeError, TypeError, NameError)
 _CELLS = {"td", "th"}
+_NO_FILES = {"text", "multipart"}
 _UNSEEN = {"script", "style", "head", "title", "template"}
 
 
@@ -63,6 +68,20 @@ def text_of(html: str) -> str:
     return "\n".join(line for line in (" | ".join(row) for row in cells) if line.strip())
 
 
+class _Policy(EmailPolicy):
+    """Folds headers as the standard library does, but for ids of messages, which are no text."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        if name.lower() in _THREAD:  # the library would encode long ones, and no thread was found
+            lines = str(value).replace(" ", f"{self.linesep} ")
+            return f"{name}: {lines}{self.linesep}".encode("ascii")
+        return super().fold_binary(name, value)
+
+
+# Every server takes 7 bits; a body of 8 needs one that says so.
+_SEVEN_BIT = _Policy(cte_type="7bit")
+
+
 def compose(headers: dict[str, str], text: str, html: str) -> EmailMessage:
     """Return a message; HTML is cleaned and gets a text part if there is no text.
 
@@ -83,9 +102,30 @@ def compose(headers: dict[str, str], text: str, html: str) -> EmailMessage:
     return message
 
 
+def attach(message: EmailMessage, handle: File, data: bytes) -> None:
+    """Add a file to a message, under its name."""
+    kind, _, subtype = handle.media_type.partition("/")
+    if kind in {"message", "multipart"}:  # whose content may not be encoded (RFC 2046, 5)
+        kind, subtype = "application", "octet-stream"
+    message.add_attachment(data, maintype=kind, subtype=subtype, filename=handle.name)
+
+
 def for_smtp(message: EmailMessage) -> bytes:
     """Return a message as it travels: every line ends with CRLF."""
     return message.as_bytes(policy=message.policy.clone(linesep="\r\n"))
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A file in a message, as its sender describes it."""
+
+    name: str
+    media_type: str
+    data: bytes = field(repr=False)
+
+    def stored(self, files: Files) -> File:
+        """Store it and return its handle."""
+        return files.save(BytesIO(self.data), self.name, self.media_type)
 
 
 class Found:
@@ -138,14 +178,49 @@ class Found:
         content = _decoded(part)
         return text_of(content) if part.get_content_subtype() == "html" else content.strip()
 
-    def attachments(self) -> Iterator[tuple[str, str, int]]:
-        """Yield name, media type and size in bytes of each attachment."""
-        parts = self._parsed.iter_attachments() if self._parsed.is_multipart() else ()
-        for number, part in enumerate(parts):
-            payload = part.get_payload(decode=True)
-            size = len(payload) if isinstance(payload, bytes) else 0
-            name = _storable(part.get_filename() or f"attachment {number + 1}")
-            yield name, part.get_content_type(), size
+    @property
+    def may_have_files(self) -> bool:
+        """Whether its head leaves room for attachments."""
+        return self._head.get_content_maintype() != "text" or self._head.is_attachment()
+
+    def attachments(self) -> Iterator[Attached]:
+        """Yield its files, in their order."""
+        whole = self._parsed
+        if whole.is_multipart():
+            parts: Iterator[Any] = whole.iter_attachments()
+        else:  # scanners send mail that is one file
+            alone = whole.is_attachment() or whole.get_content_maintype() not in _NO_FILES
+            parts = iter([whole] if alone else [])
+        for number, part in enumerate(parts, 1):
+            name = _storable(_file_name(part) or f"attachment {number}")
+            yield Attached(name, part.get_content_type(), _content(part))
+
+    def attachment(self, number: str) -> Attached:
+        """Return the file with this number, from 1.
+
+        Raises:
+            PluginError: there is none (class not_found).
+        """
+        found = list(self.attachments())
+        chosen = [one for place, one in enumerate(found, 1) if str(place) == number]
+        if not chosen:
+            text = f"The message has no attachment {number[:20]!r}; it has {len(found)}."
+            raise PluginError(ErrorClass.NOT_FOUND, text, sent=False)
+        return chosen[0]
+
+
+def _file_name(part: MIMEPart) -> str | None:
+    try:
+        return part.get_filename()
+    except _DAMAGE:
+        return None
+
+
+def _content(part: MIMEPart) -> bytes:
+    if part.get_content_type() == "message/rfc822" and part.is_multipart():
+        return bytes(part.get_payload(0))  # type: ignore[arg-type]
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""
 
 
 def _storable(text: str) -> str:

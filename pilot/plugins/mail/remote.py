@@ -12,10 +12,19 @@ from pilot.plugins import Call, Credentials
 from pilot.plugins.mail import account, imap, smtp
 from pilot.plugins.mail.imap import Fetched, Session
 from pilot.plugins.mail.messages import Found
-from pilot.plugins.mail.searching import Message, SearchMail, marks_match, matches, shown
+from pilot.plugins.mail.searching import (
+    Message,
+    SearchMail,
+    attachments,
+    marks_match,
+    matches,
+    shown,
+)
 from pilot.plugins.mail.smtp import Receipt
 
 SEEN = "\\Seen"
+WHOLE, HEAD = "BODY.PEEK[]", "BODY.PEEK[HEADER]"
+GONE = "A message is no longer in this mailbox: search again."
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -34,7 +43,7 @@ def newest(call: Call, of: Credentials, params: SearchMail) -> tuple[list[Messag
     Raises:
         PluginError: class timeout, and what the server refuses.
     """
-    part = "BODY.PEEK[]" if _needs_body(params) else "BODY.PEEK[HEADER]"
+    part = WHOLE if _needs_body(params) else HEAD
     hits: list[Message] = []
     with _session(call, of) as session:
         mailbox = _mailbox(of, params.mailbox)
@@ -46,7 +55,8 @@ def newest(call: Call, of: Credentials, params: SearchMail) -> tuple[list[Messag
             batch = uids[start : start + imap.BATCH]
             for one in sorted(session.fetch(batch, part), key=lambda one: -one.uid):
                 name = f"{params.mailbox}/{validity}.{one.uid}"
-                hits += _matching(name, one, call, params)
+                if found := _matching(name, one, call, params):
+                    hits.append(_with_files(session, one, found, params))
             if len(hits) > params.limit:
                 break
     hits.sort(key=lambda hit: hit.date, reverse=True)
@@ -59,11 +69,22 @@ def _needs_body(params: SearchMail) -> bool:
     )
 
 
-def _matching(name: str, one: Fetched, call: Call, params: SearchMail) -> Iterator[Message]:
+def _matching(name: str, one: Fetched, call: Call, params: SearchMail) -> Message | None:
     labels, unread = imap.labels(one.flags), SEEN not in one.flags
     found = Found(one.data, one.received)
     if marks_match(labels, params, unread=unread) and matches(found, params, call.zone):
-        yield shown(name, found, labels, params, unread=unread)
+        return shown(name, found, labels, params, unread=unread)
+    return None
+
+
+def _with_files(session: Session, one: Fetched, found: Message, params: SearchMail) -> Message:
+    """Name the files of a message of which only the head was read so far."""
+    if _needs_body(params) or not Found(one.data, one.received).may_have_files:
+        return found
+    for whole in session.fetch([one.uid], WHOLE):
+        files = attachments(Found(whole.data, whole.received))
+        return found.model_copy(update={"attachments": files})
+    return found
 
 
 def _criteria(params: SearchMail) -> list[str]:
@@ -95,6 +116,21 @@ def _mailbox(of: Credentials, name: str) -> str:
     if name.casefold() == "sent":
         return str(of.fields.sent_mailbox)
     return "INBOX" if name.casefold() == "inbox" else name
+
+
+def message(call: Call, of: Credentials, name: str) -> Found:
+    """Return a message by its id.
+
+    Raises:
+        PluginError: it is no longer there (class not_found).
+    """
+    mailbox, _, uid = _uid(name)
+    with _session(call, of) as session:
+        _present(session, _mailbox(of, mailbox), [name], may_miss=False, change=False)
+        found = session.fetch([uid], WHOLE)
+    if not found:
+        raise PluginError(ErrorClass.NOT_FOUND, GONE, sent=False)
+    return Found(found[0].data, found[0].received)
 
 
 def mark_read(call: Call, of: Credentials, ids: Sequence[str]) -> list[bool]:
@@ -170,19 +206,23 @@ def _each(
 
 
 def _present(
-    session: Session, mailbox: str, names: Sequence[str], *, may_miss: bool
+    session: Session,
+    mailbox: str,
+    names: Sequence[str],
+    *,
+    may_miss: bool,
+    change: bool = True,
 ) -> dict[int, Fetched]:
     """Open a mailbox and return the messages of these ids, by UID.
 
     Raises:
         PluginError: one is gone, and it may not be (class not_found).
     """
-    validity = session.select(mailbox, change=True)
+    validity = session.select(mailbox, change=change)
     uids = [uid for _, of, uid in map(_uid, names) if of == validity]
     found = {one.uid: one for one in session.fetch(uids) if "\\Deleted" not in one.flags}
     if len(found) < len(names) and not may_miss:
-        text = "A message is no longer in this mailbox: search again."
-        raise PluginError(ErrorClass.NOT_FOUND, text, sent=False)
+        raise PluginError(ErrorClass.NOT_FOUND, GONE, sent=False)
     return found
 
 
@@ -223,8 +263,8 @@ def send(call: Call, of: Credentials, receivers: Sequence[str], data: bytes) -> 
         raise
 
 
-def was_sent(call: Call, of: Credentials, message_id: str) -> bool:
-    """Ask the server whether it has filed a mail that it was given.
+def sent_copy(call: Call, of: Credentials, message_id: str) -> Found | None:
+    """Return the head of a mail as the server has filed it; None: it was not given this mail.
 
     Raises:
         PluginError: it files nothing, or cannot be asked.
@@ -235,4 +275,6 @@ def was_sent(call: Call, of: Credentials, message_id: str) -> bool:
         raise PluginError(ErrorClass.CONFIG, text)
     with _session(call, of) as session:
         session.select(fields.sent_mailbox, change=False)
-        return bool(session.search("HEADER", "Message-ID", imap.quoted(message_id)))
+        uids = session.search("HEADER", "Message-ID", imap.quoted(message_id))
+        found = session.fetch(uids[-1:], HEAD)
+    return Found(found[0].data, found[0].received) if found else None

@@ -59,7 +59,7 @@ class Attachment(Model):
 class Message(Model):
     """One message."""
 
-    id: str = Field(description="Names the message to mark_read and the label actions.")
+    id: str = Field(description="Names the message to the other actions of mail.")
     sender: str = Field(alias="from", description="The sender as written, name and address.")
     to: list[str] = Field(description="Addresses it went to.")
     cc: list[str] = Field(description="Addresses that got a copy.")
@@ -186,9 +186,14 @@ def shown(
             "text": text if params.content == "full" else None,
             "unread": unread,
             "labels": sorted(labels),
-            "attachments": [
-                Attachment(id=str(number), name=name, media_type=kind, size=size)
-                for number, (name, kind, size) in enumerate(found.attachments(), 1)
-            ],
+            "attachments": attachments(found),
         }
     )
+
+
+def attachments(found: Found) -> list[Attachment]:
+    """Describe the files of a message, numbered from 1."""
+    return [
+        Attachment(id=str(number), name=one.name, media_type=one.media_type, size=len(one.data))
+        for number, one in enumerate(found.attachments(), 1)
+    ]
