@@ -1,6 +1,6 @@
 """The kit of every page: who may, who asks, the answer as page, fragment or JSON twin."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +23,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy.orm import Session
 from wtforms import Form
+from wtforms.form import BaseForm
 
 from pilot import db, strictjson
 from pilot.audit import Actor
@@ -75,6 +76,11 @@ SYSTEMS = (
 )
 
 SCOPES: dict[str, str] = {}  # endpoint of the API -> what a token needs for it
+# A field that a POST may send, by name (`input-*`: names that begin so), all of a form, or what a
+# function of the path's values returns.
+Takes = tuple[str | type[BaseForm] | Callable[..., Collection[str]], ...]
+TAKES: dict[str, Takes] = {}  # endpoint -> its fields, filled by `route`
+
 PERMISSIONS: dict[str, Level] = {}  # endpoint -> level, filled by `route` while pages are imported
 
 
@@ -190,7 +196,7 @@ def permit(endpoint: str, level: Level) -> None:
         raise ValueError(f"{endpoint} has two permissions")
 
 
-def route(
+def route(  # noqa: PLR0913 - one keyword for each thing that a route declares
     bp: Blueprint,
     rule: str,
     *,
@@ -198,12 +204,19 @@ def route(
     methods: tuple[str, ...] = ("GET",),
     twin: bool = False,
     sheet: bool = False,
+    takes: Takes | None = None,
 ) -> Callable[[View], View]:
     """Register a view with its permission; `twin` adds the same URL with `.json` at its end.
 
     A view with a twin must call `render(..., twin=...)`; with `sheet`, for `.csv`, one of lists,
-    it answers `csv_answer` where `wants_csv`.
+    it answers `csv_answer` where `wants_csv`. `takes` are the fields of a POST: a
+    request with others is refused before the view runs (pilot.web.form_fields).
+
+    Raises:
+        ValueError: a POST that does not say which fields it takes.
     """
+    if "POST" in methods and takes is None:
+        raise ValueError(f"{rule} takes a form: say which fields, `takes=()` for a button alone")
 
     def register(view: View) -> View:
         name = view.__name__
@@ -215,6 +228,7 @@ def route(
         for endpoint, url in endpoints:
             key = f"{bp.name}.{endpoint}"
             permit(key, allow)
+            TAKES[key] = takes or ()
             bp.add_url_rule(url, endpoint, view, methods=list(methods))
         return view
 

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
 from wtforms import IntegerField, PasswordField, SelectField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
@@ -25,19 +26,18 @@ from pilot.views import (
     toast,
     visitor,
 )
-from pilot.views.strict_form import StrictForm
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 
 
-class ZoneForm(StrictForm):
+class ZoneForm(FlaskForm):  # type: ignore[misc]
     """The zone that times are shown in."""
 
     # The operation knows the list: a zone that is not on it is answered with its issue.
     zone = SelectField("Time zone", [InputRequired()], validate_choice=False)
 
 
-class PasswordForm(StrictForm):
+class PasswordForm(FlaskForm):  # type: ignore[misc]
     """The present password, and the one that replaces it."""
 
     old = PasswordField(
@@ -51,7 +51,7 @@ class PasswordForm(StrictForm):
     )
 
 
-class TokenForm(StrictForm):
+class TokenForm(FlaskForm):  # type: ignore[misc]
     """A new token of a program."""
 
     label = StringField("What it is for", [InputRequired()])
@@ -104,7 +104,7 @@ def _page(
     )
 
 
-@route(bp, "/tokens", allow=SIGNED_IN, methods=("POST",))
+@route(bp, "/tokens", allow=SIGNED_IN, methods=("POST",), takes=(TokenForm,))
 def create_token() -> ResponseReturnValue:
     """Make a token and show its text, this once."""
     form = TokenForm()
@@ -118,7 +118,7 @@ def create_token() -> ResponseReturnValue:
     return _page(made=made.token)
 
 
-@route(bp, "/tokens/<uuid:token_id>/revoke", allow=SIGNED_IN, methods=("POST",))
+@route(bp, "/tokens/<uuid:token_id>/revoke", allow=SIGNED_IN, methods=("POST",), takes=())
 def revoke_token(token_id: UUID) -> ResponseReturnValue:
     """End a token now."""
     api_tokens.revoke(token_id, owner_id=signed_in(), by=actor())
@@ -126,7 +126,7 @@ def revoke_token(token_id: UUID) -> ResponseReturnValue:
     return redirect_to("/account#tokens")
 
 
-@route(bp, "/password", allow=SIGNED_IN, methods=("POST",))
+@route(bp, "/password", allow=SIGNED_IN, methods=("POST",), takes=(PasswordForm,))
 def change_password() -> ResponseReturnValue:
     """Replace the password; every browser is signed out, this one too."""
     form = PasswordForm()
@@ -142,7 +142,7 @@ def change_password() -> ResponseReturnValue:
     return answer
 
 
-@route(bp, "/zone", allow=SIGNED_IN, methods=("POST",))
+@route(bp, "/zone", allow=SIGNED_IN, methods=("POST",), takes=(ZoneForm,))
 def zone() -> ResponseReturnValue:
     """Show times in another zone from now on."""
     form = ZoneForm()
@@ -155,7 +155,7 @@ def zone() -> ResponseReturnValue:
     return redirect_to("/account")
 
 
-@route(bp, "/sessions/<uuid:session_id>/end", allow=SIGNED_IN, methods=("POST",))
+@route(bp, "/sessions/<uuid:session_id>/end", allow=SIGNED_IN, methods=("POST",), takes=())
 def end_one(session_id: UUID) -> ResponseReturnValue:
     """Sign one browser out."""
     users.end_sessions(signed_in(), by=actor(), session_id=session_id)
@@ -163,7 +163,7 @@ def end_one(session_id: UUID) -> ResponseReturnValue:
     return redirect_to("/account")
 
 
-@route(bp, "/sessions/end", allow=SIGNED_IN, methods=("POST",))
+@route(bp, "/sessions/end", allow=SIGNED_IN, methods=("POST",), takes=())
 def end_all() -> ResponseReturnValue:
     """Sign every browser out, this one too."""
     users.end_sessions(signed_in(), by=actor())

@@ -44,11 +44,12 @@ from pilot.views import (
     toast,
     visitor,
 )
-from pilot.views.inputs_form import InputsForm, given, is_complete
+from pilot.views.inputs_form import PREFIX, InputsForm, given, is_complete
 
 bp = Blueprint("agent", __name__)
 
 URL = "/agents/<uuid:agent_id>"
+START_FIELDS = ("inputs", f"{PREFIX}*", "prompt", "budget", "simple", "mode")
 MAX_WAIT_S, MAX_DIGITS = 60, 9
 REASONS = {
     "pilot_steps": "Its pilot steps run.",
@@ -205,7 +206,7 @@ def _stored_schema(agent_id: UUID) -> dict[str, Any] | None:
         return _schema(agents.newest(session, agents.load(session, agent_id)))
 
 
-@route(bp, f"{URL}/start", allow=OPERATE, methods=("POST",))
+@route(bp, f"{URL}/start", allow=OPERATE, methods=("POST",), takes=START_FIELDS)
 def start(agent_id: UUID) -> ResponseReturnValue:
     """Start an execution with the inputs of the form; `?wait=` answers with its result as JSON."""
     schema = _stored_schema(agent_id)
@@ -234,7 +235,7 @@ def _wait_s() -> int:
     return min(int(text), MAX_WAIT_S) if known else MAX_WAIT_S
 
 
-@route(bp, f"{URL}/inputs", allow=OPERATE, methods=("POST",))
+@route(bp, f"{URL}/inputs", allow=OPERATE, methods=("POST",), takes=START_FIELDS)
 def save_inputs(agent_id: UUID) -> ResponseReturnValue:
     """Save the inputs of the form for this person's runs."""
     schema = _stored_schema(agent_id)
@@ -249,7 +250,7 @@ def save_inputs(agent_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/agents/{agent_id}#start")
 
 
-@route(bp, f"{URL}/details", allow=OPERATE, methods=("POST",))
+@route(bp, f"{URL}/details", allow=OPERATE, methods=("POST",), takes=(DetailsForm,))
 def change_details(agent_id: UUID) -> ResponseReturnValue:
     """Store name, goal, prompt and tags."""
     form = DetailsForm()
@@ -268,7 +269,7 @@ def change_details(agent_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/agents/{agent_id}#details")
 
 
-@route(bp, f"{URL}/active", allow=OPERATE, methods=("POST",))
+@route(bp, f"{URL}/active", allow=OPERATE, methods=("POST",), takes=("active",))
 def set_active(agent_id: UUID) -> ResponseReturnValue:
     """Switch the agent on or off."""
     active = request.values.get("active") == "on"
@@ -279,7 +280,7 @@ def set_active(agent_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/agents/{agent_id}")
 
 
-@route(bp, f"{URL}/duplicate", allow=OPERATE, methods=("POST",))
+@route(bp, f"{URL}/duplicate", allow=OPERATE, methods=("POST",), takes=())
 def duplicate(agent_id: UUID) -> ResponseReturnValue:
     """Make a new agent like this one."""
     key = request.form.get("request_id")
@@ -293,7 +294,7 @@ def _may_share(agent: Agent) -> bool:
     return who.sees_all or (who.may(OPERATE) and agent.owner_id == who.id)
 
 
-@route(bp, f"{URL}/shares", allow=OPERATE, methods=("POST",))
+@route(bp, f"{URL}/shares", allow=OPERATE, methods=("POST",), takes=(ShareForm,))
 def share(agent_id: UUID) -> ResponseReturnValue:
     """Let somebody look at the agent, or run it too."""
     form = ShareForm()
@@ -307,7 +308,7 @@ def share(agent_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/agents/{agent_id}#access")
 
 
-@route(bp, f"{URL}/shares/<uuid:person_id>/remove", allow=OPERATE, methods=("POST",))
+@route(bp, f"{URL}/shares/<uuid:person_id>/remove", allow=OPERATE, methods=("POST",), takes=())
 def unshare(agent_id: UUID, person_id: UUID) -> ResponseReturnValue:
     """Take a grant back, at once."""
     sharing.unshare(agent_id, person_id, **_sharer())

@@ -121,7 +121,13 @@ def linked(token: str) -> ResponseReturnValue:
     return _page(approval_id, link=token)
 
 
-@route(bp, "/approvals/<uuid:approval_id>", allow=VIEW, methods=("POST",))
+@route(
+    bp,
+    "/approvals/<uuid:approval_id>",
+    allow=VIEW,
+    methods=("POST",),
+    takes=(DecideForm, "decision"),
+)
 def decide(approval_id: UUID) -> ResponseReturnValue:
     """Record the visitor's decision about exactly what was shown.
 

@@ -113,7 +113,7 @@ def new() -> ResponseReturnValue:
     return _form_page(ConnectionForm(formdata=None))
 
 
-@route(bp, "/connections", allow=OPERATE, methods=("POST",))
+@route(bp, "/connections", allow=OPERATE, methods=("POST",), takes=(ConnectionForm,))
 def create() -> ResponseReturnValue:
     """Store a connection; nothing is dialled before its test."""
     form = ConnectionForm()
@@ -132,7 +132,13 @@ def show(connection_id: UUID) -> ResponseReturnValue:
     return _page(connection_id)
 
 
-@route(bp, "/connections/<uuid:connection_id>", allow=OPERATE, methods=("POST",))
+@route(
+    bp,
+    "/connections/<uuid:connection_id>",
+    allow=OPERATE,
+    methods=("POST",),
+    takes=(ConnectionForm,),
+)
 def change(connection_id: UUID) -> ResponseReturnValue:
     """Change it; it counts as untested then."""
     form = ConnectionForm()
@@ -148,7 +154,7 @@ def change(connection_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/connections/{connection_id}")
 
 
-@route(bp, "/connections/<uuid:connection_id>/test", allow=OPERATE, methods=("POST",))
+@route(bp, "/connections/<uuid:connection_id>/test", allow=OPERATE, methods=("POST",), takes=())
 def test(connection_id: UUID) -> ResponseReturnValue:
     """Sign in once, send nothing, and say how it went."""
     tested = connections.test(
@@ -165,7 +171,13 @@ def test(connection_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/connections/{connection_id}")
 
 
-@route(bp, "/connections/<uuid:connection_id>/enabled", allow=OPERATE, methods=("POST",))
+@route(
+    bp,
+    "/connections/<uuid:connection_id>/enabled",
+    allow=OPERATE,
+    methods=("POST",),
+    takes=("enabled",),
+)
 def enable(connection_id: UUID) -> ResponseReturnValue:
     """Switch it on or off."""
     enabled = request.form.get("enabled") == "on"
@@ -174,7 +186,13 @@ def enable(connection_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/connections/{connection_id}")
 
 
-@route(bp, "/connections/<uuid:connection_id>/delete", allow=OPERATE, methods=("POST",))
+@route(
+    bp,
+    "/connections/<uuid:connection_id>/delete",
+    allow=OPERATE,
+    methods=("POST",),
+    takes=("typed",),
+)
 def delete(connection_id: UUID) -> ResponseReturnValue:
     """Forget it and its secret; its name is asked for."""
     label = request.form.get("typed", "")

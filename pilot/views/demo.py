@@ -9,7 +9,7 @@ from pilot.views import ADMIN, actor, redirect_to, route, signed_in, toast
 bp = Blueprint("demo", __name__)
 
 
-@route(bp, "/demo", allow=ADMIN, methods=("POST",))
+@route(bp, "/demo", allow=ADMIN, methods=("POST",), takes=())
 def load() -> ResponseReturnValue:
     """Make what is missing of the demo and say what was made."""
     loaded = loading.load(data=current_app.config["DATA"], by=actor(), user_id=signed_in())

@@ -230,7 +230,7 @@ def _who() -> dict[str, Any]:
     }
 
 
-@route(bp, f"{URL}/pause", allow=OPERATE, methods=("POST",))
+@route(bp, f"{URL}/pause", allow=OPERATE, methods=("POST",), takes=())
 def pause(execution_id: UUID) -> ResponseReturnValue:
     """Pause at the next step."""
     executions.pause(execution_id, **_who())
@@ -244,7 +244,7 @@ def ask_cancel(execution_id: UUID) -> ResponseReturnValue:
     return render("execution/cancel.html", **context(execution_id))
 
 
-@route(bp, f"{URL}/cancel", allow=OPERATE, methods=("POST",))
+@route(bp, f"{URL}/cancel", allow=OPERATE, methods=("POST",), takes=())
 def cancel(execution_id: UUID) -> ResponseReturnValue:
     """Cancel; what has happened outside stays."""
     executions.cancel(execution_id, **_who())
@@ -273,19 +273,19 @@ def _receipt(
     return render("execution/receipt.html", status=status, row=row, receipt=made, clash=clash)
 
 
-@route(bp, f"{URL}/resume", allow=OPERATE, methods=("POST",))
+@route(bp, f"{URL}/resume", allow=OPERATE, methods=("POST",), takes=("seq",))
 def resume(execution_id: UUID) -> ResponseReturnValue:
     """Resume, if the receipt still holds."""
     return _go_on(execution_id, "resume", executions.resume, "Resumed.")
 
 
-@route(bp, f"{URL}/retry", allow=OPERATE, methods=("POST",))
+@route(bp, f"{URL}/retry", allow=OPERATE, methods=("POST",), takes=("seq",))
 def retry(execution_id: UUID) -> ResponseReturnValue:
     """Run the failed steps again, if the receipt still holds."""
     return _go_on(execution_id, "retry", executions.retry_failed, "The failed steps run again.")
 
 
-@route(bp, f"{URL}/budget", allow=OPERATE, methods=("POST",))
+@route(bp, f"{URL}/budget", allow=OPERATE, methods=("POST",), takes=("usd", "tokens"))
 def raise_budget(execution_id: UUID) -> ResponseReturnValue:
     """Give it a higher limit; one that waits for it goes on."""
     texts = {name: request.form.get(name, "").strip() for name in ("usd", "tokens")}
@@ -314,7 +314,7 @@ def _go_on(
     return redirect_to(f"/executions/{execution_id}")
 
 
-@route(bp, f"{URL}/answer", allow=OPERATE, methods=("POST",))
+@route(bp, f"{URL}/answer", allow=OPERATE, methods=("POST",), takes=("path", "said", "result"))
 def answer(execution_id: UUID) -> ResponseReturnValue:
     """Say what became of a step whose outcome nobody knows."""
     said, text = request.form.get("said", ""), request.form.get("result", "").strip()

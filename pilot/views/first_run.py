@@ -42,7 +42,7 @@ def index() -> ResponseReturnValue:
     return render("first_run/index.html", form=FirstRunForm(formdata=None, token=token))
 
 
-@route(bp, "", allow=PUBLIC, methods=("POST",))
+@route(bp, "", allow=PUBLIC, methods=("POST",), takes=(FirstRunForm,))
 def create() -> ResponseReturnValue:
     """Create the administrator, sign them in and lead them to the overview."""
     form = FirstRunForm()

@@ -57,7 +57,7 @@ def index() -> ResponseReturnValue:
     return _page(RuleForm(formdata=None))
 
 
-@route(bp, URL, allow=ADMIN, methods=("POST",))
+@route(bp, URL, allow=ADMIN, methods=("POST",), takes=(RuleForm,))
 def add() -> ResponseReturnValue:
     """Set a rule."""
     form = RuleForm()
@@ -71,7 +71,7 @@ def add() -> ResponseReturnValue:
     return redirect_to(URL)
 
 
-@route(bp, f"{URL}/<uuid:rule_id>/remove", allow=ADMIN, methods=("POST",))
+@route(bp, f"{URL}/<uuid:rule_id>/remove", allow=ADMIN, methods=("POST",), takes=())
 def remove(rule_id: UUID) -> ResponseReturnValue:
     """Remove a rule."""
     flags.remove(rule_id, by=actor())

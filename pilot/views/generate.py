@@ -58,7 +58,7 @@ def new() -> ResponseReturnValue:
     return _goal_page(GoalForm(formdata=None, goal=request.args.get("goal", "")))
 
 
-@route(bp, "/agents/new", allow=OPERATE, methods=("POST",))
+@route(bp, "/agents/new", allow=OPERATE, methods=("POST",), takes=(GoalForm,))
 def begin() -> ResponseReturnValue:
     """Keep the goal, draft it and lead to the draft."""
     form = GoalForm()
@@ -94,7 +94,13 @@ def draft(generation_id: UUID) -> ResponseReturnValue:
     return _draft_page(generation_id)
 
 
-@route(bp, "/generations/<uuid:generation_id>/goal", allow=OPERATE, methods=("POST",))
+@route(
+    bp,
+    "/generations/<uuid:generation_id>/goal",
+    allow=OPERATE,
+    methods=("POST",),
+    takes=(GoalForm,),
+)
 def restate(generation_id: UUID) -> ResponseReturnValue:
     """Say the goal in other words."""
     form = GoalForm()
@@ -112,7 +118,13 @@ def restate(generation_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/generations/{generation_id}")
 
 
-@route(bp, "/generations/<uuid:generation_id>/answers", allow=OPERATE, methods=("POST",))
+@route(
+    bp,
+    "/generations/<uuid:generation_id>/answers",
+    allow=OPERATE,
+    methods=("POST",),
+    takes=("answer-*",),
+)
 def answer(generation_id: UUID) -> ResponseReturnValue:
     """Answer the draft's questions."""
     with reading() as session:
@@ -131,7 +143,9 @@ def _given(question: dict[str, Any]) -> str | list[str]:
     return request.form.get(name, "").strip()
 
 
-@route(bp, "/generations/<uuid:generation_id>/text", allow=OPERATE, methods=("POST",))
+@route(
+    bp, "/generations/<uuid:generation_id>/text", allow=OPERATE, methods=("POST",), takes=("text",)
+)
 def edit(generation_id: UUID) -> ResponseReturnValue:
     """Keep and check the text of the workflow."""
     text = request.form.get("text", "")
@@ -146,7 +160,13 @@ def edit(generation_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/generations/{generation_id}#text")
 
 
-@route(bp, "/generations/<uuid:generation_id>/fix", allow=OPERATE, methods=("POST",))
+@route(
+    bp,
+    "/generations/<uuid:generation_id>/fix",
+    allow=OPERATE,
+    methods=("POST",),
+    takes=("code", "path"),
+)
 def fix(generation_id: UUID) -> ResponseReturnValue:
     """Apply the fix of one issue."""
     code, path = request.form.get("code", ""), request.form.get("path", "")
@@ -158,7 +178,13 @@ def fix(generation_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/generations/{generation_id}")
 
 
-@route(bp, "/generations/<uuid:generation_id>/save", allow=OPERATE, methods=("POST",))
+@route(
+    bp,
+    "/generations/<uuid:generation_id>/save",
+    allow=OPERATE,
+    methods=("POST",),
+    takes=(SaveForm,),
+)
 def save(generation_id: UUID) -> ResponseReturnValue:
     """Save the draft as an agent with version 1."""
     form = SaveForm()
@@ -178,7 +204,13 @@ def save(generation_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/agents/{saved.agent_id}")
 
 
-@route(bp, "/generations/<uuid:generation_id>/thumb", allow=OPERATE, methods=("POST",))
+@route(
+    bp,
+    "/generations/<uuid:generation_id>/thumb",
+    allow=OPERATE,
+    methods=("POST",),
+    takes=("next", "thumb", "reason"),
+)
 def thumb(generation_id: UUID) -> ResponseReturnValue:
     """Keep what its owner thinks of the workflow, and lead back to where it was said."""
     sent = request.form

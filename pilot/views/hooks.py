@@ -30,7 +30,7 @@ URL = "/agents/<uuid:agent_id>/hooks"
 ONE = f"{URL}/<uuid:hook_id>"
 
 
-@route(bp, "/hooks/<token>", allow=PUBLIC, methods=("POST",))
+@route(bp, "/hooks/<token>", allow=PUBLIC, methods=("POST",), takes=())
 def receive(token: str) -> ResponseReturnValue:
     """Start an agent by a signed message (Standard Webhooks): 202 with the execution."""
     if (request.content_length or 0) > hooks.MAX_BYTES:
@@ -58,19 +58,19 @@ def index(agent_id: UUID) -> ResponseReturnValue:
     return _page(agent_id)
 
 
-@route(bp, URL, allow=OPERATE, methods=("POST",))
+@route(bp, URL, allow=OPERATE, methods=("POST",), takes=())
 def create(agent_id: UUID) -> ResponseReturnValue:
     """Make a webhook and show its secret, this once."""
     return _page(agent_id, hooks.create(agent_id, by=actor(), user_id=signed_in()))
 
 
-@route(bp, f"{ONE}/rotate", allow=OPERATE, methods=("POST",))
+@route(bp, f"{ONE}/rotate", allow=OPERATE, methods=("POST",), takes=())
 def rotate(agent_id: UUID, hook_id: UUID) -> ResponseReturnValue:
     """Make a new secret and show it, this once."""
     return _page(agent_id, hooks.rotate(agent_id, hook_id, by=actor(), user_id=signed_in()))
 
 
-@route(bp, f"{ONE}/active", allow=OPERATE, methods=("POST",))
+@route(bp, f"{ONE}/active", allow=OPERATE, methods=("POST",), takes=("active",))
 def set_active(agent_id: UUID, hook_id: UUID) -> ResponseReturnValue:
     """Switch a webhook on or off."""
     active = request.form.get("active") == "on"
@@ -85,7 +85,7 @@ def confirm_deletion(agent_id: UUID, hook_id: UUID) -> ResponseReturnValue:
     return _page(agent_id, deleting=hook_id)
 
 
-@route(bp, f"{ONE}/delete", allow=OPERATE, methods=("POST",))
+@route(bp, f"{ONE}/delete", allow=OPERATE, methods=("POST",), takes=())
 def delete(agent_id: UUID, hook_id: UUID) -> ResponseReturnValue:
     """Forget a webhook."""
     hooks.delete(agent_id, hook_id, by=actor(), user_id=signed_in())

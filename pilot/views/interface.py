@@ -12,7 +12,7 @@ bp = Blueprint("interface", __name__, url_prefix="/interface")
 YEAR_S = 365 * 24 * 3600
 
 
-@route(bp, "/theme", allow=PUBLIC, methods=("POST",))
+@route(bp, "/theme", allow=PUBLIC, methods=("POST",), takes=("theme",))
 def theme() -> ResponseReturnValue:
     """Keep the chosen theme and go back to the page the form stood on."""
     before = urlsplit(request.referrer or "")

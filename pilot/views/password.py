@@ -2,18 +2,18 @@
 
 from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField
 from wtforms.validators import InputRequired
 
 from pilot.engine import new_passwords
 from pilot.errors import InvalidError, RateLimitedError
 from pilot.views import PUBLIC, end_session, origin, redirect_to, render, route, show_issues, toast
-from pilot.views.strict_form import StrictForm
 
 bp = Blueprint("password", __name__, url_prefix="/password")
 
 
-class PasswordForm(StrictForm):
+class PasswordForm(FlaskForm):  # type: ignore[misc]
     """A new password; `token` says whose."""
 
     token = HiddenField()
@@ -32,7 +32,7 @@ def index() -> ResponseReturnValue:
     return _page(PasswordForm(formdata=None, token=token))
 
 
-@route(bp, "", allow=PUBLIC, methods=("POST",))
+@route(bp, "", allow=PUBLIC, methods=("POST",), takes=(PasswordForm,))
 def change() -> ResponseReturnValue:
     """Set the password; whoever was signed in with the old one is no longer."""
     form = PasswordForm()
@@ -51,7 +51,7 @@ def _page(form: PasswordForm, *, status: int = 200) -> ResponseReturnValue:
     return render("password/index.html", status=status, form=form, known=known)
 
 
-class ForgottenForm(StrictForm):
+class ForgottenForm(FlaskForm):  # type: ignore[misc]
     """Who forgot their password."""
 
     email = EmailField(
@@ -67,7 +67,7 @@ def forgotten() -> ResponseReturnValue:
     return render("password/forgotten.html", form=ForgottenForm(formdata=None), asked=False)
 
 
-@route(bp, "/forgotten", allow=PUBLIC, methods=("POST",))
+@route(bp, "/forgotten", allow=PUBLIC, methods=("POST",), takes=(ForgottenForm,))
 def ask() -> ResponseReturnValue:
     """Send a link, if somebody signs in with the address; the answer is the same if nobody does."""
     form = ForgottenForm()

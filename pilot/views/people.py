@@ -6,6 +6,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
@@ -27,7 +28,6 @@ from pilot.views import (
     toast,
 )
 from pilot.views.lists import csv_answer, list_args, next_url, wants_csv
-from pilot.views.strict_form import StrictForm
 
 bp = Blueprint("people", __name__)
 
@@ -53,7 +53,7 @@ COLUMNS = (
 )
 
 
-class RolesForm(StrictForm):
+class RolesForm(FlaskForm):  # type: ignore[misc]
     """What a person may do."""
 
     roles = SelectMultipleField(
@@ -144,7 +144,7 @@ def _new_page(form: PersonForm, *, status: int = 200) -> ResponseReturnValue:
     return render("people/new.html", status=status, form=form, may=MAY)
 
 
-@route(bp, "/users", allow=ADMIN, methods=("POST",))
+@route(bp, "/users", allow=ADMIN, methods=("POST",), takes=(PersonForm,))
 def add() -> ResponseReturnValue:
     """Create a person with the given password, or invite them: the link is shown this once."""
     form = PersonForm()
@@ -206,7 +206,7 @@ def _page(
     )
 
 
-@route(bp, f"{URL}/roles", allow=ADMIN, methods=("POST",))
+@route(bp, f"{URL}/roles", allow=ADMIN, methods=("POST",), takes=(RolesForm,))
 def set_roles(user_id: UUID) -> ResponseReturnValue:
     """Give a person other roles; they sign in anew."""
     form = RolesForm()
@@ -221,7 +221,7 @@ def set_roles(user_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/users/{user_id}")
 
 
-@route(bp, f"{URL}/active", allow=ADMIN, methods=("POST",))
+@route(bp, f"{URL}/active", allow=ADMIN, methods=("POST",), takes=("active",))
 def set_active(user_id: UUID) -> ResponseReturnValue:
     """Let a person sign in or not."""
     active = request.values.get("active") == "on"
@@ -235,7 +235,7 @@ def set_active(user_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/users/{user_id}")
 
 
-@route(bp, f"{URL}/sessions/end", allow=ADMIN, methods=("POST",))
+@route(bp, f"{URL}/sessions/end", allow=ADMIN, methods=("POST",), takes=())
 def end_sessions(user_id: UUID) -> ResponseReturnValue:
     """Sign a person out everywhere."""
     users.end_sessions(user_id, by=actor())
@@ -243,7 +243,7 @@ def end_sessions(user_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/users/{user_id}")
 
 
-@route(bp, f"{URL}/data", allow=ADMIN, methods=("POST",))
+@route(bp, f"{URL}/data", allow=ADMIN, methods=("POST",), takes=())
 def take_data(user_id: UUID) -> ResponseReturnValue:
     """All that belongs to a person, as a zip; audited, so not a GET."""
     held = personal_data.export(
@@ -254,7 +254,7 @@ def take_data(user_id: UUID) -> ResponseReturnValue:
     return answer
 
 
-@route(bp, f"{URL}/codes/off", allow=ADMIN, methods=("POST",))
+@route(bp, f"{URL}/codes/off", allow=ADMIN, methods=("POST",), takes=())
 def switch_codes_off(user_id: UUID) -> ResponseReturnValue:
     """Help somebody whose phone is gone: their password alone signs in until they set it up."""
     second_factor.switch_off(user_id, by=actor(), code=None, sees_all=True)
@@ -262,7 +262,7 @@ def switch_codes_off(user_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/users/{user_id}")
 
 
-@route(bp, f"{URL}/link", allow=ADMIN, methods=("POST",))
+@route(bp, f"{URL}/link", allow=ADMIN, methods=("POST",), takes=())
 def give_link(user_id: UUID) -> ResponseReturnValue:
     """Make a link with which a person sets a password, shown this once."""
     try:

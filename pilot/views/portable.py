@@ -53,7 +53,7 @@ def index() -> ResponseReturnValue:
     return _page(ImportForm(formdata=None))
 
 
-@route(bp, "/agents/import", allow=OPERATE, methods=("POST",))
+@route(bp, "/agents/import", allow=OPERATE, methods=("POST",), takes=(ImportForm, "do"))
 def act() -> ResponseReturnValue:
     """Show what would change, or take the agent in: as a new one it is switched off."""
     form = ImportForm()

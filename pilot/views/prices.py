@@ -156,7 +156,9 @@ def model(model_id: str) -> ResponseReturnValue:
     return _model_page(model_id, PriceForm(formdata=None))
 
 
-@route(bp, "/prices/<model_id>", allow=ADMIN, methods=("POST",))
+@route(
+    bp, "/prices/<model_id>", allow=ADMIN, methods=("POST",), takes=(PriceForm, "step", "previewed")
+)
 def add(model_id: str) -> ResponseReturnValue:
     """Show what a price would change, or add it, if that is what was shown before."""
     form = PriceForm()
@@ -212,7 +214,7 @@ def _day(field: Field) -> date | None:
         raise InvalidError([Issue("date", f"/{field.name}", message, "YYYY-MM-DD")]) from None
 
 
-@route(bp, "/prices/<model_id>/enabled", allow=ADMIN, methods=("POST",))
+@route(bp, "/prices/<model_id>/enabled", allow=ADMIN, methods=("POST",), takes=("enabled",))
 def enable(model_id: str) -> ResponseReturnValue:
     """Switch a model on or off."""
     enabled = request.form.get("enabled") == "on"
@@ -221,7 +223,7 @@ def enable(model_id: str) -> ResponseReturnValue:
     return redirect_to(f"/prices/{model_id}")
 
 
-@route(bp, "/prices/<model_id>/test", allow=ADMIN, methods=("POST",))
+@route(bp, "/prices/<model_id>/test", allow=ADMIN, methods=("POST",), takes=())
 def ask(model_id: str) -> ResponseReturnValue:
     """Ask a model once, at its price."""
     try:

@@ -2,18 +2,18 @@
 
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
 from wtforms import BooleanField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
 from pilot.engine import model_catalogue, provider_keys
 from pilot.errors import InvalidError, NotFoundError
 from pilot.views import ADMIN, actor, reading, redirect_to, render, route, show_issues, toast
-from pilot.views.strict_form import StrictForm
 
 bp = Blueprint("providers", __name__, url_prefix="/prices/providers")
 
 
-class KeyForm(StrictForm):
+class KeyForm(FlaskForm):  # type: ignore[misc]
     """A key; what was typed is never sent back."""
 
     key = PasswordField(
@@ -24,7 +24,7 @@ class KeyForm(StrictForm):
     )
 
 
-class ProviderForm(StrictForm):
+class ProviderForm(FlaskForm):  # type: ignore[misc]
     """Where a provider is and whether it is asked."""
 
     base_url = StringField(
@@ -46,7 +46,7 @@ def index(name: str) -> ResponseReturnValue:
     return _page(name)
 
 
-@route(bp, "/<name>", allow=ADMIN, methods=("POST",))
+@route(bp, "/<name>", allow=ADMIN, methods=("POST",), takes=(ProviderForm,))
 def change(name: str) -> ResponseReturnValue:
     """Change where it is and whether it is asked."""
     form = ProviderForm()
@@ -68,7 +68,7 @@ def change(name: str) -> ResponseReturnValue:
     return redirect_to(f"/prices/providers/{name}")
 
 
-@route(bp, "/<name>/key", allow=ADMIN, methods=("POST",))
+@route(bp, "/<name>/key", allow=ADMIN, methods=("POST",), takes=(KeyForm,))
 def set_key(name: str) -> ResponseReturnValue:
     """Store a key in place of the one before."""
     form = KeyForm()
@@ -87,7 +87,7 @@ def confirm_removal(name: str) -> ResponseReturnValue:
     return _page(name, removing=True)
 
 
-@route(bp, "/<name>/key/remove", allow=ADMIN, methods=("POST",))
+@route(bp, "/<name>/key/remove", allow=ADMIN, methods=("POST",), takes=())
 def remove_key(name: str) -> ResponseReturnValue:
     """Forget the key."""
     provider_keys.remove_key(name, by=actor())

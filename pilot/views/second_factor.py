@@ -2,6 +2,7 @@
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired
 
@@ -19,12 +20,11 @@ from pilot.views import (
     toast,
     visitor,
 )
-from pilot.views.strict_form import StrictForm
 
 bp = Blueprint("second_factor", __name__, url_prefix="/account/codes")
 
 
-class ConfirmForm(StrictForm):
+class ConfirmForm(FlaskForm):  # type: ignore[misc]
     """The first code of the app."""
 
     code = StringField(
@@ -34,7 +34,7 @@ class ConfirmForm(StrictForm):
     )
 
 
-class OffForm(StrictForm):
+class OffForm(FlaskForm):  # type: ignore[misc]
     """Both factors, to switch the second off."""
 
     password = PasswordField(
@@ -63,7 +63,7 @@ def _page(form: OffForm | None = None, *, status: int = 200) -> ResponseReturnVa
     )
 
 
-@route(bp, "/begin", allow=SIGNED_IN, methods=("POST",))
+@route(bp, "/begin", allow=SIGNED_IN, methods=("POST",), takes=())
 def begin() -> ResponseReturnValue:
     """Show the secret for the app."""
     return _set_up(ConfirmForm(formdata=None))
@@ -74,7 +74,7 @@ def _set_up(form: ConfirmForm, *, status: int = 200) -> ResponseReturnValue:
     return render("account/codes_set_up.html", status=status, form=form, made=made)
 
 
-@route(bp, "/confirm", allow=SIGNED_IN, methods=("POST",))
+@route(bp, "/confirm", allow=SIGNED_IN, methods=("POST",), takes=(ConfirmForm,))
 def confirm() -> ResponseReturnValue:
     """Switch codes on and show the recovery codes, this once."""
     form = ConfirmForm()
@@ -86,7 +86,7 @@ def confirm() -> ResponseReturnValue:
     return render("account/codes.html", left=len(codes), form=OffForm(formdata=None), codes=codes)
 
 
-@route(bp, "/off", allow=SIGNED_IN, methods=("POST",))
+@route(bp, "/off", allow=SIGNED_IN, methods=("POST",), takes=(OffForm,))
 def switch_off() -> ResponseReturnValue:
     """Ask for no codes any more: password and code are both needed."""
     form = OffForm()

@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired
 
@@ -20,13 +21,12 @@ from pilot.views import (
     signed_in,
     toast,
 )
-from pilot.views.strict_form import StrictForm
 
 bp = Blueprint("secrets", __name__)
 NAV = ("Set up", "Secrets", 30, OPERATE)
 
 
-class SecretForm(StrictForm):
+class SecretForm(FlaskForm):  # type: ignore[misc]
     """A secret; what was typed as its value is never sent back."""
 
     name = StringField(
@@ -55,7 +55,7 @@ def index() -> ResponseReturnValue:
     return _page()
 
 
-@route(bp, "/secrets", allow=OPERATE, methods=("POST",))
+@route(bp, "/secrets", allow=OPERATE, methods=("POST",), takes=(SecretForm,))
 def put() -> ResponseReturnValue:
     """Store a secret in place of the one of that name."""
     form = SecretForm()
@@ -75,7 +75,7 @@ def confirm_deletion(name: str) -> ResponseReturnValue:
     return _page(deleting=name)
 
 
-@route(bp, "/secrets/<name>/delete", allow=OPERATE, methods=("POST",))
+@route(bp, "/secrets/<name>/delete", allow=OPERATE, methods=("POST",), takes=())
 def delete(name: str) -> ResponseReturnValue:
     """Forget a secret."""
     secret_handles.delete(name, by=actor(), user_id=signed_in())

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
@@ -20,12 +21,11 @@ from pilot.views import (
     start_session,
     visitor,
 )
-from pilot.views.strict_form import StrictForm
 
 bp = Blueprint("sign_in", __name__)
 
 
-class SignInForm(StrictForm):
+class SignInForm(FlaskForm):  # type: ignore[misc]
     """E-mail address and password; `next` is the way back."""
 
     next = HiddenField()
@@ -41,7 +41,7 @@ class SignInForm(StrictForm):
     )
 
 
-class CodeForm(StrictForm):
+class CodeForm(FlaskForm):  # type: ignore[misc]
     """The second step; `proof` says that the password was right."""
 
     next = HiddenField()
@@ -63,7 +63,7 @@ def index() -> ResponseReturnValue:
     return render("sign_in/index.html", form=SignInForm(formdata=None, next=way_back))
 
 
-@route(bp, "/sign-in", allow=PUBLIC, methods=("POST",))
+@route(bp, "/sign-in", allow=PUBLIC, methods=("POST",), takes=(SignInForm,))
 def sign_in() -> ResponseReturnValue:
     """Sign in and lead back; every failure reads and takes the same."""
     form = SignInForm()
@@ -87,7 +87,7 @@ def sign_in() -> ResponseReturnValue:
     return response
 
 
-@route(bp, "/sign-in/code", allow=PUBLIC, methods=("POST",))
+@route(bp, "/sign-in/code", allow=PUBLIC, methods=("POST",), takes=(CodeForm,))
 def second_step() -> ResponseReturnValue:
     """Finish the sign-in with a code and lead back."""
     form = CodeForm()
@@ -108,7 +108,7 @@ def second_step() -> ResponseReturnValue:
     return response
 
 
-@route(bp, "/sign-out", allow=PUBLIC, methods=("POST",))
+@route(bp, "/sign-out", allow=PUBLIC, methods=("POST",), takes=())
 def sign_out() -> ResponseReturnValue:
     """End the session, if there is one, and lead to sign-in."""
     if visitor().is_authenticated:

@@ -263,7 +263,13 @@ def index() -> ResponseReturnValue:
     )
 
 
-@route(bp, "/toast", allow=ADMIN, methods=("POST",))
+@route(
+    bp,
+    "/toast",
+    allow=ADMIN,
+    methods=("POST",),
+    takes=(ExampleForm, "refused-*", "from", "code", "path"),
+)
 def show_toast() -> ResponseReturnValue:
     """Show a toast with an undo."""
     toast(f"Agent {HOSTILE} switched off.", undo_url="/styleguide/toast")

@@ -28,7 +28,6 @@ bp = Blueprint("system_config", __name__)
 NAV = ("Set up", "System config", 10, ADMIN)
 
 GROUPS = {group.lower().replace(" ", "-"): group for group in settings.GROUPS}
-NOT_SETTINGS = {"csrf_token", "request_id", "version", workflow_pilot.CONFIRMED}
 
 
 def _definitions(group: str) -> list[Definition]:
@@ -36,6 +35,11 @@ def _definitions(group: str) -> list[Definition]:
     if group not in GROUPS:
         raise NotFoundError("There is no such group of settings.")
     return [one for one in SETTINGS.values() if one.group == GROUPS[group]]
+
+
+def _names(group: str = workflow_pilot.GROUP) -> set[str]:
+    """Return the fields of a group's form."""
+    return {one.key for one in _definitions(group)} | {"version", workflow_pilot.CONFIRMED}
 
 
 def _form(group: str, values: dict[str, Any] | None, version: int | None) -> FlaskForm:
@@ -82,7 +86,7 @@ def group(group: str) -> ResponseReturnValue:
     return _page({}, only=group)
 
 
-@route(bp, "/system-config/<group>", allow=ADMIN, methods=("POST",))
+@route(bp, "/system-config/<group>", allow=ADMIN, methods=("POST",), takes=(_names,))
 def save(group: str) -> ResponseReturnValue:
     """Store a group's values as one change, then tell what the database holds."""
     form = _form(group, None, None)
@@ -93,8 +97,6 @@ def save(group: str) -> ResponseReturnValue:
                 workflow_pilot.refuse_unconfirmed(session, _sent(group))
         saved = settings.change_all(_sent(group), by=actor(), expected_version=_version(form))
     except InvalidError as error:
-        if any(issue.code == "setting_unknown" for issue in error.issues):
-            raise
         show_issues(form, error.issues)
         return _page({group: form}, only=group, status=422, sent=sent)
     except ConflictError as error:
@@ -105,13 +107,12 @@ def save(group: str) -> ResponseReturnValue:
 
 
 def _sent(group: str) -> dict[str, Any]:
-    """Return what the form says; unknown names stay in it, so that they are refused."""
+    """Return what the form says."""
     values: dict[str, Any] = {}
     for one in _definitions(group):
         text = " ".join(request.form.getlist(one.key)).strip()
         values[one.key] = bool(text) if one.type is bool else one.parsed(text)
-    unknown = request.form.keys() - values.keys() - NOT_SETTINGS
-    return values | {key: request.form[key] for key in sorted(unknown)}
+    return values
 
 
 def _version(form: FlaskForm) -> int:
@@ -131,13 +132,19 @@ def _tell(saved: settings.Saved) -> None:
     toast(f"Stored. {'; '.join(texts)}.", undo_url=f"/system-config/changes/{saved.version}/undo")
 
 
-@route(bp, "/system-config/workflow-pilot/refresh", allow=ADMIN, methods=("POST",))
+@route(bp, "/system-config/workflow-pilot/refresh", allow=ADMIN, methods=("POST",), takes=(_names,))
 def refresh() -> ResponseReturnValue:
     """Show what the choice of the form means, for browsers without script; nothing is stored."""
     return redirect_to(workflow_pilot.chosen_url())
 
 
-@route(bp, "/system-config/workflow-pilot/fix", allow=ADMIN, methods=("POST",))
+@route(
+    bp,
+    "/system-config/workflow-pilot/fix",
+    allow=ADMIN,
+    methods=("POST",),
+    takes=("code", "setting"),
+)
 def fix() -> ResponseReturnValue:
     """Mend one finding about the stored choice."""
     sent = request.form
@@ -148,7 +155,11 @@ def fix() -> ResponseReturnValue:
 
 
 @route(
-    bp, "/system-config/changes/<int(max=2147483647):version>/undo", allow=ADMIN, methods=("POST",)
+    bp,
+    "/system-config/changes/<int(max=2147483647):version>/undo",
+    allow=ADMIN,
+    methods=("POST",),
+    takes=(),
 )
 def undo(version: int) -> ResponseReturnValue:
     """Set a change back, as a new change."""

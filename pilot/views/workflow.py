@@ -154,7 +154,7 @@ def download(agent_id: UUID, number: int) -> ResponseReturnValue:
     return Response(write(document).rstrip("\n") + "\n", mimetype=mimetype, headers=headers)
 
 
-@route(bp, f"{VERSION}/restore", allow=OPERATE, methods=("POST",))
+@route(bp, f"{VERSION}/restore", allow=OPERATE, methods=("POST",), takes=())
 def restore(agent_id: UUID, number: int) -> ResponseReturnValue:
     """Save an earlier version as the newest."""
     with reading() as session:

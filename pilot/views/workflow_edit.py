@@ -55,7 +55,7 @@ def index(agent_id: UUID) -> ResponseReturnValue:
     return _editor(agent, EditForm(formdata=None, text=text, base=str(agent.version_number)))
 
 
-@route(bp, URL, allow=OPERATE, methods=("POST",))
+@route(bp, URL, allow=OPERATE, methods=("POST",), takes=(EditForm, "do", "fix"))
 def act(agent_id: UUID) -> ResponseReturnValue:
     """Check the text, fix or convert it, or save it as the next version."""
     form = EditForm()

@@ -24,6 +24,7 @@ from pilot.views import (
     visitor,
     wants_fragment,
 )
+from pilot.web.form_fields import refuse_unknown
 from pilot.web.requests import PilotRequest, refuse_json, refuse_nul
 
 log = structlog.get_logger()
@@ -173,6 +174,9 @@ def install(app: Flask, *, https: bool) -> None:
             check_origin()
             csrf.protect(apply_exemptions=True)
             refuse_json(request)
+            if request.method in UNSAFE and request.endpoint is not None:
+                sent = request.form.keys() | request.files.keys()
+                refuse_unknown(request.endpoint, request.view_args or {}, sent)
 
     app.before_request(guard)
     app.after_request(lambda response: protect_answer(response, https=https))

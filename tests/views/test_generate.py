@@ -122,8 +122,9 @@ def test_another_persons_draft_is_not_there(operator, browse, world):
     url = begin(operator, GOAL)
     stranger = browse(world.stranger)
     assert stranger.get(url).status_code == 404
-    for action in ("save", "text", "goal", "answers", "fix"):
-        answer = stranger.post(f"{url}/{action}", {"name": "x", "text": "x", "goal": "x"})
+    fields = {"save": "name", "text": "text", "goal": "goal", "answers": "answer-x", "fix": "code"}
+    for action, field in fields.items():
+        answer = stranger.post(f"{url}/{action}", {field: "x"})
         assert answer.status_code == 404
 
 

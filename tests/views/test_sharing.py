@@ -59,8 +59,9 @@ def test_who_was_granted_read_gets_403_for_every_press(shared, browse, world, su
             f"/agents/{agent}/workflow/edit",
             f"/agents/{agent}/shares",
         ):
-            form = {"name": "x", "email": person.email, "level": "run"}
-            assert browser.post(path, form).status_code == 403, path
+            act = path.rpartition("/")[2]
+            form = {"details": {"name": "x"}, "shares": {"email": person.email, "level": "run"}}
+            assert browser.post(path, form.get(act)).status_code == 403, path
     kept = "SELECT status, cancel_requested_at, pause_requested_at FROM execution"
     assert superuser.execute(kept).fetchall() == [("queued", None, None)]
     denied = "SELECT count(*) FROM audit WHERE event = 'SECURITY_UNAUTHORIZED_ACCESS'"

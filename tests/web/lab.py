@@ -49,13 +49,13 @@ def error(name):
     raise RuntimeError(SECRET)
 
 
-@route(lab, "/save", allow=OPERATE, methods=("GET", "POST"))
+@route(lab, "/save", allow=OPERATE, methods=("GET", "POST"), takes=("go",))
 def save():
     toast("Saved.")
     return redirect_to("/lab/save") if request.form.get("go") else Response("saved")
 
 
-@route(lab, "/form", allow=PUBLIC, methods=("POST",))
+@route(lab, "/form", allow=PUBLIC, methods=("POST",), takes=("*",))
 def form_body():
     return {"got": len(request.form)}
 

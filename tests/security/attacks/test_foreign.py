@@ -36,7 +36,9 @@ def test_what_is_anothers_is_not_there(mine, browse, world, superuser, other):
         f"{agent}/workflow/1/restore",
     ):
         status = 404 if other == "stranger" else 403
-        assert browser.post(path, {"name": "x", "budget": "1"}).status_code == status, path
+        form = {"details": {"name": "x"}, "start": {"budget": "1"}, "budget": {"usd": "1"}}
+        sent = form.get(path.rpartition("/")[2])
+        assert browser.post(path, sent).status_code == status, path
     kept = "SELECT status, cancel_requested_at, pause_requested_at FROM execution"
     assert superuser.execute(kept).fetchall() == [("queued", None, None)]
     assert superuser.execute("SELECT name, active FROM agent").fetchall() == [("Test", True)]
