@@ -29,14 +29,13 @@ from pilot.engine import (
     catalogue,
     differences,
     display,
-    folders,
     validation,
 )
 from pilot.engine import document as documents
 from pilot.engine.agents import NewAgent
 from pilot.engine.api_tokens import Scope
 from pilot.engine.forecast import forecast
-from pilot.plugins.tables.sampling import sample
+from pilot.engine.generation import surroundings
 from pilot.reports import agents as rows
 from pilot.views import actor, json_answer, reading, signed_in
 
@@ -364,7 +363,6 @@ def expected(agent_id: UUID) -> Any:
 @operation(bp, "/workflows/validate", scope=Scope.AGENTS_READ, gives=Checked, method="POST")
 def validate(json: DocumentBody) -> dict[str, Any]:
     """Check a document over the caller's tables and actions; nothing is stored."""
-    samples = sample(folders.private(current_app.config["DATA"], signed_in()))
-    known = catalogue.load().with_samples(samples)
+    known = surroundings.known_actions(current_app.config["DATA"], signed_in())
     issues = validation.validate(json.document, known, max_steps=documents.MAX_STEPS_CEILING)
     return {"valid": not any(one.severity == "error" for one in issues), "issues": issues}

@@ -17,6 +17,7 @@ class Catalogue:
     actions: Mapping[str, Action]
     samples: Mapping[tuple[str, str], TableSample] = field(default_factory=dict)
     granted: frozenset[str] | None = None  # None: every action
+    connections: Mapping[str, Mapping[str, str]] | None = None  # see `connections.labels`
 
     def is_granted(self, name: str) -> bool:
         """Say whether the agent may call this action."""
@@ -30,6 +31,10 @@ class Catalogue:
     def with_samples(self, samples: Iterable[TableSample]) -> "Catalogue":
         """Return the same catalogue with these samples, as `tables.sampling.sample` gives them."""
         return replace(self, samples={(one.table, one.tab): one for one in samples})
+
+    def with_connections(self, labels: Mapping[str, Mapping[str, str]]) -> "Catalogue":
+        """Return the same catalogue for an owner with these connections."""
+        return replace(self, connections=labels)
 
     def with_grants(self, granted: Iterable[str] | None) -> "Catalogue":
         """Return the same catalogue for an agent that may call these actions; None: all."""

@@ -218,6 +218,22 @@ def find(session: Session, owner_id: UUID, plugin: str, label: str) -> Connectio
     return session.scalar(query)
 
 
+def labels(session: Session, owner_id: UUID) -> dict[str, dict[str, str]]:
+    """Return label and standing of the connections that an owner may name, by plugin.
+
+    A plugin that takes none is absent; one that takes some is there, also without any.
+    """
+    found: dict[str, dict[str, str]] = {
+        name: {} for name in plugins.names() if plugins.load(name).account is not None
+    }
+    mine = (Connection.owner_id == owner_id) | Connection.shared
+    order = (Connection.owner_id == owner_id, Connection.id.desc())  # their own hide shared ones
+    now = db.now()
+    for row in session.scalars(select(Connection).where(mine).order_by(*order)):
+        found.setdefault(row.plugin, {})[row.label] = standing(row, now)
+    return found
+
+
 def standing(row: Connection, now: datetime) -> str:
     """Return the state that people see; a known end of its life counts."""
     if row.state in {"ok", "untested"} and row.expires_at is not None:

@@ -5,7 +5,8 @@ import time
 import pytest
 
 from pilot import db, vault
-from pilot.engine import agents, connections, hooks, preflight, signatures, starts
+from pilot.engine import agents, connections, hooks, preflight, signatures, starts, validation
+from pilot.engine.generation import surroundings
 from pilot.errors import InvalidError
 from tests.engine import worker_process as wp
 from tests.pages import KEY
@@ -87,6 +88,14 @@ def test_a_repeated_key_answers_the_first_execution_though_it_would_be_refused_n
     assert start(agent, world, inputs=GIVEN, key="k") == first
     with pytest.raises(InvalidError, match="has expired"):
         start(agent, world, inputs=GIVEN, key="another")
+
+
+def test_while_it_is_written_the_same_is_a_warning(world, agent, expire, tmp_path):
+    expire()
+    known = surroundings.known_actions(tmp_path, world.operator.id)
+    found = validation.validate({"format": 1, "steps": [READ], "inputs": SCHEMA}, known)
+    told = [(one.code, one.severity) for one in found if one.path == "/steps/0/connection"]
+    assert told == [("W_CONNECTION_EXPIRED", "warning")]
 
 
 def test_a_warning_refuses_nothing(world, agent, tmp_path):

@@ -5,15 +5,18 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pilot import db
-from pilot.engine import catalogue, folders
+from pilot.engine import catalogue, connections, folders
 from pilot.engine.catalogue import Catalogue
 from pilot.models.user import User
 from pilot.plugins.tables.sampling import sample
 
 
 def known_actions(data: Path, owner_id: UUID) -> Catalogue:
-    """Return the catalogue with samples of the owner's tables."""
-    return catalogue.load().with_samples(sample(folders.private(data, owner_id)))
+    """Return the catalogue with samples of the owner's tables and their connections."""
+    with db.reading(owner_id) as session:
+        labels = connections.labels(session, owner_id)
+    known = catalogue.load().with_samples(sample(folders.private(data, owner_id)))
+    return known.with_connections(labels)
 
 
 def facts(owner: User) -> dict[str, str]:

@@ -40,6 +40,7 @@ def _action(context: Context, node: Node) -> Iterator[Issue]:
         for issue in parameters.check(context, node, action, params):
             is_missing = issue.code == "E_PARAM_MISSING"
             yield _as_input(context, node, action, issue) if is_missing else issue
+    yield from _connection(context, node, action)
     yield from _effect(node, action)
     yield from _retry(context, node, action)
 
@@ -75,6 +76,33 @@ def _listed(context: Context, node: Node) -> Iterator[Issue]:
         elif not context.catalogue.is_granted(name):
             message = f"The agent was not granted {name}: grant it, or take it out of the list."
             yield Issue("E_NOT_GRANTED", path, message, got=name)
+
+
+def _connection(context: Context, node: Node, action: Action) -> Iterator[Issue]:
+    """Compare the connection with those of the owner, as they are now: at a start it refuses."""
+    label, known = node.step.get("connection"), context.catalogue.connections
+    if known is None or not isinstance(label, str):
+        return
+    path, named = f"{node.path}/connection", label.strip().lower()
+    standing = {one.lower(): state for one, state in known.get(action.plugin, {}).items()}
+    code, fix, expected = "W_NOT_CONNECTED", None, None
+    if action.plugin not in known:
+        message = f"{action.plugin} takes no connection: take the field out of the step."
+        fix = [{"op": "remove", "path": path}]
+    elif named not in standing:
+        labels = list(known[action.plugin])
+        expected = spelling.meant(label, labels)
+        message = f"There is no connection {label[:60]!r} for {action.plugin}: add it."
+        message += spelling.suggestion(label, labels)
+        fix = [{"op": "replace", "path": path, "value": expected}] if expected else None
+    elif standing[named] == "disabled":
+        message = f"The connection {label[:60]} is switched off: a start would be refused."
+    elif standing[named] == "reconnect":
+        code = "W_CONNECTION_EXPIRED"
+        message = f"The connection {label[:60]} has expired: give it its present password."
+    else:
+        return
+    yield Issue(code, path, message, expected, label[:60], fix, severity="warning")
 
 
 def _effect(node: Node, action: Action) -> Iterator[Issue]:

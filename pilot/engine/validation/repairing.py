@@ -12,7 +12,7 @@ from pilot.errors import InvalidError, Issue, type_json
 
 MAX_PASSES = 3
 # Their fixes are one way among others: only a person chooses them.
-ASKED = frozenset({"E_PARAM_MISSING", "W_EMPTY_INPUT"})
+ASKED = frozenset({"E_PARAM_MISSING", "W_EMPTY_INPUT", "W_NOT_CONNECTED"})
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,31 @@ def test_an_unknown_action_names_the_nearest(known, name, code, path, fix):
     assert found.fix == (fix and [{"op": "replace", "path": path, "value": fix}])
 
 
+CONNECTIONS = {"mail": {"Sales": "ok", "Off": "disabled", "Old": "reconnect"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "code", "fix"),
+    [
+        ("mail.search", "sales ", None, None),
+        ("mail.search", "Slaes", "W_NOT_CONNECTED", {"op": "replace", "value": "Sales"}),
+        ("mail.search", "Marketing", "W_NOT_CONNECTED", None),
+        ("mail.search", "Off", "W_NOT_CONNECTED", None),
+        ("mail.search", "Old", "W_CONNECTION_EXPIRED", None),
+        ("tables.read_range", "Sales", "W_NOT_CONNECTED", {"op": "remove"}),
+    ],
+)
+def test_a_connection_is_compared_with_the_owners(known, name, label, code, fix):
+    document = workflow(action(name) | {"connection": label})
+    path = "/steps/0/connection"
+    found = [one for one in validate(document, known.with_connections(CONNECTIONS))
+             if one.path == path]  # fmt: skip
+    assert [(one.code, one.severity, one.fix) for one in found] == (
+        [(code, "warning", fix and [fix | {"path": path}])] if code else []
+    )
+    assert path not in {one.path for one in validate(document, known)}
+
+
 def test_an_action_that_was_not_granted_is_refused(known):
     document = workflow(
         action("mail.send", **MAIL),
