@@ -55,7 +55,7 @@ def test_a_start_that_waits_answers_with_the_result(worker, one, agent):
     assert kinds[-1] == "completed"
 
 
-@pytest.mark.capability(174)
+@pytest.mark.capability(8, 174, 266)
 def test_what_stands_in_the_way_refuses_the_start_with_step_and_link(one, world, superuser):
     wp.switch_on()
     read = {"id": "read", "type": "action", "plugin": "mail", "action": "search", "params": {}}

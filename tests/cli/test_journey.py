@@ -78,7 +78,7 @@ def test_an_execution_that_fails_ends_with_6(shell, worker, world):
     assert shell("agent", "start", "Test", "--wait")[0] == 6
 
 
-@pytest.mark.capability(174)
+@pytest.mark.capability(8, 174, 266)
 def test_a_start_that_cannot_work_ends_with_5_and_says_all_that_is_in_its_way(shell, world):
     wp.switch_on()
     read = {"id": "read", "type": "action", "plugin": "mail", "action": "search", "params": {}}

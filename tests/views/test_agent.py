@@ -140,7 +140,7 @@ def test_a_start_may_be_a_test_or_the_simple_loop(app, operator, agent):
     assert (twin["mode"], twin["runs"], twin["runs_reason"]) == ("test", "one_step", "override")
 
 
-@pytest.mark.capability(174)
+@pytest.mark.capability(174, 266)
 def test_a_start_past_the_disabled_button_is_refused_and_keeps_what_was_typed(operator, world):
     wp.switch_on()
     step = {"id": "one", "type": "action", "plugin": "mail", "action": "search", "params": {}}
