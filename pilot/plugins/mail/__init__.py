@@ -2,19 +2,22 @@
 
 from pilot.errors import ErrorClass, PluginError
 from pilot.plugins import Call, Category, Confirm, Effect, File, Limit, Plugin
-from pilot.plugins.mail import local, maildir, remote, writing
+from pilot.plugins.mail import local, maildir, remote, replying, writing
 from pilot.plugins.mail.account import ACCOUNT
 from pilot.plugins.mail.faults import SENTENCES
-from pilot.plugins.mail.messages import Found
+from pilot.plugins.mail.messages import Found, for_smtp
 from pilot.plugins.mail.searching import SearchMail, newest
 from pilot.plugins.mail.shapes import (
     Changed,
     ChangeLabel,
+    Drafted,
+    DraftMail,
     FoundMail,
     GetAttachment,
     Labelled,
     MarkRead,
     Move,
+    ReplyMail,
     SendMail,
     Sent,
 )
@@ -94,6 +97,63 @@ def send(call: Call, params: SendMail) -> Sent:
     whom = writing.receivers(params)
     message = writing.written(call, whom, params.subject, params)
     return writing.handed_over(call, whom, message)
+
+
+def _was_answered(call: Call, params: ReplyMail) -> Sent | None:  # noqa: ARG001
+    """Ask the server of the connection; its copy tells whom the answer went to."""
+    copy = _sent_copy(call)
+    if copy is None:
+        return None
+    whom = [*copy.addresses("To"), *copy.addresses("Cc")]
+    return writing.receipt(writing.message_id(call), whom, [])
+
+
+@plugin.action(
+    effect=Effect.KEYED,
+    connected_effect=Effect.PROBE,
+    was_applied=_was_answered,
+    success="{summary}",
+    guidance="Use it to answer a message that search has found: receivers, subject and thread come"
+    ' from it. Example: {"id": "INBOX/7.12", "text": "Thank you, we look into it."}.',
+    rules=(Limit(500, per="day"),),
+    errors=SENTENCES,
+)
+def reply(call: Call, params: ReplyMail) -> Sent:
+    """Answer a message, in its thread."""
+    found = _message(call, params.id)
+    answer = replying.answer(call, found, everybody=params.all)
+    message = writing.written(call, answer.whom, answer.subject, params, answer.thread)
+    sent = writing.handed_over(call, answer.whom, message)
+    return writing.receipt(sent.message_id, sent.accepted, [*sent.refused, *answer.refused])
+
+
+def _was_drafted(call: Call, params: DraftMail) -> Drafted | None:  # noqa: ARG001
+    """Look for the draft under its Message-ID, or here under its name."""
+    if call.credentials:
+        found = remote.drafted(call, call.credentials, writing.message_id(call))
+    else:
+        found = local.drafted(call, writing.file_name(call))
+    return Drafted(id=found) if found else None
+
+
+@plugin.action(
+    effect=Effect.PROBE,
+    was_applied=_was_drafted,
+    success="Put a draft into Drafts",
+    guidance="Use it for a mail that a person looks at, completes and sends; nothing is sent."
+    ' Example: {"to": ["ann@example.com"], "subject": "Your offer", "text": "Dear Ann,"}.',
+    errors=SENTENCES,
+)
+def draft(call: Call, params: DraftMail) -> Drafted:
+    """Prepare a mail in the mailbox Drafts, without sending it."""
+    whom = writing.receivers(params)
+    message = writing.written(call, whom, params.subject, params)
+    if whom.bcc:
+        message["Bcc"] = ", ".join(whom.bcc)
+    if call.credentials:
+        number = writing.message_id(call)
+        return Drafted(id=remote.draft(call, call.credentials, number, for_smtp(message)))
+    return Drafted(id=local.draft(call, writing.file_name(call), message.as_bytes()))
 
 
 @plugin.action(

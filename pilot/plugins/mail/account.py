@@ -51,6 +51,7 @@ class MailAccount(Model):
         "", max_length=300, description="Who writes, e.g. Sales <sales@example.com>."
     )
     sent_mailbox: str = Field("Sent", max_length=100, description="Where sent mail is filed.")
+    drafts_mailbox: str = Field("Drafts", max_length=100, description="Where drafts are kept.")
     files_sent: bool = Field(
         False,
         title="The server files what it sends",

@@ -115,6 +115,8 @@ def _only(params: SearchMail) -> str:
 def _mailbox(of: Credentials, name: str) -> str:
     if name.casefold() == "sent":
         return str(of.fields.sent_mailbox)
+    if name.casefold() == "drafts":
+        return str(of.fields.drafts_mailbox)
     return "INBOX" if name.casefold() == "inbox" else name
 
 
@@ -278,3 +280,31 @@ def sent_copy(call: Call, of: Credentials, message_id: str) -> Found | None:
         uids = session.search("HEADER", "Message-ID", imap.quoted(message_id))
         found = session.fetch(uids[-1:], HEAD)
     return Found(found[0].data, found[0].received) if found else None
+
+
+def draft(call: Call, of: Credentials, message_id: str, data: bytes) -> str:
+    """File a draft and return its id.
+
+    Raises:
+        PluginError: the server does not keep drafts so that they are found again (class config).
+    """
+    with _session(call, of) as session:
+        session.append(of.fields.drafts_mailbox, data, "(\\Draft \\Seen)")
+        found = _drafted(session, of, message_id)
+    if found is None:
+        text = "The mail server took the draft, but it is not found where it was filed."
+        raise PluginError(ErrorClass.CONFIG, text, code="mailbox")
+    return found
+
+
+def drafted(call: Call, of: Credentials, message_id: str) -> str | None:
+    """Return the id of the draft with this Message-ID, or None if there is none."""
+    with _session(call, of) as session:
+        session.ensure(of.fields.drafts_mailbox)
+        return _drafted(session, of, message_id)
+
+
+def _drafted(session: Session, of: Credentials, message_id: str) -> str | None:
+    validity = session.select(of.fields.drafts_mailbox, change=False)
+    uids = session.search("UNDELETED", "HEADER", "Message-ID", imap.quoted(message_id))
+    return f"Drafts/{validity}.{uids[-1]}" if uids else None
