@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -35,6 +35,7 @@ class SessionUser:
     name: str
     roles: tuple[str, ...]
     zone: str
+    fresh: bool = False  # of a session: the password was given within 10 minutes
 
 
 @dataclass(frozen=True)
@@ -241,6 +242,18 @@ def prove(email: str, password: str, origin: Origin) -> UUID:
     return user_id
 
 
+def confirm(token: str, email: str, password: str, origin: Origin) -> None:
+    """Check the password of a session's person again; the session is fresh from now on.
+
+    Raises:
+        InvalidError, RateLimitedError: as `authenticate`.
+    """
+    user_id = prove(email, password, origin)
+    mine = UserSession.token_hash == _hash(token), UserSession.user_id == user_id
+    with transaction("users.confirm", user_id) as session:
+        session.execute(update(UserSession).where(*mine).values(proved_at=NOW))
+
+
 def _forget_failures(session: Session, user_id: UUID) -> None:
     emails = select(User.email).where(User.id == user_id)
     session.execute(delete(SignInFailure).where(SignInFailure.email.in_(emails)))
@@ -304,14 +317,15 @@ LIVE = """
 # One statement: who it is, and that they were here; written at most once a minute.
 SESSION_USER = f"""
 WITH live AS (
-  SELECT s.id AS session_id, s.last_seen_at, u.id, u.email, u.name, u.roles, u.zone
+  SELECT s.id AS session_id, s.last_seen_at, u.id, u.email, u.name, u.roles, u.zone,
+         s.proved_at > pilot_now() - interval '10 minutes' AS fresh
     FROM user_session s JOIN app_user u ON u.id = s.user_id
    WHERE s.token_hash = :token_hash AND u.active AND {LIVE}
 ), seen AS (
   UPDATE user_session SET last_seen_at = pilot_now()
    WHERE :touch AND id IN (
      SELECT session_id FROM live WHERE last_seen_at < pilot_now() - interval '1 minute'))
-SELECT id, email, name, roles, zone FROM live
+SELECT id, email, name, roles, zone, fresh FROM live
 """  # noqa: S608 - constants only
 
 SESSIONS = f"""
@@ -328,7 +342,7 @@ def session_user(token: str, *, touch: bool = True) -> SessionUser | None:
     with transaction("users.seen", None) as session:
         values = {"token_hash": _hash(token), "touch": touch}
         row = session.execute(text(SESSION_USER), values).one_or_none()
-    return _person(row) if row else None
+    return replace(_person(row), fresh=row.fresh) if row else None
 
 
 def sessions(user_id: UUID, *, token: str) -> list[SignedInBrowser]:

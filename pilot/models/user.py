@@ -48,6 +48,7 @@ class UserSession(Base):
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     created_at: Mapped[CreatedAt]
     last_seen_at: Mapped[CreatedAt]
+    proved_at: Mapped[CreatedAt]  # when the password was last given
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     address: Mapped[str] = mapped_column(Text)
     browser: Mapped[str] = mapped_column(Text)

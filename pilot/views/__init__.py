@@ -81,6 +81,9 @@ SCOPES: dict[str, str] = {}  # endpoint of the API -> what a token needs for it
 Takes = tuple[str | type[BaseForm] | Callable[..., Collection[str]], ...]
 TAKES: dict[str, Takes] = {}  # endpoint -> its fields, filled by `route`
 
+CONFIRMATION = "confirm_password"  # a field of each form that asks for the password again
+FRESH: set[str] = set()  # the endpoints of those forms
+
 PERMISSIONS: dict[str, Level] = {}  # endpoint -> level, filled by `route` while pages are imported
 
 
@@ -94,6 +97,7 @@ class Visitor:
     roles: frozenset[str] = frozenset()
     zone: str | None = None
     token: TokenUser | None = None  # of a program that acts for the person
+    fresh: bool = False  # their password was given within 10 minutes
     is_active: bool = True  # this and the properties below are what Flask-Login asks for
 
     @property
@@ -205,12 +209,14 @@ def route(  # noqa: PLR0913 - one keyword for each thing that a route declares
     twin: bool = False,
     sheet: bool = False,
     takes: Takes | None = None,
+    fresh: bool = False,
 ) -> Callable[[View], View]:
     """Register a view with its permission; `twin` adds the same URL with `.json` at its end.
 
     A view with a twin must call `render(..., twin=...)`; with `sheet`, for `.csv`, one of lists,
     it answers `csv_answer` where `wants_csv`. `takes` are the fields of a POST: a
     request with others is refused before the view runs (pilot.web.form_fields).
+    `fresh` asks for the password before, if it was given long ago (pilot.web.freshness).
 
     Raises:
         ValueError: a POST that does not say which fields it takes.
@@ -228,7 +234,8 @@ def route(  # noqa: PLR0913 - one keyword for each thing that a route declares
         for endpoint, url in endpoints:
             key = f"{bp.name}.{endpoint}"
             permit(key, allow)
-            TAKES[key] = takes or ()
+            TAKES[key] = (takes or ()) + ((CONFIRMATION,) if fresh else ())
+            FRESH.update([key] if fresh else [])
             bp.add_url_rule(url, endpoint, view, methods=list(methods))
         return view
 

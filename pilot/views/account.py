@@ -104,7 +104,7 @@ def _page(
     )
 
 
-@route(bp, "/tokens", allow=SIGNED_IN, methods=("POST",), takes=(TokenForm,))
+@route(bp, "/tokens", allow=SIGNED_IN, methods=("POST",), takes=(TokenForm,), fresh=True)
 def create_token() -> ResponseReturnValue:
     """Make a token and show its text, this once."""
     form = TokenForm()

@@ -113,7 +113,7 @@ def new() -> ResponseReturnValue:
     return _form_page(ConnectionForm(formdata=None))
 
 
-@route(bp, "/connections", allow=OPERATE, methods=("POST",), takes=(ConnectionForm,))
+@route(bp, "/connections", allow=OPERATE, methods=("POST",), takes=(ConnectionForm,), fresh=True)
 def create() -> ResponseReturnValue:
     """Store a connection; nothing is dialled before its test."""
     form = ConnectionForm()
@@ -138,6 +138,7 @@ def show(connection_id: UUID) -> ResponseReturnValue:
     allow=OPERATE,
     methods=("POST",),
     takes=(ConnectionForm,),
+    fresh=True,
 )
 def change(connection_id: UUID) -> ResponseReturnValue:
     """Change it; it counts as untested then."""

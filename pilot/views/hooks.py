@@ -58,13 +58,13 @@ def index(agent_id: UUID) -> ResponseReturnValue:
     return _page(agent_id)
 
 
-@route(bp, URL, allow=OPERATE, methods=("POST",), takes=())
+@route(bp, URL, allow=OPERATE, methods=("POST",), takes=(), fresh=True)
 def create(agent_id: UUID) -> ResponseReturnValue:
     """Make a webhook and show its secret, this once."""
     return _page(agent_id, hooks.create(agent_id, by=actor(), user_id=signed_in()))
 
 
-@route(bp, f"{ONE}/rotate", allow=OPERATE, methods=("POST",), takes=())
+@route(bp, f"{ONE}/rotate", allow=OPERATE, methods=("POST",), takes=(), fresh=True)
 def rotate(agent_id: UUID, hook_id: UUID) -> ResponseReturnValue:
     """Make a new secret and show it, this once."""
     return _page(agent_id, hooks.rotate(agent_id, hook_id, by=actor(), user_id=signed_in()))

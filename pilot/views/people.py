@@ -144,7 +144,7 @@ def _new_page(form: PersonForm, *, status: int = 200) -> ResponseReturnValue:
     return render("people/new.html", status=status, form=form, may=MAY)
 
 
-@route(bp, "/users", allow=ADMIN, methods=("POST",), takes=(PersonForm,))
+@route(bp, "/users", allow=ADMIN, methods=("POST",), takes=(PersonForm,), fresh=True)
 def add() -> ResponseReturnValue:
     """Create a person with the given password, or invite them: the link is shown this once."""
     form = PersonForm()
@@ -206,7 +206,7 @@ def _page(
     )
 
 
-@route(bp, f"{URL}/roles", allow=ADMIN, methods=("POST",), takes=(RolesForm,))
+@route(bp, f"{URL}/roles", allow=ADMIN, methods=("POST",), takes=(RolesForm,), fresh=True)
 def set_roles(user_id: UUID) -> ResponseReturnValue:
     """Give a person other roles; they sign in anew."""
     form = RolesForm()
@@ -221,7 +221,7 @@ def set_roles(user_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/users/{user_id}")
 
 
-@route(bp, f"{URL}/active", allow=ADMIN, methods=("POST",), takes=("active",))
+@route(bp, f"{URL}/active", allow=ADMIN, methods=("POST",), takes=("active",), fresh=True)
 def set_active(user_id: UUID) -> ResponseReturnValue:
     """Let a person sign in or not."""
     active = request.values.get("active") == "on"
@@ -243,7 +243,7 @@ def end_sessions(user_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/users/{user_id}")
 
 
-@route(bp, f"{URL}/data", allow=ADMIN, methods=("POST",), takes=())
+@route(bp, f"{URL}/data", allow=ADMIN, methods=("POST",), takes=(), fresh=True)
 def take_data(user_id: UUID) -> ResponseReturnValue:
     """All that belongs to a person, as a zip; audited, so not a GET."""
     held = personal_data.export(
@@ -254,7 +254,7 @@ def take_data(user_id: UUID) -> ResponseReturnValue:
     return answer
 
 
-@route(bp, f"{URL}/codes/off", allow=ADMIN, methods=("POST",), takes=())
+@route(bp, f"{URL}/codes/off", allow=ADMIN, methods=("POST",), takes=(), fresh=True)
 def switch_codes_off(user_id: UUID) -> ResponseReturnValue:
     """Help somebody whose phone is gone: their password alone signs in until they set it up."""
     second_factor.switch_off(user_id, by=actor(), code=None, sees_all=True)
@@ -262,7 +262,7 @@ def switch_codes_off(user_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/users/{user_id}")
 
 
-@route(bp, f"{URL}/link", allow=ADMIN, methods=("POST",), takes=())
+@route(bp, f"{URL}/link", allow=ADMIN, methods=("POST",), takes=(), fresh=True)
 def give_link(user_id: UUID) -> ResponseReturnValue:
     """Make a link with which a person sets a password, shown this once."""
     try:

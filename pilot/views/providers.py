@@ -46,7 +46,7 @@ def index(name: str) -> ResponseReturnValue:
     return _page(name)
 
 
-@route(bp, "/<name>", allow=ADMIN, methods=("POST",), takes=(ProviderForm,))
+@route(bp, "/<name>", allow=ADMIN, methods=("POST",), takes=(ProviderForm,), fresh=True)
 def change(name: str) -> ResponseReturnValue:
     """Change where it is and whether it is asked."""
     form = ProviderForm()
@@ -68,7 +68,7 @@ def change(name: str) -> ResponseReturnValue:
     return redirect_to(f"/prices/providers/{name}")
 
 
-@route(bp, "/<name>/key", allow=ADMIN, methods=("POST",), takes=(KeyForm,))
+@route(bp, "/<name>/key", allow=ADMIN, methods=("POST",), takes=(KeyForm,), fresh=True)
 def set_key(name: str) -> ResponseReturnValue:
     """Store a key in place of the one before."""
     form = KeyForm()
@@ -87,7 +87,7 @@ def confirm_removal(name: str) -> ResponseReturnValue:
     return _page(name, removing=True)
 
 
-@route(bp, "/<name>/key/remove", allow=ADMIN, methods=("POST",), takes=())
+@route(bp, "/<name>/key/remove", allow=ADMIN, methods=("POST",), takes=(), fresh=True)
 def remove_key(name: str) -> ResponseReturnValue:
     """Forget the key."""
     provider_keys.remove_key(name, by=actor())

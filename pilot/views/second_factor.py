@@ -63,7 +63,7 @@ def _page(form: OffForm | None = None, *, status: int = 200) -> ResponseReturnVa
     )
 
 
-@route(bp, "/begin", allow=SIGNED_IN, methods=("POST",), takes=())
+@route(bp, "/begin", allow=SIGNED_IN, methods=("POST",), takes=(), fresh=True)
 def begin() -> ResponseReturnValue:
     """Show the secret for the app."""
     return _set_up(ConfirmForm(formdata=None))

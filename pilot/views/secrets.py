@@ -55,7 +55,7 @@ def index() -> ResponseReturnValue:
     return _page()
 
 
-@route(bp, "/secrets", allow=OPERATE, methods=("POST",), takes=(SecretForm,))
+@route(bp, "/secrets", allow=OPERATE, methods=("POST",), takes=(SecretForm,), fresh=True)
 def put() -> ResponseReturnValue:
     """Store a secret in place of the one of that name."""
     form = SecretForm()
@@ -75,7 +75,7 @@ def confirm_deletion(name: str) -> ResponseReturnValue:
     return _page(deleting=name)
 
 
-@route(bp, "/secrets/<name>/delete", allow=OPERATE, methods=("POST",), takes=())
+@route(bp, "/secrets/<name>/delete", allow=OPERATE, methods=("POST",), takes=(), fresh=True)
 def delete(name: str) -> ResponseReturnValue:
     """Forget a secret."""
     secret_handles.delete(name, by=actor(), user_id=signed_in())

@@ -25,6 +25,7 @@ from pilot.views import (
     wants_fragment,
 )
 from pilot.web.form_fields import refuse_unknown
+from pilot.web.freshness import confirmation
 from pilot.web.requests import PilotRequest, refuse_json, refuse_nul
 
 log = structlog.get_logger()
@@ -167,7 +168,7 @@ def install(app: Flask, *, https: bool) -> None:
     csrf = CSRFProtect(app)
     PERMISSIONS["static"] = PUBLIC
 
-    def guard() -> None:
+    def guard() -> Response | None:
         check_permission()
         refuse_nul(request)
         if not is_api() and not is_hook():  # no cookie, no page of another origin that could use it
@@ -177,6 +178,8 @@ def install(app: Flask, *, https: bool) -> None:
             if request.method in UNSAFE and request.endpoint is not None:
                 sent = request.form.keys() | request.files.keys()
                 refuse_unknown(request.endpoint, request.view_args or {}, sent)
+                return confirmation()
+        return None
 
     app.before_request(guard)
     app.after_request(lambda response: protect_answer(response, https=https))

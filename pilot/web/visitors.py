@@ -47,7 +47,8 @@ def install(app: Flask) -> None:
             return None
         if user is None:
             return None
-        return Visitor(user.id, user.name, user.email, frozenset(user.roles), user.zone)
+        roles = frozenset(user.roles)
+        return Visitor(user.id, user.name, user.email, roles, user.zone, fresh=user.fresh)
 
 
 def _of_token(current: Request) -> Visitor | None:
