@@ -141,6 +141,7 @@ def test_what_is_not_right_is_refused_and_starts_nothing(send, superuser, case):
     assert send().status_code == 202, "a refused message spends no id"
 
 
+@pytest.mark.capability(8)
 @pytest.mark.parametrize(
     ("body", "path"),
     [(b"{}", "/order"), (b'{"order": "x"}', "/order"), (b'{"order": 1, "steps": []}', "/steps")],
