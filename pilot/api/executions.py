@@ -6,7 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from flask import Blueprint
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from pilot.api import (
     CSV,
@@ -32,7 +32,7 @@ from pilot.engine.status import FINAL, ExecutionStatus
 from pilot.reports import execution as report
 from pilot.reports import executions as rows
 from pilot.reports import results
-from pilot.views import actor, reading, setup, signed_in, visitor
+from pilot.views import actor, downloads, reading, setup, signed_in, visitor
 from pilot.views.lists import sheet
 from pilot.views.streams import EventStream, State
 
@@ -139,8 +139,12 @@ class Receipt(BaseModel):
     asks: list[str]
 
 
+class Output(RootModel[Any]):
+    """What it gave, whole."""
+
+
 class Outputs(BaseModel):
-    """What it gave."""
+    """What it gave; of a large output a digest, with its hash as `blob`."""
 
     output: Any
     steps: dict[str, Any]
@@ -254,6 +258,20 @@ def outputs(execution_id: UUID) -> Any:
         shown = report.shown(session, execution_id)
     done = {one.path: one.attempts[-1].output for one in shown.steps if one.status == "completed"}
     return {"output": shown.row.output, "steps": done}
+
+
+@operation(bp, f"{ONE}/output", scope=Scope.EXECUTIONS_READ, gives=Output)
+def output(execution_id: UUID) -> Any:
+    """Return its whole output, however large."""
+    _reached(execution_id)
+    return downloads.output(execution_id)
+
+
+@operation(bp, f"{ONE}/outputs/<path:path>", scope=Scope.EXECUTIONS_READ, gives=Output)
+def step_output(execution_id: UUID, path: str) -> Any:
+    """Return the whole output of a completed step, however large."""
+    _reached(execution_id)
+    return downloads.output(execution_id, path)
 
 
 @operation(bp, f"{ONE}/why", scope=Scope.EXECUTIONS_READ, gives=Why)

@@ -6,7 +6,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from pilot import db, money, settings, strictjson
-from pilot.engine import budgets, json_schemas, model_catalogue
+from pilot.engine import blobs, budgets, json_schemas, model_catalogue
 from pilot.engine.breaker import Breaker, Guarded
 from pilot.engine.history import Attempt
 from pilot.engine.model_catalogue import Chain
@@ -21,6 +21,7 @@ from pilot.llm.providers import scripted
 EMPTY: tuple[Any, ...] = (None, "", [], {})
 DEMO_ANSWERS = Path(__file__).parent / "demo" / "answers.json"
 MAX_OUTPUT_TOKENS = 2_000
+MAX_PROMPT_CHARACTERS = 256 * 1024
 TEMPERATURES = {"summarize": 0.3, "generate": 0.7, "transform": 0.2}
 
 SYSTEM = """\
@@ -40,7 +41,8 @@ def resolve(step: Any, context: StepContext) -> dict[str, Any] | Done:
     """Return what one question consists of; an empty input asks none unless the step says so.
 
     Raises:
-        StepError: the input is empty and the step says that this is a failure (class input).
+        StepError: the input is empty and the step says that this is a failure, or the prompt is
+            too long (class input).
     """
     wording = context.compiled(step.id, "prompt", lambda: compile_template(step.prompt))
     field = context.compiled(step.id, "input", lambda: compile_field(step.input))
@@ -50,7 +52,14 @@ def resolve(step: Any, context: StepContext) -> dict[str, Any] | Done:
             raise StepError(ErrorClass.INPUT, "The input of this step is empty.")
         return Done(None, ["The input was empty: no model was asked."])
     today = context.scope.now.astimezone(context.scope.zone).date().isoformat()
-    return {"prompt": wording.evaluate(context.scope), "input": data, "today": today}
+    prompt = wording.evaluate(context.scope)
+    if len(str(prompt)) > MAX_PROMPT_CHARACTERS:
+        text = (
+            f"The prompt has {len(str(prompt)):,} characters; {MAX_PROMPT_CHARACTERS:,} at most. "
+            "Name large data in input instead: the model gets a digest of what is too large."
+        )
+        raise StepError(ErrorClass.INPUT, text)
+    return {"prompt": prompt, "input": blobs.shown(data), "today": today}
 
 
 def ask(asked: Request, context: StepContext, read: calls.Read) -> calls.Response:

@@ -25,8 +25,10 @@ from pilot.redaction import redact_event
 log = structlog.get_logger()
 
 MAX_BATCH = 64
+JSON_TYPE = "application/json"
 WRITE = "SELECT n, cancel, pause, late FROM checkpoint(%s, %s, %s, %s, %s, %s)"
 WRITE_AND_BOOK = "SELECT n, cancel, pause, late FROM book(%s, %s, %s, %s, %s, %s, %s)"
+STORE = "SELECT store_blob(%s, %s, %s, %s, %b)"
 NO_RESULTS = frozenset({"intent", "call"})  # checkpoints that show no progress by themselves
 GIVE_UP_S = 60.0
 
@@ -57,6 +59,7 @@ class AttemptRow:
     error: str | None = None
     notes: str | None = None
     duration_ms: int | None = None
+    blob: str | None = None  # the hash of the whole output, if `output` is its digest
 
     def text(self) -> str:
         """Return the row as JSON; input and output are JSON already and only placed."""
@@ -76,7 +79,13 @@ class AttemptRow:
             value = getattr(self, name)
             if value is not None:
                 parts.append(f',"{name}":{value}')
+        if self.blob is not None:
+            parts.append(_blob(self.blob))
         return "".join(parts) + "}"
+
+
+def _blob(sha256: str) -> str:
+    return f',"output_blob":"\\\\x{sha256}"'
 
 
 @dataclass
@@ -94,6 +103,8 @@ class Checkpoint:
     status: ExecutionStatus | None = None
     reason: str | None = None
     output: str | None = None
+    blob: str | None = None  # the hash of the whole output, if `output` is its digest
+    contents: list[bytes] = field(default_factory=list)  # JSON of the blobs it refers to
     error: str | None = None
 
     def rows(self) -> "Rows":
@@ -110,6 +121,7 @@ class Checkpoint:
             list(self._audit_rows()),
             [strictjson.dumps(one) for one in self.waits],
             [strictjson.dumps(one) for one in self.calls],
+            [(self.execution_id, self.fence, JSON_TYPE, one) for one in self.contents],
         )
 
     def _member(self) -> str:
@@ -123,6 +135,7 @@ class Checkpoint:
             facts |= {"status": self.status, "reason": self.reason, "final": self.status in FINAL}
         text = strictjson.dumps(facts)[:-1]
         text += f',"output":{self.output}' if self.output is not None else ""
+        text += _blob(self.blob) if self.blob is not None else ""
         text += f',"error":{self.error}' if self.error is not None else ""
         return text + "}"
 
@@ -142,6 +155,7 @@ class Rows(NamedTuple):
     audits: list[str]
     waits: list[str]
     calls: list[str]
+    blobs: list[tuple[UUID, int, str, bytes]]  # execution, fence, media type, content
 
 
 class Waiting(NamedTuple):
@@ -293,6 +307,19 @@ class Writer:
 
     async def _commit(self, batch: Sequence[Rows]) -> dict[int, Flags]:
         connection = await self._connected()
+        blobs = [one for rows in batch for one in rows.blobs]
+        if not blobs:
+            return await self._commit_rows(connection, batch)
+        blobs.sort(key=lambda one: one[-1])  # no two writers wait for each other
+        async with connection.transaction():
+            for one in blobs:
+                await connection.execute(STORE, (self._worker_id, *one))
+            failpoint("blob.stored")
+            return await self._commit_rows(connection, batch)
+
+    async def _commit_rows(
+        self, connection: psycopg.AsyncConnection[Any], batch: Sequence[Rows]
+    ) -> dict[int, Flags]:
         given, statement = parameters(self._worker_id, batch), WRITE
         if any(rows.calls for rows in batch):
             given = (*given, _numbered(rows.calls for rows in batch))

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pilot import strictjson
-from pilot.engine import actions, ai, attempts, effects, records
+from pilot.engine import actions, ai, attempts, blobs, effects, records, unpacking
+from pilot.engine.expressions import Scope
 from pilot.engine.history import Attempt
 from pilot.engine.outcomes import Done, StepContext, Work
 from pilot.engine.run import Frame, Result, Run
@@ -24,9 +25,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}\.[a-z][a-z0-9_]{0,40}")
 _UNFINISHED = frozenset({StepStatus.PENDING, StepStatus.WAITING, StepStatus.UNKNOWN})
 
 
-async def perform(run: Run, step: Any, frame: Frame) -> Result:
-    """Bring a decision as far as it goes now."""
-    path, scope = frame.prefix + step.id, frame.scope
+async def perform(run: Run, step: Any, frame: Frame, scope: Scope) -> Result:
+    """Bring a decision as far as it goes now; its own fields are read in `scope`."""
+    path = frame.prefix + step.id
     latest = run.history.latest(path)
     asked = latest.input if latest is not None else None
     if asked is None or latest is None or latest.status is not StepStatus.RUNNING:
@@ -97,7 +98,7 @@ class _Conversation:
         if result.status is StepStatus.FAILED:
             error = result.error or {}
             raise StepError(ErrorClass(error.get("class", "internal")), str(error.get("message")))
-        turn: dict[str, Any] = result.output
+        turn: dict[str, Any] = await unpacking.value(self.run, result.output)
         asked_for = (ToolCall(one["id"], one["action"], one["params"]) for one in turn["calls"])
         self.said.append(Message("assistant", turn["text"], tuple(asked_for)))
         self.spent += turn["tokens"]
@@ -140,7 +141,7 @@ class _Conversation:
         result = await self._bring_on(step, path, work)
         told = {"id": one["id"], "action": one["action"]}
         if result.status is StepStatus.COMPLETED:
-            return told | {"ok": True, "text": _cut(ai.data(result.output))}
+            return told | {"ok": True, "text": _cut(ai.data(blobs.shown(result.output)))}
         if result.status is StepStatus.SKIPPED:
             return told | {"ok": False, "text": "A person skipped this action."}
         return told | {"ok": False, "text": _cut(str((result.error or {}).get("message")))}

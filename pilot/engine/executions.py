@@ -152,7 +152,7 @@ def retry_failed(
         for path, attempt in again:
             seen = {"status": str(StepStatus.SUPERSEDED), "attempt": attempt}
             trail.tell(session, row.id, "step", path, seen)
-        row.error, row.output, row.finished_at = None, None, None
+        row.error, row.output, row.output_blob, row.finished_at = None, None, None, None
         row.deadline_at = session.scalar(
             text("SELECT greatest(:d, pilot_now() + interval '1 hour')"), {"d": row.deadline_at}
         )

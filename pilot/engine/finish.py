@@ -4,12 +4,13 @@ from typing import Any
 
 from pilot import strictjson
 from pilot.audit import Event
-from pilot.engine import json_schemas, records, references
+from pilot.engine import blobs, fields, json_schemas, records, references, unpacking
+from pilot.engine.blobs import Blob, Packed
 from pilot.engine.checkpoints import Checkpoint
 from pilot.engine.expressions import Scope
 from pilot.engine.run import Result, Run
 from pilot.engine.status import FINAL, ExecutionStatus, StepStatus, StepView, execution_status
-from pilot.errors import ErrorClass, ExpressionError
+from pilot.errors import ErrorClass, ExpressionError, StepError
 
 ENDS = {
     ExecutionStatus.COMPLETED: Event.PILOT_EXECUTION_COMPLETED,
@@ -71,13 +72,14 @@ async def _leave(run: Run, status: ExecutionStatus, reason: str) -> bool:
 async def _settle_by_steps(run: Run) -> bool:
     views = [StepView(one.status, one.tolerated) for one in run.results.values()]
     is_whole = run.stop not in {"cancel", "late"} and not run.top.failed and not _is_open(run)
-    output, fault = _output(run) if is_whole else (None, None)
+    output, fault = await _output(run) if is_whole else (None, None)
     policy = run.plan.workflow.policies.output
+    too_large = fault is not None and fault["class"] == ErrorClass.OUTPUT_TOO_LARGE
     status = execution_status(
         views,
         cancel_asked=run.stop == "cancel",
         deadline_passed=run.stop == "late",
-        output_refused=fault is not None and policy == "fail",
+        output_refused=too_large or (fault is not None and policy == "fail"),
         output_warned=fault is not None and policy == "warn",
     )
     checkpoint = run.checkpoint("finish")
@@ -90,8 +92,10 @@ async def _settle_by_steps(run: Run) -> bool:
     checkpoint.status = status
     checkpoint.reason = _reason(run, status)
     checkpoint.error = strictjson.dumps(error) if error else None
-    if status in FINAL and output is not None:
-        checkpoint.output = strictjson.dumps(output)
+    if status in FINAL and output is not None and output.kept is not None:
+        checkpoint.output, checkpoint.blob = output.text, output.sha256
+        if output.content is not None:
+            checkpoint.contents.append(output.content)
     facts = {"status": str(status)} | ({"error": error} if error else {})
     if status in FINAL:
         _close_waits(run, checkpoint)
@@ -143,34 +147,40 @@ def _error(
     return fault
 
 
-def _output(run: Run) -> tuple[Any, dict[str, Any] | None]:
+async def _output(run: Run) -> tuple[Packed | None, dict[str, Any] | None]:
     """Return the document's output and, if it cannot be made or misfits its schema, the fault."""
     workflow = run.plan.workflow
     try:
-        output = _evaluate(run, run.scope)
-    except ExpressionError as error:
+        output = await _evaluate(run, run.scope)
+        packed = blobs.pack(output)
+    except (ExpressionError, StepError) as error:
         return None, {
             "class": str(error.error_class),
             "message": f"output: {error.message}",
             "step": None,
         }
     if workflow.output_schema is None:
-        return output, None
-    errors = json_schemas.check_value(workflow.output_schema, output)
+        return packed, None
+    value = await unpacking.value(run, output)
+    errors = json_schemas.check_value(workflow.output_schema, value)
     if not errors:
-        return output, None
+        return packed, None
     text = json_schemas.in_words(errors)
-    return output, {
+    return packed, {
         "class": str(ErrorClass.SCHEMA),
         "message": f"The output misfits: {text}",
         "step": None,
     }
 
 
-def _evaluate(run: Run, scope: Scope) -> Any:
+async def _evaluate(run: Run, scope: Scope) -> Any:
     workflow = run.plan.workflow
     if workflow.output is not None:
-        return references.compile_template(workflow.output).evaluate(scope)
+        template = references.compile_template(workflow.output)
+        if run.has_blobs:
+            read = frozenset(fields.step_ids(template.reads))
+            scope = await unpacking.with_values(run, scope, read)
+        return template.evaluate(scope)
     needs = run.plan.dependencies(workflow.steps)
     read = frozenset().union(*needs.values())
     last: dict[str, Result] = {
@@ -179,4 +189,7 @@ def _evaluate(run: Run, scope: Scope) -> Any:
         if step.id not in read
     }
     done = {name: one.output for name, one in last.items() if one.status is StepStatus.COMPLETED}
-    return next(iter(done.values()), None) if len(last) == 1 else done
+    if len(last) == 1:
+        return next(iter(done.values()), None)
+    blobs.refuse_beyond(sum(one.size for one in done.values() if isinstance(one, Blob)))
+    return {name: await unpacking.value(run, one) for name, one in done.items()}

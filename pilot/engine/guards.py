@@ -4,7 +4,7 @@ from typing import Any
 
 from pilot import strictjson
 from pilot.audit import Event
-from pilot.engine import records, steps
+from pilot.engine import records, steps, unpacking
 from pilot.engine.checkpoints import AttemptRow
 from pilot.engine.expressions import Scope
 from pilot.engine.history import Attempt
@@ -136,7 +136,8 @@ async def _ask_anew(
     checkpoint.audits.append((Event.APPROVAL_VOIDED, {"path": path, "step": step_id}))
     await run.write(checkpoint)
     run.history.add(Attempt(path, latest.attempt, StepStatus.SUPERSEDED))
-    outcome = steps.load(approval.type).run(approval, context(run, path, run.scope))
+    scope = await unpacking.scope_of(run, approval, run.scope)
+    outcome = steps.load(approval.type).run(approval, context(run, path, scope))
     result = await records.write_outcome(run, approval, path, outcome, started)
     run.results[path] = result
     return Result(StepStatus.PENDING)

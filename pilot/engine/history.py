@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pilot.engine.blobs import Blob
 from pilot.engine.status import StepStatus
 
 
@@ -20,7 +21,7 @@ class Attempt:
     key: UUID | None = None
     rerun: int = 0
     input: Any = None
-    output: Any = None
+    output: Any = None  # or its blob
     error: dict[str, Any] | None = None
 
 
@@ -100,7 +101,7 @@ def held(row: tuple[UUID, datetime, dict[str, Any], Any, Any]) -> Held:
                 key=UUID(one["key"]) if one["key"] else None,
                 rerun=one["rerun"],
                 input=one["input"],
-                output=one["output"],
+                output=Blob(one["blob"], one["output"]) if one["blob"] else one["output"],
                 error=one["error"],
             )
         )

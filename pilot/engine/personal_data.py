@@ -18,13 +18,14 @@ from uuid import UUID
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Table, text
+from sqlalchemy import Column, Table, text
 
 from pilot import audit, db, person_keys, strictjson
 from pilot.audit import Actor, Event
 from pilot.db import Base
 from pilot.engine import folders
 from pilot.errors import ConflictError, NotFoundError
+from pilot.models.blob import Blob
 from pilot.plugins.mail import addresses
 
 # Tables of owners that keep their rows: sums of money, and chains that lose only their records.
@@ -76,6 +77,8 @@ def export(person: Person, data: Path, *, by: Actor) -> bytes:
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, rows in _rows(person):
             archive.writestr(f"{name}.json", strictjson.dumps(rows))
+        for sha256, content in _large_outputs(person):
+            archive.writestr(f"outputs/{sha256}.json", content)
         folder = folders.private(data, person.id)
         for path in sorted(folder.rglob("*")):
             if path.is_file() and not path.is_symlink():
@@ -93,7 +96,7 @@ def _rows(person: Person) -> Iterator[tuple[str, list[Any]]]:
             column = "id" if table.name == "app_user" else ABOUT.get(table.name, "owner_id")
             if column not in table.columns or table.name == "audit":
                 continue
-            shown = [one.name for one in table.columns if not SECRET.search(one.name)]
+            shown = [one.name for one in table.columns if _is_listed(one)]
             listed = ", ".join(f'"{name}"' for name in shown)
             query = text(
                 f'SELECT to_json(x) FROM (SELECT {listed} FROM "{table.name}" '  # noqa: S608
@@ -108,6 +111,20 @@ def _rows(person: Person) -> Iterator[tuple[str, list[Any]]]:
         ).all()
         details = person_keys.open_fields(session, (one["details"] for one in records))
         yield "audit", [a | {"details": b} for a, b in zip(records, details, strict=True)]
+
+
+def _is_listed(column: Column[Any]) -> bool:
+    return not SECRET.search(column.name) and column is not Blob.__table__.c.content
+
+
+def _large_outputs(person: Person) -> Iterator[tuple[str, bytes]]:
+    """Yield hash and content of each large output; they are files of the export."""
+    query = "SELECT encode(sha256, 'hex') FROM blob WHERE owner_id = :id ORDER BY created_at"
+    read = text("SELECT content FROM blob WHERE owner_id = :id AND sha256 = decode(:hash, 'hex')")
+    with db.reading(None, sees_all=True) as session:
+        for sha256 in session.scalars(text(query), {"id": person.id}).all():
+            content = session.execute(read, {"id": person.id, "hash": sha256}).scalar_one()
+            yield sha256, bytes(content)
 
 
 def anonymise(person: Person, *, url: str, by: Actor) -> Erased:

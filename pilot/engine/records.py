@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pilot import strictjson
 from pilot.audit import Event
-from pilot.engine import references, retries
+from pilot.engine import blobs, references, retries, unpacking
 from pilot.engine.checkpoints import AttemptRow, Checkpoint
 from pilot.engine.expressions import Scope
 from pilot.engine.history import Attempt
@@ -15,11 +15,10 @@ from pilot.engine.outcomes import Done, Outcome, Skip, Wait
 from pilot.engine.run import Result, Run
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import Continue, StepFields
-from pilot.errors import ErrorClass, ExpressionError, StepError
+from pilot.errors import ExpressionError, StepError
 from pilot.redaction import redact
 
 SHORT_WAIT_S = 1.0  # shorter delays stay on the worker
-MAX_OUTPUT_BYTES = 10 * 1024 * 1024
 AGAIN = Result(StepStatus.PENDING)  # by identity: the next attempt starts at once
 
 
@@ -160,13 +159,11 @@ async def _finish(
     *,
     keep: Attempt | None = None,
 ) -> Result:
-    output = as_json(done.output)
-    if len(output) > MAX_OUTPUT_BYTES:
-        size_mb = len(output) / 1024 / 1024
-        text = f"The output has {size_mb:.0f} MB; 10 MB is the limit. Select fewer rows or fields."
-        return await fail(
-            run, step, path, run.scope, StepError(ErrorClass.OUTPUT_TOO_LARGE, text), started
-        )
+    try:
+        packed = blobs.pack(done.output)
+    except StepError as error:
+        scope = await unpacking.scope_of(run, step, run.scope)
+        return await fail(run, step, path, scope, error, started)
     elapsed_ms = round((run.now() - started).total_seconds() * 1000)
     row = attempt_row(
         run,
@@ -175,7 +172,8 @@ async def _finish(
         StepStatus.COMPLETED,
         started,
         keep=keep,
-        output=output,
+        output=packed.text,
+        blob=packed.sha256,
         notes=as_json(done.notes) if done.notes else None,
         duration_ms=elapsed_ms,
     )
@@ -186,9 +184,9 @@ async def _finish(
         {"duration_ms": elapsed_ms},
         Event.PILOT_STEP_EXECUTED,
         consumed=path in run.history.waits,
-        output=done.output,
+        packed=packed,
     )
-    return Result(StepStatus.COMPLETED, done.output)
+    return Result(StepStatus.COMPLETED, packed.kept)
 
 
 async def _park_step(
@@ -261,11 +259,13 @@ async def record(  # noqa: PLR0913 -- a row and what is told about it
     event: Event | None,
     *,
     consumed: bool = False,
-    output: Any = None,
+    packed: blobs.Packed | None = None,
 ) -> None:
     """Commit one attempt's row with its timeline line, its audit record and its consumed wait."""
     checkpoint: Checkpoint = run.checkpoint(name)
     checkpoint.attempts.append(row)
+    if packed is not None and packed.content is not None:
+        checkpoint.contents.append(packed.content)
     checkpoint.calls += run.calls_of(row.path)
     if consumed:
         checkpoint.waits.append({"path": row.path, "consumed": True})
@@ -278,6 +278,7 @@ async def record(  # noqa: PLR0913 -- a row and what is told about it
     latest = run.history.latest(row.path)
     kept = latest.input if latest is not None and latest.attempt == row.attempt else None
     given = facts.get("decided", kept)
+    output = packed.kept if packed is not None else None
     run.history.add(
         Attempt(row.path, row.attempt, row.status, row.effect, row.key, row.rerun, given, output)
     )

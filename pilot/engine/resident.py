@@ -80,6 +80,7 @@ class Resident:
         resources = Resources(catalogue.load(), egress, config.data, config.script)
         self._ports = Ports(
             Writer(config.database_url, worker_id, self._signal),
+            Writer(config.database_url, worker_id, self._signal),
             self._pool,
             resources,
             lease.holds,
@@ -143,6 +144,7 @@ class Resident:
 
     async def _close(self) -> None:
         await self._ports.writer.close()
+        await self._ports.bulk.close()
         if self._reader is not None:
             await self._reader.close()
 

@@ -33,6 +33,15 @@ KINDS = (
         "AND finished_at < pilot_now() - make_interval(days => :retention_execution_days)",
     ),
     Kind(
+        "large outputs",
+        "SELECT prune_blobs(:batch)",
+        "SELECT count(*) FROM blob b WHERE b.created_at < pilot_now() - interval '1 hour' "
+        "AND NOT EXISTS (SELECT 1 FROM step_execution s "
+        "WHERE s.output_blob = b.sha256 AND s.owner_id = b.owner_id) "
+        "AND NOT EXISTS (SELECT 1 FROM execution e "
+        "WHERE e.output_blob = b.sha256 AND e.owner_id = b.owner_id)",
+    ),
+    Kind(
         "calls",
         "SELECT prune_calls(:retention_call_days, :batch)",
         "SELECT count(*) FROM call WHERE at < date_trunc('day', "

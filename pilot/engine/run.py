@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pilot.engine import budgets, graph
+from pilot.engine import budgets, fields, graph
+from pilot.engine.blobs import Blob
 from pilot.engine.checkpoints import Checkpoint, Flags, Writer
 from pilot.engine.document import Workflow, bodies, walk
 from pilot.engine.expressions import Scope
@@ -40,6 +41,18 @@ class Plan:
             self.cache[key] = graph.dependencies(body)
         found: dict[str, frozenset[str]] = self.cache[key]
         return found
+
+    def reads(self, step: StepFields) -> frozenset[str]:
+        """Return the ids of the steps whose results a step may look at."""
+        key = ("reads", step.id)
+        if key not in self.cache:
+            written = step.model_dump(by_alias=True)
+            found = frozenset(fields.step_ids(fields.reads(written)))
+            if step.type == "human_approval":  # it shows what the actions behind it would do
+                found |= self.dependencies(self.body_of(step.id))[step.id]
+            self.cache[key] = found
+        read: frozenset[str] = self.cache[key]
+        return read
 
     def html_steps(self) -> frozenset[str]:
         """Return the ids of transforms that render HTML."""
@@ -138,6 +151,7 @@ class Ports:
     """What a worker lends to a run."""
 
     writer: Writer
+    bulk: Writer  # of what comes with blobs: nobody waits behind megabytes
     pool: Executor
     resources: Resources
     may_act: Callable[[], bool]  # whether its lease is long enough to start an effect
@@ -158,6 +172,8 @@ class Run:
         self.refused: dict[str, Any] = {}  # the call that the budget had not enough for
         self.stopped = asyncio.Event()
         self.bookings: dict[str, Booking] = {}  # calls to models of the attempt at a path
+        self.has_blobs = False  # whether a step gave a large output
+        self.last_value: tuple[str, Any] | None = None  # of a blob, by its hash
         self.loop = asyncio.get_running_loop()
         settings = held.facts["settings"]
         limit = plan.workflow.policies.max_parallel or settings["pilot_max_parallel_steps"]
@@ -202,6 +218,7 @@ class Run:
         seen: dict[str, Any] = {"status": str(result.status)}
         if result.status is StepStatus.COMPLETED or result.tolerated:
             seen["output"] = result.output
+            self.has_blobs = self.has_blobs or isinstance(result.output, Blob)
         if result.error is not None:
             seen["error"] = result.error
         frame.scope.roots["steps"][step.id] = seen
@@ -214,7 +231,8 @@ class Run:
 
     async def write(self, checkpoint: Checkpoint) -> Flags:
         """Commit a checkpoint and heed what the row said meanwhile."""
-        flags = await self.ports.writer.put(checkpoint)
+        writer = self.ports.bulk if checkpoint.contents else self.ports.writer
+        flags = await writer.put(checkpoint)
         if flags.cancel:
             self.ask_to_stop("cancel")
         elif flags.late:

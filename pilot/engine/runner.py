@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from pilot.engine import attempts, decisions, finish, records, steps
+from pilot.engine import attempts, decisions, finish, records, steps, unpacking
+from pilot.engine.expressions import Scope
 from pilot.engine.outline import ON_ERROR
 from pilot.engine.run import Frame, Result, Run
 from pilot.engine.status import StepStatus
@@ -80,9 +81,9 @@ def _gone(needs: dict[str, frozenset[str]], step: StepFields, found: dict[str, R
 async def _step(run: Run, step: StepFields, frame: Frame, gone: bool) -> Result:  # noqa: FBT001
     """Bring one step as far as it goes now: recorded results are reused, never run again."""
     path = frame.prefix + step.id
-    result = attempts.recall(run, step, path, frame.scope)
+    result = await _recalled(run, step, path, frame.scope)
     if result is not None and result.terminal:
-        _revisit(run, step, frame)
+        await _revisit(run, step, frame)
     if result is None:
         if run.stop or frame.stopped:
             result = Result(StepStatus.PENDING)
@@ -98,6 +99,14 @@ async def _step(run: Run, step: StepFields, frame: Frame, gone: bool) -> Result:
     return result
 
 
+async def _recalled(run: Run, step: StepFields, path: str, scope: Scope) -> Result | None:
+    """Return what is recorded of a step, or None; a tolerated failure's output is made anew."""
+    latest = run.history.latest(path)
+    if latest is not None and latest.status is StepStatus.FAILED:
+        scope = await unpacking.scope_of(run, step, scope)
+    return attempts.recall(run, step, path, scope)
+
+
 async def _fresh(run: Run, step: StepFields, frame: Frame, *, gone: bool) -> Result:
     path = frame.prefix + step.id
     if gone:
@@ -108,9 +117,10 @@ async def _fresh(run: Run, step: StepFields, frame: Frame, *, gone: bool) -> Res
     async with run.slots:
         if run.stop or frame.stopped:
             return Result(StepStatus.PENDING)
+        scope = await unpacking.scope_of(run, step, frame.scope)
         if hasattr(module, "TURNS"):
-            return await decisions.perform(run, step, frame)
-        return await attempts.perform(run, step, path, frame.scope)
+            return await decisions.perform(run, step, frame, scope)
+        return await attempts.perform(run, step, path, scope)
 
 
 async def _container(run: Run, step: StepFields, frame: Frame) -> Result:
@@ -120,7 +130,8 @@ async def _container(run: Run, step: StepFields, frame: Frame) -> Result:
     latest = run.history.latest(path)
     decided = latest.input if latest is not None else None
     if decided is None or latest is None or latest.status is not StepStatus.RUNNING:
-        outcome = await attempts.decide(run, step, path, frame.scope, decided)
+        scope = await unpacking.scope_of(run, step, frame.scope)
+        outcome = await attempts.decide(run, step, path, scope, decided)
         if isinstance(outcome, Result):
             return outcome
         decided = outcome.decided
@@ -130,13 +141,13 @@ async def _container(run: Run, step: StepFields, frame: Frame) -> Result:
     if child is not None and child.status is StepStatus.FAILED:
         error = child.error or {}
         fault = StepError(ErrorClass(error.get("class", "internal")), str(error.get("message")))
-        return await records.fail(run, step, path, frame.scope, fault)
+        scope = await unpacking.scope_of(run, step, frame.scope)
+        return await records.fail(run, step, path, scope, fault)
     if child is not None:
         return Result(child.status)
     done = [one.output for one in results if one.status is StepStatus.COMPLETED or one.tolerated]
-    return await records.complete_container(
-        run, step, path, module.leave(decided, done[-1] if done else None)
-    )
+    last = await unpacking.value(run, done[-1]) if done else None
+    return await records.complete_container(run, step, path, module.leave(decided, last))
 
 
 def _worst(results: Sequence[Result]) -> Result | None:
@@ -168,15 +179,15 @@ async def _recover(run: Run, step: StepFields, frame: Frame, result: Result) -> 
     return await records.recovered(run, step, path, done[-1] if done else None)
 
 
-def _revisit(run: Run, step: StepFields, frame: Frame) -> None:
+async def _revisit(run: Run, step: StepFields, frame: Frame) -> None:
     """Note what is recorded inside a finished step: others may read it."""
     path = frame.prefix + step.id
     for segment, body in _entered(run, step, path):
         inner = frame.inner(path, segment)
         for one in body:
-            known = attempts.recall(run, one, inner.prefix + one.id, inner.scope)
+            known = await _recalled(run, one, inner.prefix + one.id, inner.scope)
             if known is not None and known.terminal:
-                _revisit(run, one, inner)
+                await _revisit(run, one, inner)
                 run.note(one, inner, run.closed(inner.prefix + one.id, known))
 
 

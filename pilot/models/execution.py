@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Computed, DateTime, ForeignKey, Index, Text, text
+from sqlalchemy import BigInteger, Computed, DateTime, ForeignKey, Index, LargeBinary, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from pilot.db import Base
@@ -48,6 +48,7 @@ class Execution(Base):
         Index("execution_unpriced", "created_at", postgresql_where=text("unpriced_calls > 0")),
         Index("execution_wasted", "created_at", postgresql_where=text("wasted_calls > 0")),
         Index("execution_recorded", "created_at", postgresql_where=text("recorded_calls > 0")),
+        Index("execution_blob", "output_blob", postgresql_where=text("output_blob IS NOT NULL")),
         Index("execution_live", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
     )
 
@@ -107,7 +108,8 @@ class Execution(Base):
             persisted=True,
         ),
     )
-    output: Mapped[Json | None]
+    output: Mapped[Json | None]  # of a large one its digest
+    output_blob: Mapped[bytes | None] = mapped_column(LargeBinary)  # and its hash
     error: Mapped[Json | None]
     created_at: Mapped[CreatedAt]
     started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -127,6 +129,9 @@ class StepExecution(Base):
             unique=True,
             postgresql_where=text("status IN ('running', 'waiting', 'completed')"),
         ),
+        Index(
+            "step_execution_blob", "output_blob", postgresql_where=text("output_blob IS NOT NULL")
+        ),
     )
 
     execution_id: Mapped[UUID] = mapped_column(
@@ -141,7 +146,8 @@ class StepExecution(Base):
     key: Mapped[UUID | None]
     rerun: Mapped[int] = mapped_column(server_default="0")
     input: Mapped[Json | None]
-    output: Mapped[Json | None]
+    output: Mapped[Json | None]  # of a large one its digest
+    output_blob: Mapped[bytes | None] = mapped_column(LargeBinary)  # and its hash
     error: Mapped[Json | None]
     notes: Mapped[Json | None]
     fence: Mapped[int]

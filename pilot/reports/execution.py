@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot.engine import executions
+from pilot.engine import blobs, executions
 from pilot.engine.outline import ON_ERROR, Node, outline, recorded_path
 from pilot.engine.status import FINAL
 from pilot.models.agent import WorkflowVersion
@@ -32,7 +32,8 @@ class Attempt:
     effect: str | None
     key: UUID | None
     input: Any
-    output: Any
+    output: Any  # of a large one its digest
+    blob: str | None  # and its hash
     error: dict[str, Any] | None
     notes: list[str]
     worker: str | None  # host and process of the worker that ran it
@@ -201,6 +202,7 @@ FACTS = [
 WAITING_TYPES = frozenset({"human_approval", "delay"})
 ATTEMPTS = text("""
 SELECT s.path, s.attempt, s.type, s.status, s.effect, s.key, s.input, s.output, s.error, s.notes,
+       encode(s.output_blob, 'hex') AS blob,
        s.started_at, s.finished_at, s.duration_ms, w.host || ':' || w.pid AS worker
   FROM step_execution s LEFT JOIN worker w ON w.id = s.worker_id
  WHERE s.execution_id = :id ORDER BY s.path, s.attempt
@@ -336,8 +338,9 @@ def _attempt(row: Any) -> Attempt:
         status=row.status,
         effect=row.effect,
         key=row.key,
-        input=row.input,
+        input=blobs.shown(row.input),
         output=row.output,
+        blob=row.blob,
         error=row.error,
         notes=row.notes or [],
         worker=row.worker,

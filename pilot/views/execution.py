@@ -20,7 +20,7 @@ from pilot.engine.status import (
     RESUMABLE,
     RETRYABLE,
 )
-from pilot.errors import BadJsonError, ConflictError, InvalidError, Issue, NotFoundError
+from pilot.errors import BadJsonError, ConflictError, InvalidError, Issue
 from pilot.models.execution import Execution
 from pilot.reports import execution
 from pilot.reports.execution import Shown, Step
@@ -30,6 +30,7 @@ from pilot.views import (
     VIEW,
     actor,
     block_text,
+    downloads,
     json_answer,
     reading,
     redirect_to,
@@ -207,17 +208,16 @@ def events(execution_id: UUID) -> ResponseReturnValue:
 
 @route(bp, f"{URL}/output", allow=VIEW)
 def output(execution_id: UUID) -> ResponseReturnValue:
-    """The whole output of one attempt, as a file."""
-    with reading() as session:
-        shown = execution.shown(session, execution_id)
-    path, number = request.args.get("step"), request.args.get("attempt", "")
-    for step in shown.steps:
-        for attempt in step.attempts:
-            if step.path == path and number in {"", str(attempt.number)}:
-                answer = json_answer(attempt.output)
-                answer.headers["Content-Disposition"] = 'attachment; filename="output.json"'
-                return answer
-    raise NotFoundError("There is no such attempt.")
+    """The whole output of the execution, as a file."""
+    return downloads.output(execution_id)
+
+
+@route(bp, f"{URL}/outputs/<path:path>", allow=VIEW)
+def step_output(execution_id: UUID, path: str) -> ResponseReturnValue:
+    """The whole output of a step, as a file: of `?attempt=`, or of the newest one."""
+    number = request.args.get("attempt", "")
+    known = number.isascii() and number.isdigit() and len(number) < 9
+    return downloads.output(execution_id, path, int(number) if known else None)
 
 
 def _who() -> dict[str, Any]:

@@ -31,7 +31,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "rate": formats.rate,
     "size": formats.size,
     "sanitised": lambda text: Markup(_clean(text)),  # noqa: S704 - nh3 cleaned it
-    "size_of": lambda value: len(strictjson.dumps(strictjson.plain(value)).encode()),
     "short_id": formats.short_id,
     "plural": formats.plural,
 }

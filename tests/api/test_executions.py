@@ -175,3 +175,20 @@ def test_an_answer_needs_an_open_question(one, agent):
     body = {"path": "one", "said": "skip"}
     assert one.post(f"/executions/{execution}/answer", body).status_code == 409
     assert one.post(f"/executions/{execution}/answer", body | {"said": "maybe"}).status_code == 422
+
+
+@pytest.mark.capability(310)
+def test_a_large_output_is_a_digest_and_whole_at_its_own_address(worker, program, one, world):
+    wp.switch_on()
+    large = STEP | {"config": {"value": ["{{inputs.text}}"] * 3}}
+    given = {"type": "object", "properties": {"text": {"type": "string"}}}
+    agent = wp.make_agent(world.operator.id, [large], inputs=given)
+    text = "x" * 100_000
+    answer = one.post(f"/agents/{agent}/executions?wait=20", {"inputs": {"text": text}})
+    assert answer.json["output"]["size_bytes"] == 300_010
+    url = f"/executions/{answer.json['execution_id']}"
+    assert one.get(f"{url}/outputs").json["steps"]["one"] == answer.json["output"]
+    assert one.get(f"{url}/outputs/one").json == one.get(f"{url}/output").json == [text] * 3
+    assert one.get(f"{url}/outputs/two").status_code == 404
+    for path in ("output", "outputs/one"):
+        assert program(world.stranger).get(f"{url}/{path}").status_code == 404

@@ -29,6 +29,13 @@ def test_a_worker_killed_around_a_result_loses_no_output(laboratory):
     laboratory(trials)
 
 
+@pytest.mark.capability(310)
+def test_a_worker_killed_around_a_large_output_loses_and_doubles_nothing(laboratory):
+    trials = at(["result"], "large", hits=(2,)) + at(["finish"], "large")
+    trials.append({"kind": "kill", "point": "blob.stored", "hit": 1, "workflows": ("large",)})
+    laboratory(trials)
+
+
 @pytest.mark.capability(29, 32, 41)
 def test_a_worker_killed_around_a_wait_goes_on_waiting(laboratory):
     trials = at(["wait", "park"], "asked", "later", "voided", hits=(1, 2, 3))

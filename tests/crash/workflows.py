@@ -161,4 +161,14 @@ POISON = _document(
     output="{{steps.die.output}}",
 )
 
-ALL = {one["name"]: one for one in (CHAIN, WIDE, ONCE, ASKED, VOIDED, LATER, SLOW, FAILS, POISON)}
+LARGE = _document(
+    "large",
+    _set("seed", "{{inputs.id}} " + "x" * 30_000),
+    _set("big", {"id": "{{inputs.id}}", "rows": ["{{steps.seed.output}}"] * 12}),
+    _call("once", "pay", "big"),
+    _set("count", "{{len(steps.big.output.rows)}} {{steps.pay.output.json.step}}"),
+    output=["{{steps.count.output}}", "{{steps.big.output}}"],
+)
+
+_DOCUMENTS = (CHAIN, WIDE, ONCE, ASKED, VOIDED, LATER, SLOW, FAILS, POISON, LARGE)
+ALL = {one["name"]: one for one in _DOCUMENTS}

@@ -51,6 +51,11 @@ def zelda(world, database, redis_url, tmp_path, monkeypatch, superuser):
             audit.record(session, event, actor="worker", about=about, details=details)
         event, details = audit.Event.AGENT_UPDATED, {"note": f"for {NAME} ({EMAIL})"}
         audit.record(session, event, actor=world.admin.actor, about=("agent", 1), details=details)
+    superuser.execute(
+        "INSERT INTO blob (owner_id, sha256, size, media_type, content) "
+        "VALUES (%s, sha256('\"quaxgoal\"'), 10, 'application/json', '\"quaxgoal\"')",
+        [found.id],
+    )
     table = folders.private(tmp_path, found.id) / "tables" / "a.csv"
     table.parent.mkdir(parents=True)
     table.write_text("quaxrow\n")
@@ -128,6 +133,8 @@ def test_an_export_has_all_that_belongs_to_a_person_and_no_secret(zelda, tmp_pat
     assert json.loads(held["app_user.json"])[0]["email"] == EMAIL
     assert json.loads(held["user_session.json"])[0]["browser"] == BROWSER
     assert held["files/tables/a.csv"] == "quaxrow\n"
+    (output,) = (held[name] for name in held if name.startswith("outputs/"))
+    assert output == '"quaxgoal"'
     assert [one["details"].get("address") for one in json.loads(held["audit.json"])].count(PLACE)
     assert len(json.loads(held["execution.json"])) == len(json.loads(held["agent.json"])) == 1
     everything = "".join(held.values())

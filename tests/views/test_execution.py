@@ -92,7 +92,7 @@ def test_a_step_shows_input_output_and_how_it_is_written(worker, database, world
         assert operator.get(f"/executions/{execution}?tab={tab}").status_code == 200
     events = operator.get(f"/executions/{execution}/events").json["items"]
     assert [one["seq"] for one in events] == list(range(1, len(events) + 1))
-    assert operator.get(f"/executions/{execution}/output?step=first").json == 7
+    assert operator.get(f"/executions/{execution}/outputs/first").json == 7
 
 
 @pytest.mark.capability(22, 169)
