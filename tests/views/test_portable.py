@@ -34,7 +34,9 @@ ARCHIVES = {
 
 def send(browser, content, do="import", **more):
     data = {"file": (io.BytesIO(content), "agent.yaml"), "do": do, "text": ""} | more
-    return browser.post("/agents/import", data, content_type="multipart/form-data")
+    answer = browser.post("/agents/import", data, content_type="multipart/form-data")
+    answer.request.environ["wsgi.input"].close()  # a large one is a file, which the client leaves
+    return answer
 
 
 @pytest.mark.capability(233)
