@@ -55,9 +55,7 @@ def test_a_file_of_a_mail_is_sent_on_by_its_handle(world, database, redis_url, t
     assert (part.get_filename(), part.get_payload(decode=True)) == (NAME, PDF)
 
 
-def test_what_is_no_file_is_refused_when_the_agent_is_started(world):
+def test_what_is_no_file_is_refused_when_the_workflow_is_saved(world):
     wrong = STEPS[2]["params"] | {"text": "x", "attachments": ["{{steps.search.output.more}}"]}
-    wp.switch_on()
-    agent = wp.make_agent(world.operator.id, [STEPS[0], action("send", wrong, "search")])
     with pytest.raises(InvalidError, match="true or false; the parameter takes an object"):
-        wp.start(agent, world.operator.id)
+        wp.make_agent(world.operator.id, [STEPS[0], action("send", wrong, "search")])
