@@ -189,3 +189,26 @@ def test_others_do_not_see_what_was_spent(answers, database, world):
         assert session.scalar(count) == 0
     with db.reading(world.operator.id) as session:
         assert session.scalar(count) == 1
+
+
+@pytest.mark.capability(310)
+def test_a_model_gets_a_digest_of_large_data_and_no_prompt_of_their_size(
+    answers, database, world, superuser
+):
+    rows = {"id": "rows", "type": "transform", "operation": "set"}
+    rows |= {"config": {"value": ["{{inputs.mail}}"] * 30}}
+    large = CLASSIFY | {"input": "steps.rows.output"}
+    pasted = CLASSIFY | {"id": "pasted", "prompt": "Sort {{steps.rows.output}}", "input": None}
+    pasted |= {"on_error": "continue"}
+    with answers({"answer": {"kind": "order"}}):
+        agent = wp.make_agent(world.operator.id, [rows, large, pasted], inputs=INPUTS)
+        execution = wp.start(agent, world.operator.id, mail="x" * 10_000)
+        assert wp.wait_for(database, execution)[0] == "completed_with_errors"
+    assert len(calls(database, execution)) == 1
+    facts = "SELECT path, input, error ->> 'message' FROM step_execution WHERE path <> 'rows'"
+    found = {path: more for path, *more in superuser.execute(facts).fetchall()}
+    sent = found["classify"][0]["input"]
+    assert (sent["type"], sent["length"], sent["size_bytes"]) == ("array", 30, 300_091)
+    assert sent["first"] == ["x" * 100 + "..."] * 3
+    assert "300,0" in found["pasted"][1]
+    assert "Name large data in input" in found["pasted"][1]
