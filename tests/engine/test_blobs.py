@@ -111,6 +111,22 @@ def test_the_output_of_one_step_is_its_blob_and_not_a_copy(worker, database, wor
 
 
 @pytest.mark.capability(310)
+def test_branches_and_recovered_failures_hand_on_large_outputs(worker, database, world):
+    owner = world.operator.id
+    bad = {"id": "bad", "type": "transform", "operation": "set"}
+    bad |= {"config": {"value": "{{steps.check.output.value.rows.missing}}"}}
+    mended = {"branch": [giving("mend", 4)]}
+    document = [
+        {"id": "check", "type": "conditional", "condition": "true", "then": [giving("one", 3)]},
+        bad | {"on_error": mended},
+    ]
+    result = "{{len(steps.check.output.value.rows)}} and {{len(steps.bad.output.rows)}}"
+    agent = wp.make_agent(owner, document, inputs=INPUTS, output=result)
+    execution = wp.start(agent, owner, text=PIECE)
+    assert wp.wait_for(database, execution)[:2] == ("completed", "3 and 4")
+
+
+@pytest.mark.capability(310)
 def test_beyond_the_limit_a_step_fails_by_name(worker, database, world, superuser, monkeypatch):
     monkeypatch.setattr(blobs, "MAX_BYTES", 1024 * 1024)
     owner = world.operator.id
