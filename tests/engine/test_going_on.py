@@ -101,7 +101,7 @@ def test_a_pause_holds_at_the_next_boundary_and_resumes_with_the_stored_outputs(
 
 @pytest.mark.capability(39)
 def test_resume_pressed_fifty_times_gives_one_continuation(worker, database, world, who):
-    execution = wp.start(wp.make_agent(world.operator.id, chain(4, 0.1)), world.operator.id)
+    execution = wp.start(wp.make_agent(world.operator.id, chain(4)), world.operator.id)
     until_done(database, execution, 1)
     executions.pause(execution, **who)
     wp.wait_for(database, execution)
