@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from pilot.engine import executions
 from tests.engine import worker_process as wp
+from tests.pages import LOOKS, check_accessible
 
 TOTAL = "{{steps.text.output}}"
 MAIL = {
@@ -250,7 +250,7 @@ def test_without_a_channel_the_page_warns_and_the_execution_waits(
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("look", [(375, "light"), (375, "dark"), (1280, "light"), (1280, "dark")])
+@pytest.mark.parametrize("look", LOOKS)
 def test_the_pages_are_accessible_and_quiet(ask, window, world, look):
     approval, _ = ask()
     width, scheme = look
@@ -259,6 +259,6 @@ def test_the_pages_are_accessible_and_quiet(ask, window, world, look):
     paths = ["/approvals", "/approvals?tab=decided", "/approvals?q=none"]
     for path in (*paths, f"/approvals/{approval}", f"/approvals/{table}"):
         page.goto(path)
-        assert Axe().run(page).violations_count == 0, Axe().run(page).generate_report()
+        check_accessible(page)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
     assert page.complaints == []

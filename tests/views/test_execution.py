@@ -4,10 +4,10 @@ import re
 from decimal import Decimal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from pilot.engine import executions
 from tests.engine import worker_process as wp
+from tests.pages import LOOKS, check_accessible
 from tests.reports.ledger_rows import FAILED, RECORDED, book
 
 INPUTS = {"type": "object", "properties": {"amount": {"type": "number"}}}
@@ -243,7 +243,7 @@ def test_a_reconnect_shows_what_happened_meanwhile(worker, database, world, agen
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("look", [(375, "light"), (375, "dark"), (1280, "light"), (1280, "dark")])
+@pytest.mark.parametrize("look", LOOKS)
 def test_the_pages_are_accessible_and_quiet(worker, database, window, world, agent, look):
     done = finished(database, agent, world, amount=5)
     waiting = wp.start(agent, world.operator.id, amount=5000)
@@ -254,7 +254,7 @@ def test_the_pages_are_accessible_and_quiet(worker, database, window, world, age
     paths += [f"/executions/{done}?tab=events", f"/executions/{waiting}/cancel"]
     for path in paths:
         page.goto(path)
-        assert Axe().run(page).violations_count == 0, Axe().run(page).generate_report()
+        check_accessible(page)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
     assert page.complaints == []
 

@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from pilot import db
 from pilot.engine.demo import make_demo
 from pilot.engine.folders import private
+from tests.pages import check_accessible
 
 GOAL = (
     "From the Gantt sheet, mail me tasks with priority Critical or High that end in the next three "
@@ -137,6 +137,6 @@ def test_the_pages_are_accessible_and_quiet(operator, window, world, width, sche
     page = window(world.operator, viewport={"width": width, "height": 900}, color_scheme=scheme)
     for path in ("/agents/new", url, asked, "/"):
         page.goto(path)
-        assert Axe().run(page).violations_count == 0, Axe().run(page).generate_report()
+        check_accessible(page)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.complaints == []

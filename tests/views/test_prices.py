@@ -6,11 +6,11 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from pilot import db, vault
 from pilot.engine import model_catalogue, own_models, provider_keys
 from pilot.engine.own_models import NewModel, NewProvider
+from tests.pages import LOOKS, check_accessible
 from tests.peer.fixture import KEY as PEER_KEY
 from tests.views.test_workflow_pilot import drafted  # noqa: F401 -- a fixture
 
@@ -280,14 +280,12 @@ def test_a_price_is_added_without_script(window, world):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 @pytest.mark.parametrize("url", ["/prices", f"/prices/{LUNA}", "/prices/providers/openai"])
-def test_axe_finds_nothing_on_the_pages_of_prices(window, world, url, scheme):
-    for width in (1280, 375):
-        size = {"width": width, "height": 900}
-        page = window(world.admin, color_scheme=scheme, viewport=size, bypass_csp=True)
-        page.goto(url)
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert page.complaints == []
+def test_axe_finds_nothing_on_the_pages_of_prices(window, world, url, width, scheme):
+    size = {"width": width, "height": 900}
+    page = window(world.admin, color_scheme=scheme, viewport=size, bypass_csp=True)
+    page.goto(url)
+    check_accessible(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.complaints == []
