@@ -2,7 +2,8 @@
 # venv module) is enough; a second run installs again only when a lock file has changed.
 
 PYTHON ?= python3
-JOBS ?= 2
+# One more than two cores: a test often waits for a server.
+JOBS ?= 3
 BIN := .venv/bin
 UV := $(BIN)/uv
 PYTEST := $(BIN)/pytest
