@@ -3,15 +3,18 @@
 from collections import Counter
 
 import pytest
+from hypothesis import settings
 
 from pilot.engine.planner import lexicon, parsing
 from tests.engine.planner import judging
 
-CHECKED = [
+VOICES = [
     case
-    for name in ("checked", "voices_tasks", "voices_leads", "voices_more", "voices_late", "careful")
+    for name in ("voices_tasks", "voices_leads", "voices_more", "voices_late")
     for case in judging.cases(name)
 ]
+EVERY = 1 if settings.get_current_profile_name() == "nightly" else 2
+CHECKED = [*judging.cases("checked"), *VOICES[::EVERY], *judging.cases("careful")]
 UNSEEN = judging.cases("unseen")
 
 
