@@ -7,6 +7,7 @@ loses nothing.
 import random
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
@@ -125,7 +126,7 @@ DONE = "event: done\ndata:\n\n"
 
 
 @dataclass
-class _Following:
+class _Following(ABC):
     """What one reader follows: `look` reads where it stands; each kind has messages of its own."""
 
     about: UUID
@@ -188,9 +189,9 @@ class _Following:
             alone = subject.readers == 1
             ear.wait(LOOK_S if alone else _some(2 * LOOK_S * min(subject.readers, FEWEST_LOOKS)))
 
+    @abstractmethod
     def _news(self, state: State) -> str:
         """Return messages with what the reader does not know yet, or an empty text."""
-        raise NotImplementedError
 
 
 @dataclass
