@@ -19,6 +19,7 @@ NAMES = (
     "peer.fixture",
     "processes",
     "programs",
+    "scheduling",
     "world",
 )
 pytest_plugins = ["pytester", *(f"tests.{name}" for name in NAMES)]

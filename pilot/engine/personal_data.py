@@ -223,8 +223,8 @@ def _forget(
         done.rows += _delete(connection, table, "email", person.email)
     for table in ("user_session", "one_time_token", "person_key", "flag_rule", "agent_grant"):
         done.rows += _delete(connection, table, "user_id", person.id)
-    owned = ("api_token", "connection", "secret", "hook_delivery", "hook")
-    for table in (*owned, "recovery_code", "second_factor"):
+    keys = ("api_token", "connection", "secret", "recovery_code", "second_factor")
+    for table in (*keys, "hook_delivery", "hook", "trigger_fire", "agent_trigger"):
         done.rows += _delete(connection, table, "owner_id", person.id)
     connection.execute("UPDATE vote SET comment = '' WHERE user_id = %s", [person.id])
     connection.execute(

@@ -20,7 +20,7 @@ from pilot import db, progress
 from pilot.audit import Actor
 from pilot.config import Config
 from pilot.egress import Egress
-from pilot.engine import anchors, catalogue, outbox, retention, rollups, runner
+from pilot.engine import anchors, catalogue, firing, outbox, preflight, retention, rollups, runner
 from pilot.engine.checkpoints import Writer
 from pilot.engine.document import parse
 from pilot.engine.generation import asking
@@ -44,6 +44,7 @@ CLAIM = (  # and load: one round trip, one transaction
 CLAIM_BATCH = 64
 LOOK_EVERY_S = 1.0
 RELAY_EVERY_S = 1.0
+FIRE_EVERY_S = 0.5
 ROLL_UP_EVERY_S = 60.0
 ANCHOR_EVERY_S = 10.0  # a look; an anchor follows after enough time or rows
 PRUNE_AFTER_S, PRUNE_EVERY_S = 600.0, 86_400.0  # the first time after a start, and then
@@ -121,7 +122,7 @@ class Resident:
 
     def _main(self) -> None:
         asyncio.set_event_loop(self._loop)
-        regular = (self._relay(), self._roll_up(), self._anchor(), self._prune())
+        regular = (self._relay(), self._fire(), self._roll_up(), self._anchor(), self._prune())
         chores = (self._look(), self._tell(), self._generate(), *regular)
         resident = [self._loop.create_task(chore) for chore in chores]
         self._loop.run_forever()
@@ -292,6 +293,17 @@ class Resident:
                 await self._in_thread(outbox.relay, channels)
             except (PilotError, SQLAlchemyError) as error:
                 log.warning("relay_failed", error=type(error).__name__)
+
+    async def _fire(self) -> None:
+        """Start what schedules have to start, until nothing is left to do."""
+        setup = preflight.Setup(self._config.data, has_models=self._config.script is not None)
+        while not self._draining:
+            try:
+                while await self._in_thread(firing.look, setup, self._config.url):
+                    pass
+            except (PilotError, SQLAlchemyError) as error:
+                log.warning("triggers_failed", error=type(error).__name__)
+            await asyncio.sleep(FIRE_EVERY_S)
 
     async def _roll_up(self) -> None:
         """Sum up the finished days of the ledger, one after the other."""

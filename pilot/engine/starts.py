@@ -19,10 +19,9 @@ from pilot.engine import (
     inputs,
     preflight,
     trail,
+    unattended,
 )
-from pilot.engine.status import (
-    ExecutionStatus,
-)
+from pilot.engine.status import ExecutionStatus
 from pilot.errors import ConflictError, InvalidError, Issue, Obstacle
 from pilot.models.agent import Agent, AgentConfiguration
 from pilot.models.execution import Execution
@@ -65,6 +64,41 @@ def start(
             type, and what the preflight found (`Obstacle`); or the key was used with another body.
         ConflictError: the agent is switched off, or has nothing to run.
     """
+    with db.transaction("execution.start", user_id) as session:
+        return begin(session, agent_id, asked, by=by, user_id=user_id, setup=setup)
+
+
+def begin(
+    session: Session,
+    agent_id: UUID,
+    asked: Start,
+    *,
+    by: Actor,
+    user_id: UUID,
+    setup: preflight.Setup,
+) -> UUID:
+    """Do what `start` does in the caller's transaction, which acts as `user_id`.
+
+    Raises:
+        PilotError: what `start` raises; the transaction has to be rolled back.
+    """
+    body = _body(agent_id, asked)
+    kept = idempotency.open_request(session, user_id, asked.key, "execution.start", body)
+    if kept is not None:
+        return UUID(kept["execution_id"])
+    agent = agents.load(session, agent_id)
+    access.act_as_owner(session, agent_id, agent.owner_id, user_id)
+    row = _prepare(session, agent, asked, user_id, setup)
+    session.add(row)
+    session.flush()
+    _tell_start(session, row, by)
+    db.act_as(session, user_id)
+    idempotency.keep_answer(session, user_id, asked.key, {"execution_id": str(row.id)})
+    return row.id
+
+
+def _body(agent_id: UUID, asked: Start) -> dict[str, Any]:
+    """Return what the same idempotency key has to come with."""
     body = {
         "agent": str(agent_id),
         "mode": asked.mode,
@@ -78,19 +112,7 @@ def start(
         raise InvalidError([Issue("E_INPUT", "/mode", f"A mode is {' or '.join(MODES)}.")])
     if len(strictjson.dumps(body).encode()) > MAX_INPUT_BYTES:
         raise InvalidError([Issue("E_LIMIT", "/inputs", "The inputs are larger than 1 MB.")])
-    with db.transaction("execution.start", user_id) as session:
-        kept = idempotency.open_request(session, user_id, asked.key, "execution.start", body)
-        if kept is not None:
-            return UUID(kept["execution_id"])
-        agent = agents.load(session, agent_id)
-        access.act_as_owner(session, agent_id, agent.owner_id, user_id)
-        row = _prepare(session, agent, asked, user_id, setup)
-        session.add(row)
-        session.flush()
-        _tell_start(session, row, by)
-        db.act_as(session, user_id)
-        idempotency.keep_answer(session, user_id, asked.key, {"execution_id": str(row.id)})
-    return row.id
+    return body
 
 
 def _prepare(
@@ -112,6 +134,7 @@ def _prepare(
     schema = version.inputs_schema if version is not None else None
     given, issues = _inputs(session, agent, asked, schema, user_id)
     issues += preflight.obstacles(session, agent, version, choice, setup)
+    issues += unattended.obstacles(session, version, asked.trigger)
     if issues:
         raise InvalidError(issues)
     one_step = agents.one_step(prompt, agent.grants) if choice.runs == "one_step" else None

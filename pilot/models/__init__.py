@@ -23,6 +23,7 @@ from pilot.models import (
     second_factor,
     secret,
     setting,
+    trigger,
     user,
     worker,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "second_factor",
     "secret",
     "setting",
+    "trigger",
     "user",
     "worker",
 ]

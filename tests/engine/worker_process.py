@@ -88,3 +88,10 @@ def wait_for(database, execution_id, statuses=END, seconds=15):
             return found
         time.sleep(0.01)
     raise AssertionError(f"still {row(database, execution_id)}, {attempts(database, execution_id)}")
+
+
+def until(holds, seconds=15):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.02)

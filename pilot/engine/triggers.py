@@ -1,0 +1,218 @@
+"""The schedules of agents: made, changed, switched, deleted. What fires them is in `firing`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.orm import Session
+
+from pilot import audit, strictjson
+from pilot.audit import Actor, Event
+from pilot.db import transaction
+from pilot.engine import agents, inputs, preflight, schedules
+from pilot.engine.schedules import Timing
+from pilot.errors import ConflictError, InvalidError, NotFoundError
+from pilot.models.agent import Agent
+from pilot.models.columns import NOW
+from pilot.models.trigger import Trigger, TriggerFire
+
+MOST_PER_AGENT = 20
+SWITCHED_OFF = "The schedule was switched off."
+
+
+def create(
+    agent_id: UUID,
+    timing: Timing,
+    given: dict[str, Any] | None = None,
+    *,
+    by: Actor,
+    user_id: UUID,
+) -> UUID:
+    """Give an agent a schedule; `given` are inputs over its saved ones. Returns its id.
+
+    Raises:
+        NotFoundError: there is no such agent.
+        ForbiddenError: it is shared with them, but only its owner may change it.
+        ConflictError: it has 20 already.
+        InvalidError: the times or the inputs are not right, each named; or it never fires.
+    """
+    with transaction("triggers.create", user_id) as session:
+        agent = agents.load(session, agent_id, lock=True)
+        if len(listed(session, agent_id)) >= MOST_PER_AGENT:
+            raise ConflictError(f"An agent has at most {MOST_PER_AGENT} schedules: delete one.")
+        moment = _now(session)
+        schedules.check(timing, moment)
+        _check_inputs(session, agent, given)
+        row = Trigger(
+            owner_id=agent.owner_id,
+            agent_id=agent.id,
+            inputs=given,
+            next_at=schedules.next_after(timing, moment),
+            **asdict(timing),
+        )
+        session.add(row)
+        session.flush()
+        _record(session, row, by, "made")
+        return row.id
+
+
+def change(
+    trigger_id: UUID,
+    timing: Timing,
+    given: dict[str, Any] | None = None,
+    *,
+    seen: int | None = None,
+    by: Actor,
+    user_id: UUID,
+) -> None:
+    """Change when and with which inputs it fires; `seen` is the version that was looked at.
+
+    Raises:
+        NotFoundError: there is none.
+        ConflictError: it was changed meanwhile.
+        InvalidError: the times or the inputs are not right, each named; or it never fires.
+    """
+    with transaction("triggers.change", user_id) as session:
+        row = _locked(session, trigger_id)
+        if seen not in {None, row.version}:
+            raise ConflictError("The schedule was changed meanwhile: look at it again.")
+        moment = _now(session)
+        schedules.check(timing, moment)
+        _check_inputs(session, agents.load(session, row.agent_id), given)
+        for name, value in asdict(timing).items():
+            setattr(row, name, value)
+        row.inputs = given
+        row.next_at = schedules.next_after(timing, moment) if row.active else None
+        _touch(row, moment)
+        _record(session, row, by, "changed")
+
+
+def set_active(
+    trigger_id: UUID,
+    active: bool,  # noqa: FBT001
+    *,
+    by: Actor,
+    user_id: UUID,
+) -> None:
+    """Switch a schedule on or off; switched on it counts its failures anew.
+
+    Raises:
+        NotFoundError: there is none.
+        InvalidError: switched on, it would never fire.
+    """
+    with transaction("triggers.set_active", user_id) as session:
+        row = _locked(session, trigger_id)
+        if row.active == active:
+            return
+        moment = _now(session)
+        if active:
+            agents.load(session, row.agent_id)
+            schedules.check(Timing.of(row), moment)
+            row.active, row.off_reason, row.failures = True, "", 0
+            row.next_at = schedules.next_after(Timing.of(row), moment)
+        else:
+            switch_off(session, row, "")
+        _touch(row, moment)
+        _record(session, row, by, "switched on" if active else "switched off")
+
+
+def delete(trigger_id: UUID, *, by: Actor, user_id: UUID) -> None:
+    """Take a schedule away; what it started stays.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    with transaction("triggers.delete", user_id) as session:
+        row = _locked(session, trigger_id)
+        row.deleted_at = _now(session)
+        switch_off(session, row, "")
+        _record(session, row, by, "deleted")
+
+
+def switch_off(session: Session, row: Trigger, reason: str) -> None:
+    """Let a locked trigger fire no more, what waits included; `reason` is Pilot's own, if any."""
+    row.active, row.off_reason, row.next_at = False, reason, None
+    session.execute(
+        update(TriggerFire)
+        .where(TriggerFire.trigger_id == row.id, TriggerFire.status.in_(("due", "waiting")))
+        .values(status="skipped", reason=reason or SWITCHED_OFF)
+    )
+
+
+def find(session: Session, trigger_id: UUID, agent_id: UUID | None = None) -> Trigger:
+    """Return a schedule that the session's user may see, of this agent if one is named.
+
+    Raises:
+        NotFoundError: there is none, or it is not theirs.
+    """
+    row = session.scalar(_query(trigger_id))
+    if row is None or agent_id not in {None, row.agent_id}:
+        raise NotFoundError("There is no such schedule, or it is not yours.")
+    return row
+
+
+def listed(session: Session, agent_id: UUID) -> Sequence[Trigger]:
+    """Return the schedules of an agent, the oldest first."""
+    query = select(Trigger).where(Trigger.agent_id == agent_id, Trigger.deleted_at.is_(None))
+    return session.scalars(query.order_by(Trigger.id)).all()
+
+
+def fires(session: Session, agent_id: UUID, limit: int = 50) -> Sequence[TriggerFire]:
+    """Return the newest fires of an agent's schedules, deleted ones too."""
+    of_agent = select(Trigger.id).where(Trigger.agent_id == agent_id)
+    query = select(TriggerFire).where(TriggerFire.trigger_id.in_(of_agent))
+    return session.scalars(query.order_by(TriggerFire.id.desc()).limit(limit)).all()
+
+
+def _query(trigger_id: UUID) -> Select[Trigger]:
+    return select(Trigger).where(Trigger.id == trigger_id, Trigger.deleted_at.is_(None))
+
+
+def _locked(session: Session, trigger_id: UUID) -> Trigger:
+    row = session.scalar(_query(trigger_id).with_for_update(key_share=True))
+    if row is None:
+        raise NotFoundError("There is no such schedule, or it is not yours.")
+    return row
+
+
+def _check_inputs(session: Session, agent: Agent, given: dict[str, Any] | None) -> None:
+    """Refuse inputs that every fire would be refused for."""
+    version = agents.newest(session, agent)
+    if version is None or version.inputs_schema is None:
+        return
+    saved = preflight.saved_inputs(session, agent.id, agent.owner_id)
+    complete = inputs.fill_defaults(version.inputs_schema, {**saved, **(given or {})})
+    issues = inputs.check(version.inputs_schema, complete)
+    if issues:
+        raise InvalidError([replace(issue, path=f"/inputs{issue.path}") for issue in issues])
+
+
+def _now(session: Session) -> datetime:
+    moment: datetime = session.scalars(select(NOW)).one()
+    return moment
+
+
+def _touch(row: Trigger, moment: datetime) -> None:
+    row.version += 1
+    row.updated_at = moment
+
+
+def _record(session: Session, row: Trigger, by: Actor, change_: str) -> None:
+    details = {
+        "change": change_,
+        "schedule": str(row.id),
+        "when": schedules.in_words(Timing.of(row)),
+        "timing": strictjson.plain(asdict(Timing.of(row))),
+        "inputs": row.inputs,
+    }
+    audit.record(
+        session,
+        Event.AGENT_SCHEDULE_CHANGED,
+        actor=by,
+        about=("agent", row.agent_id),
+        details=details,
+        owner_id=row.owner_id,
+    )

@@ -1,0 +1,88 @@
+"""When schedules fire, and what they catch up."""
+
+from datetime import timedelta
+
+import pytest
+
+from pilot.engine import schedules
+from pilot.engine.schedules import Due, Timing
+from pilot.errors import InvalidError
+from tests.scheduling import START
+
+
+@pytest.mark.capability(201)
+@pytest.mark.parametrize(
+    ("catch_up", "fires", "missed"), [("none", 1, 299), ("one", 1, 299), ("all", 100, 200)]
+)
+def test_a_downtime_of_five_hours_is_caught_up_as_asked(catch_up, fires, missed):
+    timing = Timing(cron="* * * * *", catch_up=catch_up)
+    found = schedules.due(timing, START, START + timedelta(minutes=299, seconds=30))
+    assert (len(found.fires), found.missed, found.missed_at) == (fires, missed, None)
+    assert found.fires[-1] == START + timedelta(minutes=299)
+
+
+@pytest.mark.capability(201)
+def test_what_is_older_than_a_day_is_caught_up_by_one_alone():
+    weekly = {"cron": "0 12 * * SAT"}
+    now = START + timedelta(days=3)
+    assert schedules.due(Timing(**weekly), START, now) == Due((START,), 0, None)
+    for catch_up in ("none", "all"):
+        assert schedules.due(Timing(**weekly, catch_up=catch_up), START, now) == Due((), 1, START)
+
+
+def test_none_skips_what_is_late_by_more_than_a_minute():
+    timing = Timing(cron="0 * * * *", catch_up="none")
+    late = START + timedelta(seconds=61)
+    assert schedules.due(timing, START, late) == Due((), 1, START)
+    assert schedules.due(timing, START, late - timedelta(seconds=1)) == Due((START,), 0, None)
+
+
+def test_every_so_many_seconds_counts_from_the_start():
+    timing = Timing(every_s=90, starts_at=START)
+    first = schedules.next_after(timing, START - timedelta(days=1))
+    later = schedules.next_times(timing, START + timedelta(seconds=100), 2)
+    assert first == START
+    assert later == [START + timedelta(seconds=180), START + timedelta(seconds=270)]
+    assert schedules.in_words(timing) == "every 90 seconds"
+    assert schedules.in_words(Timing(every_s=3600)) == "every hour"
+
+
+def test_it_fires_from_its_start_to_its_end_and_no_more():
+    timing = Timing(
+        cron="0 * * * *", starts_at=START, ends_at=START + timedelta(hours=2), zone="Europe/Berlin"
+    )
+    found = schedules.next_times(timing, START - timedelta(days=9))
+    assert [one.hour for one in found] == [13, 14, 15]  # in its zone
+    assert found[0] == START
+
+
+def test_the_jitter_is_always_the_same_for_the_same_fire():
+    timing = Timing(cron="* * * * *", jitter_s=600)
+    found = {schedules.lateness(timing, "id", START + timedelta(minutes=n)) for n in range(20)}
+    again = {schedules.lateness(timing, "id", START + timedelta(minutes=n)) for n in range(20)}
+    assert found == again
+    assert len(found) == 20
+    assert all(timedelta() <= one < timedelta(minutes=10) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "told"),
+    [
+        ({}, "/cron", "either a cron expression or every_s"),
+        ({"cron": "* * * * *", "every_s": 60}, "/cron", "either"),
+        ({"every_s": 59}, "/every_s", "from 60 to"),
+        ({"cron": "0 8 31 2 *"}, "/cron", "never fires: there is no day 31 in February"),
+        ({"cron": "* * * * *", "zone": "Mars/Base"}, "/zone", "IANA"),
+        ({"cron": "* * * * *", "jitter_s": -1}, "/jitter_s", "from 0"),
+        ({"cron": "* * * * *", "overlap": "some"}, "/overlap", "skip, queue, allow"),
+        ({"cron": "* * * * *", "catch_up": "some"}, "/catch_up", "none, one, all"),
+        ({"cron": "* * * * *", "ends_at": START}, "/ends_at", "never fires"),
+        ({"every_s": 60, "starts_at": START, "ends_at": START}, "/ends_at", "before it starts"),
+    ],
+)
+def test_a_schedule_that_is_not_right_is_refused_by_its_field(fields, path, told):
+    with pytest.raises(InvalidError) as refused:
+        schedules.check(Timing(**fields), START)
+    (issue,) = refused.value.issues
+    assert issue.path == path
+    assert told in issue.message
