@@ -89,6 +89,8 @@ class Event(Enum):
     TRIGGER_FIRED = ("info", SOC2)
     TRIGGER_REJECTED = ("warning", SOC2)
     TRIGGER_DISABLED = ("warning", SOC2)
+    EVENT_RECEIVED = ("info", SOC2)
+    WAIT_RESOLVED = ("info", SOC2)
     SECRET_SET = ("warning", SOC2)
     SECRET_DELETED = ("warning", SOC2)
     BACKUP_CREATED = ("info", SOC2)

@@ -36,6 +36,7 @@ PREFIX = "/api/v1"
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 LEVELS = {
     Scope.EXECUTIONS_RUN: OPERATE,
+    Scope.EVENTS_WRITE: OPERATE,
     Scope.AGENTS_WRITE: OPERATE,
     Scope.SETTINGS_READ: ADMIN,
     Scope.AUDIT_READ: ADMIN,

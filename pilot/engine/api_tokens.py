@@ -34,6 +34,7 @@ class Scope(StrEnum):
     EXECUTIONS_READ = "executions:read"
     EXECUTIONS_RUN = "executions:run"
     APPROVALS_READ = "approvals:read"
+    EVENTS_WRITE = "events:write"
     COSTS_READ = "costs:read"
     AUDIT_READ = "audit:read"
     SETTINGS_READ = "settings:read"

@@ -73,6 +73,7 @@ OPERATORS = (
     "within_last_days",
     "within_next_days",
 )
+ROW_KNOWN = ROOTS - {"event"}  # a row may have a field of this name
 KEYS = frozenset({"field", "operator", "value", "ignore_case", "conditionType"})
 JOINS = {"and": " and ", "all": " and ", "or": " or ", "any": " or "}
 
@@ -179,7 +180,7 @@ def _field(name: str, *, item_fields: bool) -> str:
     text = name.strip().removeprefix("{{").removesuffix("}}").strip()
     root = text.split(".", 1)[0].split("[", 1)[0]
     bare = root == text and text not in {"item", "index"}
-    if item_fields and (bare or root not in ROOTS):
+    if item_fields and (bare or root not in ROW_KNOWN):
         return printed(("item", text))
     reads = compile_expression(text).reads
     if len(reads) != 1 or not _PATH.fullmatch(text):

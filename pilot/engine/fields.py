@@ -15,7 +15,7 @@ from pilot.engine.faults import Faults, Read
 from pilot.engine.outline import bodies
 from pilot.engine.pointers import pointer, texts
 from pilot.engine.references import compile_field, compile_template
-from pilot.engine.step_fields import Kind, StepFields
+from pilot.engine.step_fields import CONDITIONS, Kind, StepFields
 from pilot.engine.transforms import Pipeline, compile_operations
 from pilot.errors import ExpressionError, InvalidError, Issue, type_json
 
@@ -92,7 +92,7 @@ def _leaves(step: dict[str, Any], path: str, kind: Kind, value: type_json) -> It
             yield Written(path, kind, value)
         elif isinstance(value, str):
             yield Written("", kind, [{"operation": value, "config": step.get("config") or {}}])
-    elif kind in {Kind.CONDITION, Kind.ITEM_CONDITION}:
+    elif kind in CONDITIONS:
         if isinstance(value, str | dict):
             yield Written(path, kind, value)
     else:
@@ -160,7 +160,7 @@ def _compile(kind: Kind, value: type_json) -> Compilation:
 
 
 def _faults(kind: Kind, value: type_json, error: ExpressionError | InvalidError) -> Faults:
-    if kind in {Kind.CONDITION, Kind.ITEM_CONDITION}:
+    if kind in CONDITIONS:
         return faults.of_condition(value, error)
     if isinstance(error, InvalidError):
         return faults.of_operations(value, error)
@@ -172,4 +172,5 @@ _COMPILERS: Mapping[Kind, Callable[[type_json], Compiled]] = {
     Kind.EXPRESSION: compile_field,
     Kind.CONDITION: compile_condition,
     Kind.ITEM_CONDITION: compile_condition,
+    Kind.EVENT_CONDITION: compile_condition,
 }

@@ -44,7 +44,7 @@ USUAL_TOKENS = {
 }
 # Milliseconds of a step by its type, where nothing of it has run in a month.
 USUAL_MS = {"ai_processing": 3_000, "llm_decision": 9_000, "action": 1_000}
-PEOPLE, TIMERS = "human_approval", "delay"
+PEOPLE, TIMERS = frozenset({"human_approval"}), frozenset({"delay", "wait_for_event"})
 
 # The newest hundred runs of each step of an agent, and what their calls cost.
 RUNS = text("""
@@ -81,7 +81,7 @@ class Part:
     unpriced: int = 0  # of these, whose price is not known
     measured: int = 0  # steps judged by their own runs
     people: int = 0  # steps that wait for people
-    timers: int = 0
+    timers: int = 0  # and those that wait for a moment or an event
 
     def __add__(self, other: "Part") -> "Part":
         """Return what both take, one after the other."""
@@ -167,7 +167,7 @@ def _step(step: StepFields, path: str, known: _Known) -> Part:
     ]
     dearest = max(inner, key=lambda one: (one.usd, one.ms), default=Part())
     own = known.runs.get(path)
-    waits = Part(people=int(step.type == PEOPLE), timers=int(step.type == TIMERS))
+    waits = Part(people=int(step.type in PEOPLE), timers=int(step.type in TIMERS))
     if waits != Part():
         return waits
     if own is not None and own.runs >= ENOUGH_RUNS:

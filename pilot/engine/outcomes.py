@@ -40,12 +40,14 @@ class Enter:
 
 @dataclass(frozen=True)
 class Wait:
-    """The step leaves the worker until a moment, or until people have decided."""
+    """The step leaves the worker until a moment, until people have decided or an event comes."""
 
-    kind: str  # timer or approval
+    kind: str  # timer, approval or event
     wake_at: datetime | None = None
     delay_s: float | None = None
     approval: dict[str, Any] | None = None
+    event: str | None = None  # its name
+    asked: dict[str, Any] | None = None  # what it has to be: see `pilot.engine.events`
 
 
 Outcome = Done | Skip | Enter | Wait

@@ -202,6 +202,8 @@ async def _park_step(
         "kind": wait.kind,
         "delay_s": wait.delay_s,
         "approval": wait.approval,
+        "event": wait.event,
+        "asked": wait.asked,
     }
     if wait.wake_at is not None:
         opened["wake_at"] = wait.wake_at.isoformat()

@@ -20,7 +20,17 @@ from pilot import db, progress
 from pilot.audit import Actor
 from pilot.config import Config
 from pilot.egress import Egress
-from pilot.engine import anchors, catalogue, firing, outbox, preflight, retention, rollups, runner
+from pilot.engine import (
+    anchors,
+    catalogue,
+    events,
+    firing,
+    outbox,
+    preflight,
+    retention,
+    rollups,
+    runner,
+)
 from pilot.engine.checkpoints import Writer
 from pilot.engine.document import parse
 from pilot.engine.generation import asking
@@ -45,6 +55,7 @@ CLAIM_BATCH = 64
 LOOK_EVERY_S = 1.0
 RELAY_EVERY_S = 1.0
 FIRE_EVERY_S = 0.5
+EVENTS_EVERY_S = 1.0  # only of what a process that died left, and of what came early
 ROLL_UP_EVERY_S = 60.0
 ANCHOR_EVERY_S = 10.0  # a look; an anchor follows after enough time or rows
 PRUNE_AFTER_S, PRUNE_EVERY_S = 600.0, 86_400.0  # the first time after a start, and then
@@ -123,7 +134,7 @@ class Resident:
     def _main(self) -> None:
         asyncio.set_event_loop(self._loop)
         regular = (self._relay(), self._fire(), self._roll_up(), self._anchor(), self._prune())
-        chores = (self._look(), self._tell(), self._generate(), *regular)
+        chores = (self._look(), self._mind_events(), self._tell(), self._generate(), *regular)
         resident = [self._loop.create_task(chore) for chore in chores]
         self._loop.run_forever()
         left = [*resident, *self._tasks]
@@ -304,6 +315,15 @@ class Resident:
             except (PilotError, SQLAlchemyError) as error:
                 log.warning("triggers_failed", error=type(error).__name__)
             await asyncio.sleep(FIRE_EVERY_S)
+
+    async def _mind_events(self) -> None:
+        """Bring events and the steps that wait for them together, where nobody has yet."""
+        while not self._draining:
+            await asyncio.sleep(EVENTS_EVERY_S)
+            try:
+                await self._in_thread(events.look)
+            except (PilotError, SQLAlchemyError) as error:
+                log.warning("events_not_looked_at", error=type(error).__name__)
 
     async def _roll_up(self) -> None:
         """Sum up the finished days of the ledger, one after the other."""

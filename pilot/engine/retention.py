@@ -42,6 +42,11 @@ KINDS = (
         "WHERE e.output_blob = b.sha256 AND e.owner_id = b.owner_id)",
     ),
     Kind(
+        "events",
+        "SELECT prune_inbox(:batch)",
+        "SELECT count(*) FROM inbox WHERE received_at < pilot_now() - interval '24 hours'",
+    ),
+    Kind(
         "calls",
         "SELECT prune_calls(:retention_call_days, :batch)",
         "SELECT count(*) FROM call WHERE at < date_trunc('day', "

@@ -30,6 +30,7 @@ class Kind(Enum):
     TEMPLATE = "template"  # each text may hold expressions: Due {{inputs.days}}
     CONDITION = "condition"  # an expression or a structured condition, true or false
     ITEM_CONDITION = "item condition"  # the same, with the root item
+    EVENT_CONDITION = "event condition"  # the same, with the root event
     OPERATION = "operation"  # operations of a transform, which hold expressions of their own
 
 
@@ -48,6 +49,7 @@ def _seconds(value: Any) -> Any:
     return value
 
 
+CONDITIONS = frozenset({Kind.CONDITION, Kind.ITEM_CONDITION, Kind.EVENT_CONDITION})
 _CONDITION_SCHEMA = {"type": ["string", "boolean", "object"]}
 
 Expression = Annotated[Any, Kind.EXPRESSION]
@@ -58,6 +60,9 @@ Condition = Annotated[
 ]
 ItemCondition = Annotated[
     Any, AfterValidator(_condition), WithJsonSchema(_CONDITION_SCHEMA), Kind.ITEM_CONDITION
+]
+EventCondition = Annotated[
+    Any, AfterValidator(_condition), WithJsonSchema(_CONDITION_SCHEMA), Kind.EVENT_CONDITION
 ]
 Schema = dict[str, Any]  # JSON Schema 2020-12
 Seconds = Annotated[StrictFloat, Field(ge=0, le=YEAR_S)]

@@ -33,6 +33,7 @@ KINDS = {
     "ai_processing": "model",
     "llm_decision": "model decides",
     "human_approval": "approval",
+    "wait_for_event": "event",
 }
 
 

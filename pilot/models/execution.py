@@ -158,24 +158,44 @@ class StepExecution(Base):
 
 
 class Wait(Base):
-    """Why an execution left its worker: a timer, a retry's back-off or an approval."""
+    """Why an execution left its worker: a timer, a retry's back-off, an approval or an event."""
 
     __tablename__ = "wait"
     __table_args__ = (
         Index("wait_due", "wake_at", postgresql_where=text("resolved_at IS NULL")),
         Index("wait_open", "execution_id", postgresql_where=text("consumed_at IS NULL")),
+        Index(
+            "wait_event",
+            "owner_id",
+            "event",
+            "id",
+            postgresql_where=text(
+                "event IS NOT NULL AND resolved_at IS NULL AND consumed_at IS NULL"
+            ),
+        ),
+        Index(
+            "wait_unlooked",
+            "opened_at",
+            postgresql_where=text(
+                "event IS NOT NULL AND resolved_at IS NULL AND consumed_at IS NULL "
+                "AND looked_at IS NULL"
+            ),
+        ),
     )
 
     id: Mapped[Id]
     execution_id: Mapped[UUID] = mapped_column(ForeignKey("execution.id", ondelete="CASCADE"))
     owner_id: Mapped[UUID]
     path: Mapped[str] = mapped_column(Text)
-    kind: Mapped[str] = mapped_column(Text)  # timer, retry, approval
+    kind: Mapped[str] = mapped_column(Text)  # timer, retry, approval, event
+    event: Mapped[str | None] = mapped_column(Text)  # its name
+    asked: Mapped[Json | None]  # what the event has to be: match, roots, schema
     wake_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     resolution: Mapped[Json | None]
     opened_at: Mapped[CreatedAt]
     resolved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     consumed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    looked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # into the inbox
 
 
 class Event(Base):

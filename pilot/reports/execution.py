@@ -55,6 +55,7 @@ class Step:
     attempts: list[Attempt]
     waits_until: datetime | None = None  # the time of its open wait
     wait_kind: str | None = None
+    waits_for: str | None = None  # the name of the event
 
     @property
     def status(self) -> str:
@@ -65,6 +66,13 @@ class Step:
         if self.wait_kind == "retry":
             return "retrying"
         return "pending" if newest in {"superseded", "interrupted"} else newest
+
+    @property
+    def awaited(self) -> str:
+        """What it waits for besides time, in words."""
+        if self.wait_kind == "event" and self.waits_until is not None:
+            return f"the event {self.waits_for}, until {self.waits_until:%Y-%m-%d %H:%M} UTC"
+        return "a decision" if self.wait_kind == "approval" else ""
 
     @property
     def duration_ms(self) -> int | None:
@@ -151,7 +159,7 @@ class Shown:
         if row.status != "waiting" or not waits:
             return ""
         step = waits[0]
-        return f"{step.name}: a decision" if step.wait_kind == "approval" else step.name
+        return ": ".join(filter(None, [step.name, step.awaited]))
 
     @property
     def why(self) -> str:
@@ -199,7 +207,7 @@ FACTS = [
     "finished_at",
     "deadline_at",
 ]
-WAITING_TYPES = frozenset({"human_approval", "delay"})
+WAITING_TYPES = frozenset({"human_approval", "delay", "wait_for_event"})
 ATTEMPTS = text("""
 SELECT s.path, s.attempt, s.type, s.status, s.effect, s.key, s.input, s.output, s.error, s.notes,
        encode(s.output_blob, 'hex') AS blob,
@@ -208,7 +216,7 @@ SELECT s.path, s.attempt, s.type, s.status, s.effect, s.key, s.input, s.output, 
  WHERE s.execution_id = :id ORDER BY s.path, s.attempt
 """)
 WAITS = text(
-    "SELECT path, kind, wake_at FROM wait WHERE execution_id = :id AND consumed_at IS NULL"
+    "SELECT path, kind, wake_at, event FROM wait WHERE execution_id = :id AND consumed_at IS NULL"
 )
 APPROVAL = text(
     "SELECT id FROM approval WHERE execution_id = :id AND decided_at IS NULL "
@@ -319,6 +327,7 @@ class _Recorded:
             attempts=self.attempts.get(path, []),
             waits_until=wait.wake_at if wait is not None else None,
             wait_kind=wait.kind if wait is not None else None,
+            waits_for=wait.event if wait is not None else None,
         )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pilot.reports.execution import Shown, Step
+from pilot.reports.execution import WAITING_TYPES, Shown, Step
 
 LONGEST_GAP_MS = 60_000  # without anything running; longer ones are cut
 CUT_MS = 2_000  # what is drawn in their place, at least
@@ -51,7 +51,7 @@ def axis(shown: Shown, now: datetime) -> Axis:
 
 
 def _waits(step: Step, attempt: Any) -> bool:
-    return attempt.status in WAITING or step.type in {"human_approval", "delay"}
+    return attempt.status in WAITING or step.type in WAITING_TYPES
 
 
 def _gaps(working: list[tuple[int, int]], end: int) -> list[tuple[int, int]]:

@@ -23,7 +23,9 @@ __all__ = [
     "compile_expression",
 ]
 
-ROOTS = frozenset({"inputs", "steps", "item", "index", "loop", "memory", "execution", "error"})
+ROOTS = frozenset(
+    {"inputs", "steps", "item", "index", "loop", "memory", "execution", "error", "event"}
+)
 
 
 @runtime_checkable

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 
-from pilot.engine.step_fields import Kind
+from pilot.engine.step_fields import CONDITIONS
 from pilot.engine.validation import reshaping, schemas, types
 from pilot.engine.validation.context import Context, Use
 from pilot.errors import Issue
-
-_CONDITIONS = frozenset({Kind.CONDITION, Kind.ITEM_CONDITION})
 
 
 def check(context: Context) -> Iterator[Issue]:
@@ -15,7 +13,7 @@ def check(context: Context) -> Iterator[Issue]:
     for use in context.uses:
         yield from (reshaping.placed(use, issue) for issue in use.compiled.issues)
         text = use.written.value
-        if not use.compiled.failed and use.written.kind in _CONDITIONS and isinstance(text, str):
+        if not use.compiled.failed and use.written.kind in CONDITIONS and isinstance(text, str):
             yield from _condition(context, use, text)
 
 

@@ -53,6 +53,8 @@ def _roots(use: Use) -> set[str]:
     found = set(ROOTS)
     if use.written.kind is Kind.ITEM_CONDITION:
         found.add("item")
+    if use.written.kind is Kind.EVENT_CONDITION:
+        found.add("event")
     if use.node is not None and _after_failure(use.node):
         found.add("error")
     return found

@@ -9,6 +9,9 @@ from pilot.engine.validation import flow, schemas, types
 from pilot.engine.validation.context import Context
 from pilot.errors import Issue
 
+# By type of step, the field that is a schema, and the type that it has to describe.
+SCHEMAS = {"validation": ("schema", ""), "wait_for_event": ("schema", "")}
+
 
 def check(context: Context) -> Iterator[Issue]:
     """Yield E_OUTPUT, W_OUTPUT_UNUSED, and what is wrong with the schemas of the document."""
@@ -18,9 +21,10 @@ def check(context: Context) -> Iterator[Issue]:
             root = "object" if key == "inputs" else ""
             yield from json_schemas.check_schema(schema, f"/{key}", root=root)
     for node in context.nodes:
-        schema = node.step.get("schema") if node.type == "validation" else None
+        key, root = SCHEMAS.get(node.type, ("", ""))
+        schema = node.step.get(key)
         if isinstance(schema, dict):
-            yield from json_schemas.check_schema(schema, f"{node.path}/schema", root="")
+            yield from json_schemas.check_schema(schema, f"{node.path}/{key}", root=root)
     yield from _output(context)
     if context.is_readable:
         yield from _unused(context)

@@ -9,7 +9,7 @@ from pilot.engine import steps
 from pilot.engine.expressions import Scope
 from pilot.engine.faults import Read
 from pilot.engine.outline import Node
-from pilot.engine.step_fields import Kind
+from pilot.engine.step_fields import CONDITIONS
 from pilot.engine.validation import rows, schemas
 from pilot.engine.validation.context import Context, Use
 from pilot.engine.validation.schemas import ANY, Schema
@@ -47,7 +47,7 @@ def of_use(context: Context, use: Use) -> Schema:
     """Return what a text of a step gives."""
     if use.compiled.failed:
         return ANY
-    if use.written.kind in {Kind.CONDITION, Kind.ITEM_CONDITION}:
+    if use.written.kind in CONDITIONS:
         return BOOLEAN
     text = use.written.value
     return of_text(context, text, use.compiled.reads) if isinstance(text, str) else ANY
