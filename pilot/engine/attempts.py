@@ -67,10 +67,10 @@ def _enabled(run: Run, step: StepFields, path: str, scope: Scope) -> bool:
     latest = run.history.latest(path)
     if step.execute_if is None or (latest and latest.status is not StepStatus.SUPERSEDED):
         return True
-    key = (step.id, "execute_if")
-    if key not in run.plan.cache:
-        run.plan.cache[key] = conditions.compile_condition(step.execute_if)
-    return bool(run.plan.cache[key].evaluate(scope))
+    condition = run.plan.compiled(
+        step.id, "execute_if", lambda: conditions.compile_condition(step.execute_if)
+    )
+    return bool(condition.evaluate(scope))
 
 
 async def _inline(run: Run, step: StepFields, path: str, scope: Scope) -> Result:

@@ -21,13 +21,15 @@ ASKED = "approval"
 TIMEOUT_S = 7.0 * SECONDS_PER_DAY
 
 
-def question(run: Run, step: StepFields, given: Any, context: StepContext) -> Wait | None:
+def question(
+    run: Run, step: StepFields, path: str, given: Any, context: StepContext
+) -> Wait | None:
     """Return the approval that this call needs first, or None."""
     if step.type != "action":
         return None
     action = _action(step, context)
     asked = rules.questions(action, given, context)
-    if not asked or guards.approved(run, step, given):
+    if not asked or guards.approved(run, step, path, given):
         return None
     shown = {"title": asked[0], "message": " ".join(asked[1:]) or None, "context": None}
     guarded = {"step": step.id, "action": action.name, "params": given}

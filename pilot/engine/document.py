@@ -1,7 +1,7 @@
 """The workflow document: read, checked for its shape, canonical text, hash."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from typing import Annotated, Any, Literal
@@ -143,12 +143,7 @@ def bodies(step: StepFields) -> list[tuple[str, list[StepFields]]]:
     """Return segment and steps of each list within a step: then, else, case0 .., on_error."""
     found: list[tuple[str, list[StepFields]]] = []
     for segment, pattern in getattr(steps.load(step.type), "BODIES", {}).items():
-        first, _, rest = pattern.removeprefix("/").partition("/{}/")
-        value = getattr(step, _attributes(type(step))[first])
-        if rest:
-            found += [(segment.format(n), getattr(one, rest)) for n, one in enumerate(value)]
-        else:
-            found.append((segment, value))
+        found += [(segment.format(*names), body) for names, body in _followed(step, pattern)]
     if isinstance(step.on_error, Branch):
         found.append((outline.ON_ERROR, step.on_error.branch))
     return found
@@ -162,8 +157,21 @@ def walk(body: Sequence[StepFields]) -> Iterator[StepFields]:
             yield from walk(inner)
 
 
+def _followed(value: Any, pattern: str) -> Iterator[tuple[list[str], list[StepFields]]]:
+    """Follow the pattern of a body; {} is each index of a list or key of a mapping."""
+    first, _, rest = pattern.removeprefix("/").partition("/")
+    if not first:
+        yield [], value
+    elif first == "{}":
+        inner = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for name, one in inner:
+            yield from (([str(name), *names], body) for names, body in _followed(one, rest))
+    else:
+        yield from _followed(getattr(value, _attributes(value.__class__)[first]), rest)
+
+
 @cache
-def _attributes(model: type[StepFields]) -> dict[str, str]:
+def _attributes(model: type[Part]) -> dict[str, str]:
     return {field.alias or name: name for name, field in model.model_fields.items()}
 
 

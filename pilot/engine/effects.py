@@ -34,6 +34,7 @@ from pilot.failpoints import failpoint
 
 log = structlog.get_logger()
 
+ABANDONING = frozenset({"cancel", "stop"})  # what runs is not waited for
 AMBIGUOUS = frozenset({ErrorClass.TIMEOUT, ErrorClass.NETWORK, ErrorClass.SERVER})
 
 
@@ -53,7 +54,7 @@ async def perform(
 async def _attempt_once(run: Run, step: StepFields, path: str, scope: Scope, work: Work) -> Result:
     started = run.now()
     around = guards.context(run, path, scope)
-    if guards.refused(run, step):
+    if guards.refused(run, step, path):
         return await records.skip(run, step, path, ["Its approval was refused."])
     begun = _begun(run.history.latest(path))
     try:
@@ -62,7 +63,7 @@ async def _attempt_once(run: Run, step: StepFields, path: str, scope: Scope, wor
         return await records.fail(run, step, path, scope, error, started)
     if isinstance(given, Done):  # nothing to do: an empty input, for example
         return await records.write_outcome(run, step, path, given, started)
-    stays = await guards.void_if_changed(run, step, given)
+    stays = await guards.void_if_changed(run, step, path, scope, given)
     if stays is None and question is not None:
         stays = await records.write_outcome(run, step, path, question, started)
     if stays is not None:
@@ -86,7 +87,7 @@ def _settled(
         given = confirmations.confirmed(run, path, given, around, started)
         return given, work.effect(step, around, given), None
     effect = work.effect(step, around, given)
-    return given, effect, confirmations.question(run, step, given, around)
+    return given, effect, confirmations.question(run, step, path, given, around)
 
 
 def _begun(latest: Attempt | None) -> Attempt | None:
@@ -201,13 +202,13 @@ async def _await(run: Run, future: asyncio.Future[Any], timeout_s: float, attemp
     if future.done():
         return future.result()
     future.add_done_callback(lambda late: late.cancelled() or late.exception())
-    if run.stop == "cancel":
+    if run.stop in ABANDONING:
         return _ABANDONED
     raise StepError(ErrorClass.TIMEOUT, f"No answer within {timeout_s:g} s.")
 
 
 async def _cancelled(run: Run) -> None:
-    while run.stop != "cancel":
+    while run.stop not in ABANDONING:
         run.stopped.clear()
         await run.stopped.wait()
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from pilot import db, jobs, progress, strictjson
 from pilot.audit import Actor, Event
-from pilot.engine import access, budgets, catalogue, idempotency, json_schemas, trail
+from pilot.engine import access, budgets, catalogue, idempotency, json_schemas, reruns, trail
 from pilot.engine.document import parse, walk
 from pilot.engine.status import (
     ANSWERABLE,
@@ -141,12 +141,7 @@ def retry_failed(
             raise ConflictError("Its outputs were deleted after a while: start a new execution.")
         _agent_exists(session, row)
         _fresh_receipt(row, seen_seq)
-        again = session.execute(
-            update(StepExecution)
-            .where(StepExecution.execution_id == row.id, StepExecution.status == StepStatus.FAILED)
-            .values(status=StepStatus.SUPERSEDED)
-            .returning(StepExecution.path, StepExecution.attempt)
-        ).all()
+        again = reruns.failed(session, row.id)
         if not again and row.error is None:
             raise ConflictError("Nothing failed in this execution: there is nothing to retry.")
         for path, attempt in again:
@@ -157,7 +152,7 @@ def retry_failed(
             text("SELECT greatest(:d, pilot_now() + interval '1 hour')"), {"d": row.deadline_at}
         )
         _queue(session, row)
-        steps = sorted({path for path, _ in again})
+        steps = [path for path, _ in again]
         trail.record(session, row, Event.PILOT_EXECUTION_RETRIED, by, {"steps": steps})
 
 

@@ -1,31 +1,17 @@
-"""Why a text does not compile, where exactly, and which paths it reads all the same."""
+"""Why a text does not compile, and where exactly."""
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pilot.engine.conditions import JOINS, compile_condition
-from pilot.engine.expressions import ROOTS, compile_expression
 from pilot.errors import ExpressionError, InvalidError, Issue, PilotError, type_json
 
 Read = tuple[str | int, ...]
-_CODE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-
-
-class _AnyName(frozenset[str]):
-    """Roots among which every name is found."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-
-_ANY_ROOT = _AnyName({"*"})
 
 
 @dataclass
 class Faults:
-    """The issues, with paths within the value; without any, only roots are unknown."""
+    """The issues, with paths within the value, and what its right parts read."""
 
     issues: list[Issue] = field(default_factory=list)
     reads: set[Read] = field(default_factory=set)
@@ -33,9 +19,6 @@ class Faults:
 
 def of_text(text: str, error: ExpressionError) -> Faults:
     """Explain why an expression or a template does not compile."""
-    reads = loose_reads(text)
-    if reads is not None:
-        return Faults(reads=reads)
     at = f" (column {error.column})" if error.column else ""
     return Faults([Issue("E_EXPRESSION", "", f"{error.message}{at}", got=text[:60])])
 
@@ -44,7 +27,7 @@ def of_condition(value: type_json, error: PilotError, *, item_fields: bool = Fal
     """Explain why a condition, written either way, does not compile."""
     found = Faults()
     _condition(value, "", found, item_fields=item_fields)
-    if not found.issues and all(read[0] in ROOTS for read in found.reads):
+    if not found.issues:
         found.issues.append(_broken("", error))  # its parts are right, not how they are joined
     return found
 
@@ -67,18 +50,6 @@ def of_operations(operations: type_json, error: InvalidError) -> Faults:
     return found
 
 
-def loose_reads(text: str) -> set[Read] | None:
-    """Return the paths that a text reads under any roots, or None if it does not compile."""
-    codes: Iterable[str] = _CODE.findall(text) if "{{" in text else [text]
-    found: set[Read] = set()
-    for code in codes:
-        try:
-            found |= compile_expression(code.strip(), roots=_ANY_ROOT).reads
-        except ExpressionError:
-            return None
-    return found or None
-
-
 def _condition(value: type_json, path: str, found: Faults, *, item_fields: bool) -> None:
     key = next((key for key in (*JOINS, "not") if isinstance(value, dict) and key in value), None)
     if key == "not":
@@ -90,36 +61,10 @@ def _condition(value: type_json, path: str, found: Faults, *, item_fields: bool)
         try:
             found.reads |= compile_condition(value, item_fields=item_fields).reads
         except ExpressionError as error:
-            _single(value, path, found, error)
+            inner = of_text(value, error).issues if isinstance(value, str) else [_broken("", error)]
+            found.issues += [replace(one, path=path) for one in inner]
         except InvalidError as error:
             found.issues += [_moved(issue, path) for issue in error.issues]
-
-
-def _single(value: type_json, path: str, found: Faults, error: ExpressionError) -> None:
-    """Explain one condition that is no group of others."""
-    if isinstance(value, str):
-        inner = of_text(value, error)
-        found.reads |= inner.reads
-        found.issues += [replace(one, path=path) for one in inner.issues]
-        return
-    reads = _names(value) if isinstance(value, dict) else None
-    if reads is None:
-        found.issues.append(_broken(path, error))
-    else:
-        found.reads |= reads
-
-
-def _names(value: dict[str, Any]) -> set[Read] | None:
-    """Return what a condition reads if its names are all that is wrong: with good ones it works."""
-    written, given = value.get("field"), value.get("value")
-    refers = isinstance(given, str) and "{{" in given
-    try:
-        compile_condition({**value, "field": "item", **({"value": "x"} if refers else {})})
-    except (ExpressionError, InvalidError):
-        return None
-    reads = loose_reads(written) if isinstance(written, str) else None
-    more = loose_reads(given) if isinstance(given, str) and refers else set[Read]()
-    return None if reads is None or more is None else reads | more
 
 
 def _broken(path: str, error: PilotError) -> Issue:

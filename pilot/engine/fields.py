@@ -35,14 +35,14 @@ class Written:
 class Compilation:
     """What compiling gave: an expression, a pipeline, or what is wrong."""
 
-    reads: frozenset[Read]  # also those of unknown roots
+    reads: frozenset[Read]  # whatever their roots
     expression: Compiled | None = None
     pipeline: Pipeline | None = None
     issues: tuple[Issue, ...] = ()  # with paths within the value
 
     @property
     def failed(self) -> bool:
-        """Whether it does not compile: by its issues, or by roots that do not exist."""
+        """Whether it does not compile."""
         return self.expression is None and self.pipeline is None
 
 

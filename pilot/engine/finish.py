@@ -27,7 +27,7 @@ PAUSES = {
 
 async def settle(run: Run) -> bool:
     """Write how it stands; False: a wait was resolved or a cancel asked: go on at once."""
-    pending = _unfinished(run)
+    pending = _unfinished(run) and run.ended is None
     if run.stop in PAUSES and pending:
         return await _pause(run)
     if run.stop == "drain" and pending:
@@ -42,6 +42,23 @@ def _unfinished(run: Run) -> bool:
         path for path, one in run.results.items() if one.terminal or one.status is StepStatus.FAILED
     }
     return bool(wanted - settled)
+
+
+def _views(run: Run) -> list[StepView]:
+    """Return how the steps stand; once a stop step ended it, nothing is waited for any more."""
+    ended = run.ended is not None
+    return [
+        StepView(one.status, one.tolerated)
+        for one in run.results.values()
+        if not (ended and one.status is StepStatus.WAITING)
+    ]
+
+
+def _is_whole(run: Run) -> bool:
+    """Whether the output can be told: a stop step gives it, or all steps came to their end."""
+    if run.stop in {"cancel", "late"}:
+        return False
+    return run.ended is not None or not (run.top.failed or _is_open(run))
 
 
 def _is_open(run: Run) -> bool:
@@ -70,9 +87,8 @@ async def _leave(run: Run, status: ExecutionStatus, reason: str) -> bool:
 
 
 async def _settle_by_steps(run: Run) -> bool:
-    views = [StepView(one.status, one.tolerated) for one in run.results.values()]
-    is_whole = run.stop not in {"cancel", "late"} and not run.top.failed and not _is_open(run)
-    output, fault = await _output(run) if is_whole else (None, None)
+    views = _views(run)
+    output, fault = await _output(run) if _is_whole(run) else (None, None)
     policy = run.plan.workflow.policies.output
     too_large = fault is not None and fault["class"] == ErrorClass.OUTPUT_TOO_LARGE
     status = execution_status(
@@ -81,6 +97,7 @@ async def _settle_by_steps(run: Run) -> bool:
         deadline_passed=run.stop == "late",
         output_refused=too_large or (fault is not None and policy == "fail"),
         output_warned=fault is not None and policy == "warn",
+        stopped_as_failed=run.ended is not None and run.ended["outcome"] == "failed",
     )
     checkpoint = run.checkpoint("finish")
     if status is ExecutionStatus.WAITING:
@@ -107,19 +124,9 @@ async def _settle_by_steps(run: Run) -> bool:
 
 
 def _close_waits(run: Run, checkpoint: Checkpoint) -> None:
-    """What is still waited for is cancelled: by a cancel, or by the deadline."""
-    for path, one in run.results.items():
-        if one.status is not StepStatus.WAITING:
-            continue
-        checkpoint.waits.append({"path": path, "consumed": True})
-        latest = run.history.latest(path)
-        step = run.plan.step(path.rpartition("/")[2])
-        if step is None or latest is None or latest.status is not StepStatus.WAITING:
-            continue
-        row = records.attempt_row(run, step, path, StepStatus.CANCELLED, run.now(), keep=latest)
-        checkpoint.attempts.append(row)
-        seen = {"status": str(StepStatus.CANCELLED), "attempt": row.attempt}
-        checkpoint.events.append(("step", path, seen))
+    """What is still waited for is cancelled: by a cancel, a stop or the deadline."""
+    waiting = [path for path, one in run.results.items() if one.status is StepStatus.WAITING]
+    records.close_waits(run, checkpoint, dict.fromkeys([*waiting, *run.history.waits]))
 
 
 def _reason(run: Run, status: ExecutionStatus) -> str | None:
@@ -137,6 +144,9 @@ def _error(
     if run.stop == "late":
         text = "The deadline of the execution passed before it was finished."
         return {"class": str(ErrorClass.DEADLINE), "message": text, "step": None}
+    if run.ended is not None and run.ended["outcome"] == "failed":
+        text = run.ended["message"] or "A stop step ended it as failed."
+        return {"class": str(ErrorClass.REJECTED), "message": text, "step": None}
     for path, one in run.results.items():
         if one.status is StepStatus.FAILED and not one.tolerated and one.error:
             return {
@@ -175,6 +185,8 @@ async def _output(run: Run) -> tuple[Packed | None, dict[str, Any] | None]:
 
 async def _evaluate(run: Run, scope: Scope) -> Any:
     workflow = run.plan.workflow
+    if run.ended is not None:
+        return run.ended["output"]
     if workflow.output is not None:
         template = references.compile_template(workflow.output)
         if run.has_blobs:

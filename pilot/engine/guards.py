@@ -25,24 +25,25 @@ def context(run: Run, path: str, scope: Scope) -> StepContext:
         execution=run.held.facts,
         resources=run.ports.resources,
         cache=run.plan.cache,
-        render_guarded=lambda step_id: _render_guarded(run, step_id, scope),
+        render_guarded=lambda step_id: _render_guarded(run, step_id, path, scope),
         gate=lambda chain: run.booking(path, chain),
         downgrades=run.on_limit == "downgrade",
         html_steps=run.plan.html_steps(),
     )
 
 
-def _render_guarded(run: Run, step_id: str, scope: Scope) -> list[dict[str, Any]]:
+def _render_guarded(run: Run, step_id: str, path: str, scope: Scope) -> list[dict[str, Any]]:
     """Return what the steps that an approval guards would do: their resolved parameters.
 
     What cannot be resolved yet is shown as it is written; the approval is void, and asked anew,
     once it can.
     """
     shown = []
+    around = path.removesuffix(step_id)
     for step in _guarded(run, step_id):
         module = steps.load(step.type)
         try:
-            given = module.resolve(step, context(run, step.id, scope))
+            given = module.resolve(step, context(run, around + step.id, scope))
             shown.append({"step": step.id, "action": module.title(step), "params": given})
         except (ExpressionError, StepError) as error:
             shown.append(
@@ -80,13 +81,17 @@ def _reads(step: StepFields, step_id: str) -> bool:
     )
 
 
-def _answers(run: Run, step: StepFields) -> list[tuple[str, StepFields, Attempt]]:
-    """Return the approvals that guard a step and were asked for, with their newest attempts."""
+def _answers(run: Run, step: StepFields, path: str) -> list[tuple[str, StepFields, Attempt]]:
+    """Return the approvals that guard a step and were asked for, with their newest attempts.
+
+    One that was asked in a round of a loop holds for that round.
+    """
     found = []
-    for path, approval_id in run.plan.approvals(run.history.attempts):
+    for asked, approval_id in run.plan.approvals(run.history.attempts):
+        same_round = path.startswith(asked[: asked.rfind("]") + 1])
         approval = run.plan.step(approval_id)
-        if approval is not None and step in _guarded(run, approval_id):
-            found.append((path, approval, run.history.attempts[path][-1]))
+        if same_round and approval is not None and step in _guarded(run, approval_id):
+            found.append((asked, approval, run.history.attempts[asked][-1]))
     return found
 
 
@@ -96,36 +101,38 @@ def _showed(latest: Attempt, step: StepFields, given: Any) -> bool:
     return strictjson.canonical(shown.get(step.id)) == strictjson.canonical(given)
 
 
-def refused(run: Run, step: StepFields) -> bool:
+def refused(run: Run, step: StepFields, path: str) -> bool:
     """Whether an approval that guards a step was asked for and not given.
 
     A failure policy lets the execution go on after a refusal, but never with what was refused.
     """
-    for _, _, latest in _answers(run, step):
+    for _, _, latest in _answers(run, step, path):
         given = latest.status is StepStatus.COMPLETED and latest.input is not None
         if not given and latest.status in {StepStatus.COMPLETED, StepStatus.FAILED}:
             return True
     return False
 
 
-def approved(run: Run, step: StepFields, given: Any) -> bool:
+def approved(run: Run, step: StepFields, path: str, given: Any) -> bool:
     """Whether an approval step showed exactly these parameters, and was given."""
     return any(
         latest.status is StepStatus.COMPLETED and _showed(latest, step, given)
-        for _, _, latest in _answers(run, step)
+        for _, _, latest in _answers(run, step, path)
     )
 
 
-async def void_if_changed(run: Run, step: StepFields, given: Any) -> Result | None:
+async def void_if_changed(
+    run: Run, step: StepFields, path: str, scope: Scope, given: Any
+) -> Result | None:
     """An approval holds for the parameters that were shown: others void it and ask anew."""
-    for path, approval, latest in _answers(run, step):
+    for asked, approval, latest in _answers(run, step, path):
         if latest.status is StepStatus.COMPLETED and not _showed(latest, step, given):
-            return await _ask_anew(run, approval, path, latest, step.id)
+            return await _ask_anew(run, approval, asked, latest, scope, step.id)
     return None
 
 
 async def _ask_anew(
-    run: Run, approval: StepFields, path: str, latest: Attempt, step_id: str
+    run: Run, approval: StepFields, path: str, latest: Attempt, around: Scope, step_id: str
 ) -> Result:
     checkpoint = run.checkpoint("void")
     started = run.now()
@@ -136,7 +143,7 @@ async def _ask_anew(
     checkpoint.audits.append((Event.APPROVAL_VOIDED, {"path": path, "step": step_id}))
     await run.write(checkpoint)
     run.history.add(Attempt(path, latest.attempt, StepStatus.SUPERSEDED))
-    scope = await unpacking.scope_of(run, approval, run.scope)
+    scope = await unpacking.scope_of(run, approval, around)
     outcome = steps.load(approval.type).run(approval, context(run, path, scope))
     result = await records.write_outcome(run, approval, path, outcome, started)
     run.results[path] = result

@@ -1,13 +1,17 @@
 """What is already recorded of an execution: read once, at claim."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from pilot.engine.blobs import Blob
 from pilot.engine.status import StepStatus
+
+_ROUND = re.compile(r"\[(\d+)\](?=/)")
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,22 @@ class History:
                 break
             count += attempt.status is StepStatus.FAILED
         return count
+
+    def rounds(self, path: str) -> list[int]:
+        """Return the numbers of the rounds that were recorded within a step at claim."""
+        return sorted(self._rounds.get(path, ()))
+
+    def begun(self, path: str, index: int) -> bool:
+        """Whether a round of a step was begun before the claim."""
+        return index in self._rounds.get(path, ())
+
+    @cached_property
+    def _rounds(self) -> dict[str, set[int]]:
+        found: dict[str, set[int]] = {}
+        for path in self.attempts:
+            for one in _ROUND.finditer(path):
+                found.setdefault(path[: one.start()], set()).add(int(one[1]))
+        return found
 
     def add(self, attempt: Attempt) -> None:
         """Take note of an attempt that was just written; the same number replaces."""

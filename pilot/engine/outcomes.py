@@ -33,7 +33,7 @@ class Skip:
 
 @dataclass(frozen=True)
 class Enter:
-    """A body runs next; `decided` is stored first, so that a resume takes the same way."""
+    """The steps inside run next; `decided` is stored first, so that a resume takes the same way."""
 
     decided: dict[str, Any]
 

@@ -68,16 +68,25 @@ def bodies(step: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
         yield ON_ERROR, "/on_error/branch", after_failure["branch"]
 
 
-def _matches(step: dict[str, Any], segment: str, pattern: str) -> Iterator[tuple[str, str, Any]]:
-    first, _, rest = pattern.removeprefix("/").partition("/{}/")
-    value = step.get(first)
-    if not rest:
-        if first in step:
-            yield segment, pattern, value
-        return
-    for number, one in enumerate(value if isinstance(value, list) else ()):
-        if isinstance(one, dict) and rest in one:
-            yield segment.format(number), pattern.format(number), one[rest]
+def _matches(value: Any, segment: str, pattern: str) -> Iterator[tuple[str, str, Any]]:
+    """Follow a pattern like /cases/{}/steps, where {} is each index of a list or key of an object.
+
+    What matches it takes the place of the braces in the segment as well.
+    """
+    for names, found in _followed(value, pattern.split("/")[1:]):
+        yield segment.format(*names), pattern.format(*names), found
+
+
+def _followed(value: Any, keys: list[str]) -> Iterator[tuple[list[str], Any]]:
+    if not keys:
+        yield [], value
+    elif keys[0] == "{}":
+        inner = enumerate(value) if isinstance(value, list) else ()
+        for name, one in value.items() if isinstance(value, dict) else inner:
+            for names, found in _followed(one, keys[1:]):
+                yield [str(name), *names], found
+    elif isinstance(value, dict) and keys[0] in value:
+        yield from _followed(value[keys[0]], keys[1:])
 
 
 def _add(body: Any, path: str, parent: Node | None, segment: str, found: list[Node]) -> None:

@@ -1,6 +1,7 @@
 """What is written about steps: results, failures, waits; each in one commit with its events."""
 
 import asyncio
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -82,7 +83,7 @@ async def fail(
     started: datetime | None = None,
 ) -> Result:
     """Record a failure; a repeatable one waits for its next attempt."""
-    fault = error if isinstance(error, StepError) else StepError(error.error_class, error.message)
+    fault = as_fault(error)
     going_on = open_attempt(run, path)
     effect = going_on.effect if going_on else None
     facts = error_facts(fault)
@@ -217,14 +218,49 @@ async def _park_step(
     return Result(StepStatus.WAITING)
 
 
-def error_facts(error: StepError) -> dict[str, Any]:
+def as_fault(error: ExpressionError | StepError) -> StepError:
+    """Return an error of an expression as one of its step."""
+    if isinstance(error, StepError):
+        return error
+    return StepError(error.error_class, error.message)
+
+
+def error_facts(error: ExpressionError | StepError) -> dict[str, Any]:
     """Return what is stored of a failure."""
+    fault = as_fault(error)
     return {
-        "class": str(error.error_class),
-        "message": redact(error.message),
-        "code": error.remote_code,
-        "sent": error.sent,
+        "class": str(fault.error_class),
+        "message": redact(fault.message),
+        "code": fault.remote_code,
+        "sent": fault.sent,
     }
+
+
+async def cancel_waits(run: Run, path: str) -> None:
+    """Close what is waited for inside a container that does not wait for it any more."""
+    waiting = [one for one, found in run.within(path) if found.status is StepStatus.WAITING]
+    if not waiting:
+        return
+    checkpoint = run.checkpoint("result")
+    close_waits(run, checkpoint, waiting)
+    await run.write(checkpoint)
+    for one in waiting:
+        run.results[one] = Result(StepStatus.CANCELLED)
+        run.history.waits.pop(one, None)
+
+
+def close_waits(run: Run, checkpoint: Checkpoint, paths: Iterable[str]) -> None:
+    """Write that what is waited for at these paths is cancelled."""
+    for path in paths:
+        checkpoint.waits.append({"path": path, "consumed": True})
+        latest = run.history.latest(path)
+        step = run.plan.step(path.rpartition("/")[2])
+        if step is None or latest is None or latest.status is not StepStatus.WAITING:
+            continue
+        row = attempt_row(run, step, path, StepStatus.CANCELLED, run.now(), keep=latest)
+        checkpoint.attempts.append(row)
+        seen = {"status": str(StepStatus.CANCELLED), "attempt": row.attempt}
+        checkpoint.events.append(("step", path, seen))
 
 
 def attempt_row(

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -22,6 +22,7 @@ from pilot.engine.outcomes import Resources
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import StepFields
 from pilot.engine.transforms import compile_operations
+from pilot.errors import ErrorClass, StepError
 
 BOOK_WITHIN_S = 90
 DONE = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED})
@@ -33,6 +34,13 @@ class Plan:
 
     workflow: Workflow
     cache: dict[tuple[str, str], Any] = field(default_factory=dict)  # compiled expressions
+
+    def compiled(self, step_id: str, name: str, make: Callable[[], Any]) -> Any:
+        """Return what `make` compiles for a field of a step, once per document and process."""
+        key = (step_id, name)
+        if key not in self.cache:
+            self.cache[key] = make()
+        return self.cache[key]
 
     def dependencies(self, body: Sequence[StepFields]) -> dict[str, frozenset[str]]:
         """Return what each step of a list waits for."""
@@ -111,20 +119,48 @@ class Result:
         return self.status in DONE or (self.status is StepStatus.FAILED and self.tolerated)
 
 
+def worst(results: Iterable[Result]) -> Result | None:
+    """Return the result that keeps a list of steps from being finished, the gravest first."""
+    found = list(results)
+    for status in (StepStatus.FAILED, StepStatus.UNKNOWN, StepStatus.WAITING, StepStatus.PENDING):
+        for one in found:
+            if one.status is status and not one.tolerated:
+                return one
+    return None
+
+
+def last_output(results: Iterable[Result]) -> Any:
+    """Return what the last of the steps gave that gave something, or None."""
+    done = [one.output for one in results if one.status is StepStatus.COMPLETED or one.tolerated]
+    return done[-1] if done else None
+
+
+def failure(child: Result, where: str = "") -> StepError:
+    """Return the failure of a container, which is that of a step inside it."""
+    error = child.error or {}
+    return StepError(ErrorClass(error.get("class", "internal")), f"{where}{error.get('message')}")
+
+
 @dataclass(eq=False)
 class Frame:
     """One list of steps at work: where its paths begin and what its expressions see."""
 
     prefix: str
     scope: Scope
+    slots: asyncio.Semaphore  # of steps that run at the same time
     outer: "Frame | None" = None
     container: str = ""  # path of the step that it stands in
     catches: bool = False  # a failure in it is answered by that step
     failed: bool = False  # nothing new starts in it
+    tolerates: bool = False  # of what is recorded in it, failures count as tolerated
 
     def inner(self, container: str, segment: str = "", *, catches: bool = False) -> "Frame":
         """Return the frame of a list within one of its steps."""
-        return Frame(f"{container}/{segment}", self.scope, self, container, catches)
+        return Frame(f"{container}/{segment}", self.scope, self.slots, self, container, catches)
+
+    def round(self, container: str, scope: Scope) -> "Frame":
+        """Return the frame of one round of a repeated list; its failures stay in it."""
+        return Frame(f"{container}/", scope, self.slots, self, container, catches=True)
 
     def around(self) -> Iterator["Frame"]:
         """Yield the frame and those around it, the innermost first."""
@@ -144,6 +180,9 @@ class Frame:
     def stopped(self) -> bool:
         """Whether a failure here or around it keeps new steps from starting."""
         return any(frame.failed for frame in self.around())
+
+
+RunBody = Callable[["Run", Sequence[StepFields], Frame], Awaitable[list[Result]]]
 
 
 @dataclass(frozen=True)
@@ -168,7 +207,7 @@ class Run:
         self.history = held.history
         self.results: dict[str, Result] = {}  # by path, without those inside finished containers
         self._inside: dict[str, list[str]] = defaultdict(list)  # their paths, by container
-        self.stop: str | None = None  # cancel, pause, late, pilot_disabled, budget or drain
+        self.stop: str | None = None  # cancel, stop, pause, late, pilot_disabled, budget or drain
         self.refused: dict[str, Any] = {}  # the call that the budget had not enough for
         self.stopped = asyncio.Event()
         self.bookings: dict[str, Booking] = {}  # calls to models of the attempt at a path
@@ -177,11 +216,12 @@ class Run:
         self.loop = asyncio.get_running_loop()
         settings = held.facts["settings"]
         limit = plan.workflow.policies.max_parallel or settings["pilot_max_parallel_steps"]
-        self.slots = asyncio.Semaphore(limit)
+        self.at_once: int = limit  # steps, unless a container says otherwise
+        self.ended: dict[str, Any] | None = None  # what a stop step said
         self.on_limit = budgets.on_limit(plan.workflow.policies.budget, settings)
         self._base = time.monotonic()
         self.scope = self._scope()
-        self.top = Frame("", self.scope)
+        self.top = Frame("", self.scope, asyncio.Semaphore(limit))
 
     def _scope(self) -> Scope:
         facts = self.held.facts
@@ -208,6 +248,11 @@ class Run:
             self.stop = why
         self.stopped.set()
 
+    def end(self, said: dict[str, Any]) -> None:
+        """End the execution as a stop step said: nothing more starts."""
+        self.ended = said
+        self.ask_to_stop("stop")
+
     def note(self, step: StepFields, frame: Frame, result: Result) -> None:
         """Keep a step's result where expressions and the status function find it."""
         path = frame.prefix + step.id
@@ -222,6 +267,11 @@ class Run:
         if result.error is not None:
             seen["error"] = result.error
         frame.scope.roots["steps"][step.id] = seen
+
+    def within(self, path: str) -> list[tuple[str, Result]]:
+        """Return the results of the steps inside one that is not closed yet, by path."""
+        inside = dict.fromkeys(self._inside.get(path, ()))
+        return [(one, self.results[one]) for one in inside if one in self.results]
 
     def closed(self, path: str, result: Result) -> Result:
         """Return the result of a finished step, which from now on answers for what is inside it."""

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from pilot.engine import attempts, decisions, finish, records, steps, unpacking
+from pilot.engine import attempts, containers, decisions, finish, records, steps, unpacking
 from pilot.engine.expressions import Scope
 from pilot.engine.outline import ON_ERROR
-from pilot.engine.run import Frame, Result, Run
+from pilot.engine.run import Frame, Result, Run, last_output, worst
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import Branch, StepFields
-from pilot.errors import ErrorClass, StepError
 
 
 async def run(execution: Run) -> bool:
@@ -91,6 +90,8 @@ async def _step(run: Run, step: StepFields, frame: Frame, gone: bool) -> Result:
             result = await _fresh(run, step, frame, gone=gone)
     if result.status is StepStatus.FAILED and not result.tolerated:
         result = await _recover(run, step, frame, result)
+    if hasattr(steps.load(step.type), "ENDS") and result.status is StepStatus.COMPLETED:
+        run.end(result.output)
     if result.terminal:
         result = run.closed(path, result)
     elif result.status is StepStatus.FAILED and run.plan.workflow.policies.on_error == "stop":
@@ -113,50 +114,14 @@ async def _fresh(run: Run, step: StepFields, frame: Frame, *, gone: bool) -> Res
         return await records.skip(run, step, path, ["Everything it depends on was skipped."])
     module = steps.load(step.type)
     if hasattr(module, "BODIES"):
-        return await _container(run, step, frame)
-    async with run.slots:
+        return await containers.perform(run, step, frame, _body)
+    async with frame.slots:
         if run.stop or frame.stopped:
             return Result(StepStatus.PENDING)
         scope = await unpacking.scope_of(run, step, frame.scope)
         if hasattr(module, "TURNS"):
             return await decisions.perform(run, step, frame, scope)
         return await attempts.perform(run, step, path, scope)
-
-
-async def _container(run: Run, step: StepFields, frame: Frame) -> Result:
-    """Run the body that a step decided on; the decision is stored before the body starts."""
-    path = frame.prefix + step.id
-    module = steps.load(step.type)
-    latest = run.history.latest(path)
-    decided = latest.input if latest is not None else None
-    if decided is None or latest is None or latest.status is not StepStatus.RUNNING:
-        scope = await unpacking.scope_of(run, step, frame.scope)
-        outcome = await attempts.decide(run, step, path, scope, decided)
-        if isinstance(outcome, Result):
-            return outcome
-        decided = outcome.decided
-    catches = records.failure_rule(run, step) != "fail"
-    results = await _body(run, module.body(step, decided), frame.inner(path, catches=catches))
-    child = _worst(results)
-    if child is not None and child.status is StepStatus.FAILED:
-        error = child.error or {}
-        fault = StepError(ErrorClass(error.get("class", "internal")), str(error.get("message")))
-        scope = await unpacking.scope_of(run, step, frame.scope)
-        return await records.fail(run, step, path, scope, fault)
-    if child is not None:
-        return Result(child.status)
-    done = [one.output for one in results if one.status is StepStatus.COMPLETED or one.tolerated]
-    last = await unpacking.value(run, done[-1]) if done else None
-    return await records.complete_container(run, step, path, module.leave(decided, last))
-
-
-def _worst(results: Sequence[Result]) -> Result | None:
-    """Return the result that keeps a body from being finished, the gravest first."""
-    for status in (StepStatus.FAILED, StepStatus.UNKNOWN, StepStatus.WAITING, StepStatus.PENDING):
-        for one in results:
-            if one.status is status and not one.tolerated:
-                return one
-    return None
 
 
 async def _recover(run: Run, step: StepFields, frame: Frame, result: Result) -> Result:
@@ -168,35 +133,36 @@ async def _recover(run: Run, step: StepFields, frame: Frame, result: Result) -> 
     about = {"step": step.id, "attempt": run.history.next_number(path) - 1}
     inner.scope = frame.scope.child(error=(result.error or {}) | about)
     results = await _body(run, step.on_error.branch, inner)
-    child = _worst(results)
+    child = worst(results)
     if child is not None:
         return (
             replace(result, error=child.error or result.error)
             if (child.status is StepStatus.FAILED)
             else Result(child.status)
         )
-    done = [one.output for one in results if one.status is StepStatus.COMPLETED]
-    return await records.recovered(run, step, path, done[-1] if done else None)
+    return await records.recovered(run, step, path, last_output(results))
 
 
 async def _revisit(run: Run, step: StepFields, frame: Frame) -> None:
     """Note what is recorded inside a finished step: others may read it."""
     path = frame.prefix + step.id
-    for segment, body in _entered(run, step, path):
-        inner = frame.inner(path, segment)
+    for inner, body in _entered(run, step, path, frame):
         for one in body:
             known = await _recalled(run, one, inner.prefix + one.id, inner.scope)
-            if known is not None and known.terminal:
+            if known is None:
+                continue
+            if inner.tolerates and known.status is StepStatus.FAILED:
+                known = replace(known, tolerated=True)
+            if known.terminal:
                 await _revisit(run, one, inner)
                 run.note(one, inner, run.closed(inner.prefix + one.id, known))
 
 
-def _entered(run: Run, step: StepFields, path: str) -> Iterator[tuple[str, Sequence[StepFields]]]:
-    """Yield segment and steps of each list inside a step that was begun."""
-    module = steps.load(step.type)
-    if hasattr(module, "BODIES"):
-        decided = run.history.decided(path)
-        if decided is not None:
-            yield "", module.body(step, decided)
+def _entered(
+    run: Run, step: StepFields, path: str, frame: Frame
+) -> Iterator[tuple[Frame, Sequence[StepFields]]]:
+    """Yield frame and steps of each list inside a step that was begun."""
+    if hasattr(steps.load(step.type), "BODIES") and run.history.decided(path) is not None:
+        yield from containers.entered(run, step, path, frame)
     if isinstance(step.on_error, Branch):
-        yield f"{ON_ERROR}/", step.on_error.branch
+        yield frame.inner(path, f"{ON_ERROR}/"), step.on_error.branch

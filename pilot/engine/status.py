@@ -72,7 +72,7 @@ class StepView:
     tolerated: bool = False  # it failed, or something inside it did, and the execution goes on
 
 
-def execution_status(  # noqa: PLR0911 -- one return per line of the rule
+def execution_status(  # noqa: PLR0911, PLR0913 -- one return and one fact per line of the rule
     steps: Iterable[StepView],
     *,
     cancel_asked: bool = False,
@@ -80,6 +80,7 @@ def execution_status(  # noqa: PLR0911 -- one return per line of the rule
     deadline_passed: bool = False,
     output_refused: bool = False,
     output_warned: bool = False,
+    stopped_as_failed: bool = False,
 ) -> ExecutionStatus:
     """Return the status of an execution in which nothing can run any more.
 
@@ -93,7 +94,7 @@ def execution_status(  # noqa: PLR0911 -- one return per line of the rule
     if parked or StepStatus.UNKNOWN in statuses:
         return _S.NEEDS_ATTENTION
     untolerated = any(v.status is StepStatus.FAILED and not v.tolerated for v in views)
-    if deadline_passed or output_refused:
+    if deadline_passed or output_refused or stopped_as_failed:
         return _S.FAILED
     if StepStatus.WAITING in statuses:
         return _S.WAITING

@@ -41,6 +41,17 @@ DEFINITIONS = (
         64,
     ),
     Definition(
+        "pilot_max_items",
+        int,
+        10_000,
+        LIMITS,
+        "Items of a loop or scatter",
+        "A loop or scatter over more items fails before its first one; nothing is left out.",
+        "items",
+        1,
+        100_000,
+    ),
+    Definition(
         "pilot_max_running_per_owner",
         int,
         200,

@@ -2,31 +2,7 @@
 
 import pytest
 
-from tests.engine import worker_process as wp
-
-SET = {"type": "transform", "operation": "set"}
-
-
-def put(name, value, **fields):
-    return SET | {"id": name, "config": {"value": value}} | fields
-
-
-def broken(name, **fields):
-    return put(name, 1, execute_if="inputs.missing.part", **fields)
-
-
-@pytest.fixture
-def worker(database, redis_url, world, tmp_path):
-    wp.switch_on()
-    with wp.working(wp.config(database, redis_url, tmp_path)) as resident:
-        yield resident
-
-
-def run(database, owner, steps, inputs=None, **document):
-    schema = {"type": "object", "additionalProperties": True}
-    agent = wp.make_agent(owner.id, steps, inputs=schema, **document)
-    execution = wp.start(agent, owner.id, **(inputs or {}))
-    return execution, wp.wait_for(database, execution)[:3]
+from tests.engine.worker_process import broken, put, run
 
 
 @pytest.mark.capability(29, 40)

@@ -215,5 +215,5 @@ def test_the_registry_finds_step_types_by_file_name():
         steps.load(name).Params.model_fields["type"].annotation.__args__[0]
         for name in steps.names()
     ] == list(steps.names())
-    with pytest.raises(NotFoundError, match="no step type 'loop'"):
-        steps.load("loop")
+    with pytest.raises(NotFoundError, match="no step type 'goto'"):
+        steps.load("goto")

@@ -59,6 +59,45 @@ def start(agent_id, owner, **inputs):
     )
 
 
+def put(name, value, **fields):
+    """Return a step that gives a value."""
+    return {
+        "type": "transform",
+        "operation": "set",
+        "id": name,
+        "config": {"value": value},
+    } | fields
+
+
+def broken(name, **fields):
+    """Return a step that fails before it begins."""
+    return put(name, 1, **({"execute_if": "inputs.missing.part"} | fields))
+
+
+def run(database, owner, steps, inputs=None, **document):
+    """Run steps to their end; returns the execution with its status, output and error."""
+    schema = {"type": "object", "additionalProperties": True}
+    agent = make_agent(owner.id, steps, inputs=schema, **document)
+    execution = start(agent, owner.id, **(inputs or {}))
+    return execution, wait_for(database, execution)[:3]
+
+
+def paths(database, execution_id):
+    """Return the status of the newest attempt by path."""
+    return {path: status for path, _, status, _ in attempts(database, execution_id)}
+
+
+def open_waits(database, execution_id):
+    """Return how many waits nobody has taken note of."""
+    with psycopg.connect(db.dsn(database), options="-c role=pilot_app") as connection:
+        connection.execute("SELECT set_config('app.sees_all', 'on', true)")
+        found = connection.execute(
+            "SELECT count(*) FROM wait WHERE execution_id = %s AND consumed_at IS NULL",
+            (execution_id,),
+        ).fetchone()
+    return found[0]
+
+
 def row(database, execution_id):
     with psycopg.connect(db.dsn(database), options="-c role=pilot_app") as connection:
         connection.execute("SELECT set_config('app.sees_all', 'on', true)")
@@ -74,7 +113,7 @@ def attempts(database, execution_id):
         connection.execute("SELECT set_config('app.sees_all', 'on', true)")
         cursor = connection.execute(
             "SELECT path, attempt, status, output FROM step_execution WHERE execution_id = %s "
-            "ORDER BY started_at, path",
+            "ORDER BY started_at, path, attempt",
             (execution_id,),
         )
         return cursor.fetchall()

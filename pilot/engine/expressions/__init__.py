@@ -71,11 +71,13 @@ class Expression:
 
 @lru_cache(maxsize=10_000)
 def compile_expression(text: str, *, roots: frozenset[str] | None = None) -> Expression:
-    """Compile an expression; `roots` are the names that paths may begin with.
+    """Compile an expression; `roots` are the names that paths may begin with, without it any.
+
+    Which roots there are depends on where a step stands: loops name their items.
 
     Raises:
         ExpressionError: syntax, an unknown name or a bound, with its column.
     """
-    parser = Parser(text, ROOTS if roots is None else roots)
+    parser = Parser(text, roots)
     run = parser.parse()
     return Expression(text, frozenset(parser.reads), run, parser.nodes)

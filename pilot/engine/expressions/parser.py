@@ -35,8 +35,8 @@ COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
 class Parser:
     """Parses one expression; keeps the paths that it reads, and counts its nodes."""
 
-    def __init__(self, source: str, roots: frozenset[str]) -> None:
-        """Read `source`, whose paths begin with one of `roots`."""
+    def __init__(self, source: str, roots: frozenset[str] | None) -> None:
+        """Read `source`, whose paths begin with one of `roots`, or with any name."""
         self._tokens = tokens(source)
         self._at = 0
         self.nodes = 0
@@ -180,7 +180,7 @@ class Parser:
             return self._call(token)
         if token.value in CONSTANTS:
             return self._node(_constant(CONSTANTS[token.value]))
-        if token.value not in self._roots:
+        if self._roots is not None and token.value not in self._roots:
             raise paths.unknown_root(token.value, token.column, self._roots)
         path: list[str | int] = [token.value]
         while self._is(".", "["):

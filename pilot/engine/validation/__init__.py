@@ -16,6 +16,7 @@ from pilot.engine.validation import (
     order,
     references,
     repairing,
+    repeats,
     reshaping,
     results,
     secrets,
@@ -30,6 +31,7 @@ MAX_STEPS = 50
 _CHECKS = (
     order.check,
     references.check,
+    repeats.check,
     expressions.check,
     reshaping.check,
     actions.check,

@@ -7,7 +7,7 @@ from typing import Any
 from pilot import strictjson
 from pilot.engine import fields, pointers
 from pilot.engine.outline import ON_ERROR, Node
-from pilot.engine.validation import types
+from pilot.engine.validation import repeats, types
 from pilot.engine.validation.context import Context, Use
 from pilot.errors import Issue
 
@@ -104,6 +104,7 @@ def may_be_missing(context: Context, source: Node, use: Use) -> bool:
     if use.node is None:
         return bool(open_guards) and not _is_tolerant(use, source)
     open_guards -= _guards(context, use.node) - {("skip", use.node.path)}
+    open_guards -= {(use.node.path, "steps")} if repeats.sees_inside(use) else set()
     if not open_guards or _is_tolerant(use, source):
         return False
     return not (_is_skipped_too(context, source, use.node) or _is_asked(use, use.node, source))
@@ -124,7 +125,8 @@ def _guards(context: Context, node: Node) -> set[Guard]:
         if condition not in (None, True):
             found.add(("if", strictjson.canonical(condition)))
         if one is not node:
-            found.add((one.path, inner.segment))
+            if one.type != "parallel_group" or one.step.get("join", "all") != "all":
+                found.add((one.path, inner.segment))
             inner = one
     return found
 
@@ -179,7 +181,7 @@ def _segment(node: Node, container: Node) -> str:
 
 def _exclude_each_other(one: Node, other: Node) -> bool:
     for container in one.containers:
-        if container in other.containers:
+        if container in other.containers and container.type != "parallel_group":
             segments = {_segment(one, container), _segment(other, container)}
             return len(segments) == 2 and ON_ERROR not in segments
     return False

@@ -5,6 +5,7 @@ from typing import Any
 
 from pilot.engine import fields, graph, spelling
 from pilot.engine.outline import Node
+from pilot.engine.validation import repeats
 from pilot.engine.validation.context import Context, Use
 from pilot.errors import Issue
 
@@ -76,6 +77,8 @@ def _forward(context: Context, use: Use, node: Node) -> Iterator[Issue]:
     for name in dict.fromkeys(fields.step_ids(use.compiled.reads)):
         other = context.by_id.get(name)
         if other is None or context.place[id(other)] < context.place[id(node)]:
+            continue
+        if node in other.containers and repeats.sees_inside(use):
             continue
         if other is node:
             message = f"The step {name} reads its own result, which does not exist yet."

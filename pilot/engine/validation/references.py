@@ -8,7 +8,7 @@ from pilot.engine import fields, pointers, spelling
 from pilot.engine.faults import Read
 from pilot.engine.outline import ON_ERROR, Node
 from pilot.engine.step_fields import Kind
-from pilot.engine.validation import schemas, types
+from pilot.engine.validation import repeats, schemas, types
 from pilot.engine.validation.context import Context, Use
 from pilot.errors import Issue
 
@@ -19,7 +19,7 @@ Patch = list[dict[str, Any]]
 
 
 def check(context: Context) -> Iterator[Issue]:
-    """Yield E_REF_ROOT, E_REF_STEP and E_REF_FIELD."""
+    """Yield E_REF_ROOT, E_REF_STEP, E_REF_SCOPE and E_REF_FIELD."""
     for use in context.uses:
         for read in sorted(use.compiled.reads, key=str):
             issue = _read(context, use, read)
@@ -41,6 +41,9 @@ def _step(context: Context, use: Use, read: Read) -> Issue | None:
     source = context.by_id.get(name)
     if source is None:
         return _unknown_step(context, use, name)
+    outer = repeats.closed_to(use, source)
+    if outer is not None:
+        return _closed(use, name, outer)
     if len(read) > 2 and read[2] not in _PARTS:
         return _without_output(context, use, source, read)
     if len(read) > 2 and read[2] == "output":
@@ -57,6 +60,11 @@ def _roots(use: Use) -> set[str]:
         found.add("event")
     if use.node is not None and _after_failure(use.node):
         found.add("error")
+    for loop in repeats.rounds_of(use):
+        found |= {"item", "index"}
+        found |= {"loop"} if loop.type == "loop" else set()
+        name = loop.step.get("item_name")
+        found |= {name} if isinstance(name, str) else set()
     return found
 
 
@@ -100,6 +108,16 @@ def _unknown_step(context: Context, use: Use, name: str) -> Issue:
     message = f"There is no step {name[:60]!r}.{spelling.suggestion(name, known)}"
     place = _place(use, f"steps.{name}")
     return Issue("E_REF_STEP", place, message, expected=sure, got=f"steps.{name}", fix=fix)
+
+
+def _closed(use: Use, name: str, outer: Node) -> Issue:
+    way = f"steps.{outer.id}.output.items"
+    message = (
+        f"{name} runs once for each item of {outer.id}: outside there is only {way}, of which "
+        f"the field output of {outer.id} decides what it holds."
+    )
+    written = f"steps.{name}"
+    return Issue("E_REF_SCOPE", _place(use, written), message, expected=way, got=written)
 
 
 def _without_output(context: Context, use: Use, source: Node, read: Read) -> Issue:

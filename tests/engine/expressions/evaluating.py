@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pilot.engine.expressions import Scope, compile_expression
+from pilot.engine.expressions import ROOTS, Scope, compile_expression
 from pilot.errors import ErrorClass, ExpressionError
 
 NOW = datetime(2026, 3, 9, 23, 30, tzinfo=UTC)
@@ -31,8 +31,8 @@ def fault(text, /, *, error_class=ErrorClass.EXPRESSION, kind=ExpressionError, *
     return caught.value.message
 
 
-def refused(text):
+def refused(text, roots=ROOTS):
     """Return the message and the column with which an expression is refused when compiled."""
     with pytest.raises(ExpressionError) as caught:
-        compile_expression(text)
+        compile_expression(text, roots=roots)
     return caught.value.message, caught.value.column

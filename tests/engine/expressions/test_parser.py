@@ -141,6 +141,7 @@ def test_other_roots_may_be_given():
     roots = frozenset({"params"})
     assert compile_expression("params.to", roots=roots).reads == {("params", "to")}
     assert "no 'params'" in refused("params.to")[0]
+    assert compile_expression("order.id").reads == {("order", "id")}  # the validator knows which
 
 
 def test_equal_expressions_are_compiled_once():

@@ -1,0 +1,26 @@
+"""An execution that a step ends."""
+
+import pytest
+
+from tests.engine.steps.containers import pause
+from tests.engine.worker_process import paths, put, run
+
+
+@pytest.mark.parametrize("outcome", ["completed", "failed"])
+def test_a_stop_ends_the_execution_and_what_waits(worker, database, world, outcome):
+    said = {"outcome": outcome, "message": "Nothing to do for {{inputs.who}}.", "output": {"n": 1}}
+    steps = [
+        pause("long", 1000),
+        put("first", 1),
+        {"id": "end", "type": "stop", "dependencies": ["first"]} | said,
+        put("never", 1, dependencies=["end"]),
+    ]
+    execution, found = run(database, world.operator, steps, {"who": "Ada"})
+    assert found[0] == outcome
+    if outcome == "failed":
+        assert found[2]["message"] == "Nothing to do for Ada."
+    else:
+        assert found[1] == {"n": 1}
+    recorded = paths(database, execution)
+    assert "never" not in recorded
+    assert recorded.get("long", "cancelled") == "cancelled"
