@@ -160,11 +160,21 @@ def listed(session: Session, agent_id: UUID) -> Sequence[Trigger]:
     return session.scalars(query.order_by(Trigger.id)).all()
 
 
-def fires(session: Session, agent_id: UUID, limit: int = 50) -> Sequence[TriggerFire]:
-    """Return the newest fires of an agent's schedules, deleted ones too."""
-    of_agent = select(Trigger.id).where(Trigger.agent_id == agent_id)
-    query = select(TriggerFire).where(TriggerFire.trigger_id.in_(of_agent))
-    return session.scalars(query.order_by(TriggerFire.id.desc()).limit(limit)).all()
+def told(session: Session, row: Trigger) -> dict[str, Any]:
+    """Return a schedule as the API, the command line and the page's twin tell it."""
+    timing = Timing.of(row)
+    upcoming = schedules.next_times(timing, _now(session)) if row.active else []
+    return {
+        "id": row.id,
+        **asdict(timing),
+        "in_words": schedules.in_words(timing),
+        "inputs": row.inputs,
+        "active": row.active,
+        "off_reason": row.off_reason,
+        "failures": row.failures,
+        "version": row.version,
+        "next_times": [one.isoformat() for one in upcoming],
+    }
 
 
 def _query(trigger_id: UUID) -> Select[Trigger]:

@@ -1,4 +1,4 @@
-"""Agents: list and show them, make one, generate one from a goal, start one."""
+"""Agents: list and show them, make one, generate one from a goal, start one, schedule it."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from pilot import db, money, strictjson
-from pilot.cli import acting
+from pilot.cli import acting, schedules
 from pilot.cli.terminal import answer, complain, say, show
 from pilot.engine import agents, budgets, catalogue, display, inputs, portable, starts
 from pilot.engine.agents import NewAgent
@@ -72,6 +72,7 @@ def arguments(parser: ArgumentParser) -> None:
     start.add_argument("--key", help="the same key within 24 h starts once")
     start.add_argument("--wait", action="store_true", help="wait until it ends")
     start.set_defaults(run=_start)
+    schedules.arguments(actions.add_parser("schedule", help="when it starts by itself"))
 
 
 def _list(args: Namespace) -> None:
