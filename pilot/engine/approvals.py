@@ -68,7 +68,8 @@ def decide(  # noqa: PLR0913 -- who decides what, as it was seen
     try:
         return _decide(ballot)
     except (ForbiddenError, ConflictError, GoneError) as error:
-        _record_refusal(ballot, error.message)
+        said = {"decision": ballot.decision, "seen_hash": ballot.seen_hash[:64]}
+        record_refusal(ballot.approval_id, ballot.by, ballot.user_id, error.message, said)
         raise
 
 
@@ -83,23 +84,12 @@ def _decide(ballot: _Ballot) -> UUID:
         kept = idempotency.open_request(session, user_id, ballot.key, "approval.decide", body)
         if kept is not None:
             return UUID(kept["execution_id"])
-        seen = _visible(session, ballot.approval_id)
+        seen = visible(session, ballot.approval_id)
+        if seen.kind != "approval":
+            raise ConflictError("This is a form: it is filled in, on its own page.")
         answer = {"execution_id": str(seen.execution_id)}
         idempotency.keep_answer(session, user_id, ballot.key, answer)
-        # From here on the state changes under its owner's identity: whether this person may
-        # decide is checked below, by name, not by row security.
-        db.act_as(session, seen.owner_id)
-        session.execute(
-            text("SELECT 1 FROM execution WHERE id = :e FOR UPDATE"), {"e": seen.execution_id}
-        )
-        approval = session.scalar(
-            select(Approval)
-            .where(Approval.id == ballot.approval_id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-        if approval is None:
-            raise NotFoundError("There is no such approval.")
+        approval = locked(session, seen)
         _may_decide(session, approval, ballot.seen_hash, user_id)
         _check_comment(approval, ballot.decision, ballot.comment)
         if ballot.link is not None:
@@ -109,23 +99,46 @@ def _decide(ballot: _Ballot) -> UUID:
     return seen.execution_id
 
 
-def _record_refusal(ballot: _Ballot, reason: str) -> None:
-    with db.transaction("approval.refuse", ballot.user_id) as session:
-        seen = _visible(session, ballot.approval_id)
+def locked(session: Session, seen: Approval) -> Approval:
+    """Return the row of a question as it is now, locked after its execution.
+
+    From here on the state changes under its owner's identity: whether this person may answer has
+    to be checked by name, not by row security.
+    """
+    db.act_as(session, seen.owner_id)
+    session.execute(
+        text("SELECT 1 FROM execution WHERE id = :e FOR UPDATE"), {"e": seen.execution_id}
+    )
+    row = session.scalar(
+        select(Approval)
+        .where(Approval.id == seen.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if row is None:
+        raise NotFoundError("There is no such approval.")
+    return row
+
+
+def record_refusal(
+    approval_id: UUID, by: Actor, user_id: UUID, reason: str, said: dict[str, str] | None = None
+) -> None:
+    """Put into the audit trail that somebody came too late, or may not."""
+    with db.transaction("approval.refuse", user_id) as session:
+        seen = visible(session, approval_id)
         audit.record(
             session,
             Event.APPROVAL_DECISION_REFUSED,
-            actor=ballot.by,
+            actor=by,
             about=("execution", seen.execution_id),
             owner_id=seen.owner_id,
             details={
                 "approval": str(seen.id),
                 "path": seen.path,
-                "decision": ballot.decision,
-                "seen_hash": ballot.seen_hash[:64],
                 "payload_hash": seen.payload_hash,
                 "reason": reason,
-            },
+            }
+            | (said or {}),
         )
 
 
@@ -159,7 +172,12 @@ def _vote(session: Session, approval: Approval, ballot: _Ballot) -> None:
     )
 
 
-def _visible(session: Session, approval_id: UUID) -> Approval:
+def visible(session: Session, approval_id: UUID) -> Approval:
+    """Return a question as this person sees it.
+
+    Raises:
+        NotFoundError: absent, or not for them.
+    """
     found = session.scalar(select(Approval).where(Approval.id == approval_id))
     if found is None:
         raise NotFoundError("There is no such approval, or it is not for you.")
@@ -167,18 +185,30 @@ def _visible(session: Session, approval_id: UUID) -> Approval:
     return found
 
 
-def _may_decide(session: Session, approval: Approval, seen_hash: str, user_id: UUID) -> None:
+def answering(session: Session, approval: Approval, user_id: UUID) -> User:
+    """Return the person who answers a question now.
+
+    Raises:
+        ForbiddenError: others are asked, or their role does not let them.
+        ConflictError: it was answered already (by whom, when).
+        GoneError: its time has run out, or its execution was cancelled.
+    """
     person = session.get(User, user_id)
     if person is None or not person.active or user_id not in approval.approver_ids:
-        raise ForbiddenError("You see this approval, but others decide it.")
+        raise ForbiddenError("You see this, but others are asked.")
     if not DECIDERS & set(person.roles):
-        raise ForbiddenError("Your role lets you look at approvals, not decide them.")
+        raise ForbiddenError("Your role lets you look at this, not answer it.")
     if approval.decision in {"expired", "cancelled"}:
-        raise GoneError(f"It is too late: this approval is {approval.decision}.")
+        raise GoneError(f"It is too late: this is {approval.decision}.")
     if approval.decision is not None:
         raise ConflictError(_decided(session, approval))
     if session.scalar(text("SELECT pilot_now() >= :x"), {"x": approval.expires_at}):
         raise GoneError("It is too late: its time has run out.")
+    return person
+
+
+def _may_decide(session: Session, approval: Approval, seen_hash: str, user_id: UUID) -> None:
+    answering(session, approval, user_id)
     if session.get(Vote, (approval.id, user_id)) is not None:
         raise ConflictError("You have voted already.")
     if seen_hash != approval.payload_hash:

@@ -44,7 +44,7 @@ USUAL_TOKENS = {
 }
 # Milliseconds of a step by its type, where nothing of it has run in a month.
 USUAL_MS = {"ai_processing": 3_000, "llm_decision": 9_000, "action": 1_000}
-PEOPLE, TIMERS = frozenset({"human_approval"}), frozenset({"delay", "wait_for_event"})
+PEOPLE, TIMERS = frozenset({"human_approval", "form"}), frozenset({"delay", "wait_for_event"})
 
 # The newest hundred runs of each step of an agent, and what their calls cost.
 RUNS = text("""

@@ -125,6 +125,16 @@ def asking(question: Question, url: str) -> tuple[str, str, str]:
     return f"Approval asked: {question.title}", text, "\n".join(html)
 
 
+def filling(question: Question, url: str) -> tuple[str, str, str]:
+    """Return subject, text and HTML of the mail that asks to fill in a form."""
+    page = f"{url}/forms/links/{question.token}"
+    until = f"Fill it in until {question.expires_at:%Y-%m-%d %H:%M} UTC."
+    html = [f"<h1>{html_text(question.title)}</h1>", f"<p>{html_text(until)}</p>"]
+    html.append(f'<p><a href="{html_text(page)}">Fill it in</a></p>')
+    text = "\n\n".join([question.title, until, f"Fill it in: {page}"])
+    return f"Please fill in: {question.title}", text, "\n".join(html)
+
+
 def plain(subject: str, text: str, link: str | None) -> tuple[str, str, str]:
     """Return subject, text and HTML of a mail of paragraphs and at most one link."""
     html = [f"<p>{html_text(part)}</p>" for part in text.split("\n\n")]

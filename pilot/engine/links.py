@@ -114,14 +114,17 @@ def approval_of(session: Session, token: str, user_id: UUID) -> UUID:
         NotFoundError: it was never given, or to somebody else.
         GoneError: it was used, or its approval has expired.
     """
-    query = select(OneTimeToken.purpose, OneTimeToken.used_at, OneTimeToken.expires_at <= NOW)
+    columns = OneTimeToken.purpose, OneTimeToken.used_at, OneTimeToken.expires_at
+    query = select(*columns, OneTimeToken.expires_at <= NOW)
     mine = OneTimeToken.token_hash == _hash(token), OneTimeToken.user_id == user_id
     row = session.execute(query.where(*mine, OneTimeToken.purpose.startswith(APPROVAL))).first()
     if row is None:
         raise NotFoundError("This link is not for you.")
-    purpose, used_at, has_expired = row
-    if used_at is not None or has_expired:
-        raise GoneError("This link was used already, or its approval has expired.")
+    purpose, used_at, expires_at, has_expired = row
+    if used_at is not None:
+        raise GoneError(f"You used this link already, on {used_at:%Y-%m-%d %H:%M} UTC.")
+    if has_expired:
+        raise GoneError(f"This link ended on {expires_at:%Y-%m-%d %H:%M} UTC, with its question.")
     return UUID(purpose.removeprefix(APPROVAL))
 
 

@@ -97,8 +97,9 @@ def _approval(session: Session, row: Any, url: str) -> Due:
         token=token,
     )
     needed = approval.decided_at is None and person.active
+    says = letters.filling if approval.kind == "form" else letters.asking
     return Due(
-        letter=_letter(session, row, person.email, letters.asking(question, url)),
+        letter=_letter(session, row, person.email, says(question, url)),
         about=("execution", approval.execution_id),
         facts={"approval": str(approval.id)},
         needless="" if needed else "It was decided before.",

@@ -42,7 +42,7 @@ class Enter:
 class Wait:
     """The step leaves the worker until a moment, until people have decided or an event comes."""
 
-    kind: str  # timer, approval or event
+    kind: str  # timer, approval, form or event
     wake_at: datetime | None = None
     delay_s: float | None = None
     approval: dict[str, Any] | None = None

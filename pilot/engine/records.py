@@ -212,7 +212,8 @@ async def _park_step(
     checkpoint.events.append(("step", path, {"status": "waiting", "kind": wait.kind}))
     if wait.approval is not None:
         facts = {"path": path, "title": wait.approval["title"], "rule": wait.approval["rule"]}
-        checkpoint.audits.append((Event.APPROVAL_REQUESTED, facts))
+        asked = Event.FORM_REQUESTED if wait.kind == "form" else Event.APPROVAL_REQUESTED
+        checkpoint.audits.append((asked, facts))
     await run.write(checkpoint)
     run.history.add(Attempt(path, row.attempt, StepStatus.WAITING))
     return Result(StepStatus.WAITING)

@@ -65,6 +65,7 @@ EventCondition = Annotated[
     Any, AfterValidator(_condition), WithJsonSchema(_CONDITION_SCHEMA), Kind.EVENT_CONDITION
 ]
 Schema = dict[str, Any]  # JSON Schema 2020-12
+Approver = Annotated[StrictStr, Field(pattern=r"^(owner|user:\S{1,254}|role:[a-z]{1,40})$")]
 Seconds = Annotated[StrictFloat, Field(ge=0, le=YEAR_S)]
 SecondsOrTemplate = Annotated[
     Any, AfterValidator(_seconds), WithJsonSchema({"type": ["number", "string"]}), Kind.TEMPLATE

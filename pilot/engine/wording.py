@@ -119,6 +119,13 @@ def literal(value: Any) -> str:
     return template(value)
 
 
+def people(named: Any) -> str:
+    """Return who is asked, of a list like owner, user:ann@example.com, role:approver."""
+    names = [str(one) for one in named] if isinstance(named, list) else []
+    told = ", ".join(one.removeprefix("user:").replace("role:", "any ") for one in names)
+    return told or "nobody"
+
+
 def duration(seconds: Any) -> str:
     """Return a number of seconds in its largest whole unit."""
     if not isinstance(seconds, int | float) or isinstance(seconds, bool):

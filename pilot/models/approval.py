@@ -11,7 +11,7 @@ from pilot.models.columns import CreatedAt, Id, Moment
 
 
 class Approval(Base):
-    """A question to people, bound by hash to the payload they are shown."""
+    """A question to people, bound by hash to the payload they are shown; or a form for them."""
 
     __tablename__ = "approval"
     __table_args__ = (
@@ -22,6 +22,7 @@ class Approval(Base):
     )
 
     id: Mapped[Id]
+    kind: Mapped[str] = mapped_column(Text, server_default="approval")  # or form
     owner_id: Mapped[UUID]
     execution_id: Mapped[UUID] = mapped_column(ForeignKey("execution.id", ondelete="CASCADE"))
     wait_id: Mapped[UUID] = mapped_column(ForeignKey("wait.id", ondelete="CASCADE"))
@@ -34,12 +35,12 @@ class Approval(Base):
     needed: Mapped[int]  # approvals that settle it
     approver_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     require_comment: Mapped[str] = mapped_column(Text)  # never, reject, always
-    on_timeout: Mapped[str] = mapped_column(Text)  # reject, approve, fail
+    on_timeout: Mapped[str] = mapped_column(Text)  # reject, approve, fail; continue
     requested_at: Mapped[CreatedAt]
     expires_at: Mapped[Moment]
     decision: Mapped[str | None] = mapped_column(
         Text
-    )  # approved, rejected, expired, void, cancelled
+    )  # approved, rejected, submitted, expired, void, cancelled
     decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     decided_by: Mapped[UUID | None]
 

@@ -187,7 +187,7 @@ class Wait(Base):
     execution_id: Mapped[UUID] = mapped_column(ForeignKey("execution.id", ondelete="CASCADE"))
     owner_id: Mapped[UUID]
     path: Mapped[str] = mapped_column(Text)
-    kind: Mapped[str] = mapped_column(Text)  # timer, retry, approval, event
+    kind: Mapped[str] = mapped_column(Text)  # timer, retry, approval, form, event
     event: Mapped[str | None] = mapped_column(Text)  # its name
     asked: Mapped[Json | None]  # what the event has to be: match, roots, schema
     wake_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

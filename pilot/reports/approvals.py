@@ -29,7 +29,7 @@ STATUS = (
 VOTED = "EXISTS (SELECT 1 FROM vote v WHERE v.approval_id = a.id AND v.user_id = :me)"
 # The facts are asked for the rows of one page only, never for all that are counted.
 SOURCE = Source(
-    columns=f"""a.id, a.title, a.path, {STATUS} AS status, a.requested_at, a.expires_at,
+    columns=f"""a.id, a.kind, a.title, a.path, {STATUS} AS status, a.requested_at, a.expires_at,
       a.decided_at, a.needed, cardinality(a.approver_ids) AS people, a.execution_id,
       (SELECT f.agent_name FROM approval_facts(a.id) f) AS agent_name,
       (SELECT f.started_by FROM approval_facts(a.id) f) AS started_by,

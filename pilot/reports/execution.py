@@ -72,7 +72,7 @@ class Step:
         """What it waits for besides time, in words."""
         if self.wait_kind == "event" and self.waits_until is not None:
             return f"the event {self.waits_for}, until {self.waits_until:%Y-%m-%d %H:%M} UTC"
-        return "a decision" if self.wait_kind == "approval" else ""
+        return {"approval": "a decision", "form": "a form"}.get(self.wait_kind or "", "")
 
     @property
     def duration_ms(self) -> int | None:
@@ -90,7 +90,7 @@ class Shown:
     started_by: str
     newest_version: int | None  # of the agent; None: the agent is gone
     steps: list[Step]
-    approval_id: UUID | None  # the open one
+    question: tuple[str, str] | None  # what people are asked now: words and address
     worker: str | None
     calls: Calls  # to models
     refused: dict[str, Any] | None  # the call that its budget had not enough for
@@ -207,7 +207,7 @@ FACTS = [
     "finished_at",
     "deadline_at",
 ]
-WAITING_TYPES = frozenset({"human_approval", "delay", "wait_for_event"})
+WAITING_TYPES = frozenset({"human_approval", "delay", "wait_for_event", "form"})
 ATTEMPTS = text("""
 SELECT s.path, s.attempt, s.type, s.status, s.effect, s.key, s.input, s.output, s.error, s.notes,
        encode(s.output_blob, 'hex') AS blob,
@@ -218,8 +218,8 @@ SELECT s.path, s.attempt, s.type, s.status, s.effect, s.key, s.input, s.output, 
 WAITS = text(
     "SELECT path, kind, wake_at, event FROM wait WHERE execution_id = :id AND consumed_at IS NULL"
 )
-APPROVAL = text(
-    "SELECT id FROM approval WHERE execution_id = :id AND decided_at IS NULL "
+QUESTION = text(
+    "SELECT id, kind FROM approval WHERE execution_id = :id AND decided_at IS NULL "
     "ORDER BY requested_at LIMIT 1"
 )
 WORKER = text("SELECT host || ':' || pid FROM worker WHERE id = :id")
@@ -255,12 +255,20 @@ def shown(session: Session, execution_id: UUID) -> Shown:
         started_by=person.name if person is not None else "somebody who is gone",
         newest_version=newest,
         steps=_steps(session, row.id, document),
-        approval_id=session.scalar(APPROVAL, {"id": row.id}),
+        question=_question(session, row.id),
         worker=worker,
         calls=calls.of_execution(session, row.id),
         refused=_refused(session, row),
         seq=row.event_seq,
     )
+
+
+def _question(session: Session, execution_id: UUID) -> tuple[str, str] | None:
+    found = session.execute(QUESTION, {"id": execution_id}).one_or_none()
+    if found is None:
+        return None
+    is_form = found.kind == "form"
+    return ("Fill in", f"/forms/{found.id}") if is_form else ("Decide", f"/approvals/{found.id}")
 
 
 def _refused(session: Session, row: Execution) -> dict[str, Any] | None:

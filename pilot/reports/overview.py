@@ -86,7 +86,8 @@ class Day:
 
 APPROVALS = text("""
 SELECT 'approval' AS kind, a.id, a.title, 'pending' AS status, f.agent_name AS reason,
-       a.requested_at AS at, '/approvals/' || a.id AS url
+       a.requested_at AS at,
+       CASE a.kind WHEN 'form' THEN '/forms/' ELSE '/approvals/' END || a.id AS url
   FROM approval a CROSS JOIN LATERAL approval_facts(a.id) f
  WHERE a.decided_at IS NULL AND :me = ANY (a.approver_ids)
    AND NOT EXISTS (SELECT 1 FROM vote v WHERE v.approval_id = a.id AND v.user_id = :me)

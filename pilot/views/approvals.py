@@ -161,6 +161,8 @@ def _page(
 ) -> ResponseReturnValue:
     with reading() as session:
         shown = rows.shown(session, approval_id, signed_in())
+    if shown.row.kind == "form":
+        return redirect_to(f"/forms/{approval_id}")
     form = form or DecideForm(formdata=None, link=link)
     form.seen.data = shown.row.payload_hash
     return render(

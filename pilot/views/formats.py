@@ -49,7 +49,7 @@ STATUSES: dict[str, dict[str, Look]] = {
     },
     "approval": {
         **_looks(*ATTENTION, "pending", "escalated", "expiring"),
-        **_looks(*GOOD, "approved"),
+        **_looks(*GOOD, "approved", "submitted"),
         **_looks(*BAD, "rejected", "expired"),
         **_looks(*OFF, "void", "cancelled"),
     },

@@ -18,6 +18,7 @@ from pilot.engine.references import compile_template
 from pilot.engine.step_fields import (
     SECONDS_PER_DAY,
     YEAR_S,
+    Approver,
     StepFields,
     Template,
     TemplateText,
@@ -37,7 +38,6 @@ OUTPUT = {
     },
     "additionalProperties": False,
 }
-Approver = Annotated[StrictStr, Field(pattern=r"^(owner|user:\S{1,254}|role:[a-z]{1,40})$")]
 
 
 class Params(StepFields):
@@ -71,10 +71,8 @@ class Params(StepFields):
 
 def describe(step: dict[str, Any], _: Catalogue) -> str:
     """Return who is asked what."""
-    listed = step.get("approvers")
-    names = [str(one) for one in listed] if isinstance(listed, list) else []
-    people = ", ".join(one.removeprefix("user:").replace("role:", "any ") for one in names)
-    return f"Ask {people or 'nobody'} to approve: {wording.template(step.get('title', ''))}"
+    people = wording.people(step.get("approvers"))
+    return f"Ask {people} to approve: {wording.template(step.get('title', ''))}"
 
 
 def run(step: Params, context: StepContext) -> Wait:

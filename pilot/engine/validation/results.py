@@ -10,7 +10,11 @@ from pilot.engine.validation.context import Context
 from pilot.errors import Issue
 
 # By type of step, the field that is a schema, and the type that it has to describe.
-SCHEMAS = {"validation": ("schema", ""), "wait_for_event": ("schema", "")}
+SCHEMAS = {
+    "validation": ("schema", ""),
+    "wait_for_event": ("schema", ""),
+    "form": ("fields", "object"),
+}
 
 
 def check(context: Context) -> Iterator[Issue]:

@@ -34,6 +34,8 @@ _RETURNS = {
     **dict.fromkeys(("within_last", "within_next", "any", "all"), "boolean"),
     **dict.fromkeys(("split", "slice", "pluck", "unique"), "array"),
 }
+# By type of step, the part of its output that it is given, and the field with its schema.
+GIVEN = {"wait_for_event": ("payload", "schema"), "form": ("values", "fields")}
 _NEVER_NULL = frozenset({"len", "exists", "is_empty", "json", "type", "today", "now"})
 
 
@@ -139,7 +141,16 @@ def _output(context: Context, node: Node) -> Schema:
     if node.type == "transform":
         return rows.output_of(context, node, input_of(context, node))
     constant_schema: Schema = getattr(steps.load(node.type), "OUTPUT", ANY) if node.type else ANY
-    return constant_schema
+    return _with_given(node, constant_schema) if node.type in GIVEN else constant_schema
+
+
+def _with_given(node: Node, output: Schema) -> Schema:
+    """Return the output of a step that waits, with the schema of what it is given."""
+    part, key = GIVEN[node.type]
+    written = node.step.get(key)
+    if not isinstance(written, dict) or node.step.get("on_timeout", "fail") != "fail":
+        return output  # null when nothing came in time
+    return {**output, "properties": {**output["properties"], part: schemas.declared(written)}}
 
 
 def input_of(context: Context, node: Node) -> Schema:
