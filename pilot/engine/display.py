@@ -5,7 +5,7 @@ from typing import Any
 
 from pilot.engine import steps, wording
 from pilot.engine.catalogue import Catalogue
-from pilot.engine.outline import ON_ERROR, Node, outline
+from pilot.engine.outline import ON_ERROR, ON_TIMEOUT, Node, outline
 from pilot.engine.validation.context import Context
 from pilot.errors import type_json
 
@@ -66,6 +66,8 @@ def _line(context: Context, node: Node) -> Line:
 def _branch(node: Node) -> str:
     if node.segment == ON_ERROR and node.parent is not None:
         return f"If {node.parent.id} fails"
+    if node.segment == ON_TIMEOUT and node.parent is not None:
+        return f"If nothing comes to {node.parent.id} in time"
     if node.segment.startswith("case") and node.parent is not None:
         case = node.parent.step["cases"][int(node.segment.removeprefix("case"))]
         return f"If it is {wording.literal(case.get('when'))}"

@@ -140,12 +140,14 @@ def content_hash(document: type_json) -> str:
 
 
 def bodies(step: StepFields) -> list[tuple[str, list[StepFields]]]:
-    """Return segment and steps of each list within a step: then, else, case0 .., on_error."""
+    """Return segment and steps of each list within a step: then, case0 .., on_error, on_timeout."""
     found: list[tuple[str, list[StepFields]]] = []
     for segment, pattern in getattr(steps.load(step.type), "BODIES", {}).items():
         found += [(segment.format(*names), body) for names, body in _followed(step, pattern)]
-    if isinstance(step.on_error, Branch):
-        found.append((outline.ON_ERROR, step.on_error.branch))
+    for segment in outline.AFTER:
+        answer = getattr(step, segment, None)
+        if isinstance(answer, Branch):
+            found.append((segment, answer.branch))
     return found
 
 

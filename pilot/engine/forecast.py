@@ -19,7 +19,7 @@ from pilot import settings
 from pilot.engine import budgets, model_catalogue
 from pilot.engine import document as documents
 from pilot.engine.budgets import Limits
-from pilot.engine.outline import ON_ERROR
+from pilot.engine.outline import AFTER
 from pilot.engine.step_fields import StepFields
 from pilot.engine.validation.context import MODEL_STEPS
 from pilot.errors import type_json
@@ -163,7 +163,7 @@ def _step(step: StepFields, path: str, known: _Known) -> Part:
     inner = [
         _all(body, f"{path}/", known)
         for segment, body in documents.bodies(step)
-        if segment != ON_ERROR
+        if segment not in AFTER
     ]
     dearest = max(inner, key=lambda one: (one.usd, one.ms), default=Part())
     own = known.runs.get(path)

@@ -8,6 +8,8 @@ from pilot.engine import steps
 
 MAX_NESTING = 6
 ON_ERROR = "on_error"  # segment of the steps that run after a failure
+ON_TIMEOUT = "on_timeout"  # of those that run when nothing came in time
+AFTER = (ON_ERROR, ON_TIMEOUT)
 
 
 @dataclass(eq=False)
@@ -17,7 +19,7 @@ class Node:
     step: dict[str, Any]
     path: str  # JSON Pointer
     parent: "Node | None"
-    segment: str  # list of the parent that it stands in: then, else, case0 .., on_error
+    segment: str  # list of the parent that it stands in: then, else, case0 .., on_error, on_timeout
     depth: int  # 1 at the top
     siblings: "list[Node]" = field(repr=False)
     id: str = field(init=False)  # an empty text where there is none
@@ -53,7 +55,7 @@ def recorded_path(node: Node) -> str:
     """Return the path under which the engine records a step."""
     if node.parent is None:
         return node.id
-    branch = f"{ON_ERROR}/" if node.segment == ON_ERROR else ""
+    branch = f"{node.segment}/" if node.segment in AFTER else ""
     return f"{recorded_path(node.parent)}/{branch}{node.id}"
 
 
@@ -63,9 +65,10 @@ def bodies(step: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
     if isinstance(kind, str) and kind in steps.names():
         for segment, pattern in getattr(steps.load(kind), "BODIES", {}).items():
             yield from _matches(step, segment, pattern)
-    after_failure = step.get("on_error")
-    if isinstance(after_failure, dict) and "branch" in after_failure:
-        yield ON_ERROR, "/on_error/branch", after_failure["branch"]
+    for segment in AFTER:
+        answer = step.get(segment)
+        if isinstance(answer, dict) and "branch" in answer:
+            yield segment, f"/{segment}/branch", answer["branch"]
 
 
 def _matches(value: Any, segment: str, pattern: str) -> Iterator[tuple[str, str, Any]]:

@@ -67,11 +67,9 @@ async def complete_container(run: Run, step: StepFields, path: str, output: Any)
     return await _finish(run, step, path, Done(output), run.now(), keep=latest)
 
 
-async def recovered(run: Run, step: StepFields, path: str, output: Any) -> Result:
-    """Record that the error branch took the place of a failed step."""
-    return await _finish(
-        run, step, path, Done(output, ["Recovered by its error branch."]), run.now()
-    )
+async def recovered(run: Run, step: StepFields, path: str, output: Any, note: str) -> Result:
+    """Record that other steps took the place of a failed one."""
+    return await _finish(run, step, path, Done(output, [note]), run.now())
 
 
 async def fail(

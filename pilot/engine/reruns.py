@@ -1,16 +1,18 @@
 """What runs again when a person asks for it: recorded attempts are superseded, never deleted."""
 
+import re
 from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from sqlalchemy import select, tuple_, update
 from sqlalchemy.orm import Session
 
-from pilot.engine.outline import ON_ERROR
+from pilot.engine.outline import AFTER
 from pilot.engine.status import StepStatus
 from pilot.models.execution import StepExecution
 
 Attempt = tuple[str, int]  # path and number
+_ANSWERED = re.compile(rf"(.*?)/(?:{'|'.join(AFTER)})/")
 
 
 def failed(session: Session, execution_id: UUID) -> list[Attempt]:
@@ -20,7 +22,7 @@ def failed(session: Session, execution_id: UUID) -> list[Attempt]:
     superseded.
     """
     newest = _newest(session, execution_id)
-    answered = {path.split(f"/{ON_ERROR}/")[0] for path in newest if f"/{ON_ERROR}/" in path}
+    answered = {found[1] for path in newest if (found := _ANSWERED.match(path))}
     broken = [path for path, (_, status) in newest.items() if status == StepStatus.FAILED]
     around = {one for path in broken for one in _tolerating(path, answered)}
     finished = {path for path in around if newest.get(path, (0, ""))[1] == StepStatus.COMPLETED}
@@ -50,7 +52,9 @@ def _tolerating(path: str, answered: set[str]) -> Iterator[str]:
 def containers(path: str) -> Iterator[str]:
     """Yield the paths of the steps around a step, the innermost first."""
     while "/" in path:
-        path = path.rpartition("/")[0].removesuffix(f"/{ON_ERROR}")
+        path = path.rpartition("/")[0]
+        for segment in AFTER:
+            path = path.removesuffix(f"/{segment}")
         path = path.rpartition("[")[0] if path.endswith("]") else path
         yield path
 

@@ -9,12 +9,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from pilot.engine import attempts, containers, decisions, finish, records, steps, unpacking
+from pilot.engine import (
+    attempts,
+    containers,
+    decisions,
+    finish,
+    guards,
+    records,
+    steps,
+    unpacking,
+)
 from pilot.engine.expressions import Scope
-from pilot.engine.outline import ON_ERROR
+from pilot.engine.outline import AFTER, ON_ERROR, ON_TIMEOUT
 from pilot.engine.run import Frame, Result, Run, last_output, worst
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import Branch, StepFields
+from pilot.errors import ErrorClass
 
 
 async def run(execution: Run) -> bool:
@@ -88,7 +98,7 @@ async def _step(run: Run, step: StepFields, frame: Frame, gone: bool) -> Result:
             result = Result(StepStatus.PENDING)
         else:
             result = await _fresh(run, step, frame, gone=gone)
-    if result.status is StepStatus.FAILED and not result.tolerated:
+    if result.status is StepStatus.FAILED:
         result = await _recover(run, step, frame, result)
     if hasattr(steps.load(step.type), "ENDS") and result.status is StepStatus.COMPLETED:
         run.end(result.output)
@@ -125,14 +135,15 @@ async def _fresh(run: Run, step: StepFields, frame: Frame, *, gone: bool) -> Res
 
 
 async def _recover(run: Run, step: StepFields, frame: Frame, result: Result) -> Result:
-    """Run the error branch of a failed step; its last output becomes the step's."""
-    if not isinstance(step.on_error, Branch) or run.stop:
+    """Run the steps that answer a failure; after an error the last output becomes the step's."""
+    segment, answer = _answer(step, result)
+    if answer is None or run.stop:
         return result
     path = frame.prefix + step.id
-    inner = frame.inner(path, f"{ON_ERROR}/")
+    inner = frame.inner(path, f"{segment}/")
     about = {"step": step.id, "attempt": run.history.next_number(path) - 1}
     inner.scope = frame.scope.child(error=(result.error or {}) | about)
-    results = await _body(run, step.on_error.branch, inner)
+    results = await _body(run, answer.branch, inner)
     child = worst(results)
     if child is not None:
         return (
@@ -140,7 +151,21 @@ async def _recover(run: Run, step: StepFields, frame: Frame, result: Result) -> 
             if (child.status is StepStatus.FAILED)
             else Result(child.status)
         )
-    return await records.recovered(run, step, path, last_output(results))
+    if segment == ON_TIMEOUT:
+        output = steps.load(step.type).late(step, guards.context(run, path, frame.scope))
+        return await records.recovered(run, step, path, output, "Nothing came in time.")
+    output = last_output(results)
+    return await records.recovered(run, step, path, output, "Recovered by its error branch.")
+
+
+def _answer(step: StepFields, result: Result) -> tuple[str, Branch | None]:
+    """Return segment and steps of what answers a failure: that nothing came in time, or any."""
+    late = getattr(step, ON_TIMEOUT, None)
+    if isinstance(late, Branch) and (result.error or {}).get("class") == ErrorClass.EXPIRED:
+        return ON_TIMEOUT, late
+    if isinstance(step.on_error, Branch) and not result.tolerated:
+        return ON_ERROR, step.on_error
+    return ON_ERROR, None
 
 
 async def _revisit(run: Run, step: StepFields, frame: Frame) -> None:
@@ -164,5 +189,7 @@ def _entered(
     """Yield frame and steps of each list inside a step that was begun."""
     if hasattr(steps.load(step.type), "BODIES") and run.history.decided(path) is not None:
         yield from containers.entered(run, step, path, frame)
-    if isinstance(step.on_error, Branch):
-        yield frame.inner(path, f"{ON_ERROR}/"), step.on_error.branch
+    for segment in AFTER:
+        answer = getattr(step, segment, None)
+        if isinstance(answer, Branch):
+            yield frame.inner(path, f"{segment}/"), answer.branch

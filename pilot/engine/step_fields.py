@@ -117,7 +117,7 @@ class Continue(Part):
 
 
 class Branch(Part):
-    """Steps that run when this one fails; the output of the last becomes its output."""
+    """Steps that run when this one fails, or when nothing came in time."""
 
     branch: "Body" = Field(min_length=1)
 
@@ -128,12 +128,22 @@ def _failure_tag(value: Any) -> str | None:
     return "#continue" if isinstance(value, dict | Continue) else "#mode"
 
 
+def _timeout_tag(value: Any) -> str | None:
+    return "#branch" if isinstance(value, Branch | dict) else "#mode"
+
+
 # Tags begin with # so that they can be told from keys in the places of errors.
 OnError = Annotated[
     Annotated[Literal["fail", "continue"], Tag("#mode")]
     | Annotated[Continue, Tag("#continue")]
     | Annotated[Branch, Tag("#branch")],
     Discriminator(_failure_tag),
+]
+
+
+OnTimeout = Annotated[
+    Annotated[Literal["fail", "continue"], Tag("#mode")] | Annotated[Branch, Tag("#branch")],
+    Discriminator(_timeout_tag),
 ]
 
 

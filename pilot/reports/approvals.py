@@ -12,7 +12,7 @@ from pilot.engine import display, graph
 from pilot.engine.approvals import DECIDERS
 from pilot.engine.catalogue import load
 from pilot.engine.outbox import NO_CHANNEL
-from pilot.engine.outline import outline, recorded_path
+from pilot.engine.outline import ON_ERROR, ON_TIMEOUT, outline, recorded_path
 from pilot.errors import NotFoundError
 from pilot.models.approval import Approval
 from pilot.models.user import User
@@ -102,6 +102,7 @@ class Shown:
     follows: list[str]  # sentences of what runs after an approval
     refused: str  # what a rejection does
     instead: list[str]  # sentences of what runs after a rejection
+    late: list[str]  # sentences of what runs when nobody answered in time
     notices: list[dict[str, Any]]  # how each approver was told
     earlier: list[dict[str, Any]]  # the same step, asked before with something else
     later: list[dict[str, Any]]  # ... and asked again since
@@ -168,6 +169,7 @@ def shown(session: Session, approval_id: UUID, user_id: UUID) -> Shown:
         follows=follows.approved,
         refused=follows.refused,
         instead=follows.instead,
+        late=follows.late,
         notices=_dicts(session, NOTICES, id=row.id, no_channel=NO_CHANNEL),
         earlier=[one for one in others if one["requested_at"] <= row.requested_at],
         later=[one for one in others if one["requested_at"] > row.requested_at],
@@ -186,6 +188,7 @@ class _Follows:
     approved: list[str]
     refused: str
     instead: list[str]
+    late: list[str]
 
 
 def _act(step: dict[str, Any]) -> Act:
@@ -206,12 +209,11 @@ def _follows(document: dict[str, Any], path: str, asked: set[str]) -> _Follows:
     nodes = {recorded_path(node): node for node in outline(document)}
     node = nodes.get(path)
     if node is None:
-        return _Follows([], FAILS["fail"], [])
+        return _Follows([], FAILS["fail"], [], [])
     needs = graph.dependencies([sibling.step for sibling in node.siblings])
     after = graph.descendants(needs, node.id) if node.id in needs else frozenset()
     lines = display.lines(document, load())
     policy = node.step.get("on_error") or document.get("defaults", {}).get("on_error") or "fail"
-    branch = f"{node.path}/on_error/"
     return _Follows(
         approved=[
             f"{line.name}: as shown above." if line.id in asked else line.text
@@ -219,5 +221,11 @@ def _follows(document: dict[str, Any], path: str, asked: set[str]) -> _Follows:
             if line.id in after or line.id in asked
         ],
         refused=FAILS[policy if isinstance(policy, str) else next(iter(policy))],
-        instead=[line.text for line in lines if line.path.startswith(branch)],
+        instead=_within(lines, f"{node.path}/{ON_ERROR}/"),
+        late=_within(lines, f"{node.path}/{ON_TIMEOUT}/"),
     )
+
+
+def _within(lines: list[display.Line], path: str) -> list[str]:
+    """Return the sentences of the steps below a place of the document."""
+    return [line.text for line in lines if line.path.startswith(path)]

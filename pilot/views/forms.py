@@ -27,6 +27,7 @@ bp = Blueprint("forms", __name__)
 ON_TIMEOUT = {
     "fail": "The step fails.",
     "continue": "The execution goes on without values.",
+    "branch": "These steps run, and the execution goes on without values:",
 }
 
 

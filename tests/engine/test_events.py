@@ -112,6 +112,25 @@ def test_the_time_runs_out(begin, database, fields, status):
         )
 
 
+def test_its_own_steps_answer_that_none_came(begin, database):
+    """They come before what the step says of failures, and may wait themselves."""
+    nap = {"id": "nap", "type": "delay", "for_s": 1}
+    told = {"id": "told", "type": "transform", "input": "error.class", "operation": "set"}
+    told["config"] = {"value": "late"}
+    execution = begin(
+        until=wp.END, timeout_s=0.05, on_error="continue", on_timeout={"branch": [nap, told]}
+    )
+    status, output, *_ = wp.row(database, execution)
+    assert (status, output["timed_out"], output["payload"]) == ("completed", True, None)
+    ended = [(path, status) for path, _, status, _ in wp.attempts(database, execution)]
+    assert ended == [
+        ("paid", "failed"),
+        ("paid/on_timeout/nap", "completed"),
+        ("paid/on_timeout/told", "completed"),
+        ("paid", "completed"),
+    ]
+
+
 def test_the_end_of_its_time_and_an_event_have_one_winner(begin, database, world, superuser):
     execution = begin(on_timeout="continue")
     wait = superuser.execute("SELECT id FROM wait").fetchone()[0]

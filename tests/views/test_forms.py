@@ -71,7 +71,8 @@ def test_who_is_named_fills_it_in_once(ask, browse, world, database, superuser):
 
 
 def test_the_link_of_the_mail_is_for_its_person_and_one_use(ask, browse, world, superuser):
-    form, execution = ask()
+    late = {"id": "late", "type": "delay", "for_s": 90}
+    form, execution = ask(on_timeout={"branch": [late]})
     with db.reading(world.operator.id) as session:
         shown = report.shown(session, execution)
     assert (shown.why, shown.question) == ("ask: a form", ("Fill in", f"/forms/{form}"))
@@ -80,6 +81,7 @@ def test_the_link_of_the_mail_is_for_its_person_and_one_use(ask, browse, world, 
     assert browse().get(f"/forms/links/{token}").status_code == 303, "to the sign-in"
     page = approver.get(f"/forms/links/{token}").text
     assert f'name="link" value="{token}"' in page
+    assert "Wait 90 seconds." in page, "what runs if nobody fills it in"
     assert approver.post(f"/forms/{form}", GOOD | {"link": token}).status_code == 303
     late = approver.get(f"/forms/links/{token}")
     assert (late.status_code, "You used this link already, on " in late.text) == (410, True)

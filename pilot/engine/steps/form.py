@@ -20,6 +20,7 @@ from pilot.engine.step_fields import (
     SECONDS_PER_DAY,
     YEAR_S,
     Approver,
+    OnTimeout,
     Schema,
     StepFields,
     TemplateText,
@@ -47,7 +48,7 @@ class Params(StepFields):
     fields: Schema = Field(description="The JSON Schema of the values, an object.")
     assignees: list[Approver] = Field(min_length=1, max_length=50)
     timeout_s: Annotated[float, Field(gt=0, le=YEAR_S, strict=True)] = 7 * SECONDS_PER_DAY
-    on_timeout: Literal["fail", "continue"] = "fail"
+    on_timeout: OnTimeout = Field("fail", description="Fail (expired), go on, or these steps.")
 
 
 def describe(step: dict[str, Any], _: Catalogue) -> str:
@@ -68,13 +69,13 @@ def run(step: Params, context: StepContext) -> Wait:
         "approvers": step.assignees,
         "self_approval": True,
         "require_comment": "never",
-        "on_timeout": step.on_timeout,
+        "on_timeout": step.on_timeout if isinstance(step.on_timeout, str) else "branch",
         "timeout_s": step.timeout_s,
     }
     return Wait("form", approval=asked)
 
 
-def resume(step: Params, _context: StepContext, wait: WaitRow, _now: datetime) -> Done:
+def resume(step: Params, context: StepContext, wait: WaitRow, _now: datetime) -> Done:
     """Go on with the values, or after the time ran out."""
     found = wait.resolution or {}
     if found.get("decision") == "nobody":
@@ -84,6 +85,11 @@ def resume(step: Params, _context: StepContext, wait: WaitRow, _now: datetime) -
         parts = {name: found.get(name) for name in ("values", "submitted_by", "at")}
         return Done(parts | {"timed_out": False})
     text = f"Nobody filled it in within {wording.duration(step.timeout_s)}."
-    if step.on_timeout == "fail":
+    if step.on_timeout != "continue":
         raise StepError(ErrorClass.EXPIRED, text)
-    return Done({"values": None, "submitted_by": None, "at": None, "timed_out": True}, [text])
+    return Done(late(step, context), [text])
+
+
+def late(_step: Params, _context: StepContext) -> dict[str, Any]:
+    """Return the output of a step that goes on without values."""
+    return {"values": None, "submitted_by": None, "at": None, "timed_out": True}

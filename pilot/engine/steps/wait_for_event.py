@@ -5,7 +5,7 @@ and whose `schema` its payload fits; one that nothing waits for is kept for 24 h
 first step that waits for it later. The same id of the same source counts once. `match` sees the
 execution as it is when the wait begins, and the root `event`: `{name, source, id, payload}`; a
 condition that reads what the event does not have does not hold. Output:
-`{event, payload, received_at, timed_out}`.
+`{event, payload, received_at, timed_out}`; steps that run when none came in time do not change it.
 """
 
 from datetime import datetime
@@ -23,6 +23,7 @@ from pilot.engine.step_fields import (
     SECONDS_PER_DAY,
     YEAR_S,
     EventCondition,
+    OnTimeout,
     Schema,
     StepFields,
     TemplateText,
@@ -56,7 +57,7 @@ class Params(StepFields):
         None, alias="schema", description="The JSON Schema of its payload."
     )
     timeout_s: Annotated[float, Field(gt=0, le=YEAR_S, strict=True)] = 7 * SECONDS_PER_DAY
-    on_timeout: Literal["fail", "continue"] = "fail"
+    on_timeout: OnTimeout = Field("fail", description="Fail (expired), go on, or these steps.")
 
 
 def describe(step: dict[str, Any], _: Catalogue) -> str:
@@ -92,9 +93,14 @@ def resume(step: Params, context: StepContext, wait: WaitRow, _now: datetime) ->
     if not found.get("fired"):
         parts = {name: found.get(name) for name in ("event", "payload", "received_at")}
         return Done(parts | {"timed_out": False})
-    event = _event(step, context)
-    text = f"No event {event} came within {wording.duration(step.timeout_s)}."
-    if step.on_timeout == "fail":
+    output = late(step, context)
+    text = f"No event {output['event']} came within {wording.duration(step.timeout_s)}."
+    if step.on_timeout != "continue":
         raise StepError(ErrorClass.EXPIRED, text)
-    output = {"event": event, "payload": None, "received_at": None, "timed_out": True}
     return Done(output, [text])
+
+
+def late(step: Params, context: StepContext) -> dict[str, Any]:
+    """Return the output of a step that goes on without an event."""
+    nothing = {"payload": None, "received_at": None, "timed_out": True}
+    return {"event": _event(step, context)} | nothing

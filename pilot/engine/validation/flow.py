@@ -6,7 +6,7 @@ from typing import Any
 
 from pilot import strictjson
 from pilot.engine import fields, pointers
-from pilot.engine.outline import ON_ERROR, Node
+from pilot.engine.outline import AFTER, Node
 from pilot.engine.validation import repeats, types
 from pilot.engine.validation.context import Context, Use
 from pilot.errors import Issue
@@ -70,7 +70,7 @@ def _one_sided(context: Context, node: Node) -> Iterator[Issue]:
     if not (node.step.get("then") and node.step.get("else")):
         return
     inner = list(context.within(node))
-    effects = {_segment(one, node) for one in inner if context.has_effect(one)} - {ON_ERROR}
+    effects = {_segment(one, node) for one in inner if context.has_effect(one)} - {*AFTER}
     if len(effects) == 1:
         other = "else" if "then" in effects else "then"
         message = f"Only one branch has an effect: is {other} to send or change nothing?"
@@ -183,7 +183,7 @@ def _exclude_each_other(one: Node, other: Node) -> bool:
     for container in one.containers:
         if container in other.containers and container.type != "parallel_group":
             segments = {_segment(one, container), _segment(other, container)}
-            return len(segments) == 2 and ON_ERROR not in segments
+            return len(segments) == 2 and segments.isdisjoint(AFTER)
     return False
 
 

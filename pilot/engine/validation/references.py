@@ -6,7 +6,7 @@ from typing import Any
 
 from pilot.engine import fields, pointers, spelling
 from pilot.engine.faults import Read
-from pilot.engine.outline import ON_ERROR, Node
+from pilot.engine.outline import AFTER, Node
 from pilot.engine.step_fields import Kind
 from pilot.engine.validation import repeats, schemas, types
 from pilot.engine.validation.context import Context, Use
@@ -69,7 +69,7 @@ def _roots(use: Use) -> set[str]:
 
 
 def _after_failure(node: Node) -> bool:
-    return any(one.segment == ON_ERROR for one in [node, *node.containers])
+    return any(one.segment in AFTER for one in [node, *node.containers])
 
 
 def _unknown_root(context: Context, use: Use, root: str, read: Read) -> Issue:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pilot.engine import steps
-from pilot.engine.outline import ON_ERROR, Node
+from pilot.engine.outline import AFTER, Node
 from pilot.engine.validation.context import MODEL_STEPS, Context, Use, effect_of
 from pilot.errors import Issue
 
@@ -24,7 +24,7 @@ def around(node: Node) -> Iterator[Node]:
     """Yield the loops and scatters that run a step once for each item, the innermost first."""
     inner = node
     for container in node.containers:
-        if inner.segment != ON_ERROR and is_repeating(container):
+        if inner.segment not in AFTER and is_repeating(container):
             yield container
         inner = container
 
