@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -24,7 +25,8 @@ from pilot.redaction import redact_event
 
 log = structlog.get_logger()
 
-MAX_BATCH = 64
+MAX_BATCH = 64  # executions in one commit
+MAX_TOGETHER = 256  # checkpoints in one commit
 JSON_TYPE = "application/json"
 WRITE = "SELECT n, cancel, pause, late FROM checkpoint(%s, %s, %s, %s, %s, %s)"
 WRITE_AND_BOOK = "SELECT n, cancel, pause, late FROM book(%s, %s, %s, %s, %s, %s, %s)"
@@ -110,13 +112,11 @@ class Checkpoint:
     def rows(self) -> "Rows":
         """Return what is written, as JSON."""
         return Rows(
-            self._member(),
+            *self._member(),
             [one.text() for one in self.attempts],
             [
-                strictjson.dumps(
-                    {"place": place, "kind": kind, "path": path, "data": redact_event(data)}
-                )
-                for place, (kind, path, data) in enumerate(self.events, start=1)
+                strictjson.dumps({"kind": kind, "path": path, "data": redact_event(data)})
+                for kind, path, data in self.events
             ],
             list(self._audit_rows()),
             [strictjson.dumps(one) for one in self.waits],
@@ -124,38 +124,60 @@ class Checkpoint:
             [(self.execution_id, self.fence, JSON_TYPE, one) for one in self.contents],
         )
 
-    def _member(self) -> str:
+    def _member(self) -> tuple[dict[str, Any], str]:
         facts: dict[str, Any] = {
             "id": str(self.execution_id),
             "fence": self.fence,
-            "events": len(self.events),
             "result": self.name not in NO_RESULTS,
         }
         if self.status is not None:
             facts |= {"status": self.status, "reason": self.reason, "final": self.status in FINAL}
-        text = strictjson.dumps(facts)[:-1]
-        text += f',"output":{self.output}' if self.output is not None else ""
+        text = f',"output":{self.output}' if self.output is not None else ""
         text += _blob(self.blob) if self.blob is not None else ""
         text += f',"error":{self.error}' if self.error is not None else ""
-        return text + "}"
+        return facts, text
 
     def _audit_rows(self) -> Iterable[str]:
         about = ("execution", self.execution_id)
-        for place, (event, details) in enumerate(self.audits, start=1):
+        for event, details in self.audits:
             record = audit.entry(event, actor="worker", about=about, details=details)
-            yield strictjson.dumps({"place": place, "record": record})
+            yield strictjson.dumps({"record": record})
 
 
 class Rows(NamedTuple):
-    """A checkpoint as the database function takes it: JSON objects, without the batch's number."""
+    """Checkpoints of one execution as the database function takes them.
 
-    member: str
+    Texts are JSON objects, without the number of the execution in the batch and, where the order
+    counts, their own.
+    """
+
+    facts: dict[str, Any]
+    values: str  # JSON that is placed behind the facts: output, error
     attempts: list[str]
     events: list[str]
     audits: list[str]
     waits: list[str]
     calls: list[str]
     blobs: list[tuple[UUID, int, str, bytes]]  # execution, fence, media type, content
+
+    def member(self) -> str:
+        """Return what is written to the execution's row, as JSON."""
+        facts = self.facts | {"events": len(self.events)}
+        return f"{strictjson.dumps(facts)[:-1]}{self.values}}}"
+
+    def joined(self, other: "Rows") -> "Rows":
+        """Return both as one; neither says how the execution stands."""
+        result = self.facts["result"] or other.facts["result"]
+        return Rows(
+            self.facts | {"result": result},
+            "",
+            self.attempts + other.attempts,
+            self.events + other.events,
+            self.audits + other.audits,
+            self.waits + other.waits,
+            self.calls + other.calls,
+            self.blobs + other.blobs,
+        )
 
 
 class Waiting(NamedTuple):
@@ -165,15 +187,20 @@ class Waiting(NamedTuple):
     rows: Rows
     future: asyncio.Future[Flags | None]
 
+    def goes_with(self, other: "Waiting") -> bool:
+        """Whether both may be one: of one claim, and only how it stands is told alone."""
+        mine, its = self.checkpoint, other.checkpoint
+        return mine.fence == its.fence and mine.status is None and its.status is None
+
 
 def parameters(worker_id: UUID, batch: Sequence[Rows]) -> tuple[Any, ...]:
     """Return the arguments of the database function for a batch."""
     return (
         worker_id,
-        _numbered([rows.member] for rows in batch),
+        _numbered([rows.member()] for rows in batch),
         _numbered(rows.attempts for rows in batch),
-        _numbered(rows.events for rows in batch),
-        _numbered(rows.audits for rows in batch),
+        _placed(rows.events for rows in batch),
+        _placed(rows.audits for rows in batch),
         _numbered(rows.waits for rows in batch) if any(rows.waits for rows in batch) else None,
     )
 
@@ -181,6 +208,15 @@ def parameters(worker_id: UUID, batch: Sequence[Rows]) -> tuple[Any, ...]:
 def _numbered(rows: Iterable[Sequence[str]]) -> str:
     """Return all rows as one JSON array; each gets the number `n` of its member."""
     return _array(f'{{"n":{n},{row[1:]}' for n, of_one in enumerate(rows) for row in of_one)
+
+
+def _placed(rows: Iterable[Sequence[str]]) -> str:
+    """Return the same where each also gets its place among those of its member."""
+    return _array(
+        f'{{"n":{n},"place":{place},{row[1:]}'
+        for n, of_one in enumerate(rows)
+        for place, row in enumerate(of_one, start=1)
+    )
 
 
 def _array(rows: Iterable[str]) -> str:
@@ -250,28 +286,36 @@ class Writer:
         finally:
             self._flushing = None
 
-    def _next_batch(self) -> list[Waiting]:
-        """Take up to MAX_BATCH checkpoints, one per execution; a second one waits its turn."""
-        batch: dict[UUID, Waiting] = {}
+    def _next_batch(self) -> list[list[Waiting]]:
+        """Take what is to be written next, by execution; what does not fit waits its turn."""
+        batch: dict[UUID, list[Waiting]] = {}
         left: list[Waiting] = []
-        for one in self._waiting:
-            if one.checkpoint.execution_id in batch or len(batch) == MAX_BATCH:
-                left.append(one)
+        held_back: set[UUID] = set()  # nothing overtakes an earlier one of its execution
+        for number, one in enumerate(self._waiting):
+            about = one.checkpoint.execution_id
+            mine = batch.get(about)
+            fits = len(batch) < MAX_BATCH if mine is None else one.goes_with(mine[-1])
+            if number < MAX_TOGETHER and about not in held_back and fits:
+                batch.setdefault(about, []).append(one)
             else:
-                batch[one.checkpoint.execution_id] = one
+                held_back.add(about)
+                left.append(one)
         self._waiting = left
         return list(batch.values())
 
-    async def _flush(self, batch: list[Waiting]) -> None:
+    async def _flush(self, batch: list[list[Waiting]]) -> None:
         try:
-            answers = await self._commit([one.rows for one in batch])
+            answers = await self._commit(
+                [reduce(Rows.joined, (one.rows for one in group)) for group in batch]
+            )
         except (psycopg.Error, UnicodeError) as error:
-            await self._flush_alone(batch, error)
+            await self._flush_alone([one for group in batch for one in group], error)
             return
-        for n, one in enumerate(batch):
-            if not one.future.done():
-                one.future.set_result(answers.get(n))
-        self._told([batch[n].checkpoint.execution_id for n in answers])
+        for n, group in enumerate(batch):
+            for one in group:
+                if not one.future.done():
+                    one.future.set_result(answers.get(n))
+        self._told([batch[n][0].checkpoint.execution_id for n in answers])
 
     async def _flush_alone(self, batch: list[Waiting], error: Exception) -> None:
         """Repeat each member by itself, so that what is refused is refused alone."""

@@ -30,12 +30,12 @@ def held(world, superuser):
     return worker, ids
 
 
-def result(execution_id, output, fence=1):
+def result(execution_id, output, fence=1, path="s"):
     checkpoint = Checkpoint(execution_id, fence, "result")
     checkpoint.attempts.append(
-        AttemptRow("s", 1, "transform", StepStatus.COMPLETED, db.now(), output=output)
+        AttemptRow(path, 1, "transform", StepStatus.COMPLETED, db.now(), output=output)
     )
-    checkpoint.events.append(("step", "s", {"status": "completed"}))
+    checkpoint.events.append(("step", path, {"status": "completed"}))
     return checkpoint
 
 
@@ -63,6 +63,30 @@ def test_checkpoints_of_many_executions_share_a_commit(database, superuser, held
     assert written(superuser) == {one: [1] for one in ids}
     commits = superuser.execute("SELECT count(DISTINCT xmin::text) FROM step_execution").fetchone()
     assert commits[0] < 3
+
+
+def test_what_one_execution_writes_at_once_shares_a_commit_in_order(database, superuser, held):
+    worker, ids = held
+    last = result(ids[0], "9", path="end")
+    last.status = ExecutionStatus.COMPLETED
+    items = [result(ids[0], str(n), path=f"all[{n}]/s") for n in range(20)]
+    told = write(database, worker, [*items, last, result(ids[0], "1", fence=2, path="stale")])
+    assert [isinstance(one, FencedError) for one in told] == [False] * 21 + [True]
+    events = superuser.execute("SELECT path FROM event WHERE kind = 'step' ORDER BY seq").fetchall()
+    assert [path for (path,) in events] == [*(f"all[{n}]/s" for n in range(20)), "end"]
+    rows = superuser.execute("SELECT count(*), count(DISTINCT xmin::text) FROM step_execution")
+    count, commits = rows.fetchone()
+    assert count == 21
+    assert commits <= 3
+
+
+def test_of_what_an_execution_writes_at_once_a_bad_text_fails_alone(database, superuser, held):
+    worker, ids = held
+    good = [result(ids[0], str(n), path=f"all[{n}]/s") for n in range(3)]
+    told = write(database, worker, [*good, result(ids[0], '"\ud800"', path="bad")])
+    assert [isinstance(one, Exception) for one in told] == [False] * 3 + [True]
+    paths = superuser.execute("SELECT path FROM step_execution ORDER BY path").fetchall()
+    assert [path for (path,) in paths] == [f"all[{n}]/s" for n in range(3)]
 
 
 def test_a_text_that_the_database_does_not_take_fails_alone(database, superuser, held):
