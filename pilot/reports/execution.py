@@ -1,9 +1,6 @@
 """One execution: its document, every step with every attempt, waits, events, audit."""
 
-from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import ROUND_UP, Decimal
 from typing import Any
 from uuid import UUID
@@ -11,74 +8,17 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot.engine import blobs, executions
-from pilot.engine.outline import ON_ERROR, Node, outline, recorded_path
+from pilot.engine import executions
 from pilot.engine.status import FINAL
 from pilot.models.agent import WorkflowVersion
 from pilot.models.execution import Execution
 from pilot.models.user import User
 from pilot.reports import calls
+from pilot.reports import execution_steps as steps
 from pilot.reports.calls import Calls
+from pilot.reports.execution_steps import Step
 
 SHOWN_EVENTS = 500
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One attempt at a step."""
-
-    number: int
-    status: str
-    effect: str | None
-    key: UUID | None
-    input: Any
-    output: Any  # of a large one its digest
-    blob: str | None  # and its hash
-    error: dict[str, Any] | None
-    notes: list[str]
-    worker: str | None  # host and process of the worker that ran it
-    started_at: datetime
-    finished_at: datetime | None
-    duration_ms: int | None
-
-
-@dataclass(frozen=True)
-class Step:
-    """One row of the timeline: a step of the document, whether it ran or not."""
-
-    path: str
-    id: str
-    name: str
-    type: str
-    depth: int  # 0 at the top
-    written: dict[str, Any]  # as it stands in the document
-    attempts: list[Attempt]
-    waits_until: datetime | None = None  # the time of its open wait
-    wait_kind: str | None = None
-    waits_for: str | None = None  # the name of the event
-
-    @property
-    def status(self) -> str:
-        """Where the step stands: as its newest attempt, or waiting for the next."""
-        if not self.attempts:
-            return "pending"
-        newest = self.attempts[-1].status
-        if self.wait_kind == "retry":
-            return "retrying"
-        return "pending" if newest in {"superseded", "interrupted"} else newest
-
-    @property
-    def awaited(self) -> str:
-        """What it waits for besides time, in words."""
-        if self.wait_kind == "event" and self.waits_until is not None:
-            return f"the event {self.waits_for}, until {self.waits_until:%Y-%m-%d %H:%M} UTC"
-        return {"approval": "a decision", "form": "a form"}.get(self.wait_kind or "", "")
-
-    @property
-    def duration_ms(self) -> int | None:
-        """How long its attempts took together."""
-        known = [one.duration_ms for one in self.attempts if one.duration_ms is not None]
-        return sum(known) if known else None
 
 
 @dataclass(frozen=True)
@@ -104,7 +44,12 @@ class Shown:
     @property
     def done(self) -> int:
         """How many steps need nothing more."""
-        return sum(one.status in {"completed", "skipped"} for one in self.steps)
+        return sum(one.status in {"completed", "skipped"} for one in self.steps if one.written)
+
+    @property
+    def planned(self) -> int:
+        """How many steps its workflow has."""
+        return sum(bool(one.written) for one in self.steps)
 
     @property
     def duration_ms(self) -> int | None:
@@ -208,16 +153,6 @@ FACTS = [
     "deadline_at",
 ]
 WAITING_TYPES = frozenset({"human_approval", "delay", "wait_for_event", "form"})
-ATTEMPTS = text("""
-SELECT s.path, s.attempt, s.type, s.status, s.effect, s.key, s.input, s.output, s.error, s.notes,
-       encode(s.output_blob, 'hex') AS blob,
-       s.started_at, s.finished_at, s.duration_ms, w.host || ':' || w.pid AS worker
-  FROM step_execution s LEFT JOIN worker w ON w.id = s.worker_id
- WHERE s.execution_id = :id ORDER BY s.path, s.attempt
-""")
-WAITS = text(
-    "SELECT path, kind, wake_at, event FROM wait WHERE execution_id = :id AND consumed_at IS NULL"
-)
 QUESTION = text(
     "SELECT id, kind FROM approval WHERE execution_id = :id AND decided_at IS NULL "
     "ORDER BY requested_at LIMIT 1"
@@ -234,8 +169,8 @@ SELECT data FROM event WHERE execution_id = :id AND kind = 'execution'
 AUDIT = text("SELECT seq, at, record FROM audit WHERE chain = :id ORDER BY seq")
 
 
-def shown(session: Session, execution_id: UUID) -> Shown:
-    """Return an execution with its steps.
+def shown(session: Session, execution_id: UUID, path: str | None = None) -> Shown:
+    """Return an execution with its steps; of rounds the failed, the open and the one at `path`.
 
     Raises:
         NotFoundError: absent, or somebody else's.
@@ -254,7 +189,7 @@ def shown(session: Session, execution_id: UUID) -> Shown:
         document=document,
         started_by=person.name if person is not None else "somebody who is gone",
         newest_version=newest,
-        steps=_steps(session, row.id, document),
+        steps=steps.recorded(session, row.id, document, path),
         question=_question(session, row.id),
         worker=worker,
         calls=calls.of_execution(session, row.id),
@@ -298,6 +233,7 @@ def _step_facts(step: Step) -> dict[str, Any]:
         "status": step.status,
         "duration_ms": step.duration_ms,
         "attempts": step.attempts,
+        "rounds": step.rounds.counts if step.rounds is not None else None,
     }
 
 
@@ -311,79 +247,3 @@ def audit_lines(session: Session, execution_id: UUID) -> list[dict[str, Any]]:
     """Return the execution's audit chain, oldest first."""
     rows = session.execute(AUDIT, {"id": str(execution_id)}).mappings()
     return [dict(row) for row in rows]
-
-
-@dataclass(frozen=True)
-class _Recorded:
-    """What the rows say about steps, by path."""
-
-    attempts: dict[str, list[Attempt]]
-    types: dict[str, str]
-    waits: dict[str, Any]
-
-    def step(self, path: str, step_id: str, kind: str, written: dict[str, Any]) -> Step:
-        """Return the timeline's row of a step."""
-        name = written.get("name")
-        wait = self.waits.get(path)
-        return Step(
-            path=path,
-            id=step_id,
-            name=name if isinstance(name, str) and name else step_id,
-            type=kind,
-            depth=path.count("/") - path.count(f"/{ON_ERROR}/"),
-            written=written,
-            attempts=self.attempts.get(path, []),
-            waits_until=wait.wake_at if wait is not None else None,
-            wait_kind=wait.kind if wait is not None else None,
-            waits_for=wait.event if wait is not None else None,
-        )
-
-
-def _steps(session: Session, execution_id: UUID, document: dict[str, Any]) -> list[Step]:
-    recorded = _Recorded(defaultdict(list), {}, {})
-    for row in session.execute(ATTEMPTS, {"id": execution_id}):
-        recorded.types[row.path] = row.type
-        recorded.attempts[row.path].append(_attempt(row))
-    for row in session.execute(WAITS, {"id": execution_id}):
-        recorded.waits[row.path] = row
-    return list(_rows(document, recorded))
-
-
-def _attempt(row: Any) -> Attempt:
-    return Attempt(
-        number=row.attempt,
-        status=row.status,
-        effect=row.effect,
-        key=row.key,
-        input=blobs.shown(row.input),
-        output=row.output,
-        blob=row.blob,
-        error=row.error,
-        notes=row.notes or [],
-        worker=row.worker,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        duration_ms=row.duration_ms,
-    )
-
-
-def _rows(document: dict[str, Any], recorded: _Recorded) -> Iterator[Step]:
-    """Yield a row for each step of the document, below it what ran inside and is not written."""
-    known = {recorded_path(node): node for node in outline(document)}
-    unwritten: dict[str, list[str]] = defaultdict(list)
-    begun = sorted(recorded.attempts, key=lambda one: recorded.attempts[one][0].started_at)
-    for path in begun:
-        if path not in known:
-            unwritten[_owner(path, known)].append(path)
-    for path, node in known.items():
-        yield recorded.step(path, node.id, node.type, node.step)
-        for inner in unwritten[path]:
-            last = inner.rpartition("/")[2]
-            yield recorded.step(inner, last, recorded.types[inner], {})
-
-
-def _owner(path: str, known: dict[str, Node]) -> str:
-    """Return the nearest written step around an unwritten one."""
-    while path and path not in known:
-        path = path.rpartition("/")[0]
-    return path

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pilot.reports.execution import WAITING_TYPES, Shown, Step
+from pilot.reports.execution import WAITING_TYPES, Shown
+from pilot.reports.execution_steps import Attempt, Step
+from pilot.reports.rounds import Rounds
 
 LONGEST_GAP_MS = 60_000  # without anything running; longer ones are cut
 CUT_MS = 2_000  # what is drawn in their place, at least
@@ -30,9 +32,9 @@ class Axis:
 def axis(shown: Shown, now: datetime) -> Axis:
     """Return the axis; an attempt that is going on lasts until `now`."""
     spans = [
-        (step, attempt, attempt.started_at, attempt.finished_at or now)
+        (step, one, one.started_at, one.finished_at or now)
         for step in shown.steps
-        for attempt in step.attempts
+        for one in _lasting(step)
     ]
     if not spans:
         return Axis(0, {step.path: [] for step in shown.steps}, [])
@@ -41,17 +43,30 @@ def axis(shown: Shown, now: datetime) -> Axis:
     ends = [_ms(start, b) for _, _, _, b in spans]
     gaps = _gaps(working, max(ends))
     bars: dict[str, list[dict[str, Any]]] = {step.path: [] for step in shown.steps}
-    for step, attempt, began, ended in spans:
+    for step, one, began, ended in spans:
         first, last = _ms(start, began), _ms(start, ended)
-        text = f"attempt {attempt.number}: starts at {_seconds(first)}, {attempt.status}"
-        bar = {"start_ms": _drawn(first, gaps), "end_ms": _drawn(last, gaps), "text": text}
-        bars[step.path].append(bar | {"tone": TONES.get(attempt.status, "off")})
+        bar = {"start_ms": _drawn(first, gaps), "end_ms": _drawn(last, gaps)}
+        text = f"{_called(one)}: starts at {_seconds(first)}, {_standing(one)}"
+        bars[step.path].append(bar | {"text": text, "tone": TONES.get(one.status, "off")})
     cuts = [_drawn((a + b) // 2, gaps) for a, b in gaps]
     return Axis(_drawn(max(ends), gaps), bars, cuts)
 
 
-def _waits(step: Step, attempt: Any) -> bool:
-    return attempt.status in WAITING or step.type in WAITING_TYPES
+def _lasting(step: Step) -> list[Attempt | Rounds]:
+    """Return what of a step has a bar: its attempts, or all its rounds as one."""
+    return [*step.attempts, step.rounds] if step.rounds is not None else [*step.attempts]
+
+
+def _called(one: Attempt | Rounds) -> str:
+    return "rounds" if isinstance(one, Rounds) else f"attempt {one.number}"
+
+
+def _standing(one: Attempt | Rounds) -> str:
+    return one.words if isinstance(one, Rounds) else one.status
+
+
+def _waits(step: Step, one: Attempt | Rounds) -> bool:
+    return one.status in WAITING or step.type in WAITING_TYPES
 
 
 def _gaps(working: list[tuple[int, int]], end: int) -> list[tuple[int, int]]:

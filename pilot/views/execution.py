@@ -23,7 +23,8 @@ from pilot.engine.status import (
 from pilot.errors import BadJsonError, ConflictError, InvalidError, Issue
 from pilot.models.execution import Execution
 from pilot.reports import execution
-from pilot.reports.execution import Shown, Step
+from pilot.reports.execution import Shown
+from pilot.reports.execution_steps import Step
 from pilot.reports.timeline import axis
 from pilot.views import (
     OPERATE,
@@ -76,7 +77,7 @@ def index(execution_id: UUID) -> ResponseReturnValue:
 def context(execution_id: UUID) -> dict[str, Any]:
     """Return what the live part of the page shows; the stream sends the same."""
     with reading() as session:
-        shown = execution.shown(session, execution_id)
+        shown = execution.shown(session, execution_id, request.args.get("step"))
         may_run = visitor().may(OPERATE) and _may_run(session, shown.row)
     drawn = axis(shown, db.now())
     steps = [
@@ -88,7 +89,7 @@ def context(execution_id: UUID) -> dict[str, Any]:
             "action": wording.kind(step.written or {"type": step.type}),
             "status": step.status,
             "detail": _waiting(step),
-            "attempts": len(step.attempts),
+            "attempts": step.rounds.number if step.rounds else len(step.attempts),
             "duration_ms": step.duration_ms,
             "bars": drawn.bars[step.path],
             "selected": request.args.get("step") == step.path,
@@ -135,6 +136,8 @@ def _actions(shown: Shown, *, may: bool) -> dict[str, bool]:
 
 
 def _waiting(step: Step) -> str:
+    if step.rounds is not None:
+        return step.rounds.words
     if step.status == "skipped" and step.attempts and step.attempts[-1].notes:
         return step.attempts[-1].notes[0]
     return ""

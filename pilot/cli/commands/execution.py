@@ -17,7 +17,8 @@ from pilot.engine.users import SessionUser
 from pilot.errors import InvalidError, Issue
 from pilot.reports import execution as report
 from pilot.reports import executions as rows
-from pilot.reports.execution import Shown, Step
+from pilot.reports.execution import Shown
+from pilot.reports.execution_steps import Step
 from pilot.reports.listing import SIZES, Wanted
 
 NOT_DONE, NOT_COMPLETED = 1, 6

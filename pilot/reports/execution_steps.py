@@ -1,0 +1,190 @@
+"""The steps of one execution as its rows tell them: attempts, waits, rounds."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from pilot.engine import blobs
+from pilot.engine.outline import ON_ERROR, Node, outline, recorded_path
+from pilot.reports import rounds
+from pilot.reports.rounds import INSIDE, Rounds
+
+ROUND = re.compile(r"\[\d+\]")
+ATTEMPTS = text(f"""
+SELECT s.path, s.attempt, s.type, s.status, s.effect, s.key, s.input, s.output, s.error, s.notes,
+       encode(s.output_blob, 'hex') AS blob,
+       s.started_at, s.finished_at, s.duration_ms, w.host || ':' || w.pid AS worker
+  FROM step_execution s LEFT JOIN worker w ON w.id = s.worker_id
+ WHERE s.execution_id = :id AND (NOT {INSIDE} OR s.path = ANY (cast(:named AS text[])))
+ ORDER BY s.path, s.attempt
+""")  # noqa: S608 -- constants
+WAITS = text(
+    "SELECT path, kind, wake_at, event FROM wait WHERE execution_id = :id AND consumed_at IS NULL"
+)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at a step."""
+
+    number: int
+    status: str
+    effect: str | None
+    key: UUID | None
+    input: Any
+    output: Any  # of a large one its digest
+    blob: str | None  # and its hash
+    error: dict[str, Any] | None
+    notes: list[str]
+    worker: str | None  # host and process of the worker that ran it
+    started_at: datetime
+    finished_at: datetime | None
+    duration_ms: int | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One row of the timeline: a step of the document, whether it ran or not."""
+
+    path: str
+    id: str
+    name: str
+    type: str
+    depth: int  # 0 at the top
+    written: dict[str, Any]  # as it stands in the document
+    attempts: list[Attempt]
+    waits_until: datetime | None = None  # the time of its open wait
+    wait_kind: str | None = None
+    waits_for: str | None = None  # the name of the event
+    rounds: Rounds | None = None  # of a step that runs once for each item
+
+    @property
+    def status(self) -> str:
+        """Where the step stands: as its newest attempt, or waiting for the next."""
+        if self.rounds is not None:
+            return self.rounds.status
+        if not self.attempts:
+            return "pending"
+        newest = self.attempts[-1].status
+        if self.wait_kind == "retry":
+            return "retrying"
+        return "pending" if newest in {"superseded", "interrupted"} else newest
+
+    @property
+    def awaited(self) -> str:
+        """What it waits for besides time, in words."""
+        if self.wait_kind == "event" and self.waits_until is not None:
+            return f"the event {self.waits_for}, until {self.waits_until:%Y-%m-%d %H:%M} UTC"
+        return {"approval": "a decision", "form": "a form"}.get(self.wait_kind or "", "")
+
+    @property
+    def duration_ms(self) -> int | None:
+        """How long its attempts took together."""
+        if self.rounds is not None:
+            return self.rounds.duration_ms
+        known = [one.duration_ms for one in self.attempts if one.duration_ms is not None]
+        return sum(known) if known else None
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """What the rows say about steps, by path."""
+
+    attempts: dict[str, list[Attempt]]
+    types: dict[str, str]
+    waits: dict[str, Any]
+    rounds: dict[str, Rounds]  # without those of the turns of a model
+
+    def step(self, path: str, step_id: str, kind: str, written: dict[str, Any]) -> Step:
+        """Return the timeline's row of a step."""
+        name = written.get("name")
+        wait = self.waits.get(path)
+        return Step(
+            path=path,
+            id=step_id,
+            name=name if isinstance(name, str) and name else step_id,
+            type=kind,
+            depth=path.count("/") - path.count(f"/{ON_ERROR}/"),
+            written=written,
+            attempts=self.attempts.get(path, []),
+            waits_until=wait.wake_at if wait is not None else None,
+            wait_kind=wait.kind if wait is not None else None,
+            waits_for=wait.event if wait is not None else None,
+            rounds=self.rounds.get(path),
+        )
+
+
+def recorded(
+    session: Session, execution_id: UUID, document: dict[str, Any], path: str | None = None
+) -> list[Step]:
+    """Return a row for each step of a document, in its order, below it what ran inside.
+
+    Of rounds only the failed, the open and the one at `path` are rows; all of them are counted.
+    """
+    repeats = rounds.repeats(outline(document))
+    known = _Recorded(defaultdict(list), {}, {}, rounds.counted(session, execution_id, repeats))
+    named = [*rounds.named(session, execution_id, repeats), path or ""]
+    values = {"id": execution_id, "repeats": repeats, "named": named}
+    for row in session.execute(ATTEMPTS, values):
+        known.types[row.path] = row.type
+        known.attempts[row.path].append(_attempt(row))
+    for row in session.execute(WAITS, {"id": execution_id}):
+        known.waits[row.path] = row
+    return list(_rows(document, known))
+
+
+def _attempt(row: Any) -> Attempt:
+    return Attempt(
+        number=row.attempt,
+        status=row.status,
+        effect=row.effect,
+        key=row.key,
+        input=blobs.shown(row.input),
+        output=row.output,
+        blob=row.blob,
+        error=row.error,
+        notes=row.notes or [],
+        worker=row.worker,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        duration_ms=row.duration_ms,
+    )
+
+
+def _rows(document: dict[str, Any], recorded: _Recorded) -> Iterator[Step]:
+    """Yield a row for each step of the document, below it what ran inside and is not written."""
+    known = {recorded_path(node): node for node in outline(document)}
+    unwritten: dict[str, list[str]] = defaultdict(list)
+    begun = sorted(recorded.attempts, key=lambda one: recorded.attempts[one][0].started_at)
+    for path in begun:
+        if path not in known:
+            unwritten[_owner(path, known)].append(path)
+    for path, node in known.items():
+        yield recorded.step(path, node.id, node.type, node.step)
+        for inner in unwritten[path]:
+            yield recorded.step(inner, _called(inner, known), recorded.types[inner], {})
+
+
+def _called(path: str, known: dict[str, Node]) -> str:
+    """Return the name of a row: in a round of a written step, with the items it is about."""
+    name = path.rpartition("/")[2]
+    if ROUND.sub("", path) not in known:
+        return name
+    return f"{name}, item {', '.join(one[1:-1] for one in ROUND.findall(path))}"
+
+
+def _owner(path: str, known: dict[str, Node]) -> str:
+    """Return the nearest written step around an unwritten one, or the one that it is a round of."""
+    while path and path not in known:
+        written = ROUND.sub("", path)
+        if written in known:
+            return written
+        path = path.rpartition("/")[0]
+    return path
