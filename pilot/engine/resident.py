@@ -31,7 +31,6 @@ from pilot.engine import (
     rollups,
     runner,
 )
-from pilot.engine.checkpoints import Writer
 from pilot.engine.document import parse
 from pilot.engine.generation import asking
 from pilot.engine.history import Held, held
@@ -39,6 +38,7 @@ from pilot.engine.letters import Channels
 from pilot.engine.liveness import Lease
 from pilot.engine.outcomes import Resources
 from pilot.engine.run import Plan, Ports, Run
+from pilot.engine.writer import Writer
 from pilot.errors import FencedError, PilotError
 from pilot.failpoints import failpoint
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pilot.engine import budgets, fields, graph
 from pilot.engine.blobs import Blob
-from pilot.engine.checkpoints import Checkpoint, Flags, Writer
+from pilot.engine.checkpoints import Checkpoint, Flags
 from pilot.engine.document import Workflow, bodies, walk
 from pilot.engine.expressions import Scope
 from pilot.engine.history import Held
@@ -22,6 +22,7 @@ from pilot.engine.outcomes import Resources
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import StepFields
 from pilot.engine.transforms import compile_operations
+from pilot.engine.writer import Writer
 from pilot.errors import ErrorClass, StepError
 
 BOOK_WITHIN_S = 90
