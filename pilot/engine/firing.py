@@ -9,18 +9,27 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from pilot import audit, db
-from pilot.audit import Actor, Event
+from pilot.audit import Event
 from pilot.db import transaction
-from pilot.engine import executions, notices, preflight, schedules, starts, triggers
+from pilot.engine import (
+    fires,
+    notices,
+    overlaps,
+    preflight,
+    reactions,
+    schedules,
+    starts,
+    triggers,
+)
 from pilot.engine.schedules import Timing
 from pilot.engine.status import FINAL, ExecutionStatus
-from pilot.errors import ConflictError, InvalidError, PilotError
+from pilot.errors import InvalidError, PilotError
 from pilot.failpoints import failpoint
 from pilot.models.agent import Agent
 from pilot.models.columns import NOW
@@ -32,8 +41,8 @@ log = structlog.get_logger()
 
 BATCH = 500
 MOST_FAILURES = 10
-MOST_WAITING = 100
 NOTICE_DAYS = timedelta(days=3)
+Begin = Callable[[Session, UUID, preflight.Setup], bool]
 DUE = text("SELECT kind, id, owner_id FROM due_triggers(:n)")
 
 
@@ -44,7 +53,8 @@ def look(setup: preflight.Setup, url: str = "") -> int:
     doing: dict[str, Callable[[UUID, UUID], bool]] = {
         "ended": lambda one, owner: _note_end(one, owner, url),
         "time": _come,
-        "fire": lambda one, owner: _fire(one, owner, setup, url),
+        "fire": lambda one, owner: _by_time(one, owner, setup, url),
+        "event": lambda one, owner: _fire(one, owner, setup, url, reactions.begin),
     }
     done = 0
     for kind, item, owner_id in found:
@@ -59,7 +69,7 @@ def look(setup: preflight.Setup, url: str = "") -> int:
 def _come(trigger_id: UUID, owner_id: UUID) -> bool:
     """Turn the times that have come into rows, and set the next one."""
     with transaction("triggers.come", owner_id) as session:
-        row = _take(session, trigger_id)
+        row = fires.take(session, trigger_id)
         moment = session.scalars(select(NOW)).one()
         if row is None or not row.active or row.next_at is None or row.next_at > moment:
             return False
@@ -90,12 +100,16 @@ def _add(
     )
 
 
-def _fire(fire_id: UUID, owner_id: UUID, setup: preflight.Setup, url: str) -> bool:
+def _by_time(fire_id: UUID, owner_id: UUID, setup: preflight.Setup, url: str) -> bool:
+    overlaps.make_room(fire_id, owner_id)
+    return _fire(fire_id, owner_id, setup, url, _begin)
+
+
+def _fire(fire_id: UUID, owner_id: UUID, setup: preflight.Setup, url: str, begin: Begin) -> bool:
     """Start the execution of one fire, or say why not."""
-    _make_room(fire_id, owner_id)
     try:
         with transaction("triggers.fire", owner_id) as session:
-            return _begin(session, fire_id, setup)
+            return begin(session, fire_id, setup)
     except PilotError as error:
         if error.status >= 500 or isinstance(error.__cause__, DBAPIError):
             raise  # nothing is wrong with it: it is still due at the next look
@@ -103,110 +117,49 @@ def _fire(fire_id: UUID, owner_id: UUID, setup: preflight.Setup, url: str) -> bo
 
 
 def _begin(session: Session, fire_id: UUID, setup: preflight.Setup) -> bool:
-    taken = _taken(session, fire_id)
-    if taken is None:
+    trigger, fire = fires.taken(session, fire_id, "due", "waiting") or (None, None)
+    if trigger is None or fire is None:
         return False
-    trigger, fire = taken
-    reason = _why_not(session, trigger)
-    if reason:
-        fire.status, fire.reason = "skipped", reason
-        _reject(session, trigger, fire, reason)
+    agent = session.get_one(Agent, trigger.agent_id)
+    hindrance = fires.hindrance(session, trigger.owner_id, agent)
+    if hindrance:
+        fires.reject(session, fire, "skipped", hindrance)
+        if agent.deleted_at is not None:
+            triggers.switch_off(session, trigger, hindrance)
         return True
-    if trigger.overlap != "allow" and _under_way(session, trigger.id):
-        return _hold(session, trigger, fire)
+    if trigger.overlap != "allow" and overlaps.under_way(session, trigger.id):
+        return overlaps.hold(session, trigger, fire)
     fire.execution_id = starts.begin(
         session,
         trigger.agent_id,
         starts.Start(inputs=trigger.inputs or {}, trigger="schedule"),
-        by=_actor(trigger.id),
+        by=fires.actor(fire),
         user_id=trigger.owner_id,
         setup=setup,
     )
-    fire.status, fire.reason = "started", ""
-    audit.record(
-        session,
-        Event.TRIGGER_FIRED,
-        actor=_actor(trigger.id),
-        about=("execution", fire.execution_id),
-        details={"schedule": str(trigger.id), "fire_at": fire.fire_at.isoformat()},
-        owner_id=trigger.owner_id,
-    )
+    fires.record_start(session, fire)
     return True
-
-
-def _why_not(session: Session, trigger: Trigger) -> str:
-    """Say what keeps a schedule from firing that is no failure of it, or nothing."""
-    if not session.get_one(User, trigger.owner_id).active:
-        return "The account of its owner is switched off."
-    agent = session.get_one(Agent, trigger.agent_id)
-    if agent.deleted_at is not None:
-        triggers.switch_off(session, trigger, "The agent was archived.")
-        return "The agent was archived."
-    return "" if agent.active else "The agent is switched off."
-
-
-def _hold(session: Session, trigger: Trigger, fire: TriggerFire) -> bool:
-    """Let a fire wait for the execution before, or skip it, as the schedule says."""
-    if fire.status == "waiting":
-        return False
-    waiting = (TriggerFire.trigger_id == trigger.id, TriggerFire.status == "waiting")
-    if trigger.overlap == "cancel_previous":
-        newer = {"status": "skipped", "reason": "A later time came before it could start."}
-        session.execute(update(TriggerFire).where(*waiting).values(**newer))
-    elif trigger.overlap == "skip":
-        fire.status, fire.reason = "skipped", "The execution before was still under way."
-        return True
-    elif len(session.scalars(select(TriggerFire.id).where(*waiting)).all()) >= MOST_WAITING:
-        fire.status, fire.reason = "skipped", f"{MOST_WAITING} fires waited already."
-        return True
-    fire.status, fire.reason = "waiting", "The execution before is still under way."
-    return True
-
-
-def _make_room(fire_id: UUID, owner_id: UUID) -> None:
-    """Cancel what the schedule started before, where it is to make way."""
-    with db.reading(owner_id) as session:
-        fire = session.get_one(TriggerFire, fire_id)
-        trigger = session.get_one(Trigger, fire.trigger_id)
-        if trigger.overlap != "cancel_previous":
-            return
-        before = _under_way(session, trigger.id)
-    for execution_id in before:
-        try:
-            executions.cancel(execution_id, by=_actor(fire.trigger_id), user_id=owner_id)
-        except ConflictError:
-            log.info("ended_meanwhile", execution=str(execution_id))
-
-
-def _under_way(session: Session, trigger_id: UUID) -> list[UUID]:
-    query = (
-        select(Execution.id)
-        .join(TriggerFire, TriggerFire.execution_id == Execution.id)
-        .where(TriggerFire.trigger_id == trigger_id, TriggerFire.status == "started")
-        .where(Execution.status.not_in(FINAL))
-    )
-    return list(session.scalars(query))
 
 
 def _refuse(fire_id: UUID, owner_id: UUID, error: PilotError, url: str) -> bool:
-    """Keep why a start was refused; it counts as a failure of the schedule."""
+    """Keep why a start was refused; it counts as a failure of the trigger."""
     issues = error.issues if isinstance(error, InvalidError) else ()
     reason = ("; ".join(one.message for one in issues) or error.message)[:500]
     with transaction("triggers.refuse", owner_id) as session:
-        taken = _taken(session, fire_id)
+        taken = fires.taken(session, fire_id, "due", "waiting")
         if taken is None:
             return False
         trigger, fire = taken
-        fire.status, fire.reason = "refused", reason
-        _reject(session, trigger, fire, reason)
-        _count(session, trigger, reason, url)
+        fires.reject(session, fire, "refused", reason)
+        if trigger is not None:
+            _count(session, trigger, reason, url)
     return True
 
 
 def _note_end(fire_id: UUID, owner_id: UUID, url: str) -> bool:
     """Count how the execution of a fire ended."""
     with transaction("triggers.note_end", owner_id) as session:
-        taken = _taken(session, fire_id, "started")
+        taken = fires.taken(session, fire_id, "started")
         if taken is None:
             return False
         trigger, fire = taken
@@ -214,9 +167,11 @@ def _note_end(fire_id: UUID, owner_id: UUID, url: str) -> bool:
         if execution.status not in FINAL:  # it is tried again
             return False
         fire.status = "ended"
+        if trigger is None or execution.status == ExecutionStatus.CANCELLED:
+            return True
         if execution.status == ExecutionStatus.FAILED:
             _count(session, trigger, str((execution.error or {}).get("message", "")), url)
-        elif execution.status != ExecutionStatus.CANCELLED:
+        else:
             trigger.failures = 0
     return True
 
@@ -229,59 +184,24 @@ def _count(session: Session, trigger: Trigger, reason: str, url: str) -> None:
     agent = session.get_one(Agent, trigger.agent_id)
     told = f"{MOST_FAILURES} failures in a row."
     triggers.switch_off(session, trigger, told)
-    details = {"schedule": str(trigger.id), "failures": trigger.failures, "last": reason}
+    details = {"trigger": str(trigger.id), "failures": trigger.failures, "last": reason}
     audit.record(
         session,
         Event.TRIGGER_DISABLED,
-        actor=_actor(trigger.id),
+        actor="worker",
         about=("agent", agent.id),
         details=details,
         owner_id=trigger.owner_id,
     )
     owner = session.get_one(User, trigger.owner_id)
-    when = schedules.in_words(Timing.of(trigger))
+    when = triggers.in_words(session, trigger)
     mail = notices.Mail(
         to=owner.email,
-        subject=" ".join(f"Schedule switched off: {agent.name}".split()),
-        text=f"{agent.name} failed {MOST_FAILURES} times in a row, so its schedule ({when}) was "
-        f"switched off.\n\nThe last failure: {reason or 'see the execution'}\n\n"
+        subject="".join(one for one in f"Switched off: {agent.name} {when}" if one.isprintable()),
+        text=f"{agent.name} failed {MOST_FAILURES} times in a row, so its start {when} "
+        f"was switched off.\n\nThe last failure: {reason or 'see the execution'}\n\n"
         "Switch it on again when the cause is removed.",
         link=f"{url}/agents/{agent.id}/schedules",
     )
     expires_at = session.scalars(select(NOW)).one() + NOTICE_DAYS
     notices.queue(session, mail, owner_id=owner.id, expires_at=expires_at)
-
-
-def _reject(session: Session, trigger: Trigger, fire: TriggerFire, reason: str) -> None:
-    audit.record(
-        session,
-        Event.TRIGGER_REJECTED,
-        actor=_actor(trigger.id),
-        about=("agent", trigger.agent_id),
-        details={
-            "schedule": str(trigger.id),
-            "fire_at": fire.fire_at.isoformat(),
-            "reason": reason,
-        },
-        owner_id=trigger.owner_id,
-    )
-
-
-def _taken(session: Session, fire_id: UUID, *statuses: str) -> tuple[Trigger, TriggerFire] | None:
-    """Return trigger and fire, both locked in this order; None: another worker is at it."""
-    query = select(TriggerFire).where(TriggerFire.id == fire_id)
-    seen = session.scalars(query).one()
-    trigger = _take(session, seen.trigger_id)
-    if trigger is None:
-        return None
-    fire = session.scalars(query.with_for_update().execution_options(populate_existing=True)).one()
-    return (trigger, fire) if fire.status in (statuses or ("due", "waiting")) else None
-
-
-def _take(session: Session, trigger_id: UUID) -> Trigger | None:
-    query = select(Trigger).where(Trigger.id == trigger_id)
-    return session.scalar(query.with_for_update(key_share=True, skip_locked=True))
-
-
-def _actor(trigger_id: UUID) -> Actor:
-    return Actor(f"schedule:{trigger_id}")

@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StrictFloat, StrictInt, StrictStr
 from pydantic_core import PydanticCustomError
@@ -33,6 +33,17 @@ class Budget(Part):
     )
 
 
+class OnFailure(Part):
+    """Which agent is started once when an execution fails, and with which inputs."""
+
+    agent: Annotated[StrictStr, Field(min_length=1, max_length=120)] = Field(
+        description="Its name or id."
+    )
+    inputs: dict[str, Any] = Field(
+        {}, description="Templates over inputs, error and execution; it gets failure as well."
+    )
+
+
 class Policies(Part):
     """Rules for the whole execution."""
 
@@ -46,3 +57,4 @@ class Policies(Part):
     output: Literal["fail", "warn"] = Field(
         "fail", description="What an output that misfits output_schema means."
     )
+    on_failure: OnFailure | None = None

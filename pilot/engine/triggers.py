@@ -1,4 +1,7 @@
-"""The schedules of agents: made, changed, switched, deleted. What fires them is in `firing`."""
+"""Triggers of agents: schedules are made and changed here, all are switched and deleted.
+
+Events that start agents are made in `event_triggers`; what fires both is in `firing`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -14,7 +17,7 @@ from pilot.audit import Actor, Event
 from pilot.db import transaction
 from pilot.engine import agents, inputs, preflight, schedules
 from pilot.engine.schedules import Timing
-from pilot.errors import ConflictError, InvalidError, NotFoundError
+from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
 from pilot.models.agent import Agent
 from pilot.models.columns import NOW
 from pilot.models.trigger import Trigger, TriggerFire
@@ -55,7 +58,7 @@ def create(
         )
         session.add(row)
         session.flush()
-        _record(session, row, by, "made")
+        record(session, row, by, "made")
         return row.id
 
 
@@ -77,6 +80,8 @@ def change(
     """
     with transaction("triggers.change", user_id) as session:
         row = _locked(session, trigger_id)
+        if row.event is not None:
+            raise NotFoundError("This trigger is no schedule.")
         if seen not in {None, row.version}:
             raise ConflictError("The schedule was changed meanwhile: look at it again.")
         moment = _now(session)
@@ -87,7 +92,7 @@ def change(
         row.inputs = given
         row.next_at = schedules.next_after(timing, moment) if row.active else None
         _touch(row, moment)
-        _record(session, row, by, "changed")
+        record(session, row, by, "changed")
 
 
 def set_active(
@@ -97,7 +102,7 @@ def set_active(
     by: Actor,
     user_id: UUID,
 ) -> None:
-    """Switch a schedule on or off; switched on it counts its failures anew.
+    """Switch a trigger on or off; switched on it counts its failures anew.
 
     Raises:
         NotFoundError: there is none.
@@ -110,17 +115,18 @@ def set_active(
         moment = _now(session)
         if active:
             agents.load(session, row.agent_id)
-            schedules.check(Timing.of(row), moment)
             row.active, row.off_reason, row.failures = True, "", 0
-            row.next_at = schedules.next_after(Timing.of(row), moment)
+            if row.event is None:
+                schedules.check(Timing.of(row), moment)
+                row.next_at = schedules.next_after(Timing.of(row), moment)
         else:
             switch_off(session, row, "")
         _touch(row, moment)
-        _record(session, row, by, "switched on" if active else "switched off")
+        record(session, row, by, "switched on" if active else "switched off")
 
 
 def delete(trigger_id: UUID, *, by: Actor, user_id: UUID) -> None:
-    """Take a schedule away; what it started stays.
+    """Take a trigger away; what it started stays.
 
     Raises:
         NotFoundError: there is none.
@@ -129,7 +135,7 @@ def delete(trigger_id: UUID, *, by: Actor, user_id: UUID) -> None:
         row = _locked(session, trigger_id)
         row.deleted_at = _now(session)
         switch_off(session, row, "")
-        _record(session, row, by, "deleted")
+        record(session, row, by, "deleted")
 
 
 def switch_off(session: Session, row: Trigger, reason: str) -> None:
@@ -157,7 +163,18 @@ def find(session: Session, trigger_id: UUID, agent_id: UUID | None = None) -> Tr
 def listed(session: Session, agent_id: UUID) -> Sequence[Trigger]:
     """Return the schedules of an agent, the oldest first."""
     query = select(Trigger).where(Trigger.agent_id == agent_id, Trigger.deleted_at.is_(None))
-    return session.scalars(query.order_by(Trigger.id)).all()
+    return session.scalars(query.where(Trigger.event.is_(None)).order_by(Trigger.id)).all()
+
+
+def in_words(session: Session, row: Trigger) -> str:
+    """Tell when a trigger fires: at which times, or after what."""
+    if row.event is None:
+        return schedules.in_words(Timing.of(row))
+    about = session.get(Agent, row.about_agent_id) if row.about_agent_id else None
+    whose = about.name if about is not None else "any other agent"
+    statuses = f": {', '.join(row.statuses)}".replace("_", " ") if row.statuses else ""
+    what = "an execution" if row.event == "execution_finished" else "a decision about an execution"
+    return f"after {what} of {whose}{statuses}"
 
 
 def told(session: Session, row: Trigger) -> dict[str, Any]:
@@ -197,7 +214,12 @@ def _check_inputs(session: Session, agent: Agent, given: dict[str, Any] | None) 
     complete = inputs.fill_defaults(version.inputs_schema, {**saved, **(given or {})})
     issues = inputs.check(version.inputs_schema, complete)
     if issues:
-        raise InvalidError([replace(issue, path=f"/inputs{issue.path}") for issue in issues])
+        raise InvalidError([below(issue) for issue in issues])
+
+
+def below(issue: Issue) -> Issue:
+    """Return an issue of inputs as one of the trigger that gives them."""
+    return replace(issue, path=f"/inputs{issue.path}")
 
 
 def _now(session: Session) -> datetime:
@@ -210,12 +232,14 @@ def _touch(row: Trigger, moment: datetime) -> None:
     row.updated_at = moment
 
 
-def _record(session: Session, row: Trigger, by: Actor, change_: str) -> None:
-    details = {
+def record(session: Session, row: Trigger, by: Actor, change_: str) -> None:
+    """Note in the audit trail what was done to a trigger."""
+    timing = {} if row.event else {"timing": strictjson.plain(asdict(Timing.of(row)))}
+    details = timing | {
         "change": change_,
-        "schedule": str(row.id),
-        "when": schedules.in_words(Timing.of(row)),
-        "timing": strictjson.plain(asdict(Timing.of(row))),
+        "trigger": str(row.id),
+        "when": in_words(session, row),
+        "match": row.match,
         "inputs": row.inputs,
     }
     audit.record(

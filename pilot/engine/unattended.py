@@ -9,7 +9,7 @@ from pilot.errors import Issue, Obstacle
 from pilot.models.agent import WorkflowVersion
 from pilot.models.execution import Execution
 
-TRIGGERS = frozenset({"schedule", "webhook"})
+TRIGGERS = frozenset({"schedule", "webhook", "event", "on_failure"})
 
 
 def obstacles(session: Session, version: WorkflowVersion | None, trigger: str) -> list[Issue]:

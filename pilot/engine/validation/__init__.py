@@ -14,6 +14,7 @@ from pilot.engine.validation import (
     identity,
     models,
     order,
+    policies,
     references,
     repairing,
     repeats,
@@ -41,6 +42,7 @@ _CHECKS = (
     effects.check,
     results.check,
     secrets.check,
+    policies.check,
 )
 
 
