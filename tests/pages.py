@@ -14,7 +14,7 @@ from werkzeug.serving import make_server
 
 from pilot import vault
 from pilot.config import Config
-from pilot.views import streams
+from pilot.views import streams, watch
 from pilot.web import create_app
 
 KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
@@ -132,11 +132,11 @@ def _note(page, text) -> None:
 
 def _end_streams():
     """Wait for streams whose reader is gone: they must not outlive the database of their test."""
-    longest, streams.LONGEST_S = streams.LONGEST_S, 0
+    longest, watch.LONGEST_S = watch.LONGEST_S, 0
     end = time.monotonic() + 5
     while streams.SEATS.taken.total() and time.monotonic() < end:
         time.sleep(0.02)
-    streams.LONGEST_S = longest
+    watch.LONGEST_S = longest
 
 
 @pytest.fixture(scope="module")  # its event loop would stand in the way of tests of others

@@ -28,13 +28,13 @@ from pilot.api import (
 from pilot.engine import budgets, executions, receipts, starts
 from pilot.engine.api_tokens import Scope
 from pilot.engine.forecast import forecast
-from pilot.engine.status import FINAL, ExecutionStatus
+from pilot.engine.status import ExecutionStatus
 from pilot.reports import execution as report
 from pilot.reports import executions as rows
-from pilot.reports import results
+from pilot.reports import results, standing
 from pilot.views import actor, downloads, reading, setup, signed_in, visitor
 from pilot.views.lists import sheet
-from pilot.views.streams import EventStream, State
+from pilot.views.streams import EventStream
 
 bp = Blueprint("api_executions", __name__)
 ONE = "/executions/<uuid:execution_id>"
@@ -234,15 +234,9 @@ def events(execution_id: UUID, query: EventsQuery) -> Any:
     """Return the lines of its timeline after an event; as a stream until it is final."""
     _reached(execution_id)
     if wants(STREAM):
-        stands, lines = partial(_stands, execution_id), partial(_lines, execution_id)
-        return EventStream(execution_id, stands, lines).response()
+        lines = partial(_lines, execution_id)
+        return EventStream(execution_id, standing.executions, lines).response()
     return {"items": _lines(execution_id, query.after)}
-
-
-def _stands(execution_id: UUID) -> State:
-    with reading() as session:
-        row = executions.find(session, execution_id)
-    return State(row.event_seq, row.status in FINAL)
 
 
 def _lines(execution_id: UUID, after: int) -> list[dict[str, Any]]:

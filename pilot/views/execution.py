@@ -14,7 +14,6 @@ from pilot.engine import access, budgets, executions, receipts, wording
 from pilot.engine.status import (
     ANSWERABLE,
     CANCELLABLE,
-    FINAL,
     PAUSABLE,
     RAISABLE,
     RESUMABLE,
@@ -22,7 +21,7 @@ from pilot.engine.status import (
 )
 from pilot.errors import BadJsonError, ConflictError, InvalidError, Issue
 from pilot.models.execution import Execution
-from pilot.reports import execution
+from pilot.reports import execution, standing
 from pilot.reports.execution import Shown
 from pilot.reports.execution_steps import Step
 from pilot.reports.timeline import axis
@@ -42,7 +41,7 @@ from pilot.views import (
     visitor,
     zone,
 )
-from pilot.views.streams import State, Stream, partials
+from pilot.views.streams import Stream, partials
 
 bp = Blueprint("execution", __name__)
 
@@ -176,17 +175,12 @@ def stream(execution_id: UUID) -> ResponseReturnValue:
 
     Each message's id is the event number that it shows, so a reconnect goes on from the database.
     """
-    _look(execution_id)
+    with reading() as session:
+        executions.find(session, execution_id)
     parts = partial(_parts, execution_id)
     # Forms are their reader's own; who has none sees what others like them see.
     kind = None if visitor().may(OPERATE) else (zone().key, request.args.get("step"))
-    return Stream(execution_id, partial(_look, execution_id), parts, kind=kind).response()
-
-
-def _look(execution_id: UUID) -> State:
-    with reading() as session:
-        row = executions.find(session, execution_id)
-    return State(row.event_seq, row.status in FINAL)
+    return Stream(execution_id, standing.executions, parts, kind=kind).response()
 
 
 def _parts(execution_id: UUID, speak: bool) -> str:  # noqa: FBT001 - what every stream is told

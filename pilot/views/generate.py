@@ -17,7 +17,7 @@ from pilot.engine.forecast import forecast
 from pilot.engine.generation import drafts, stages, surroundings, thumbs
 from pilot.errors import InvalidError, Issue
 from pilot.models.generation import Generation
-from pilot.reports import generations
+from pilot.reports import generations, standing
 from pilot.views import (
     OPERATE,
     actor,
@@ -31,7 +31,7 @@ from pilot.views import (
     signed_in,
     toast,
 )
-from pilot.views.streams import State, Stream, partials
+from pilot.views.streams import Stream, partials
 
 bp = Blueprint("generate", __name__)
 
@@ -272,15 +272,9 @@ def _facts(generation_id: UUID) -> dict[str, Any]:
 @route(bp, "/generations/<uuid:generation_id>/stream", allow=OPERATE)
 def stream(generation_id: UUID) -> ResponseReturnValue:
     """The draft while models are asked, again and again, until they have answered."""
-    _look(generation_id)
-    look, parts = partial(_look, generation_id), partial(_parts, generation_id)
-    return Stream(generation_id, look, parts).response()
-
-
-def _look(generation_id: UUID) -> State:
     with reading() as session:
-        row = drafts.load(session, generation_id)
-    return State(row.seq, row.stage == "done")
+        drafts.load(session, generation_id)
+    return Stream(generation_id, standing.generations, partial(_parts, generation_id)).response()
 
 
 def _parts(generation_id: UUID, speak: bool) -> str:  # noqa: FBT001 - what every stream is told

@@ -6,7 +6,7 @@ import pytest
 
 from pilot import db, progress
 from pilot.engine import api_tokens
-from pilot.views import streams
+from pilot.views import watch
 from tests.engine import worker_process as wp
 
 STEP = {"id": "one", "type": "transform", "operation": "set", "config": {"value": "{{inputs.n}}"}}
@@ -144,7 +144,7 @@ def test_events_are_a_stream_for_who_accepts_one(one, agent, redis_url):
 
 def test_a_stream_ends_once_its_token_is_revoked(one, agent, world, redis_url, monkeypatch):
     progress.configure(redis_url)
-    monkeypatch.setattr(streams, "SESSION_S", 0)
+    monkeypatch.setattr(watch, "SESSION_S", 0)
     execution = one.post(f"/agents/{agent}/executions", {"inputs": {"n": 1}}).json["execution_id"]
     headers = one.headers | {"Accept": "text/event-stream"}
     url = f"/api/v1/executions/{execution}/events"

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from pilot.engine import new_passwords, users
-from pilot.views import streams
+from pilot.views import watch
 from tests.pages import Browser, check_looks
 from tests.views.test_streams import Follower, execution, url  # noqa: F401 - a fixture
 from tests.world import PASSWORD
@@ -154,7 +154,7 @@ def test_nobody_is_not_found(admin, world):
 
 @pytest.mark.capability(279)
 def test_a_stream_ends_when_a_role_is_taken_away(browse, world, execution, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(streams, "SESSION_S", 0.05)
+    monkeypatch.setattr(watch, "SESSION_S", 0.05)
     follower = Follower(browse(world.operator), url(execution))
     follower.until("Queued")
     users.set_roles(world.operator.id, ["approver"], by=world.admin.actor)

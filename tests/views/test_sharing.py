@@ -3,7 +3,7 @@
 import pytest
 
 from pilot.engine import sharing
-from pilot.views import streams
+from pilot.views import watch
 from tests.engine import worker_process as wp
 from tests.pages import check_looks
 from tests.views.test_streams import Follower, url
@@ -84,7 +84,7 @@ def test_who_was_granted_run_starts_and_cancels(shared, browse, world):
 
 
 def test_a_stream_ends_when_the_grant_is_taken_back(shared, browse, world, monkeypatch):
-    monkeypatch.setattr(streams, "LOOK_S", 0.05)
+    monkeypatch.setattr(watch, "SESSION_S", 0.1)
     grant(shared[0], world, world.viewer, "read")
     follower = Follower(browse(world.viewer), url(shared[1]))
     follower.until("Queued")

@@ -10,8 +10,9 @@ import pytest
 
 from pilot import progress
 from pilot.engine import executions, users
+from pilot.reports import standing
 from pilot.views import execution as page
-from pilot.views import streams
+from pilot.views import streams, watch
 from tests.engine import worker_process as wp
 
 ONE = {"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}
@@ -145,7 +146,7 @@ def test_without_signals_a_change_is_seen_too(person, execution, who):
 
 @pytest.mark.capability(279)
 def test_the_stream_of_a_deactivated_person_closes(person, world, execution, monkeypatch):
-    monkeypatch.setattr(streams, "SESSION_S", 0.1)
+    monkeypatch.setattr(watch, "SESSION_S", 0.1)
     follower = Follower(person, url(execution))
     follower.until("Queued")
     users.set_active(world.operator.id, False, by=world.admin.actor)
@@ -232,3 +233,50 @@ def test_what_one_reader_sees_without_a_signal_wakes_the_others(
     for one in followers:
         one.until("Cancelled")
         one.join(5)
+
+
+@pytest.fixture
+def another(execution, world):
+    return wp.start(wp.make_agent(world.operator.id, [ONE]), world.operator.id)
+
+
+def test_one_query_looks_at_all_that_is_followed(person, execution, another, who, monkeypatch):
+    monkeypatch.setattr(watch, "LOOK_S", 0.05)
+    asked, real = [], standing.executions
+    looks = lambda session, ids: asked.append(set(ids)) or real(session, ids)  # noqa: E731
+    monkeypatch.setattr(standing, "executions", looks)
+    followers = [Follower(person, url(one)) for one in (execution, another) for _ in range(3)]
+    for one in followers:
+        one.until("Queued")
+    asked.clear()
+    end = time.monotonic() + 10
+    while len(asked) < 4 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert asked[1:4] == [{execution, another}] * 3
+    for one in (execution, another):
+        executions.cancel(one, **who)
+    for one in followers:
+        one.join(5)
+
+
+@pytest.mark.capability(279)
+def test_streams_end_when_nobody_can_look_at_rights(person, execution, monkeypatch):
+    monkeypatch.setattr(watch, "LOOK_S", 0.05)
+    follower = Follower(person, url(execution))
+    follower.until("Queued")
+    monkeypatch.setattr(users, "session_user", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(watch, "SESSION_S", 0)
+    follower.join(5)
+    assert not follower.is_alive()
+    assert "event: done" not in follower.text
+
+
+def test_a_browser_that_goes_gives_its_seat_back(served, person, execution, world):
+    cookie = person.client.application.config["SIGN_IN_COOKIE"]
+    headers = {"Cookie": f"{cookie}={world.operator.sign_in()}"}
+    for _ in range(2):
+        first_message(served, url(execution), headers)
+    end = time.monotonic() + streams.PING_S / 2
+    while streams.SEATS.taken.total():
+        assert time.monotonic() < end
+        time.sleep(0.02)
