@@ -132,7 +132,7 @@ def fires(agent_id: UUID, schedule_id: UUID) -> Any:
     """List what a schedule fired, the newest first."""
     reach(agent_id)
     with reading() as session:
-        triggers.find(session, schedule_id, agent_id)
+        triggers.schedule(session, schedule_id, agent_id)
         return {"items": report.fires(session, agent_id, schedule_id)}
 
 
@@ -142,14 +142,14 @@ def _timing(json: ScheduleBody) -> Timing:
 
 def _matched(agent_id: UUID, schedule_id: UUID) -> Trigger:
     with reading() as session:
-        row = triggers.find(session, schedule_id, agent_id)
+        row = triggers.schedule(session, schedule_id, agent_id)
         match(f'"{row.version}"', present=triggers.told(session, row))
     return row
 
 
 def _now(agent_id: UUID, schedule_id: UUID, *, status: int = 200) -> Any:
     with reading() as session:
-        row = triggers.find(session, schedule_id, agent_id)
+        row = triggers.schedule(session, schedule_id, agent_id)
         told = triggers.told(session, row)
     answer = json_answer(told, status=status)
     answer.headers["ETag"] = f'"{row.version}"'

@@ -87,7 +87,7 @@ def _change(args: Namespace) -> None:
     acting.connect()
     who = acting.person(args)
     with db.reading(who.id) as session:
-        row = triggers.find(session, args.schedule)
+        row = triggers.schedule(session, args.schedule)
     inputs = _inputs(args) if args.inputs else row.inputs
     timing = _timing(args, Timing.of(row))
     triggers.change(row.id, timing, inputs, seen=row.version, by=acting.actor(), user_id=who.id)
@@ -124,6 +124,6 @@ def _inputs(args: Namespace) -> dict[str, Any] | None:
 
 def _tell(args: Namespace, schedule_id: UUID, user_id: UUID) -> None:
     with db.reading(user_id) as session:
-        told = triggers.told(session, triggers.find(session, schedule_id))
+        told = triggers.told(session, triggers.schedule(session, schedule_id))
     first = next(iter(told["next_times"]), "none")
     answer(args, strictjson.plain(told), f"{told['id']}  {told['in_words']}, next: {first}")

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from pilot.audit import Actor
 from pilot.db import transaction
 from pilot.engine import agents, inputs, payloads, preflight, triggers
-from pilot.errors import ConflictError, InvalidError, Issue
+from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
 from pilot.models.agent import Agent
 from pilot.models.trigger import Trigger
 
@@ -63,6 +63,18 @@ def listed(session: Session, agent_id: UUID) -> Sequence[Trigger]:
     """Return what an agent follows, the oldest first."""
     query = select(Trigger).where(Trigger.agent_id == agent_id, Trigger.deleted_at.is_(None))
     return session.scalars(query.where(Trigger.event.is_not(None)).order_by(Trigger.id)).all()
+
+
+def find(session: Session, trigger_id: UUID, agent_id: UUID) -> Trigger:
+    """Return one that the session's user may see, of this agent.
+
+    Raises:
+        NotFoundError: there is none, or it is not theirs.
+    """
+    row = triggers.find(session, trigger_id, agent_id)
+    if row.event is None:
+        raise NotFoundError("This trigger is a schedule.")
+    return row
 
 
 def told(session: Session, row: Trigger) -> dict[str, Any]:

@@ -149,14 +149,26 @@ def switch_off(session: Session, row: Trigger, reason: str) -> None:
 
 
 def find(session: Session, trigger_id: UUID, agent_id: UUID | None = None) -> Trigger:
-    """Return a schedule that the session's user may see, of this agent if one is named.
+    """Return a trigger that the session's user may see, of this agent if one is named.
 
     Raises:
         NotFoundError: there is none, or it is not theirs.
     """
     row = session.scalar(_query(trigger_id))
     if row is None or agent_id not in {None, row.agent_id}:
-        raise NotFoundError("There is no such schedule, or it is not yours.")
+        raise NotFoundError("There is no such trigger, or it is not yours.")
+    return row
+
+
+def schedule(session: Session, trigger_id: UUID, agent_id: UUID | None = None) -> Trigger:
+    """Return a schedule as `find` does.
+
+    Raises:
+        NotFoundError: there is none, it is not theirs, or it is no schedule.
+    """
+    row = find(session, trigger_id, agent_id)
+    if row.event is not None:
+        raise NotFoundError("This trigger is no schedule.")
     return row
 
 

@@ -21,7 +21,7 @@ from pilot.engine.status import (
 )
 from pilot.errors import BadJsonError, ConflictError, InvalidError, Issue
 from pilot.models.execution import Execution
-from pilot.reports import execution, standing
+from pilot.reports import execution, standing, triggers
 from pilot.reports.execution import Shown
 from pilot.reports.execution_steps import Step
 from pilot.reports.timeline import axis
@@ -77,6 +77,7 @@ def context(execution_id: UUID) -> dict[str, Any]:
     """Return what the live part of the page shows; the stream sends the same."""
     with reading() as session:
         shown = execution.shown(session, execution_id, request.args.get("step"))
+        fired = triggers.of_execution(session, execution_id)
         may_run = visitor().may(OPERATE) and _may_run(session, shown.row)
     drawn = axis(shown, db.now())
     steps = [
@@ -98,6 +99,7 @@ def context(execution_id: UUID) -> dict[str, Any]:
     return {
         "shown": shown,
         "row": shown.row,
+        "fired": fired,
         "steps": steps,
         "scale_ms": drawn.scale_ms,
         "cuts": drawn.cuts,

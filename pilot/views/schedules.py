@@ -251,7 +251,7 @@ def _page(  # noqa: PLR0913 -- one keyword for each state of the page
         version = agents.newest(session, agent)
         saved = preflight.saved_inputs(session, agent_id, signed_in())
         named = editing or deleting
-        one = triggers.find(session, named, agent_id) if named else None
+        one = triggers.schedule(session, named, agent_id) if named else None
     schema = version.inputs_schema if version is not None else None
     if form is None:
         usual = Timing(zone=zone().key)
@@ -309,7 +309,7 @@ def _schema(agent_id: UUID) -> dict[str, Any] | None:
 
 def _find(agent_id: UUID, schedule_id: UUID) -> None:
     with reading() as session:
-        triggers.find(session, schedule_id, agent_id)
+        triggers.schedule(session, schedule_id, agent_id)
 
 
 def _version(sent: Mapping[str, str]) -> int | None:
