@@ -149,11 +149,11 @@ class Rows(NamedTuple):
         return f"{strictjson.dumps(facts)[:-1]}{self.values}}}"
 
     def joined(self, other: "Rows") -> "Rows":
-        """Return both as one; neither says how the execution stands."""
+        """Return both as one; only the later one may say how the execution stands."""
         result = self.facts["result"] or other.facts["result"]
         return Rows(
-            self.facts | {"result": result},
-            "",
+            other.facts | {"result": result},
+            other.values,
             self.attempts + other.attempts,
             self.events + other.events,
             self.audits + other.audits,

@@ -75,7 +75,7 @@ async def _pause(run: Run) -> bool:
     checkpoint.status, checkpoint.reason = status, run.stop
     checkpoint.events.append(("execution", None, {"status": str(status)} | facts))
     checkpoint.audits.append((event, facts))
-    return await run.ports.writer.try_park(checkpoint)
+    return await run.park(checkpoint)
 
 
 async def _leave(run: Run, status: ExecutionStatus, reason: str) -> bool:
@@ -104,7 +104,7 @@ async def _settle_by_steps(run: Run) -> bool:
         checkpoint.name = "park"
         checkpoint.status = status
         checkpoint.events.append(("execution", None, {"status": "waiting"}))
-        return await run.ports.writer.try_park(checkpoint)
+        return await run.park(checkpoint)
     error = _error(run, status, fault)
     checkpoint.status = status
     checkpoint.reason = _reason(run, status)

@@ -298,7 +298,10 @@ async def record(  # noqa: PLR0913 -- a row and what is told about it
     consumed: bool = False,
     packed: blobs.Packed | None = None,
 ) -> None:
-    """Commit one attempt's row with its timeline line, its audit record and its consumed wait."""
+    """Commit one attempt's row with its timeline line, its audit record and its consumed wait.
+
+    What had no intent had no effect: the next step need not wait until it is durable.
+    """
     checkpoint: Checkpoint = run.checkpoint(name)
     checkpoint.attempts.append(row)
     if packed is not None and packed.content is not None:
@@ -310,7 +313,10 @@ async def record(  # noqa: PLR0913 -- a row and what is told about it
     checkpoint.events.append(("step", row.path, status | facts))
     if event is not None:
         checkpoint.audits.append((event, {"path": row.path} | status | facts))
-    await run.write(checkpoint)
+    if row.effect is None and not checkpoint.calls:
+        await run.write_soon(checkpoint)
+    else:
+        await run.write(checkpoint)
     run.history.waits.pop(row.path, None) if consumed else None
     latest = run.history.latest(row.path)
     kept = latest.input if latest is not None and latest.attempt == row.attempt else None

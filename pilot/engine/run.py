@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,9 +24,12 @@ from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import StepFields
 from pilot.engine.transforms import compile_operations
 from pilot.engine.writer import Writer
-from pilot.errors import ErrorClass, StepError
+from pilot.errors import ErrorClass, FencedError, StepError
+from pilot.failpoints import failpoint
 
 BOOK_WITHIN_S = 90
+MAX_SOON = 128  # checkpoints on their way before an execution waits for them
+SLICE_S = 0.005  # of computing, before the other executions of the worker have their turn
 DONE = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED})
 
 
@@ -220,7 +224,8 @@ class Run:
         self.at_once: int = limit  # steps, unless a container says otherwise
         self.ended: dict[str, Any] | None = None  # what a stop step said
         self.on_limit = budgets.on_limit(plan.workflow.policies.budget, settings)
-        self._base = time.monotonic()
+        self._soon: list[asyncio.Future[Flags | None]] = []  # what is being written meanwhile
+        self._base = self._yielded = time.monotonic()
         self.scope = self._scope()
         self.top = Frame("", self.scope, asyncio.Semaphore(limit))
 
@@ -281,16 +286,68 @@ class Run:
         return replace(result, tolerated=result.tolerated or mended)
 
     async def write(self, checkpoint: Checkpoint) -> Flags:
-        """Commit a checkpoint and heed what the row said meanwhile."""
-        writer = self.ports.bulk if checkpoint.contents else self.ports.writer
-        flags = await writer.put(checkpoint)
+        """Commit a checkpoint, with all that was to be written before it; heed the row's flags."""
+        if checkpoint.contents:
+            await self.settle_writes()
+        flags = await self.writer_of(checkpoint).put(checkpoint)
+        await self.settle_writes()
+        self._heed(flags)
+        return flags
+
+    def writer_of(self, checkpoint: Checkpoint) -> Writer:
+        """Return which writer takes a checkpoint."""
+        return self.ports.bulk if checkpoint.contents else self.ports.writer
+
+    async def write_soon(self, checkpoint: Checkpoint) -> None:
+        """Let a checkpoint ride on the next commit and go on.
+
+        Only for what costs nothing to make again and has no effect: a crash may lose it. It is
+        durable before anything that is written later, so before any effect and before the end.
+        """
+        if checkpoint.contents:
+            await self.write(checkpoint)
+            return
+        future = self.ports.writer.submit(checkpoint)
+        future.add_done_callback(partial(self._written, checkpoint))
+        self._soon.append(future)
+        if len(self._soon) >= MAX_SOON:
+            await self.settle_writes()
+        elif time.monotonic() - self._yielded > SLICE_S:  # others of this worker have their turn
+            await asyncio.sleep(0)
+            self._yielded = time.monotonic()
+
+    async def park(self, checkpoint: Checkpoint) -> bool:
+        """Commit a checkpoint that parks or pauses; False: something came in between."""
+        await self.settle_writes()
+        return await self.ports.writer.try_park(checkpoint)
+
+    def _written(self, checkpoint: Checkpoint, future: "asyncio.Future[Flags | None]") -> None:
+        if future.cancelled() or future.exception() is not None:
+            return
+        flags = future.result()
+        if flags is not None:
+            failpoint(f"{checkpoint.name}.after_commit")
+            self._heed(flags)
+
+    async def settle_writes(self) -> None:
+        """Wait until all that was to be written soon is durable.
+
+        Raises:
+            FencedError: another worker owns the execution now.
+        """
+        soon, self._soon = self._soon, []
+        for future in soon:
+            if await future is None:
+                raise FencedError(f"Execution {self.held.id} has another owner.")
+        self._yielded = time.monotonic()
+
+    def _heed(self, flags: Flags) -> None:
         if flags.cancel:
             self.ask_to_stop("cancel")
         elif flags.late:
             self.ask_to_stop("late")
         elif flags.pause:
             self.ask_to_stop("pause")
-        return flags
 
     def booking(self, path: str, chain: Chain) -> Booking:
         """Return where the attempt at a path books its calls to the models of a chain."""

@@ -16,6 +16,7 @@ import structlog
 from pilot import db
 from pilot.engine import budgets
 from pilot.engine.checkpoints import Checkpoint, Flags, Rows, array, parameters, with_calls
+from pilot.engine.status import FINAL
 from pilot.errors import FencedError, StepError, UnavailableError
 from pilot.failpoints import failpoint
 
@@ -36,10 +37,14 @@ class Waiting(NamedTuple):
     rows: Rows
     future: asyncio.Future[Flags | None]
 
-    def goes_with(self, other: "Waiting") -> bool:
-        """Whether both may be one: of one claim, and only how it stands is told alone."""
-        mine, its = self.checkpoint, other.checkpoint
-        return mine.fence == its.fence and mine.status is None and its.status is None
+    def follows(self, earlier: "Waiting") -> bool:
+        """Whether it may be one with an earlier one of its execution: of one claim, and certain.
+
+        A park or pause is not: the database refuses it when something came in between.
+        """
+        before, now = earlier.checkpoint, self.checkpoint
+        certain = now.status is None or now.status in FINAL
+        return before.fence == now.fence and before.status is None and certain
 
 
 def _refusal(error: Exception) -> StepError | None:
@@ -66,16 +71,23 @@ class Writer:
             StepError: a call to a model that it books goes beyond the budget: nothing is written.
             UnavailableError: the database did not answer for a minute.
         """
+        flags = await self.submit(checkpoint)
+        if flags is None:
+            raise FencedError(f"Execution {checkpoint.execution_id} has another owner.")
+        failpoint(f"{checkpoint.name}.after_commit")
+        return flags
+
+    def submit(self, checkpoint: Checkpoint) -> "asyncio.Future[Flags | None]":
+        """Let a checkpoint ride on the next commit; nothing later of its execution overtakes it.
+
+        The future gives None if another worker owns the execution now.
+        """
         future: asyncio.Future[Flags | None] = asyncio.get_running_loop().create_future()
         failpoint(f"{checkpoint.name}.before_commit")
         self._waiting.append(Waiting(checkpoint, checkpoint.rows(), future))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush_all())
-        flags = await future
-        if flags is None:
-            raise FencedError(f"Execution {checkpoint.execution_id} has another owner.")
-        failpoint(f"{checkpoint.name}.after_commit")
-        return flags
+        return future
 
     async def try_park(self, checkpoint: Checkpoint) -> bool:
         """Commit a checkpoint that parks or pauses; False: a wait was resolved, or a cancel asked.
@@ -113,7 +125,7 @@ class Writer:
         for number, one in enumerate(self._waiting):
             about = one.checkpoint.execution_id
             mine = batch.get(about)
-            fits = len(batch) < MAX_BATCH if mine is None else one.goes_with(mine[-1])
+            fits = len(batch) < MAX_BATCH if mine is None else one.follows(mine[-1])
             if number < MAX_TOGETHER and about not in held_back and fits:
                 batch.setdefault(about, []).append(one)
             else:
@@ -140,12 +152,19 @@ class Writer:
         """Repeat each member by itself, so that what is refused is refused alone."""
         if _refusal(error) is None:
             log.warning("batch_failed", members=len(batch), error=type(error).__name__)
+        lost: dict[UUID, Exception] = {}  # what comes after a lost one would tell half of it
         for one in batch:
+            about = one.checkpoint.execution_id
             try:
+                if about in lost:
+                    raise lost[about]
                 answer = await self._commit_surely(one)
             except (psycopg.Error, UnicodeError, UnavailableError) as fault:
+                refusal = _refusal(fault)
+                if refusal is None:
+                    lost[about] = fault
                 if not one.future.done():
-                    one.future.set_exception(_refusal(fault) or fault)
+                    one.future.set_exception(refusal or fault)
                 continue
             if not one.future.done():
                 one.future.set_result(answer)
