@@ -1,10 +1,12 @@
 """Webhooks that start an agent from outside: made, rotated, switched, deleted; what comes in."""
 
+import hmac
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any, NoReturn
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session, undefer
@@ -12,7 +14,7 @@ from sqlalchemy.orm import Session, undefer
 from pilot import audit, db, strictjson, vault
 from pilot.audit import Actor, Event
 from pilot.db import transaction
-from pilot.engine import agents, preflight, signatures, starts
+from pilot.engine import agents, payloads, preflight, signatures, starts
 from pilot.errors import (
     BadJsonError,
     ConflictError,
@@ -31,7 +33,7 @@ ROTATION = text("SELECT pilot_now() + interval '24 hours'")
 FIND = text("SELECT id, owner_id FROM find_hook(:token)")
 KNOWN = text("""
 SELECT sealed, CASE WHEN before_until > pilot_now() THEN before_sealed END AS before_sealed,
-       agent_id, version, extract(epoch FROM pilot_now()) AS now FROM hook WHERE id = :id
+       agent_id, version, bearer, match, inputs, pilot_now() AS now FROM hook WHERE id = :id
 """)
 ACCEPT = text("""
 INSERT INTO hook_delivery (owner_id, hook_id, message_id, status, address, execution_id)
@@ -50,6 +52,15 @@ class Made:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """What a webhook takes: how senders prove who they are, and what it makes of the payload."""
+
+    bearer: bool = False  # the secret itself comes along; else a signature made with it
+    match: str | None = None  # a condition over `payload`; else it starts nothing
+    inputs: dict[str, Any] | None = None  # templates over `payload`; None: all of it
+
+
+@dataclass(frozen=True)
 class Message:
     """A request as it came in; nothing of it is believed yet."""
 
@@ -59,15 +70,21 @@ class Message:
     body: bytes
     address: str
     request_id: str
+    authorization: str = ""
 
 
-def create(agent_id: UUID, *, by: Actor, user_id: UUID) -> Made:
+def create(agent_id: UUID, shape: Shape | None = None, *, by: Actor, user_id: UUID) -> Made:
     """Give an agent one more address that starts it.
 
     Raises:
         NotFoundError: there is no such agent, or it is not theirs.
         ConflictError: it has 20 already.
+        InvalidError: the condition or the inputs are not right, each named.
     """
+    shape = shape or Shape()
+    issues = [*payloads.check(shape.match, shape.inputs)]
+    if issues:
+        raise InvalidError(issues)
     secret = signatures.new_secret()
     with transaction("hooks.create", user_id) as session:
         agent = agents.load(session, agent_id)
@@ -79,6 +96,7 @@ def create(agent_id: UUID, *, by: Actor, user_id: UUID) -> Made:
             agent_id=agent.id,
             token=secrets.token_urlsafe(32),
             version=1,
+            **asdict(shape),
         )
         row.sealed = vault.seal(secret, _place(row.id, row.owner_id, row.version))
         session.add(row)
@@ -148,17 +166,18 @@ def deliveries(session: Session, agent_id: UUID, limit: int = 50) -> Sequence[Ho
     return session.scalars(query.order_by(HookDelivery.id.desc()).limit(limit)).all()
 
 
-def receive(token: str, message: Message, setup: preflight.Setup = preflight.UNTOLD) -> UUID:
-    """Start the agent of a webhook with the body as its inputs; returns the execution.
+def receive(token: str, message: Message, setup: preflight.Setup = preflight.UNTOLD) -> UUID | None:
+    """Start the agent of a webhook with inputs of the body; returns the execution.
 
-    A message starts once: its id is remembered with the start, for 24 hours.
+    None: the webhook's condition does not hold for it. A message starts once: its id is remembered
+    with the start, for 24 hours; one with a bearer secret and no id is always new.
 
     Raises:
         NotFoundError: nothing answers at this address.
         UnsignedError: a header is missing, its time is not now, or no signature is right.
         ConflictError: the id came before (`present` names the execution), or the agent is off.
-        InvalidError: the body is no JSON object, does not fit the inputs, or the preflight found
-            what stands in the way; each is named.
+        InvalidError: the body is no JSON, or no object where it is the inputs, does not fit them,
+            or the preflight found what stands in the way; each is named.
     """
     if not token.isascii():
         raise NotFoundError("Nothing answers here.")
@@ -174,13 +193,18 @@ def receive(token: str, message: Message, setup: preflight.Setup = preflight.UNT
         raise
 
 
-def _start(hook_id: UUID, owner_id: UUID, message: Message, setup: preflight.Setup) -> UUID:
+def _start(hook_id: UUID, owner_id: UUID, message: Message, setup: preflight.Setup) -> UUID | None:
     with db.reading(owner_id) as session:
         known = session.execute(KNOWN, {"id": hook_id}).one()
+    if known.bearer and not message.id:
+        message = replace(message, id=str(uuid4()))
     _check(known, hook_id, owner_id, message)
-    asked = starts.Start(
-        inputs=_inputs(message.body), key=f"hook {hook_id} {message.id}", trigger="webhook"
-    )
+    values = {"payload": _payload(message.body)}
+    if not payloads.holds(known.match, values, known.now):
+        _note(hook_id, owner_id, message, 200, "Its condition does not hold.")
+        return None
+    inputs = _inputs(known.inputs, values, known.now)
+    asked = starts.Start(inputs=inputs, key=f"hook {hook_id} {message.id}", trigger="webhook")
     by = _actor(hook_id, message)
     try:
         execution_id = starts.start(known.agent_id, asked, by=by, user_id=owner_id, setup=setup)
@@ -208,23 +232,39 @@ def _start(hook_id: UUID, owner_id: UUID, message: Message, setup: preflight.Set
 
 
 def _check(known: Any, hook_id: UUID, owner_id: UUID, message: Message) -> None:
-    if not (message.id and message.timestamp and message.signature):
-        _unsigned("Send webhook-id, webhook-timestamp and webhook-signature.")
+    """Refuse a message whose sender does not prove to know the secret."""
     plain = message.id.isascii() and message.id.isprintable()
     if not plain or len(message.id) > MAX_ID_CHARACTERS:
         _unsigned(f"A webhook-id has at most {MAX_ID_CHARACTERS} plain characters.")
-    digits = message.timestamp
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 12):
-        _unsigned("webhook-timestamp is the time in seconds since 1970.")
-    if abs(int(digits) - float(known.now)) > signatures.TOLERANCE_S:
-        _unsigned("webhook-timestamp is more than 5 minutes from now: sign it again.")
     sealed = {known.version: known.sealed, known.version - 1: known.before_sealed}
     secrets_ = [
         vault.open_sealed(one, _place(hook_id, owner_id, version))
         for version, one in sealed.items()
         if one is not None
     ]
-    right = signatures.is_signed(message.signature, secrets_, message.id, int(digits), message.body)
+    if known.bearer:
+        _check_bearer(message.authorization, secrets_)
+    else:
+        _check_signature(message, secrets_, known.now.timestamp())
+
+
+def _check_bearer(authorization: str, known: list[str]) -> None:
+    scheme, _, given = authorization.partition(" ")
+    offered = given.strip().encode(errors="replace")
+    found = [hmac.compare_digest(one.encode(), offered) for one in known]
+    if scheme.lower() != "bearer" or not any(found):
+        _unsigned("Send the webhook's secret as Authorization: Bearer whsec_...")
+
+
+def _check_signature(message: Message, known: list[str], now: float) -> None:
+    if not (message.id and message.timestamp and message.signature):
+        _unsigned("Send webhook-id, webhook-timestamp and webhook-signature.")
+    digits = message.timestamp
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 12):
+        _unsigned("webhook-timestamp is the time in seconds since 1970.")
+    if abs(int(digits) - now) > signatures.TOLERANCE_S:
+        _unsigned("webhook-timestamp is more than 5 minutes from now: sign it again.")
+    right = signatures.is_signed(message.signature, known, message.id, int(digits), message.body)
     if not right:
         _unsigned("No signature is right: sign id, timestamp and body with the webhook's secret.")
 
@@ -233,11 +273,17 @@ def _unsigned(reason: str) -> NoReturn:
     raise UnsignedError(reason)
 
 
-def _inputs(body: bytes) -> dict[str, Any]:
+def _payload(body: bytes) -> Any:
     try:
-        value = strictjson.loads(body, max_bytes=MAX_BYTES)
+        return strictjson.loads(body, max_bytes=MAX_BYTES)
     except BadJsonError as error:
         raise InvalidError([Issue("hook_json", "", error.message)]) from None
+
+
+def _inputs(written: Any, values: dict[str, Any], now: datetime) -> dict[str, Any]:
+    if written is not None:
+        return payloads.mapped(written, values, now)
+    value = values["payload"]
     if not isinstance(value, dict):
         told = "The body is a JSON object: the inputs of the agent by name."
         raise InvalidError([Issue("hook_json", "", told, "an object")])
@@ -248,6 +294,11 @@ def _refuse(hook_id: UUID, owner_id: UUID, message: Message, error: PilotError) 
     """Keep what was refused and why, for the agent's owner."""
     issues = error.issues if isinstance(error, InvalidError) else ()
     reason = "; ".join(one.message for one in issues) or error.message
+    _note(hook_id, owner_id, message, error.status, reason)
+
+
+def _note(hook_id: UUID, owner_id: UUID, message: Message, status: int, reason: str) -> None:
+    """Keep a delivery that started nothing, and why."""
     plain = "".join(one for one in message.id if one.isprintable())[:MAX_ID_CHARACTERS]
     with transaction("hooks.refuse", owner_id) as session:
         session.add(
@@ -255,18 +306,17 @@ def _refuse(hook_id: UUID, owner_id: UUID, message: Message, error: PilotError) 
                 owner_id=owner_id,
                 hook_id=hook_id,
                 message_id=plain,
-                status=error.status,
+                status=status,
                 reason=reason[:500],
                 address=message.address,
             )
         )
-        details = {"message": plain, "status": error.status, "reason": reason[:500]}
         audit.record(
             session,
             Event.TRIGGER_REJECTED,
             actor=_actor(hook_id, message),
             about=("hook", hook_id),
-            details=details,
+            details={"message": plain, "status": status, "reason": reason[:500]},
             owner_id=owner_id,
         )
 

@@ -7,11 +7,11 @@ from sqlalchemy import DateTime, ForeignKey, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from pilot.db import Base
-from pilot.models.columns import CreatedAt, Id
+from pilot.models.columns import CreatedAt, Id, Json
 
 
 class Hook(Base):
-    """One address that starts an agent; its requests are signed with the sealed secret."""
+    """One address that starts an agent; requests are signed with its secret, or hold it."""
 
     __tablename__ = "hook"
     __table_args__ = (Index("hook_by_agent", "agent_id"),)
@@ -24,6 +24,9 @@ class Hook(Base):
     before_sealed: Mapped[str | None] = mapped_column(Text, deferred=True)  # while rotating
     before_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     version: Mapped[int] = mapped_column(server_default="1")
+    bearer: Mapped[bool] = mapped_column(server_default="false")  # the secret comes with requests
+    match: Mapped[str | None] = mapped_column(Text)  # a condition over `payload`
+    inputs: Mapped[Json | None]  # templates over `payload`; None: the body is the inputs
     active: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[CreatedAt]
 

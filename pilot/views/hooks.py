@@ -5,9 +5,14 @@ from uuid import UUID
 
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from wtforms import SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import InputRequired
 
 from pilot.engine import agents, hooks
+from pilot.errors import InvalidError
 from pilot.views import (
     OPERATE,
     PUBLIC,
@@ -20,10 +25,12 @@ from pilot.views import (
     request_id,
     route,
     setup,
+    show_issues,
     signed_in,
     toast,
     visitor,
 )
+from pilot.views.inputs_form import written_inputs
 
 bp = Blueprint("hooks", __name__)
 URL = "/agents/<uuid:agent_id>/hooks"
@@ -32,7 +39,7 @@ ONE = f"{URL}/<uuid:hook_id>"
 
 @route(bp, "/hooks/<token>", allow=PUBLIC, methods=("POST",), takes=())
 def receive(token: str) -> ResponseReturnValue:
-    """Start an agent by a signed message (Standard Webhooks): 202 with the execution."""
+    """Start an agent by a signed message (Standard Webhooks), or one with the secret: 202."""
     if (request.content_length or 0) > hooks.MAX_BYTES:
         raise RequestEntityTooLarge
     if request.mimetype != "application/json" or request.content_encoding:
@@ -48,8 +55,10 @@ def receive(token: str) -> ResponseReturnValue:
         body=body,
         address=request.remote_addr or "",
         request_id=request_id(),
+        authorization=headers.get("Authorization", ""),
     )
-    return json_answer({"execution_id": hooks.receive(token, message, setup())}, status=202)
+    started = hooks.receive(token, message, setup())
+    return json_answer({"execution_id": started}, status=202 if started else 200)
 
 
 @route(bp, URL, allow=VIEW, twin=True)
@@ -58,10 +67,46 @@ def index(agent_id: UUID) -> ResponseReturnValue:
     return _page(agent_id)
 
 
-@route(bp, URL, allow=OPERATE, methods=("POST",), takes=(), fresh=True)
+class HookForm(FlaskForm):  # type: ignore[misc]
+    """What a new webhook takes."""
+
+    proof = SelectField(
+        "Senders prove themselves by",
+        [InputRequired()],
+        choices=[
+            SelectChoice("signature", "a signature (Standard Webhooks)"),
+            SelectChoice("bearer", "the secret itself (Authorization: Bearer)"),
+        ],
+        default="signature",
+    )
+    match = StringField(
+        "Only if",
+        description="A condition over payload, such as payload.type == 'order.paid'.",
+        render_kw={"autocomplete": "off", "spellcheck": "false"},
+    )
+    inputs = TextAreaField(
+        "Inputs",
+        description='As JSON, such as {"order": "{{ payload.data.id }}"}; without, the body is all '
+        "inputs.",
+        render_kw={"rows": 3, "spellcheck": "false", "class": "code-input"},
+    )
+
+
+@route(bp, URL, allow=OPERATE, methods=("POST",), takes=(HookForm,), fresh=True)
 def create(agent_id: UUID) -> ResponseReturnValue:
     """Make a webhook and show its secret, this once."""
-    return _page(agent_id, hooks.create(agent_id, by=actor(), user_id=signed_in()))
+    form = HookForm()
+    try:
+        shape = hooks.Shape(
+            bearer=form.proof.data == "bearer",
+            match=(form.match.data or "").strip() or None,
+            inputs=written_inputs(form.inputs.data or ""),
+        )
+        made = hooks.create(agent_id, shape, by=actor(), user_id=signed_in())
+    except InvalidError as error:
+        show_issues(form, error.issues)
+        return _page(agent_id, form=form, status=422)
+    return _page(agent_id, made)
 
 
 @route(bp, f"{ONE}/rotate", allow=OPERATE, methods=("POST",), takes=(), fresh=True)
@@ -94,7 +139,12 @@ def delete(agent_id: UUID, hook_id: UUID) -> ResponseReturnValue:
 
 
 def _page(
-    agent_id: UUID, made: hooks.Made | None = None, *, deleting: UUID | None = None
+    agent_id: UUID,
+    made: hooks.Made | None = None,
+    *,
+    deleting: UUID | None = None,
+    form: HookForm | None = None,
+    status: int = 200,
 ) -> Response:
     with reading() as session:
         agent = agents.load(session, agent_id)
@@ -102,12 +152,14 @@ def _page(
         came = hooks.deliveries(session, agent_id)
     return render(
         "hooks/index.html",
+        status=status,
         twin=lambda: {"hooks": [_twin(row) for row in rows], "deliveries": [*map(_came, came)]},
         agent=agent,
         url=f"/agents/{agent_id}",
         rows=rows,
         came=came,
         made=made,
+        form=form or HookForm(formdata=None),
         deleting=next((row for row in rows if row.id == deleting), None),
         address=lambda token: f"{request.host_url}hooks/{token}",
         may_operate=visitor().may(OPERATE) and agent.owner_id == signed_in(),
@@ -115,7 +167,7 @@ def _page(
 
 
 def _twin(row: Any) -> dict[str, Any]:
-    names = ("id", "active", "version", "created_at")
+    names = ("id", "active", "bearer", "match", "inputs", "version", "created_at")
     return {name: getattr(row, name) for name in names}
 
 

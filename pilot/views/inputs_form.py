@@ -9,8 +9,9 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.form import BaseForm
 from wtforms.validators import InputRequired
 
+from pilot import strictjson
 from pilot.engine import inputs
-from pilot.errors import Issue, Obstacle
+from pilot.errors import BadJsonError, InvalidError, Issue, Obstacle
 
 PREFIX = "input-"
 HINTS = {"array": "One per line.", "object": "As a JSON object."}
@@ -66,6 +67,23 @@ def given(schema: dict[str, Any] | None) -> dict[str, Any]:
         if is_complete() or PREFIX + name in request.form
     }
     return inputs.from_form(schema, texts)
+
+
+def written_inputs(text: str) -> dict[str, Any] | None:
+    """Return inputs that were written as JSON; None: nothing was.
+
+    Raises:
+        InvalidError: it is no JSON object (at /inputs).
+    """
+    if not text.strip():
+        return None
+    try:
+        found = strictjson.loads(text)
+    except BadJsonError as error:
+        raise InvalidError([Issue("E_JSON", "/inputs", error.message)]) from None
+    if not isinstance(found, dict):
+        raise InvalidError([Issue("E_JSON", "/inputs", "The inputs are a JSON object.")])
+    return found
 
 
 def is_complete() -> bool:

@@ -1,6 +1,5 @@
 """What starts an agent besides people and times: executions of others and decisions about them."""
 
-from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, request
@@ -11,10 +10,9 @@ from wtforms import SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
-from pilot import strictjson
 from pilot.engine import agents, event_triggers, triggers
 from pilot.engine.event_triggers import EVENTS, Following
-from pilot.errors import BadJsonError, InvalidError, Issue
+from pilot.errors import InvalidError, Issue
 from pilot.models.agent import Agent
 from pilot.reports import triggers as report
 from pilot.views import (
@@ -30,6 +28,7 @@ from pilot.views import (
     toast,
     visitor,
 )
+from pilot.views.inputs_form import written_inputs
 
 bp = Blueprint("triggers", __name__)
 URL = "/agents/<uuid:agent_id>/triggers"
@@ -78,7 +77,7 @@ class TriggerForm(FlaskForm):  # type: ignore[misc]
             about_agent_id=_id(self.about_agent_id.data or ""),
             statuses=[status] if status else None,
             match=(self.match.data or "").strip() or None,
-            inputs=_object(self.inputs.data or ""),
+            inputs=written_inputs(self.inputs.data or ""),
         )
 
 
@@ -161,15 +160,3 @@ def _id(text: str) -> UUID | None:
     except ValueError:
         told = "Choose an agent of the list."
         raise InvalidError([Issue("E_INPUT", "/about_agent_id", told)]) from None
-
-
-def _object(text: str) -> dict[str, Any] | None:
-    if not text.strip():
-        return None
-    try:
-        found = strictjson.loads(text)
-    except BadJsonError as error:
-        raise InvalidError([Issue("E_JSON", "/inputs", error.message)]) from None
-    if not isinstance(found, dict):
-        raise InvalidError([Issue("E_JSON", "/inputs", "The inputs are a JSON object.")])
-    return found
