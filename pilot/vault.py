@@ -6,6 +6,7 @@ caller that only stores has `seal`, and only what sends requests calls `open_sea
 through here is hidden from then on in whatever this process writes (`pilot.redaction`).
 """
 
+import hmac
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -98,6 +99,19 @@ def rotate(sealed: str) -> str:
         raise ConfigError(
             "A secret was sealed with a key that is not known: put that key back."
         ) from error
+
+
+def derive(*names: str) -> bytes:
+    """Return 32 bytes that only this installation knows, the same for the same names.
+
+    Another newest key makes others of them.
+
+    Raises:
+        ConfigError: the installation has no key.
+    """
+    _cipher()
+    key, told = _Process.keys[0].encode(), strictjson.canonical(["derive", *names]).encode()
+    return hmac.digest(key, told, "sha256")
 
 
 def _hide(secret: str, place: Place) -> None:

@@ -93,3 +93,15 @@ def test_without_a_key_nothing_is_stored_in_the_clear():
     for use in (lambda: vault.seal(SECRET, PLACE), lambda: vault.is_newest("x")):
         with pytest.raises(ConfigError, match="PILOT_SECRET_KEYS"):
             use()
+
+
+def test_what_is_derived_depends_on_the_newest_key_and_the_names():
+    same = vault.derive("resume", "1", "a")
+    assert len(same) == 32
+    assert same == vault.derive("resume", "1", "a")
+    assert same != vault.derive("resume", "1a", "")
+    vault.configure([NEW, OLD])
+    assert same != vault.derive("resume", "1", "a")
+    vault.configure([])
+    with pytest.raises(ConfigError):
+        vault.derive("resume", "1", "a")

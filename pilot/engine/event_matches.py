@@ -5,6 +5,7 @@ that fits.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -57,12 +58,12 @@ def asked(
 def _copy(source: Any, target: dict[str, Any], read: tuple[str | int, ...]) -> None:
     """Copy what stands at a path, and of the objects on the way nothing else."""
     for place, key in enumerate(read):
-        if not isinstance(source, dict) or key not in source:
+        if not isinstance(source, Mapping) or key not in source:
             return  # missing then, missing later
         name, value = str(key), source[key]
         if name in target and target[name] is value:
             return  # it was copied as a whole
-        if place == len(read) - 1 or not isinstance(value, dict):
+        if place == len(read) - 1 or not isinstance(value, Mapping):
             target[name] = value
             return
         source, target = value, target.setdefault(name, {})

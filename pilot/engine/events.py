@@ -21,6 +21,8 @@ from pilot.errors import ConflictError, InvalidError, Issue, PilotError
 
 log = structlog.get_logger()
 
+BY = Actor("worker")
+
 MAX_BYTES = 256 * 1024
 MAX_ID_CHARACTERS = 200
 MOST_KEPT = 10_000  # that nothing waited for, of one owner
@@ -50,7 +52,12 @@ SELECT i.id FROM inbox i JOIN wait w ON w.owner_id = i.owner_id AND w.event = i.
  WHERE w.id = :wait AND i.consumed_at IS NULL
    AND i.received_at > pilot_now() - interval '24 hours' ORDER BY i.id
 """)
-WAIT = text("SELECT id, execution_id, path, asked, owner_id FROM wait WHERE id = :id")
+WAIT = text("SELECT id, execution_id, path, event, asked FROM wait WHERE id = :id")
+CONSUME = text("""
+UPDATE resume_link SET consumed_at = pilot_now()
+ WHERE execution_id = :execution AND path = :path AND used_at IS NOT NULL AND consumed_at IS NULL
+ RETURNING payload, used_at
+""")
 OPEN = text("""
 SELECT 1 FROM wait WHERE id = :wait AND resolved_at IS NULL AND consumed_at IS NULL FOR UPDATE
 """)
@@ -169,7 +176,7 @@ def look(limit: int = 500) -> int:
     for one in found:
         try:
             if one.kind == "event":
-                _deliver(one.id, one.owner_id, Actor("worker"))
+                _deliver(one.id, one.owner_id, BY)
             else:
                 _look_back(one.id, one.owner_id)
         except PilotError as error:  # the next look goes on
@@ -199,20 +206,38 @@ def _deliver(inbox_id: UUID, owner_id: UUID, by: Actor) -> list[dict[str, Any]]:
 
 
 def _look_back(wait_id: UUID, owner_id: UUID) -> None:
-    """Give a wait the oldest kept event that it fits."""
+    """Give a wait what came by its link before, or the oldest kept event that it fits."""
     with db.reading(owner_id) as session:
         wait = session.execute(WAIT, {"id": wait_id}).one()
         early = session.scalars(EARLY, {"wait": wait_id}).all()
+    if _use_early_link(wait, owner_id):
+        return
     for inbox_id in early:
         with db.reading(owner_id) as session:
             come = session.execute(COME, {"id": inbox_id}).one()
         root = _root(come.name, come.source, come.event_id, come.payload)
-        if event_matches.fits(wait.asked, root) and _resolve(
-            wait, come, owner_id, Actor("worker"), live=False
-        ):
+        if event_matches.fits(wait.asked, root) and _resolve(wait, come, owner_id, BY, live=False):
             return
     with transaction("event.looked_back", owner_id) as session:
         session.execute(WAIT_SEEN, {"id": wait_id})
+
+
+def _use_early_link(wait: Any, owner_id: UUID) -> bool:
+    with transaction("event.use_link", owner_id) as session:
+        session.execute(LOCK, {"id": wait.execution_id})
+        if session.execute(OPEN, {"wait": wait.id}).first() is None:
+            return False
+        facts = {"execution": wait.execution_id, "path": wait.path}
+        link = session.execute(CONSUME, facts).first()
+        if link is None:
+            return False
+        resolution = {
+            "event": wait.event,
+            "payload": link.payload,
+            "received_at": link.used_at.isoformat(),
+        }
+        settle(session, wait, resolution, {"event": wait.event, "source": "link"}, owner_id, BY)
+    return True
 
 
 def _resolve(wait: Any, come: Any, owner_id: UUID, by: Actor, *, live: bool) -> bool:

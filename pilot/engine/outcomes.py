@@ -61,6 +61,7 @@ class Resources:
     egress: Egress
     data: Path  # below it, each owner's private folder
     script: Path | None = None  # recorded answers that take the place of models
+    url: str = ""  # where people reach Pilot
 
     def folder(self, owner_id: UUID) -> Path:
         """Return the private folder of an owner."""

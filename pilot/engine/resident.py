@@ -89,7 +89,7 @@ class Resident:
         self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="step")
         self._reader: psycopg.AsyncConnection[Any] | None = None
         egress = Egress(allow=config.egress_allow)
-        resources = Resources(catalogue.load(), egress, config.data, config.script)
+        resources = Resources(catalogue.load(), egress, config.data, config.script, config.url)
         self._ports = Ports(
             Writer(config.database_url, worker_id, self._signal),
             Writer(config.database_url, worker_id, self._signal),
@@ -319,11 +319,11 @@ class Resident:
     async def _mind_events(self) -> None:
         """Bring events and the steps that wait for them together, where nobody has yet."""
         while not self._draining:
-            await asyncio.sleep(EVENTS_EVERY_S)
             try:
                 await self._in_thread(events.look)
             except (PilotError, SQLAlchemyError) as error:
                 log.warning("events_not_looked_at", error=type(error).__name__)
+            await asyncio.sleep(EVENTS_EVERY_S)
 
     async def _roll_up(self) -> None:
         """Sum up the finished days of the ledger, one after the other."""

@@ -218,6 +218,7 @@ class Run:
         self.bookings: dict[str, Booking] = {}  # calls to models of the attempt at a path
         self.has_blobs = False  # whether a step gave a large output
         self.last_value: tuple[str, Any] | None = None  # of a blob, by its hash
+        self.links: list[dict[str, Any]] = []  # addresses that the next commit stores
         self.loop = asyncio.get_running_loop()
         settings = held.facts["settings"]
         limit = plan.workflow.policies.max_parallel or settings["pilot_max_parallel_steps"]
@@ -272,7 +273,9 @@ class Run:
             self.has_blobs = self.has_blobs or isinstance(result.output, Blob)
         if result.error is not None:
             seen["error"] = result.error
-        frame.scope.roots["steps"][step.id] = seen
+        steps = frame.scope.roots["steps"]
+        address = steps.get(step.id, {}).get("resume_url")  # it stays readable
+        steps[step.id] = seen if address is None else seen | {"resume_url": address}
 
     def within(self, path: str) -> list[tuple[str, Result]]:
         """Return the results of the steps inside one that is not closed yet, by path."""
@@ -370,4 +373,5 @@ class Run:
 
     def checkpoint(self, name: str) -> Checkpoint:
         """Start a checkpoint of this execution; `name` names its crash points."""
-        return Checkpoint(self.held.id, self.held.fence, name)
+        links, self.links = self.links, []
+        return Checkpoint(self.held.id, self.held.fence, name, waits=links)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from pilot.engine import (
+    addresses,
     attempts,
     containers,
     decisions,
@@ -55,6 +56,7 @@ async def _body(run: Run, body: Sequence[StepFields], frame: Frame) -> list[Resu
     Ready steps start in list order. A step is ready when all it depends on is terminal; it is
     skipped when all of that was skipped.
     """
+    addresses.offer(run, body, frame)
     needs = run.plan.dependencies(body)
     found: dict[str, Result] = {}
     running: dict[asyncio.Task[Result], StepFields] = {}

@@ -253,8 +253,12 @@ def is_api() -> bool:
 
 
 def is_hook() -> bool:
-    """Return whether a signed request comes in: it has neither a person nor a token."""
-    return request.path.startswith("/hooks/")
+    """Return whether a program sends something with neither a person nor a token of its own.
+
+    That is a signed request, or JSON to a link whose token is in its address.
+    """
+    to_link = request.path.startswith("/resume/") and request.method == "POST"
+    return request.path.startswith("/hooks/") or (to_link and request.is_json)
 
 
 def wants_json() -> bool:

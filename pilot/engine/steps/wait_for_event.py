@@ -4,7 +4,11 @@ An event goes to every step of its owner's executions that waits for its name, w
 and whose `schema` its payload fits; one that nothing waits for is kept for 24 hours and goes to the
 first step that waits for it later. The same id of the same source counts once. `match` sees the
 execution as it is when the wait begins, and the root `event`: `{name, source, id, payload}`; a
-condition that reads what the event does not have does not hold. Output:
+condition that reads what the event does not have does not hold.
+
+`steps.<id>.resume_url` is an address for this step alone, which other steps may hand on, in a mail
+or to a service, before it waits: its page lets a person send what the schema asks for, and JSON
+sent to it by POST is the payload. It works once; who has it needs no account. Output:
 `{event, payload, received_at, timed_out}`; steps that run when none came in time do not change it.
 """
 

@@ -46,6 +46,10 @@ def _step(context: Context, use: Use, read: Read) -> Issue | None:
         return _closed(use, name, outer)
     if len(read) > 2 and read[2] not in _PARTS:
         return _without_output(context, use, source, read)
+    if read[2:3] == ("resume_url",) and source.type != "wait_for_event":
+        message = f"Only steps of type wait_for_event have a resume_url; {name} has none."
+        written = f"steps.{name}.resume_url"
+        return Issue("E_REF_FIELD", _place(use, written), message, got=written)
     if len(read) > 2 and read[2] == "output":
         schema = types.output_of(context, source)
         return _field(use, read, schema, 3, f"The output of {name} has")

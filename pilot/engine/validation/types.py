@@ -84,7 +84,7 @@ def at(context: Context, read: Read) -> Schema:
         source = context.by_id.get(str(read[1]))
         if read[2] == "output" and source is not None:
             found = schemas.follow(output_of(context, source), read[3:])
-        elif read[2] == "status":
+        elif read[2] in {"status", "resume_url"}:
             found = TEXT
     return ANY if isinstance(found, schemas.Missing) else found
 

@@ -1,5 +1,7 @@
 """Steps that wait for an event: what is kept with the wait, and what their output is."""
 
+from collections import ChainMap
+
 import pytest
 
 from pilot.engine import event_matches
@@ -15,7 +17,8 @@ INPUTS = {"what": "paid", "order": {"id": 7, "rest": "x" * 70_000}}
 
 def test_it_keeps_of_the_execution_what_its_condition_reads():
     steps = {"made": {"status": "completed", "output": {"ok": True, "more": 1}}}
-    wait = wait_for_event.run(step(**WAIT, match=MATCH), context(inputs=INPUTS, steps=steps))
+    seen = ChainMap({}, steps)  # as within a loop
+    wait = wait_for_event.run(step(**WAIT, match=MATCH), context(inputs=INPUTS, steps=seen))
     assert (wait.kind, wait.event, wait.delay_s) == ("event", "order.paid", 604_800)
     known = {"inputs": {"order": {"id": 7}}, "steps": {"made": {"output": {"ok": True}}}}
     assert wait.asked["roots"] == known

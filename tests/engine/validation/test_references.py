@@ -206,3 +206,23 @@ def test_a_step_that_reads_itself_is_named(issue):
     found = issue(workflow(waiting("a", execute_if="exists(steps.a.output)")), "E_REF_FORWARD")
     assert "its own result" in found.message
     assert found.fix is None
+
+
+def test_only_steps_that_wait_for_events_have_an_address(check):
+    ok = {"id": "ok", "type": "wait_for_event", "event": "order.ok"}
+    tell = {"id": "tell", "type": "ai_processing", "prompt": "Say: {{steps.ok.resume_url}}"}
+    assert "E_REF_FIELD" not in [code for code, _ in check(workflow(tell, ok))]
+    nap = {"id": "ok", "type": "delay", "for_s": 5}
+    assert ("E_REF_FIELD", "/steps/0/prompt") in check(workflow(tell, nap))
+    each = {"id": "each", "type": "loop", "items": [1], "steps": [ok]}
+    assert ("E_REF_SCOPE", "/steps/0/prompt") in check(workflow(tell, each))
+
+
+def test_the_schemas_of_what_steps_wait_for_are_checked(check):
+    wait = {"id": "a", "type": "wait_for_event", "event": "x", "schema": {"type": "no"}}
+    form = {"id": "b", "type": "form", "title": "T", "assignees": ["owner"]}
+    found = check(workflow(wait, form | {"fields": {"type": "array"}}))
+    assert ("E_SCHEMA", "/steps/0/schema/type") in found
+    assert ("E_SCHEMA", "/steps/1/fields/type") in found
+    match = wait | {"schema": {}, "match": "event.payload.ok and item.x == 1"}
+    assert ("E_REF_ROOT", "/steps/0/match") in check(workflow(match))
