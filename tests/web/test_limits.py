@@ -1,3 +1,5 @@
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -35,6 +37,22 @@ def test_who_writes_too_often_waits_and_others_do_not(limited, world):
     assert busy.get("/account").status_code == 200
     other = Browser(limited, world.viewer.sign_in())
     assert write(other, other.csrf_token()).status_code == 303
+
+
+def test_who_asks_while_redis_stops_answering_gets_an_answer(world, config):
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # takes connections, says nothing
+        url = f"redis://127.0.0.1:{mute.getsockname()[1]}/0"
+        app = create_app(replace(config, given_redis_url=url))
+        browser = Browser(app, world.operator.sign_in())
+        token, cookies = browser.csrf_token(), browser.client._cookies
+
+        def ask(_):
+            one = Browser(app, "")
+            one.client._cookies = cookies
+            return write(one, token).status_code
+
+        with ThreadPoolExecutor(6) as at_once:
+            assert set(at_once.map(ask, range(6))) == {303}
 
 
 def test_a_token_may_ask_six_hundred_times_a_minute(app, world):
