@@ -321,7 +321,7 @@ def diff(agent_id: UUID, number: int, query: DiffQuery) -> Any:
 def restore(agent_id: UUID, number: int) -> Any:
     """Save an earlier version's workflow as the newest; the newest one stays as it is."""
     reach(agent_id)
-    agents.restore(agent_id, number, by=actor(), user_id=signed_in())
+    agents.restore(agent_id, number, key=key(), by=actor(), user_id=signed_in())
     return _now(agent_id, status=201)
 
 

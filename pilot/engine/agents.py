@@ -234,33 +234,33 @@ def save_version(
         return _add_version(session, agent, workflow, reason=reason, origin="edited", by=by)
 
 
-def restore(agent_id: UUID, number: int, *, by: Actor, user_id: UUID) -> Saved:
-    """Save an earlier version's workflow as the newest.
+def restore(
+    agent_id: UUID, number: int, *, key: str | None = None, by: Actor, user_id: UUID
+) -> Saved:
+    """Save an earlier version's workflow as the newest; the same key saves it once.
 
     Raises:
         NotFoundError: no such agent or version.
     """
+    body = {"agent": str(agent_id), "number": number}
     with db.transaction("version.restore", user_id) as session:
         agent = load(session, agent_id, lock=True)
-        old = version(session, agent, number)
+        kept = idempotency.open_request(session, user_id, key, "version.restore", body)
+        if kept is not None:
+            return _kept(kept)
+        workflow = workflow_of(agent, version(session, agent, number))
         present = newest(session, agent)
-        if present is not None and _is_equal(agent, present, workflow_of(agent, old)):
-            return Saved(agent.id, present.id, present.number)
-        saved = _add_version(
-            session,
-            agent,
-            workflow_of(agent, old),
-            reason=f"Restored version {number}",
-            origin="restored",
-            by=by,
-        )
+        if present is not None and _is_equal(agent, present, workflow):
+            saved = Saved(agent.id, present.id, present.number)
+            idempotency.keep_answer(session, user_id, key, _keep(saved))
+            return saved
+        reason = f"Restored version {number}"
+        saved = _add_version(session, agent, workflow, reason=reason, origin="restored", by=by)
+        idempotency.keep_answer(session, user_id, key, _keep(saved))
+        details = {"from": number, "number": saved.number}
+        about, event = ("agent", agent_id), Event.WORKFLOW_VERSION_RESTORED
         audit.record(
-            session,
-            Event.WORKFLOW_VERSION_RESTORED,
-            actor=by,
-            about=("agent", agent_id),
-            owner_id=agent.owner_id,
-            details={"from": number, "number": saved.number},
+            session, event, actor=by, about=about, owner_id=agent.owner_id, details=details
         )
     return saved
 

@@ -185,7 +185,8 @@ def answer(  # noqa: PLR0913 -- whose answer to which question, and its result
     if len(strictjson.dumps(result).encode()) > MAX_INPUT_BYTES:
         raise InvalidError([Issue("E_LIMIT", "/result", "The result is larger than 1 MB.")])
     with db.transaction("execution.answer", user_id, sees_all=sees_all) as session:
-        if _done_before(session, user_id, key, "execution.answer", execution_id):
+        asked = {"path": path, "said": said, "result": result}
+        if _done_before(session, user_id, key, "execution.answer", execution_id, asked):
             return
         row = _locked(session, execution_id, ANSWERABLE, "answered")
         if result is not None:
@@ -228,7 +229,8 @@ def raise_budget(
         InvalidError: no amount, or not above what holds now.
     """
     with db.transaction("execution.raise_budget", user_id, sees_all=sees_all) as session:
-        if _done_before(session, user_id, key, "execution.raise_budget", execution_id):
+        asked = budgets.facts(limit)
+        if _done_before(session, user_id, key, "execution.raise_budget", execution_id, asked):
             return
         row = _locked(session, execution_id, RAISABLE, "given more budget")
         before = budgets.Limits(row.budget_usd, row.budget_tokens)
@@ -259,10 +261,16 @@ def _check_result(session: Session, row: Execution, path: str, result: Any) -> N
 
 
 def _done_before(
-    session: Session, user_id: UUID, key: str | None, route: str, execution_id: UUID
+    session: Session,
+    user_id: UUID,
+    key: str | None,
+    route: str,
+    execution_id: UUID,
+    asked: dict[str, Any] | None = None,
 ) -> bool:
     """Whether this very request was heeded already: a form that was sent twice."""
-    kept = idempotency.open_request(session, user_id, key, route, {"execution": str(execution_id)})
+    body = {"execution": str(execution_id)} | (asked or {})
+    kept = idempotency.open_request(session, user_id, key, route, body)
     if kept is None:
         idempotency.keep_answer(session, user_id, key, {"done": True})
     return kept is not None

@@ -19,7 +19,7 @@ EXPIRE = text(
     "DELETE FROM request_key WHERE owner_id = :o AND key = :k "
     "AND created_at < pilot_now() - interval '24 hours'"
 )
-READ = text("SELECT request_hash, answer FROM request_key WHERE owner_id = :o AND key = :k")
+READ = text("SELECT route, request_hash, answer FROM request_key WHERE owner_id = :o AND key = :k")
 KEEP = text("UPDATE request_key SET answer = cast(:a AS json) WHERE owner_id = :o AND key = :k")
 
 
@@ -31,7 +31,7 @@ def open_request(
     A second request with the same key waits here until the first has committed.
 
     Raises:
-        InvalidError: the key is too long, or was used with another body.
+        InvalidError: the key is too long, or was used elsewhere or with another body.
     """
     if key is None:
         return None
@@ -43,7 +43,7 @@ def open_request(
     if session.execute(INSERT, facts).first() is not None:
         return None
     row = session.execute(READ, {"o": owner_id, "k": key}).one()
-    if row.request_hash != digest:
+    if (row.route, row.request_hash) != (route, digest):
         text_ = "This key was used for another request: take a new key."
         raise InvalidError([Issue("idempotency_key_reused", "/key", text_)])
     answer: dict[str, Any] = row.answer

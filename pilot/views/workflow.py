@@ -159,7 +159,8 @@ def restore(agent_id: UUID, number: int) -> ResponseReturnValue:
     """Save an earlier version as the newest."""
     with reading() as session:
         newest = agents.load(session, agent_id).version_number
-    saved = agents.restore(agent_id, number, by=actor(), user_id=signed_in())
+    once = request.form.get("request_id")
+    saved = agents.restore(agent_id, number, key=once, by=actor(), user_id=signed_in())
     undo = f"/agents/{agent_id}/workflow/{newest}/restore" if saved.number > newest else None
     toast(f"Version {number} is the newest again, as version {saved.number}.", undo_url=undo)
     return redirect_to(f"/agents/{agent_id}/workflow")

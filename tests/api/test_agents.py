@@ -90,8 +90,13 @@ def test_a_version_is_read_compared_and_restored(one, agent):
     (change,) = differs["steps"][0]["changes"]
     assert (change["field"], change["before"], change["after"]) == ("/config/value", "1", "2")
     assert one.get(f"{url}/versions/2/diff?to=2").json["steps"] == []
-    back = one.post(f"{url}/versions/1/restore")
+    keyed = {"Idempotency-Key": "r"}
+    back = one.post(f"{url}/versions/1/restore", headers=keyed)
     assert (back.status_code, back.json["version"]) == (201, 3)
+    one.post(f"{url}/versions/2/restore")
+    again = one.post(f"{url}/versions/1/restore", headers=keyed)
+    assert (again.status_code, again.json["version"]) == (201, 4)
+    assert one.post(f"{url}/versions/2/restore", headers=keyed).status_code == 422
     assert back.json["document"]["steps"] == [STEP]
     for wrong in ("versions/9", "versions/9/diff", "versions/1/diff?to=9"):
         assert one.get(f"{url}/{wrong}").status_code == 404, wrong

@@ -177,6 +177,27 @@ def test_an_answer_needs_an_open_question(one, agent):
     assert one.post(f"/executions/{execution}/answer", body | {"said": "maybe"}).status_code == 422
 
 
+def test_one_key_is_for_one_press_and_one_answer(one, agent, world, superuser):
+    execution = one.post(f"/agents/{agent}/executions", {"inputs": {"n": 1}}).json["execution_id"]
+    url, keyed = f"/executions/{execution}", {"Idempotency-Key": "p"}
+    for _ in range(2):
+        assert one.post(f"{url}/pause", headers=keyed).json["status"] == "paused"
+    refused = one.post(f"{url}/cancel", headers=keyed)
+    assert refused.status_code == 422
+    assert refused.json["errors"][0]["code"] == "idempotency_key_reused"
+    superuser.execute("UPDATE execution SET status = 'needs_attention'")
+    superuser.execute(
+        "INSERT INTO step_execution (execution_id, path, attempt, owner_id, type, status, fence, "
+        "started_at) SELECT %s, path, 1, %s, 'transform', 'unknown', 1, now() "
+        "FROM unnest(ARRAY['one', 'two']) AS path",
+        [execution, world.operator.id],
+    )
+    body, keyed = {"path": "one", "said": "skip"}, {"Idempotency-Key": "a"}
+    for _ in range(2):
+        assert one.post(f"{url}/answer", body, keyed).status_code == 200
+    assert one.post(f"{url}/answer", body | {"path": "two"}, keyed).status_code == 422
+
+
 @pytest.mark.capability(310)
 def test_a_large_output_is_a_digest_and_whole_at_its_own_address(worker, program, one, world):
     wp.switch_on()
