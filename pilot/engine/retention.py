@@ -1,7 +1,7 @@
 """What is deleted after a while (settings, group Retention), in small batches, daily or on request.
 
-Timelines and outputs of ended executions, calls of days whose sums are kept, records of the audit
-trail (emptied, so that its chains still verify), and sessions.
+Timelines and outputs of ended executions, what triggers fired, calls of days whose sums are kept,
+records of the audit trail (emptied, so that its chains still verify), and sessions.
 """
 
 from collections.abc import Mapping
@@ -45,6 +45,14 @@ KINDS = (
         "events",
         "SELECT prune_inbox(:batch)",
         "SELECT count(*) FROM inbox WHERE received_at < pilot_now() - interval '24 hours'",
+    ),
+    Kind(
+        "fires and deliveries",
+        "SELECT prune_fires(:retention_execution_days, :batch)",
+        "SELECT (SELECT count(*) FROM trigger_fire WHERE status IN ('ended', 'skipped', 'refused') "
+        "AND fire_at < pilot_now() - make_interval(days => :retention_execution_days)) "
+        "+ (SELECT count(*) FROM hook_delivery "
+        "WHERE at < pilot_now() - make_interval(days => :retention_execution_days))",
     ),
     Kind(
         "calls",

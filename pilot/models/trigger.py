@@ -89,6 +89,11 @@ class TriggerFire(Base):
             postgresql_where=text("execution_id IS NOT NULL"),
         ),
         Index(
+            "trigger_fire_old",
+            "fire_at",
+            postgresql_where=text("status IN ('ended', 'skipped', 'refused')"),
+        ),
+        Index(
             "trigger_fire_by_cause",
             "cause_execution_id",
             postgresql_where=text("cause_execution_id IS NOT NULL"),

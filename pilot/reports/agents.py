@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from pilot.engine import schedules
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
 
 NEWEST = 2**31 - 1  # no version has such a number
@@ -61,7 +62,10 @@ SELECT a.id, r.*, k.*,
          AND coalesce(r.last_at < pilot_now() - interval '30 days', true) AS unused,
        (SELECT json_agg(json_build_object('id', l.id, 'status', l.status) ORDER BY l.id)
           FROM (SELECT id, status FROM execution
-                 WHERE {NEWEST_OF.format("a.id", 10)}) l) AS strip
+                 WHERE {NEWEST_OF.format("a.id", 10)}) l) AS strip,
+       (SELECT json_build_object('cron', t.cron, 'every_s', t.every_s, 'zone', t.zone)
+          FROM agent_trigger t WHERE t.agent_id = a.id AND t.active AND t.next_at IS NOT NULL
+         ORDER BY t.next_at LIMIT 1) AS schedule
   FROM agent a CROSS JOIN {STATISTICS} CROSS JOIN {COSTS} WHERE a.id = ANY(:ids)
 """)  # noqa: S608 -- constants of this file
 VERSIONS = text("""
@@ -106,8 +110,15 @@ def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
     source = SOURCES.get(wanted.sort.removeprefix("-"), SORTED_BY_STATISTICS)
     found = fetch(session, source, conditions, values, wanted)
     ids = [row["id"] for row in found.rows]
-    facts = {row["id"]: row for row in session.execute(OF_PAGE, {"ids": ids}).mappings()}
-    return replace(found, rows=[dict(row) | dict(facts[row["id"]]) for row in found.rows])
+    facts = {row["id"]: _told(row) for row in session.execute(OF_PAGE, {"ids": ids}).mappings()}
+    return replace(found, rows=[dict(row) | facts[row["id"]] for row in found.rows])
+
+
+def _told(row: Any) -> dict[str, Any]:
+    """Return a row with its next schedule in words, or None."""
+    timing = row["schedule"]
+    words = schedules.in_words(schedules.Timing(**timing)) if timing is not None else None
+    return dict(row) | {"schedule": words}
 
 
 def versions(

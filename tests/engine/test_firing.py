@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from pilot import db
-from pilot.engine import agents, archiving, firing, triggers
+from pilot.engine import agents, archiving, firing, retention, triggers
 from pilot.engine.preflight import UNTOLD
 from pilot.failpoints import InjectedFaultError
 from tests.engine import worker_process as wp
@@ -226,3 +226,15 @@ def test_a_worker_runs_what_has_come(schedule, database, redis_url, tmp_path, su
     with wp.working(wp.config(database, redis_url, tmp_path)):
         done = "execution e JOIN trigger_fire f ON execution_id = e.id WHERE f.status = 'ended'"
         wp.until(lambda: count(superuser, f"{done} AND e.status = 'completed'") == 1)
+
+
+def test_old_fires_go_with_the_old_executions_and_what_waits_stays(
+    schedule, pass_time, superuser, set_clock
+):
+    schedule(overlap="queue")
+    pass_time(*minutes(1, 2, 3))
+    superuser.execute("UPDATE trigger_fire SET status = 'skipped' WHERE status = 'started'")
+    set_clock(START + timedelta(days=1000))
+    assert retention.due()["fires and deliveries"] == 1
+    assert retention.prune(by=wp.BY)["fires and deliveries"] == 1
+    assert count(superuser, "trigger_fire WHERE status = 'waiting'") == 2

@@ -29,6 +29,7 @@ def test_a_schedule_is_made_shown_in_words_and_changed(browse, world, url, set_c
     assert row["next_times"][0] == "2026-11-23T08:00:00+01:00"
     form = browser.get(f"{url}/{row['id']}").text
     assert 'value="0 8 * * 1-5"' in form
+    assert "every weekday at 08:00 Europe/Berlin" in browser.get("/agents").text
     changed = SENT | {"cron": "", "every": "2", "unit": "hour", "version": "1"}
     assert browser.post(f"{url}/{row['id']}", changed).status_code == 303
     assert "every 2 hours" in browser.get(url).text
