@@ -24,9 +24,9 @@ INPUTS = {"type": "object", "properties": {"order": {"type": "integer"}}}
 
 @pytest.fixture
 def worker(database, redis_url, world, tmp_path, monkeypatch):
-    monkeypatch.setattr("pilot.engine.resident.EVENTS_EVERY_S", 0.05)
+    monkeypatch.setattr("pilot.engine.resident.EVENTS_EVERY_S", 0.2)
     wp.switch_on()
-    with wp.working(wp.config(database, redis_url, tmp_path)) as resident:
+    with wp.working(wp.config(database, redis_url, tmp_path), hears=True) as resident:
         yield resident
 
 
@@ -94,33 +94,37 @@ def test_only_what_fits_goes_on(begin, database, world, superuser):
     assert seen == ["order.paid"], "each sees what came to them"
 
 
-@pytest.mark.parametrize(
-    ("fields", "status"),
-    [({"on_timeout": "continue"}, "completed"), ({}, "failed")],
-)
-def test_the_time_runs_out(begin, database, fields, status):
-    execution = begin(until=wp.END, timeout_s=0.05, **fields)
-    found = wp.row(database, execution)
-    assert found[0] == status
-    if fields:
-        nothing = {"payload": None, "received_at": None}
-        assert found[1] == {"event": "order.paid", "timed_out": True} | nothing
-    else:
-        assert (found[2]["class"], found[2]["message"]) == (
-            "expired",
-            "No event order.paid came within 0.05 seconds.",
-        )
+@pytest.fixture
+def fire(worker, superuser):
+    """Give `fire(path)`: the time of a wait runs out now, without a sweep."""
+
+    def fire(path="paid"):
+        query = "SELECT id FROM wait WHERE path = %s AND resolved_at IS NULL"
+        wait = superuser.execute(query, [path]).fetchone()[0]
+        with db.transaction("test.fire", None) as session:
+            session.execute(text("SELECT fire_wait(:w)"), {"w": wait})
+        worker.poke()
+
+    return fire
 
 
-def test_its_own_steps_answer_that_none_came(begin, database):
+def test_the_time_runs_out(begin, fire, database):
+    execution = begin(timeout_s=7200)
+    fire()
+    status, _, error, _ = wp.wait_for(database, execution)
+    assert (status, error["class"]) == ("failed", "expired")
+    assert error["message"] == "No event order.paid came within 2 hours."
+
+
+def test_its_own_steps_answer_that_none_came(begin, fire, database, world):
     """They come before what the step says of failures, and may wait themselves."""
-    nap = {"id": "nap", "type": "delay", "for_s": 1}
+    nap = {"id": "nap", "type": "wait_for_event", "event": "order.late"}
     told = {"id": "told", "type": "transform", "input": "error.class", "operation": "set"}
-    told["config"] = {"value": "late"}
-    execution = begin(
-        until=wp.END, timeout_s=0.05, on_error="continue", on_timeout={"branch": [nap, told]}
-    )
-    status, output, *_ = wp.row(database, execution)
+    told |= {"config": {"value": "late"}, "dependencies": ["nap"]}
+    execution = begin(on_error="continue", on_timeout={"branch": [nap, told]})
+    fire()
+    assert send(world.operator, name="order.late").id, "before the step waits, or after"
+    status, output, *_ = wp.wait_for(database, execution)
     assert (status, output["timed_out"], output["payload"]) == ("completed", True, None)
     ended = [(path, status) for path, _, status, _ in wp.attempts(database, execution)]
     assert ended == [
@@ -131,14 +135,8 @@ def test_its_own_steps_answer_that_none_came(begin, database):
     ]
 
 
-def test_the_end_of_its_time_and_an_event_have_one_winner(begin, database, world, superuser):
+def test_the_end_of_its_time_and_an_event_have_one_winner(begin, fire, database, world):
     execution = begin(on_timeout="continue")
-    wait = superuser.execute("SELECT id FROM wait").fetchone()[0]
-
-    def fire():
-        with db.transaction("test.fire", None) as session:
-            session.execute(text("SELECT fire_wait(:w)"), {"w": wait})
-
     answer, _ = at_once(lambda: send(world.operator), fire)
     output = wp.wait_for(database, execution)[1]
     assert output["timed_out"] is not bool(answer.resolved)
@@ -157,6 +155,7 @@ def test_what_a_process_that_died_left_is_looked_at_again(begin, database, world
             send(world.operator)
     with db.transaction("test.later", world.operator.id) as session:
         session.execute(text("UPDATE inbox SET received_at = received_at - interval '3 s'"))
+    events.look()
     assert wp.wait_for(database, execution)[0] == "completed"
 
 

@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import threading
 import time
 from dataclasses import replace
 
 import psycopg
+import redis
 
 from pilot import db, jobs, progress, settings
 from pilot.audit import Actor
@@ -26,21 +28,36 @@ def config(database, redis_url, folder):
 
 
 @contextlib.contextmanager
-def working(facts):
-    """Run one worker until the block ends."""
+def working(facts, *, hears=False):
+    """Run one worker until the block ends; one that hears rings need not wait for its next look."""
     jobs.configure(facts.redis_url)
     progress.configure(facts.redis_url)
     liveness = Liveness(facts.database_url, "test", os.getpid())
     resident = Resident(facts, liveness.register(), liveness.lease)
     resident.start()
     thread = liveness.start(resident, on_death=lambda: None)
+    ended = threading.Event()
+    ear = threading.Thread(target=_hear, args=(resident, facts.redis_url, ended))
+    if hears:
+        ear.start()
     try:
         yield resident
     finally:
+        ended.set()
+        if hears:
+            ear.join()
         liveness.drain()
         resident.drain(2)
         liveness.stop()
         thread.join(timeout=2)
+
+
+def _hear(resident, url, ended):
+    """Poke the loop at each ring, as the listener of a worker does."""
+    with redis.Redis.from_url(url) as queue:
+        while not ended.is_set():
+            if queue.blpop([f"rq:queue:{jobs.QUEUE}"], timeout=0.1):
+                resident.poke()
 
 
 def switch_on():

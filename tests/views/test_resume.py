@@ -25,9 +25,9 @@ OK = {"id": "ok", "type": "wait_for_event", "event": "order.ok", "dependencies":
 
 @pytest.fixture
 def worker(database, redis_url, config, app, monkeypatch):
-    monkeypatch.setattr("pilot.engine.resident.EVENTS_EVERY_S", 0.05)
+    monkeypatch.setattr("pilot.engine.resident.EVENTS_EVERY_S", 0.2)
     wp.switch_on()
-    with wp.working(wp.config(database, redis_url, config.data)) as resident:
+    with wp.working(wp.config(database, redis_url, config.data), hears=True) as resident:
         yield resident
 
 
@@ -70,12 +70,11 @@ def test_a_program_resolves_a_step_by_its_link_once(begin, browse, database, sup
 def test_a_person_fills_in_its_page(begin, browse, world, database, superuser):
     execution, link = begin(schema=SCHEMA, name="The <b>boss</b>")
     boss = browse(world.approver)
-    before = superuser.execute("SELECT l::text, w::text FROM resume_link l, wait w").fetchall()
+    query = "SELECT l::text, w.resolved_at, w.consumed_at FROM resume_link l, wait w"
+    before = superuser.execute(query).fetchall()
     page = boss.get(link).text
     assert "The &lt;b&gt;boss&lt;/b&gt;" in page
-    assert superuser.execute("SELECT l::text, w::text FROM resume_link l, wait w").fetchall() == (
-        before
-    ), "looking changes nothing"
+    assert superuser.execute(query).fetchall() == before, "looking changes nothing"
     wrong = boss.post(link, {"inputs": "all", "input-amount": "much", "input-note": "Kept"})
     assert (wrong.status_code, 'value="Kept"' in wrong.text) == (422, True)
     done = boss.post(link, {"inputs": "all", "input-amount": "7"})
@@ -129,11 +128,15 @@ def test_a_link_ends_with_its_step(begin, browse, world, database):
 
 
 @pytest.mark.browser
-def test_axe_finds_nothing_and_nothing_overflows(begin, window, world):
-    _, link = begin(schema=SCHEMA)
-    page = window(world.viewer, bypass_csp=True)
-    page.goto(link)
-    page.get_by_label("Amount").fill("much")
-    page.get_by_role("button", name="Go on").click()
-    page.get_by_role("alert").wait_for()
-    check_looks(page)
+def test_axe_finds_nothing_and_nothing_overflows(begin, window, world, superuser):
+    """Here and on the page of a form."""
+    ask = {"id": "ask", "type": "form", "title": "May it?", "fields": SCHEMA}
+    _, link = begin([TELL, ask | {"assignees": ["role:approver"]}, OK | {"schema": SCHEMA}])
+    form = superuser.execute("SELECT id FROM approval").fetchone()[0]
+    page = window(world.approver, bypass_csp=True)
+    for url, name in ((link, "Go on"), (f"/forms/{form}", "Submit")):
+        page.goto(url)
+        page.get_by_label("Amount").fill("much")
+        page.get_by_role("button", name=name).click()
+        page.get_by_role("alert").wait_for()
+        check_looks(page)
