@@ -201,7 +201,7 @@ def _count(session: Session, trigger: Trigger, reason: str, url: str) -> None:
         text=f"{agent.name} failed {MOST_FAILURES} times in a row, so its start {when} "
         f"was switched off.\n\nThe last failure: {reason or 'see the execution'}\n\n"
         "Switch it on again when the cause is removed.",
-        link=f"{url}/agents/{agent.id}/schedules",
+        link=f"{url}/agents/{agent.id}/{'triggers' if trigger.event else 'schedules'}",
     )
     expires_at = session.scalars(select(NOW)).one() + NOTICE_DAYS
     notices.queue(session, mail, owner_id=owner.id, expires_at=expires_at)

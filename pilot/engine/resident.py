@@ -310,7 +310,8 @@ class Resident:
         setup = preflight.Setup(self._config.data, has_models=self._config.script is not None)
         while not self._draining:
             try:
-                while await self._in_thread(firing.look, setup, self._config.url):
+                look = (firing.look, setup, self._config.url)
+                while await self._in_thread(*look) and not self._draining:
                     pass
             except (PilotError, SQLAlchemyError) as error:
                 log.warning("triggers_failed", error=type(error).__name__)

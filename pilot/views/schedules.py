@@ -15,7 +15,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
 from pilot import db
-from pilot.engine import agents, cron, preflight, schedules, triggers, zones
+from pilot.engine import agents, cron, preflight, schedules, triggers, unattended, zones
 from pilot.engine.schedules import Timing
 from pilot.errors import InvalidError, Issue
 from pilot.reports import triggers as report
@@ -252,6 +252,7 @@ def _page(  # noqa: PLR0913 -- one keyword for each state of the page
         saved = preflight.saved_inputs(session, agent_id, signed_in())
         named = editing or deleting
         one = triggers.schedule(session, named, agent_id) if named else None
+        hindered = unattended.obstacles(session, version, "schedule")
     schema = version.inputs_schema if version is not None else None
     if form is None:
         usual = Timing(zone=zone().key)
@@ -268,6 +269,7 @@ def _page(  # noqa: PLR0913 -- one keyword for each state of the page
         url=f"/agents/{agent.id}/schedules",
         rows=[(row, told, _local(told)) for row, told in rows],
         fired=fired,
+        hindered=hindered,
         form=form,
         inputs_form=inputs_form,
         editing=one if editing else None,

@@ -10,7 +10,7 @@ from wtforms import SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
-from pilot.engine import agents, event_triggers, triggers
+from pilot.engine import agents, event_triggers, triggers, unattended
 from pilot.engine.event_triggers import EVENTS, Following
 from pilot.errors import InvalidError, Issue
 from pilot.models.agent import Agent
@@ -127,6 +127,8 @@ def _page(agent_id: UUID, form: TriggerForm | None = None, *, status: int = 200)
             event_triggers.told(session, one) for one in event_triggers.listed(session, agent_id)
         ]
         fired = report.fires(session, agent_id, kind="event")
+        version = agents.newest(session, agent)
+        hindered = unattended.obstacles(session, version, "event")
         query = select(Agent.id, Agent.name).where(
             Agent.deleted_at.is_(None), Agent.owner_id == agent.owner_id, Agent.id != agent.id
         )
@@ -144,6 +146,7 @@ def _page(agent_id: UUID, form: TriggerForm | None = None, *, status: int = 200)
         url=f"/agents/{agent.id}/triggers",
         rows=rows,
         fired=fired,
+        hindered=hindered,
         form=form,
         may_operate=visitor().may(OPERATE) and agent.owner_id == signed_in(),
     )

@@ -79,13 +79,15 @@ def look():
 
 
 @pytest.mark.capability(203)
-def test_an_agent_follows_what_another_finished(make, follow, run, timed_agent, superuser):
-    follower = make("Follower", inputs=TOLD)
-    follow(follower, inputs={"who": "{{ payload.agent }} {{ payload.status }}"})
-    run(timed_agent)
-    assert superuser.execute(STARTED).fetchall() == [
-        ("Follower", "event", {"who": "Test completed"})
-    ]
+def test_an_agent_follows_what_another_finished(make, follow, timed_agent, superuser, world):
+    follow(
+        make("Follower", inputs=TOLD), inputs={"who": "{{ payload.agent }} {{ payload.status }}"}
+    )
+    wp.start(timed_agent, world.operator.id)
+    ended(superuser, timed_agent)
+    look()
+    started = superuser.execute(STARTED).fetchall()
+    assert started == [("Follower", "event", {"who": "Test completed"})]
     assert events(superuser, "TRIGGER%") == ["TRIGGER_FIRED"]
 
 

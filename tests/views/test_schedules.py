@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from pilot.engine import agents, event_triggers
+from pilot.engine.event_triggers import Following
 from tests.engine import worker_process as wp
 from tests.pages import check_looks
 from tests.scheduling import INPUTS, STEP, minutes
@@ -109,7 +111,7 @@ def test_others_see_nothing_of_it_and_change_nothing(browse, world, url, schedul
 
 @pytest.mark.browser
 @pytest.mark.capability(201)
-def test_it_looks_right_and_follows_the_keys(window, world, url, schedule, pass_time):
+def test_they_look_right_and_follow_the_keys(window, world, url, schedule, pass_time, timed_agent):
     schedule(zone="Europe/Berlin")
     pass_time(*minutes(1, 2))
     page = window(world.operator)
@@ -117,4 +119,19 @@ def test_it_looks_right_and_follows_the_keys(window, world, url, schedule, pass_
     page.get_by_label("Cron expression").fill("0 8 * * 1-5")
     page.get_by_text("every weekday at 08:00 UTC").wait_for()
     check_looks(page)
+    follows = Following("execution_finished", match="payload.status == 'failed'")
+    who = {"by": world.operator.actor, "user_id": world.operator.id}
+    event_triggers.create(timed_agent, follows, **who)
+    page.goto(url.replace("schedules", "triggers"))
+    check_looks(page)
     assert page.complaints == []
+
+
+def test_a_generated_workflow_says_that_a_person_starts_it_first(browse, world, timed_agent):
+    mail = {"to": ["a@pilot.test"], "subject": "S", "text": "T"}
+    step = {"id": "go", "type": "action", "plugin": "mail", "action": "send", "params": mail}
+    new, document = agents.NewAgent("Made", origin="generated"), {"format": 1, "steps": [step]}
+    made = agents.create(new, document, owner_id=world.operator.id, by=wp.BY).agent_id
+    for page in ("schedules", "triggers"):
+        shown = browse(world.operator).get(f"/agents/{made}/{page}").text
+        assert "A person starts it first" in shown

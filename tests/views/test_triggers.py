@@ -5,7 +5,6 @@ import pytest
 from pilot.engine import firing
 from pilot.engine.preflight import UNTOLD
 from tests.engine import worker_process as wp
-from tests.pages import check_looks
 from tests.scheduling import STEP
 
 SENT = {"event": "execution_finished:failed", "match": "payload.mode == 'run'", "inputs": ""}
@@ -80,13 +79,3 @@ def test_it_is_paused_and_deleted_by_its_owner_alone(browse, world, url):
     assert browser.get(f"{url}.json").json["triggers"] == []
     schedules = url.replace("triggers", "schedules")
     assert browser.get(f"{schedules}/{row['id']}").status_code == 404
-
-
-@pytest.mark.browser
-def test_it_looks_right(window, browse, world, url, happened):
-    browse(world.operator).post(url, SENT)
-    happened()
-    page = window(world.operator)
-    page.goto(url)
-    check_looks(page)
-    assert page.complaints == []
