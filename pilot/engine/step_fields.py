@@ -147,6 +147,13 @@ OnTimeout = Annotated[
 ]
 
 
+ApprovalTimeout = Annotated[
+    Annotated[Literal["reject", "approve", "fail"], Tag("#mode")]
+    | Annotated[Branch, Tag("#branch")],
+    Discriminator(_timeout_tag),
+]
+
+
 class StepFields(Part):
     """What every step has besides the fields of its type."""
 

@@ -35,7 +35,7 @@ class Approval(Base):
     needed: Mapped[int]  # approvals that settle it
     approver_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     require_comment: Mapped[str] = mapped_column(Text)  # never, reject, always
-    on_timeout: Mapped[str] = mapped_column(Text)  # reject, approve, fail; continue
+    on_timeout: Mapped[str] = mapped_column(Text)  # reject, approve, fail; continue, branch
     requested_at: Mapped[CreatedAt]
     expires_at: Mapped[Moment]
     decision: Mapped[str | None] = mapped_column(

@@ -16,6 +16,7 @@ from pilot.engine.outline import ON_ERROR, ON_TIMEOUT, outline, recorded_path
 from pilot.errors import NotFoundError
 from pilot.models.approval import Approval
 from pilot.models.user import User
+from pilot.reports.execution_steps import ROUND
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
 
 TABS = ("mine", "all", "decided")
@@ -207,7 +208,7 @@ def _follows(document: dict[str, Any], path: str, asked: set[str]) -> _Follows:
     `asked` are the steps that are shown in full: these are only named.
     """
     nodes = {recorded_path(node): node for node in outline(document)}
-    node = nodes.get(path)
+    node = nodes.get(ROUND.sub("", path))
     if node is None:
         return _Follows([], FAILS["fail"], [], [])
     needs = graph.dependencies([sibling.step for sibling in node.siblings])

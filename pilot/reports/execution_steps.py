@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pilot.engine import blobs
-from pilot.engine.outline import ON_ERROR, Node, outline, recorded_path
+from pilot.engine.outline import AFTER, Node, outline, recorded_path
 from pilot.reports import rounds
 from pilot.reports.rounds import INSIDE, Rounds
 
@@ -111,7 +111,7 @@ class _Recorded:
             id=step_id,
             name=name if isinstance(name, str) and name else step_id,
             type=kind,
-            depth=path.count("/") - path.count(f"/{ON_ERROR}/"),
+            depth=path.count("/") - sum(path.count(f"/{one}/") for one in AFTER),
             written=written,
             attempts=self.attempts.get(path, []),
             waits_until=wait.wake_at if wait is not None else None,

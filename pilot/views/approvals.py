@@ -47,6 +47,7 @@ ON_TIMEOUT = {
     "reject": "It counts as rejected.",
     "approve": "It counts as approved: the above happens.",
     "fail": "The step fails; the above does not happen.",
+    "branch": "The above does not happen. These steps run, and the execution goes on:",
 }
 RULES = {
     "any": "one of them is enough",

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
+from werkzeug.exceptions import UnsupportedMediaType
 from wtforms import TextAreaField
 
 from pilot import strictjson
@@ -50,6 +51,8 @@ def page(token: str) -> ResponseReturnValue:
 def go_on(token: str) -> ResponseReturnValue:
     """Let the agent go on with what was sent: by the page's form, or as JSON by a program."""
     if is_hook():
+        if request.content_encoding:
+            raise UnsupportedMediaType
         resume_links.resolve(token, strictjson.loads(request.get_data(cache=False)), by=_actor())
         return json_answer({"resumed": True})
     shown = _open(token)

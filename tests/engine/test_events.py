@@ -142,6 +142,18 @@ def test_the_end_of_its_time_and_an_event_have_one_winner(begin, fire, database,
     assert output["timed_out"] is not bool(answer.resolved)
 
 
+def test_each_round_of_a_loop_gets_its_own_event(worker, database, world):
+    wait = {"id": "paid", "type": "wait_for_event", "event": "order.paid"}
+    wait["match"] = "event.payload.order == item"
+    each = {"id": "each", "type": "scatter_gather", "items": [7, 8], "steps": [wait]}
+    execution = wp.start(wp.make_agent(world.operator.id, [each]), world.operator.id)
+    wp.wait_for(database, execution, {"waiting"})
+    assert [one["path"] for one in send(world.operator, order=8).resolved] == ["each[1]/paid"]
+    assert [one["path"] for one in send(world.operator).resolved] == ["each[0]/paid"]
+    items = wp.wait_for(database, execution)[1]["items"]
+    assert [one["payload"]["order"] for one in items] == [7, 8]
+
+
 def test_what_a_process_that_died_left_is_looked_at_again(begin, database, world, monkeypatch):
     """The event is committed before anybody is woken: a death in between loses nothing."""
     execution = begin()

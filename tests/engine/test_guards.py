@@ -111,6 +111,17 @@ def test_an_expired_approval_is_gone_and_fails_the_step(asked, database, world, 
     assert superuser.execute(query).fetchone() == (1,)
 
 
+def test_steps_of_its_own_run_when_nobody_decided(asked, worker, database, superuser, tmp_path):
+    execution, approval, _ = asked([ASK | {"on_timeout": {"branch": [NOTE]}}, SEND])
+    superuser.execute("UPDATE approval SET expires_at = pilot_now()")
+    superuser.execute("SELECT expire_approval(%s)", [approval])
+    worker.poke()
+    assert wp.wait_for(database, execution)[0] == "completed"
+    found = statuses(database, execution)
+    assert (found["ask"], found["ask/on_timeout/note"]) == ("completed", "completed")
+    assert (found["send"], sent(tmp_path)) == ("skipped", [])
+
+
 @pytest.mark.capability(253)
 def test_fifty_pairs_of_approvers_at_the_same_instant_decide_once(
     worker, database, world, superuser

@@ -66,6 +66,10 @@ def _tell(shown: rows.Shown) -> None:
     for step in shown.payload["steps"]:
         say(f"This would happen: {step['action']}")
         show(step["params"] if step["params"] is not None else {"open": step["open"]})
+    if shown.row.kind == "form":
+        say("It asks for these values, on its page:")
+        show(shown.payload["fields"])
+        return
     if shown.payload.get("context") is not None:
         say("Decided from:")
         show(shown.payload["context"])

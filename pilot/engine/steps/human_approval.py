@@ -18,6 +18,7 @@ from pilot.engine.references import compile_template
 from pilot.engine.step_fields import (
     SECONDS_PER_DAY,
     YEAR_S,
+    ApprovalTimeout,
     Approver,
     StepFields,
     Template,
@@ -58,7 +59,9 @@ class Params(StepFields):
         None, description="Steps it guards; without it, its direct dependents with effects."
     )
     timeout_s: Annotated[float, Field(gt=0, le=YEAR_S, strict=True)] = 7 * SECONDS_PER_DAY
-    on_timeout: Literal["reject", "approve", "fail"] = "reject"
+    on_timeout: ApprovalTimeout = Field(
+        "reject", description="What counts then, or the steps that run instead."
+    )
 
     @model_validator(mode="after")
     def _has_k_for_a_quorum(self) -> "Params":
@@ -95,7 +98,7 @@ def run(step: Params, context: StepContext) -> Wait:
         "approvers": step.approvers,
         "self_approval": step.self_approval,
         "require_comment": step.require_comment,
-        "on_timeout": step.on_timeout,
+        "on_timeout": step.on_timeout if isinstance(step.on_timeout, str) else "branch",
         "timeout_s": step.timeout_s,
     }
     return Wait("approval", approval=asked)
@@ -117,7 +120,7 @@ def resume(_step: Params, _context: StepContext, wait: WaitRow, _now: datetime) 
         raise StepError(ErrorClass.REJECTED, f"Rejected by {who}{comment}")
     if decision == "expired" and then == "reject":
         raise StepError(ErrorClass.REJECTED, "Nobody decided in time: counted as rejected.")
-    if decision == "expired" and then == "fail":
+    if decision == "expired" and then in {"fail", "branch"}:
         raise StepError(ErrorClass.EXPIRED, "Nobody decided in time.")
     return Done(
         {
@@ -129,3 +132,9 @@ def resume(_step: Params, _context: StepContext, wait: WaitRow, _now: datetime) 
             "expired": decision == "expired",
         }
     )
+
+
+def late(_step: Params, _context: StepContext) -> dict[str, Any]:
+    """Return the output of a step whose other steps ran because nobody decided."""
+    nothing: dict[str, Any] = {"votes": [], "values": {}, "comment": None}
+    return {"approved": False, "decision": "expired", "expired": True} | nothing

@@ -31,6 +31,7 @@ def test_an_approval_goes_on():
         ({"decision": "rejected", "by": "ann@example.com", "comment": "no"}, "rejected"),
         ({"decision": "expired", "then": "reject"}, "rejected"),
         ({"decision": "expired", "then": "fail"}, "expired"),
+        ({"decision": "expired", "then": "branch"}, "expired"),
         ({"decision": "nobody"}, "config"),
     ],
 )
