@@ -71,33 +71,48 @@ def main() -> None:
         _follow_steps(pilot, look, cookies, port, [0.0] * EXECUTIONS, None)
         waiting = _started(pilot, [pilot.agent(_delay(0, 3600))] * EXECUTIONS)
         with _watching(waiting, cookies, port):
-            _idle(port)
-        _cost(pilot, look, lambda: _watching(waiting, cookies, port))
+            web = next(psutil.Process(one.pid) for one in _connections(port) if one.pid)
+            _idle(web)
+        _cost(pilot, look, web, lambda: _watching(waiting, cookies, port))
 
 
-def _idle(port: int) -> None:
+def _idle(web: psutil.Process) -> None:
     """Print what the web process takes while nobody is told anything."""
-    web = [psutil.Process(one.pid) for one in _connections(port) if one.pid]
     pause(BEGIN_S)
-    begun = sum(web[0].cpu_times()[:2])
+    begun = _cpu_s(web)
     pause(IDLE_S)
-    busy = sum(web[0].cpu_times()[:2]) - begun
-    figure("web process while 500 wait, of one core", busy / IDLE_S * 100, "%", 1)
+    figure("web process while 500 wait", (_cpu_s(web) - begun) / IDLE_S * 100, "% of a core", 1)
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    return sum(process.cpu_times()[:2])
 
 
 def _cost(
-    pilot: Installation, look: Looking, watching: Callable[[], AbstractContextManager[object]]
+    pilot: Installation,
+    look: Looking,
+    web: psutil.Process,
+    watching: Callable[[], AbstractContextManager[object]],
 ) -> None:
-    """Print what the engine loses; in turns, so that what else the machine does meets both."""
+    """Print what the engine loses; in turns, so that what else the machine does meets both.
+
+    What the web process takes meanwhile tells more than rates on a machine that others use.
+    """
     rates: dict[bool, list[float]] = {False: [], True: []}
+    busy_s = 0.0
     for number in range(2 * ROUNDS):
         watched = number % 4 in {1, 2}
         with watching() if watched else nullcontext():
-            rates[watched].append(_rate(pilot, look))
+            agent = pilot.noop_agent(w1.STEPS)
+            first, begun = w1.queued(pilot, look, agent), _cpu_s(web)
+            rates[watched].append(w1.rate(look, agent, first))
+            busy_s += (_cpu_s(web) - begun) * watched
     alone, seen = percentile(rates[False], 50), percentile(rates[True], 50)
     figure("engine, watched by 500", seen, "steps/s", ROUNDS, alone)
     lost = (1 - seen / alone) * 100
     figure("engine's throughput lost to 500 viewers", lost, "%", ROUNDS, None, GOAL_PERCENT)
+    took_s = sum(w1.AT_ONCE * w1.STEPS / rate for rate in rates[True])
+    figure("web process while the engine runs", busy_s / took_s * 100, "% of a core", ROUNDS)
 
 
 def _follow_steps(  # noqa: PLR0913 -- where, who, and when each execution begins
@@ -252,12 +267,6 @@ def _told(look: Looking, viewers: list[Viewer], when: str, goal_ms: int | None) 
     late = f"event to one of 500 viewers, steps {when}"
     figure(f"{late}, p50", percentile(delays, 50), "ms", len(delays))
     figure(f"{late}, p99", percentile(delays, 99), "ms", len(delays), None, goal_ms)
-
-
-def _rate(pilot: Installation, look: Looking) -> float:
-    """Return the steps a second of 200 executions at once."""
-    agent = pilot.noop_agent(w1.STEPS)
-    return w1.rate(look, agent, w1.queued(pilot, look, agent))
 
 
 if __name__ == "__main__":
