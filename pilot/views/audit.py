@@ -2,13 +2,15 @@
 
 from collections.abc import Generator
 from contextlib import closing
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
 from pilot import audit as trail
+from pilot import db
 from pilot.audit import Event
 from pilot.reports import audit
 from pilot.reports.audit import SORTS, Filters
@@ -29,13 +31,14 @@ COLUMNS = (
     {"label": "About"},
     {"label": "Details"},
 )
+SEARCHED_DAYS = 30  # no index serves what stands in a record: who wants more, says from when
 TONES = {"info": "idle", "warning": "attention", "critical": "bad"}
 
 
 @route(bp, "/audit.jsonl", allow=ADMIN)
 def lines() -> ResponseReturnValue:
     """All records that match, as JSON lines with their links, the oldest first."""
-    filters, _ = _filters()
+    filters = _searched(_filters()[0])
 
     def stream() -> Generator[str, None, None]:
         with reading() as session, closing(audit.exported(session, filters)) as found:
@@ -49,7 +52,8 @@ def lines() -> ResponseReturnValue:
 @route(bp, "/audit", allow=ADMIN, twin=True, sheet=True)
 def index() -> ResponseReturnValue:
     """All records that match, the newest first."""
-    filters, ignored = _filters()
+    asked, ignored = _filters()
+    filters = _searched(asked)
     facts = vars(filters)
     wanted, more = list_args(SORTS, "-at", facts)
     if wants_csv():
@@ -61,7 +65,12 @@ def index() -> ResponseReturnValue:
     return render(
         "audit/index.html",
         "rows",
-        twin=lambda: {"items": listed.rows, "total": listed.total, "next": following},
+        twin=lambda: {
+            "items": listed.rows,
+            "total": listed.total,
+            "next": following,
+            "since": filters.since,
+        },
         listed=listed,
         sort=wanted.sort,
         following=following,
@@ -73,6 +82,7 @@ def index() -> ResponseReturnValue:
         chosen=[(name, value) for name, value in facts.items() if value],
         first=wanted.after is None,
         verified=verified,
+        searched_since=None if asked.since else filters.since,
     )
 
 
@@ -100,6 +110,13 @@ def _filters() -> tuple[Filters, list[tuple[str, str]]]:
         until=parsed("until", date.fromisoformat),
     )
     return filters, ignored
+
+
+def _searched(asked: Filters) -> Filters:
+    """Return where a search of what stands in records begins: not at the first one by itself."""
+    if not (asked.q or asked.actor) or asked.since:
+        return asked
+    return replace(asked, since=db.now().date() - timedelta(days=SEARCHED_DAYS))
 
 
 def _fields(filters: Filters) -> list[dict[str, Any]]:

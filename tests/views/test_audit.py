@@ -34,6 +34,22 @@ def test_records_are_found_by_event_severity_text_and_day(admin, world):
     assert "Ignored filter" in admin.get("/audit?event=ODD&since=never").text
 
 
+def test_texts_are_searched_from_a_day_that_the_page_tells(admin, superuser):
+    superuser.execute("ALTER TABLE audit DISABLE TRIGGER ALL")
+    superuser.execute("UPDATE audit SET at = at - interval '40 days'")
+    for search in ("q=pilot_enabled", "actor=system"):
+        found = admin.get(f"/audit.json?{search}").json
+        page = admin.get(f"/audit?{search}").text
+        assert found["total"] == 0
+        assert f"Searched from {found['since']} on" in page
+        assert f'value="{found["since"]}"' in page
+        assert admin.get(f"/audit.jsonl?{search}").text == ""
+        wider = admin.get(f"/audit?{search}&since=2020-01-01").text
+        assert "Searched from" not in wider
+        assert admin.get(f"/audit.json?{search}&since=2020-01-01").json["total"] > 0
+    assert admin.get("/audit.json").json["total"] > 0
+
+
 def test_pages_show_each_record_once(admin, world):
     for number in range(30):
         settings.change("pilot_max_steps", 60 + number, by=world.admin.actor)
