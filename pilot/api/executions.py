@@ -25,7 +25,7 @@ from pilot.api import (
     wanted,
     wants,
 )
-from pilot.engine import budgets, executions, receipts, starts
+from pilot.engine import budgets, executions, receipts, retrying, starts
 from pilot.engine.api_tokens import Scope
 from pilot.engine.forecast import forecast
 from pilot.engine.status import ExecutionStatus
@@ -72,6 +72,7 @@ class ReceiptQuery(Strict):
     """Of what."""
 
     kind: Literal["resume", "retry"] = "resume"
+    from_step: str = Field("", max_length=500, description="The path where a retry starts.")
 
 
 class SeenBody(Body):
@@ -80,6 +81,17 @@ class SeenBody(Body):
     model_config = example({"sequence": 17})
 
     sequence: int | None = Field(None, ge=0)
+
+
+class RetryBody(SeenBody):
+    """From which step on; without one, the failed steps."""
+
+    model_config = example({"sequence": 17, "from_step": "send", "repeat_effects": True})
+
+    from_step: str = Field("", max_length=500, description="Its path.")
+    repeat_effects: bool = Field(
+        False, description="Whether effects that happened already may happen once more."
+    )
 
 
 class AnswerBody(Body):
@@ -137,6 +149,10 @@ class Receipt(BaseModel):
     reused: list[str]
     runs: list[str]
     asks: list[str]
+    repeats: list[str] = Field(description="Effects that happen once more, under new keys.")
+    kept_ms: int
+    kept_usd: Money
+    kept_unpriced: int = Field(description="Reused calls whose price is unknown.")
 
 
 class Output(RootModel[Any]):
@@ -297,9 +313,8 @@ def receipt(execution_id: UUID, query: ReceiptQuery) -> Any:
     """Return what a resume or a retry would do; its sequence goes with the POST."""
     _reached(execution_id)
     with reading() as session:
-        made = receipts.receipt(session, execution_id, query.kind)
-    parts = {name: [one.path for one in getattr(made, name)] for name in ("reused", "runs", "asks")}
-    return {"sequence": made.seq} | parts
+        made = receipts.receipt(session, execution_id, query.kind, query.from_step or None)
+    return made.facts()
 
 
 @operation(bp, f"{ONE}/pause", scope=Scope.EXECUTIONS_RUN, gives=Result, method="POST")
@@ -327,10 +342,15 @@ def resume(execution_id: UUID, json: SeenBody) -> Any:
 
 
 @operation(bp, f"{ONE}/retry", scope=Scope.EXECUTIONS_RUN, gives=Result, method="POST")
-def retry(execution_id: UUID, json: SeenBody) -> Any:
-    """Run the failed steps again, if the receipt still holds."""
+def retry(execution_id: UUID, json: RetryBody) -> Any:
+    """Run the failed steps, or one and what follows from it, again, if the receipt still holds."""
     _reached(execution_id)
-    executions.retry_failed(execution_id, seen_seq=json.sequence, **_who())
+    who = _who() | {"seen_seq": json.sequence}
+    if json.from_step:
+        again = json.repeat_effects
+        retrying.from_step(execution_id, json.from_step, repeat_effects=again, **who)
+    else:
+        retrying.failed(execution_id, **who)
     return _now(execution_id)
 
 

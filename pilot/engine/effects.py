@@ -101,7 +101,7 @@ def _begun(latest: Attempt | None) -> Attempt | None:
 
 def _attempt(run: Run, path: str, begun: Attempt | None, given: Any, effect: str) -> Attempt:
     digest = hashlib.sha256(strictjson.canonical(given).encode()).hexdigest()
-    rerun = begun.rerun if begun else 0
+    rerun = begun.rerun if begun else run.history.reruns(path)
     key = begun.key if begun and begun.key else uuid5(run.held.id, f"{path}|{rerun}|{digest}")
     number = run.history.next_number(path)
     return Attempt(path, number, StepStatus.RUNNING, effect, key, rerun, given)

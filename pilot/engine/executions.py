@@ -1,4 +1,4 @@
-"""What people do with executions: pause, resume, retry, cancel, answer. Each owns its
+"""What people do with executions: pause, resume, cancel, answer, raise the budget. Each owns its
 transaction; the runner only ever sees the rows that these change. The same `key` within 24 h acts
 once; `sees_all` is for administrators, who may do this with the executions of others too.
 """
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from pilot import db, jobs, progress, strictjson
 from pilot.audit import Actor, Event
-from pilot.engine import access, budgets, catalogue, idempotency, json_schemas, reruns, trail
+from pilot.engine import access, budgets, catalogue, idempotency, json_schemas, trail
 from pilot.engine.document import parse, walk
 from pilot.engine.status import (
     ANSWERABLE,
@@ -20,7 +20,6 @@ from pilot.engine.status import (
     PAUSABLE,
     RAISABLE,
     RESUMABLE,
-    RETRYABLE,
     ExecutionStatus,
     StepStatus,
 )
@@ -30,6 +29,7 @@ from pilot.models.columns import NOW
 from pilot.models.execution import Execution, StepExecution, Wait
 
 MAX_INPUT_BYTES = 1024 * 1024
+ANSWER_FIRST = "Answer first whether the unknown step happened."
 
 
 def pause(
@@ -47,9 +47,9 @@ def pause(
         ConflictError: it cannot be paused now.
     """
     with db.transaction("execution.pause", user_id, sees_all=sees_all) as session:
-        if _done_before(session, user_id, key, "execution.pause", execution_id):
+        if done_before(session, user_id, key, "execution.pause", execution_id):
             return
-        row = _locked(session, execution_id, PAUSABLE, "paused")
+        row = locked(session, execution_id, PAUSABLE, "paused")
         if row.status == ExecutionStatus.RUNNING:
             row.pause_requested_at = trail.now(session)
             trail.tell(session, row.id, "execution", None, {"asked": "pause"})
@@ -76,15 +76,15 @@ def resume(
         ConflictError: it cannot be resumed now, or it changed since the receipt.
     """
     with db.transaction("execution.resume", user_id, sees_all=sees_all) as session:
-        if _done_before(session, user_id, key, "execution.resume", execution_id):
+        if done_before(session, user_id, key, "execution.resume", execution_id):
             return
-        row = _locked(session, execution_id, RESUMABLE, "resumed")
-        _agent_exists(session, row)
-        _fresh_receipt(row, seen_seq)
-        if row.status == ExecutionStatus.NEEDS_ATTENTION and _open_unknown(session, row.id):
-            raise ConflictError("Answer first whether the unknown step happened.")
+        row = locked(session, execution_id, RESUMABLE, "resumed")
+        agent_exists(session, row)
+        fresh_receipt(row, seen_seq)
+        if row.status == ExecutionStatus.NEEDS_ATTENTION and open_unknown(session, row.id):
+            raise ConflictError(ANSWER_FIRST)
         row.recovery_attempts = 0
-        _queue(session, row)
+        queue(session, row)
         trail.record(session, row, Event.PILOT_EXECUTION_RESUMED, by, {})
 
 
@@ -103,9 +103,9 @@ def cancel(
         ConflictError: it is finished or being cancelled already.
     """
     with db.transaction("execution.cancel", user_id, sees_all=sees_all) as session:
-        if _done_before(session, user_id, key, "execution.cancel", execution_id):
+        if done_before(session, user_id, key, "execution.cancel", execution_id):
             return
-        row = _locked(session, execution_id, CANCELLABLE, "cancelled")
+        row = locked(session, execution_id, CANCELLABLE, "cancelled")
         row.cancel_requested_at = trail.now(session)
         if row.status == ExecutionStatus.RUNNING:
             row.status = ExecutionStatus.CANCELLING
@@ -116,44 +116,6 @@ def cancel(
             trail.tell(session, row.id, "execution", None, {"status": "cancelled"})
             trail.record(session, row, Event.PILOT_EXECUTION_CANCELLED, by, {"status": "cancelled"})
         progress.signal(session, row.id)
-
-
-def retry_failed(
-    execution_id: UUID,
-    *,
-    by: Actor,
-    user_id: UUID,
-    sees_all: bool = False,
-    seen_seq: int | None = None,
-    key: str | None = None,
-) -> None:
-    """Run the failed steps again, and what they blocked, with the same keys.
-
-    Raises:
-        NotFoundError: no such execution, or its agent is gone (named).
-        ConflictError: it has no failed steps, or it changed since the receipt.
-    """
-    with db.transaction("execution.retry", user_id, sees_all=sees_all) as session:
-        if _done_before(session, user_id, key, "execution.retry", execution_id):
-            return
-        row = _locked(session, execution_id, RETRYABLE, "retried")
-        if row.pruned_at is not None:
-            raise ConflictError("Its outputs were deleted after a while: start a new execution.")
-        _agent_exists(session, row)
-        _fresh_receipt(row, seen_seq)
-        again = reruns.failed(session, row.id)
-        if not again and row.error is None:
-            raise ConflictError("Nothing failed in this execution: there is nothing to retry.")
-        for path, attempt in again:
-            seen = {"status": str(StepStatus.SUPERSEDED), "attempt": attempt}
-            trail.tell(session, row.id, "step", path, seen)
-        row.error, row.output, row.output_blob, row.finished_at = None, None, None, None
-        row.deadline_at = session.scalar(
-            text("SELECT greatest(:d, pilot_now() + interval '1 hour')"), {"d": row.deadline_at}
-        )
-        _queue(session, row)
-        steps = [path for path, _ in again]
-        trail.record(session, row, Event.PILOT_EXECUTION_RETRIED, by, {"steps": steps})
 
 
 def answer(  # noqa: PLR0913 -- whose answer to which question, and its result
@@ -186,9 +148,9 @@ def answer(  # noqa: PLR0913 -- whose answer to which question, and its result
         raise InvalidError([Issue("E_LIMIT", "/result", "The result is larger than 1 MB.")])
     with db.transaction("execution.answer", user_id, sees_all=sees_all) as session:
         asked = {"path": path, "said": said, "result": result}
-        if _done_before(session, user_id, key, "execution.answer", execution_id, asked):
+        if done_before(session, user_id, key, "execution.answer", execution_id, asked):
             return
-        row = _locked(session, execution_id, ANSWERABLE, "answered")
+        row = locked(session, execution_id, ANSWERABLE, "answered")
         if result is not None:
             _check_result(session, row, path, result)
         values: dict[str, Any] = {"status": becomes[said]}
@@ -208,8 +170,8 @@ def answer(  # noqa: PLR0913 -- whose answer to which question, and its result
             raise ConflictError("This step has no open question: somebody answered it already.")
         trail.tell(session, row.id, "step", path, {"status": str(becomes[said]), "answer": said})
         trail.record(session, row, Event.PILOT_OUTCOME_RESOLVED, by, {"path": path, "answer": said})
-        if row.status == ExecutionStatus.NEEDS_ATTENTION and not _open_unknown(session, row.id):
-            _queue(session, row)
+        if row.status == ExecutionStatus.NEEDS_ATTENTION and not open_unknown(session, row.id):
+            queue(session, row)
 
 
 def raise_budget(
@@ -230,9 +192,9 @@ def raise_budget(
     """
     with db.transaction("execution.raise_budget", user_id, sees_all=sees_all) as session:
         asked = budgets.facts(limit)
-        if _done_before(session, user_id, key, "execution.raise_budget", execution_id, asked):
+        if done_before(session, user_id, key, "execution.raise_budget", execution_id, asked):
             return
-        row = _locked(session, execution_id, RAISABLE, "given more budget")
+        row = locked(session, execution_id, RAISABLE, "given more budget")
         before = budgets.Limits(row.budget_usd, row.budget_tokens)
         after = budgets.raised(before, limit)
         row.budget_usd, row.budget_tokens = after.usd, after.tokens
@@ -240,17 +202,14 @@ def raise_budget(
         trail.tell(session, row.id, "execution", None, {"budget": budgets.facts(after)})
         trail.record(session, row, Event.PILOT_BUDGET_RAISED, by, facts)
         if row.status == ExecutionStatus.BUDGET_PAUSED:
-            _queue(session, row)
+            queue(session, row)
         else:
             progress.signal(session, row.id)
 
 
 def _check_result(session: Session, row: Execution, path: str, result: Any) -> None:
     """Refuse a result that the step's action could not have given."""
-    workflow = row.document
-    if workflow is None:
-        query = select(WorkflowVersion.document).where(WorkflowVersion.id == row.version_id)
-        workflow = session.scalar(query)
+    workflow = document_of(session, row)
     step_id = path.rpartition("/")[2]
     found = next((one for one in walk(parse(workflow).steps) if one.id == step_id), None)
     action = catalogue.load().actions.get(getattr(found, "action_name", ""))
@@ -260,7 +219,7 @@ def _check_result(session: Session, row: Execution, path: str, result: Any) -> N
         raise InvalidError([Issue("E_SCHEMA", "/result", text)])
 
 
-def _done_before(
+def done_before(
     session: Session,
     user_id: UUID,
     key: str | None,
@@ -289,7 +248,15 @@ def find(session: Session, execution_id: UUID, *, lock: bool = False) -> Executi
     return row
 
 
-def _locked(
+def document_of(session: Session, row: Execution) -> Any:
+    """Return the document that an execution runs."""
+    if row.document is not None:
+        return row.document
+    query = select(WorkflowVersion.document).where(WorkflowVersion.id == row.version_id)
+    return session.scalar(query)
+
+
+def locked(
     session: Session, execution_id: UUID, allowed: frozenset[ExecutionStatus], verb: str
 ) -> Execution:
     """Return the locked row, as its owner from here on where it is shared with the user to run."""
@@ -305,7 +272,8 @@ def _locked(
     return row
 
 
-def _agent_exists(session: Session, row: Execution) -> None:
+def agent_exists(session: Session, row: Execution) -> None:
+    """Raise NotFoundError if the agent was deleted."""
     gone = session.scalar(select(Agent.deleted_at).where(Agent.id == row.agent_id))
     if gone is not None:
         raise NotFoundError(
@@ -313,19 +281,38 @@ def _agent_exists(session: Session, row: Execution) -> None:
         )
 
 
-def _fresh_receipt(row: Execution, seen_seq: int | None) -> None:
+def fresh_receipt(row: Execution, seen_seq: int | None) -> None:
+    """Raise ConflictError if something happened since a receipt was made."""
     if seen_seq is not None and seen_seq != row.event_seq:
         raise ConflictError("It changed since you looked: read the new receipt and decide again.")
 
 
-def _open_unknown(session: Session, execution_id: UUID) -> bool:
+def still_whole(row: Execution) -> None:
+    """Raise ConflictError if what its steps gave is deleted."""
+    if row.pruned_at is not None:
+        raise ConflictError("Its outputs were deleted after a while: start a new execution.")
+
+
+def open_unknown(session: Session, execution_id: UUID) -> bool:
+    """Whether a step's outcome is unknown, and nobody has said it yet."""
     query = select(StepExecution.path).where(
         StepExecution.execution_id == execution_id, StepExecution.status == StepStatus.UNKNOWN
     )
     return session.scalar(query.limit(1)) is not None
 
 
-def _queue(session: Session, row: Execution) -> None:
+def reopen(session: Session, row: Execution) -> None:
+    """Queue an execution that may have ended, with time to go on."""
+    row.error, row.output, row.output_blob, row.finished_at = None, None, None, None
+    row.cancel_requested_at = None  # one that came too late
+    row.deadline_at = session.scalar(
+        text("SELECT greatest(:d, pilot_now() + interval '1 hour')"), {"d": row.deadline_at}
+    )
+    queue(session, row)
+
+
+def queue(session: Session, row: Execution) -> None:
+    """Let a worker claim an execution that nobody holds."""
     row.status, row.status_reason = ExecutionStatus.QUEUED, None
     row.pause_requested_at, row.wake_at = None, trail.now(session)
     trail.tell(session, row.id, "execution", None, {"status": "queued"})

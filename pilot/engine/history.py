@@ -44,7 +44,8 @@ class WaitRow:
 class History:
     """Attempts by path, oldest first, and the waits that are not consumed."""
 
-    attempts: dict[str, list[Attempt]] = field(default_factory=dict)
+    attempts: dict[str, list[Attempt]] = field(default_factory=dict)  # without replaced ones
+    replaced: dict[str, list[Attempt]] = field(default_factory=dict)  # and those before them
     waits: dict[str, WaitRow] = field(default_factory=dict)
 
     def latest(self, path: str) -> Attempt | None:
@@ -54,8 +55,13 @@ class History:
 
     def next_number(self, path: str) -> int:
         """Return the number of the next attempt at a path, from 1."""
-        latest = self.latest(path)
-        return latest.attempt + 1 if latest else 1
+        known = self.attempts.get(path) or self.replaced.get(path)
+        return known[-1].attempt + 1 if known else 1
+
+    def reruns(self, path: str) -> int:
+        """Count how often a step was to run again as if it had never run."""
+        before = self.replaced.get(path, ())
+        return sum(one.status is StepStatus.REPLACED for one in before)
 
     def decided(self, path: str) -> Any:
         """Return what a container last decided, or None."""
@@ -87,6 +93,13 @@ class History:
                 found.setdefault(path[: one.start()], set()).add(int(one[1]))
         return found
 
+    def load(self, attempt: Attempt) -> None:
+        """Take in the next attempt that is recorded of a path: a replaced one ends what was."""
+        rows = self.attempts.setdefault(attempt.path, [])
+        rows.append(attempt)
+        if attempt.status is StepStatus.REPLACED:
+            self.replaced.setdefault(attempt.path, []).extend(self.attempts.pop(attempt.path))
+
     def add(self, attempt: Attempt) -> None:
         """Take note of an attempt that was just written; the same number replaces."""
         rows = self.attempts.setdefault(attempt.path, [])
@@ -112,7 +125,7 @@ def held(row: tuple[UUID, datetime, dict[str, Any], Any, Any]) -> Held:
     execution_id, moment, facts, attempts, waits = row
     history = History()
     for one in attempts or []:
-        history.attempts.setdefault(one["path"], []).append(
+        history.load(
             Attempt(
                 path=one["path"],
                 attempt=one["attempt"],

@@ -1,7 +1,8 @@
 """What a resume or a retry would do: which outputs are reused, what runs, what is sent again."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -9,16 +10,22 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pilot.engine import document as documents
-from pilot.engine import executions
-from pilot.engine.status import RESUMABLE, RETRYABLE, StepStatus
+from pilot.engine import executions, reruns
+from pilot.engine.following import containers
+from pilot.engine.reruns import Effect
+from pilot.engine.status import REPEATABLE, RESUMABLE, RETRYABLE, ExecutionStatus, StepStatus
 from pilot.errors import ConflictError
-from pilot.models.agent import WorkflowVersion
 from pilot.models.execution import Execution
 
 KINDS = {"resume": RESUMABLE, "retry": RETRYABLE}
+DONE = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED})
 ATTEMPTS = text("""
 SELECT DISTINCT ON (path) path, status, effect, key, duration_ms FROM step_execution
  WHERE execution_id = :id ORDER BY path, attempt DESC
+""")
+COSTS = text("""
+SELECT path, coalesce(sum(cost), 0) AS usd, count(*) FILTER (WHERE cost IS NULL) AS unpriced
+  FROM call WHERE execution_id = :id AND path IS NOT NULL GROUP BY path
 """)
 MEDIANS = text("""
 SELECT s.path, percentile_cont(0.5) WITHIN GROUP (ORDER BY s.duration_ms)::int8 AS median_ms
@@ -41,6 +48,8 @@ class Line:
     effect: str | None
     key: UUID | None
     ms: int | None  # reused: what it took; to run: the median of its history, None: unknown
+    usd: Decimal = Decimal(0)  # reused: what its calls to models cost
+    unpriced: int = 0  # calls of it whose price is unknown
 
 
 @dataclass(frozen=True)
@@ -54,40 +63,71 @@ class Receipt:
     asks: list[Line]  # unknown outcomes that need an answer first
     live_worker: bool
     version: int | None
+    step: str | None = None  # where a retry starts; None: at what failed
+    effects: list[Effect] = field(default_factory=list)  # happen once more, under new keys
 
     @property
     def kept_ms(self) -> int:
-        """The time that reuse saves."""
-        return sum(line.ms or 0 for line in self.reused)
+        """The time that reuse saves; what stands inside a step is part of its time."""
+        inside = {one for line in self.reused for one in containers(line.path)}
+        return sum(line.ms or 0 for line in self.reused if line.path not in inside)
+
+    @property
+    def kept_usd(self) -> Decimal:
+        """The money that reuse saves."""
+        return sum((line.usd for line in self.reused), Decimal(0))
+
+    @property
+    def kept_unpriced(self) -> int:
+        """How many calls it saves whose price is unknown."""
+        return sum(line.unpriced for line in self.reused)
 
     @property
     def again(self) -> list[Line]:
         """Effects that are sent once more, under the same key."""
-        return [line for line in self.runs if line.key is not None and line.effect != "pure"]
+        new = {one.path for one in self.effects}
+        acting = (line for line in self.runs if line.key is not None and line.effect != "pure")
+        return [line for line in acting if line.path not in new and line.status != "replaced"]
+
+    def facts(self) -> dict[str, Any]:
+        """Return what programs read of it."""
+        names = {"reused": "reused", "runs": "runs", "asks": "asks", "repeats": "effects"}
+        paths = {name: [one.path for one in getattr(self, key)] for name, key in names.items()}
+        kept = ("kept_ms", "kept_usd", "kept_unpriced")
+        return {"sequence": self.seq} | paths | {name: getattr(self, name) for name in kept}
 
 
-def receipt(session: Session, execution_id: UUID, kind: str) -> Receipt:
-    """Return the receipt of `resume` or `retry` for an execution.
+def receipt(session: Session, execution_id: UUID, kind: str, step: str | None = None) -> Receipt:
+    """Return the receipt of `resume` or `retry`, of all that failed or from a step on.
 
     Raises:
-        NotFoundError: no such execution.
+        NotFoundError: no such execution, or no such step in it.
         ConflictError: it cannot be resumed or retried now.
     """
     row = executions.find(session, execution_id)
-    if row.status not in KINDS[kind]:
+    if row.status not in (REPEATABLE if step else KINDS[kind]):
         status = row.status.replace("_", " ")
         raise ConflictError(f"It is {status}: there is nothing to {kind}.")
     newest = {one.path: one for one in session.execute(ATTEMPTS, {"id": execution_id})}
     medians = {one.path: one.median_ms for one in session.execute(MEDIANS, {"agent": row.agent_id})}
-    done = {StepStatus.COMPLETED, StepStatus.SKIPPED}
-    reused = [_line(one, one.duration_ms) for one in newest.values() if one.status in done]
+    costs = {one.path: one for one in session.execute(COSTS, {"id": execution_id})}
+    document = executions.document_of(session, row)
+    again = reruns.Again([], [], [])
+    if step:
+        again = reruns.with_step(session, row.id, document, step)
+    anew = {*again.replaced, *again.reopened}
+    reused = [
+        _reused(one, costs.get(one.path))
+        for one in newest.values()
+        if one.status in DONE and one.path not in anew
+    ]
     asks = [_line(one, None) for one in newest.values() if one.status == StepStatus.UNKNOWN]
-    kept = {line.path for line in (*reused, *asks)}
+    kept = {line.path for line in (*reused, *asks)} | _tolerated(row, newest.values(), anew, step)
     runs = [
         _line(newest[path], medians.get(path))
         if path in newest
         else Line(path, "pending", None, None, medians.get(path))
-        for path in _order(_document(session, row), newest)
+        for path in _order(document, newest)
         if path not in kept
     ]
     return Receipt(
@@ -98,6 +138,8 @@ def receipt(session: Session, execution_id: UUID, kind: str) -> Receipt:
         asks,
         bool(session.scalar(LIVE_WORKER)),
         row.version_number,
+        step,
+        again.effects,
     )
 
 
@@ -105,14 +147,20 @@ def _line(one: Any, ms: int | None) -> Line:
     return Line(one.path, one.status, one.effect, one.key, ms)
 
 
-def _document(session: Session, row: Execution) -> Any:
-    if row.document is not None or row.version_id is None:
-        return row.document
-    version = session.get(WorkflowVersion, row.version_id)
-    return version.document if version is not None else None
+def _reused(one: Any, cost: Any) -> Line:
+    usd, unpriced = (cost.usd, cost.unpriced) if cost is not None else (Decimal(0), 0)
+    return Line(one.path, one.status, one.effect, one.key, one.duration_ms, usd, unpriced)
 
 
-def _order(document: Any, newest: dict[str, Any]) -> Sequence[str]:
+def _tolerated(row: Execution, newest: Iterable[Any], anew: set[str], step: str | None) -> set[str]:
+    """Return the failures that a retry from a step leaves as they are."""
+    if not step or row.status == ExecutionStatus.FAILED:
+        return set()
+    failed = (one.path for one in newest if one.status == StepStatus.FAILED)
+    return {path for path in failed if path not in anew}
+
+
+def _order(document: Any, newest: Mapping[str, Any]) -> Sequence[str]:
     """Return the paths that may still run: the steps at the top, then what failed inside them."""
     top = [step.id for step in documents.parse(document).steps] if document else []
     inner = [path for path in newest if path not in top]

@@ -33,13 +33,17 @@ class StepStatus(StrEnum):
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"  # a `once` effect that may or may not have happened
     INTERRUPTED = "interrupted"  # attempts only: its worker went away
-    SUPERSEDED = "superseded"  # attempts only: run again on request
+    SUPERSEDED = "superseded"  # attempts only: run again on request, with its key
+    REPLACED = "replaced"  # attempts only: run again on request as if it had never run
 
 
 _S = ExecutionStatus
 FINAL = frozenset({_S.COMPLETED, _S.COMPLETED_WITH_ERRORS, _S.FAILED, _S.CANCELLED})
 RESUMABLE = frozenset({_S.PAUSED, _S.BUDGET_PAUSED, _S.NEEDS_ATTENTION})
 RETRYABLE = frozenset({_S.FAILED, _S.COMPLETED_WITH_ERRORS})
+# Where nothing runs and a step and what follows from it may run again. Of a cancelled one only a
+# fork leads on.
+REPEATABLE = RESUMABLE | RETRYABLE | {_S.COMPLETED}
 CANCELLABLE = frozenset(_S) - FINAL - {_S.CANCELLING}
 PAUSABLE = frozenset({_S.QUEUED, _S.RUNNING, _S.WAITING})
 ANSWERABLE = frozenset({_S.NEEDS_ATTENTION, _S.RUNNING, _S.WAITING, _S.PAUSED, _S.QUEUED}) | {
@@ -59,7 +63,7 @@ TRANSITIONS: dict[ExecutionStatus, frozenset[ExecutionStatus]] = {
     _S.NEEDS_ATTENTION: frozenset({_S.QUEUED, _S.CANCELLED}),
     _S.FAILED: frozenset({_S.QUEUED}),
     _S.COMPLETED_WITH_ERRORS: frozenset({_S.QUEUED}),
-    _S.COMPLETED: frozenset(),
+    _S.COMPLETED: frozenset({_S.QUEUED}),
     _S.CANCELLED: frozenset(),
 }
 

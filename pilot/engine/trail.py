@@ -1,5 +1,6 @@
 """What operations write beside the execution's row: its events and audit records."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,25 @@ def tell(
     session.execute(
         text("SELECT add_event(:e, :k, :p, cast(:d AS json))"),
         {"e": execution_id, "k": kind, "p": path, "d": strictjson.dumps(redact_event(data))},
+    )
+
+
+def tell_steps(
+    session: Session, execution_id: UUID, lines: Sequence[tuple[str, dict[str, Any]]]
+) -> None:
+    """Add lines about steps to the timeline, in order: their paths and what became of them."""
+    session.flush()
+    session.execute(
+        text(
+            "SELECT add_event(:e, 'step', v.path, cast(v.data AS json)) "
+            "FROM unnest(cast(:p AS text[]), cast(:d AS text[])) WITH ORDINALITY "
+            "AS v(path, data, place) ORDER BY v.place"
+        ),
+        {
+            "e": execution_id,
+            "p": [path for path, _ in lines],
+            "d": [strictjson.dumps(redact_event(data)) for _, data in lines],
+        },
     )
 
 

@@ -75,7 +75,7 @@ class Step:
         newest = self.attempts[-1].status
         if self.wait_kind == "retry":
             return "retrying"
-        return "pending" if newest in {"superseded", "interrupted"} else newest
+        return "pending" if newest in {"superseded", "replaced", "interrupted"} else newest
 
     @property
     def awaited(self) -> str:

@@ -23,7 +23,8 @@ WITH newest AS (
 """  # noqa: S608 -- constants
 COUNTS = text(f"""{NEWEST}
 SELECT regexp_replace(path, '\\[\\d+\\]', '', 'g') AS pattern,
-       CASE WHEN status IN ('superseded', 'interrupted') THEN 'pending' ELSE status END AS status,
+       CASE WHEN status IN ('superseded', 'replaced', 'interrupted') THEN 'pending'
+            ELSE status END AS status,
        count(*) AS count, coalesce(sum(duration_ms), 0) AS duration_ms,
        min(started_at) AS started_at, max(finished_at) AS finished_at,
        bool_or(finished_at IS NULL) AS open

@@ -10,12 +10,13 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from pilot import db, strictjson
-from pilot.engine import access, budgets, executions, receipts, wording
+from pilot.engine import access, budgets, executions, receipts, retrying, wording
 from pilot.engine.status import (
     ANSWERABLE,
     CANCELLABLE,
     PAUSABLE,
     RAISABLE,
+    REPEATABLE,
     RESUMABLE,
     RETRYABLE,
 )
@@ -125,11 +126,13 @@ def _actions(shown: Shown, *, may: bool) -> dict[str, bool]:
     """Return which actions this visitor may take now; the engine's sets decide, not the page."""
     status = shown.row.status
     open_questions = any(step.status == "unknown" for step in shown.steps)
+    whole = shown.row.pruned_at is None
     asked = shown.row.cancel_requested_at is not None or shown.row.pause_requested_at is not None
     return {
         "pause": may and status in PAUSABLE and not asked,
         "resume": may and status in RESUMABLE and not open_questions,
-        "retry": may and status in RETRYABLE and shown.row.pruned_at is None,
+        "retry": may and status in RETRYABLE and whole,
+        "repeat": may and status in REPEATABLE and whole and not open_questions,
         "budget": may and status in RAISABLE and shown.row.budget_usd is not None,
         "cancel": may and status in CANCELLABLE and shown.row.cancel_requested_at is None,
         "answer": may and status in ANSWERABLE,
@@ -259,16 +262,21 @@ def ask_resume(execution_id: UUID) -> ResponseReturnValue:
 
 @route(bp, f"{URL}/retry", allow=OPERATE)
 def ask_retry(execution_id: UUID) -> ResponseReturnValue:
-    """What a retry reuses and what it would run, before anything does."""
-    return _receipt(execution_id, "retry")
+    """What a retry, from `?step=` or of all that failed, reuses and what it would run."""
+    return _receipt(execution_id, "retry", request.args.get("step"))
 
 
 def _receipt(
-    execution_id: UUID, kind: str, *, clash: str = "", status: int = 200
+    execution_id: UUID,
+    kind: str,
+    step: str | None = None,
+    *,
+    clash: str = "",
+    status: int = 200,
 ) -> ResponseReturnValue:
     with reading() as session:
         row = executions.find(session, execution_id)
-        made = receipts.receipt(session, execution_id, kind)
+        made = receipts.receipt(session, execution_id, kind, step)
     return render("execution/receipt.html", status=status, row=row, receipt=made, clash=clash)
 
 
@@ -278,10 +286,15 @@ def resume(execution_id: UUID) -> ResponseReturnValue:
     return _go_on(execution_id, "resume", executions.resume, "Resumed.")
 
 
-@route(bp, f"{URL}/retry", allow=OPERATE, methods=("POST",), takes=("seq",))
+@route(bp, f"{URL}/retry", allow=OPERATE, methods=("POST",), takes=("seq", "step", "repeat"))
 def retry(execution_id: UUID) -> ResponseReturnValue:
-    """Run the failed steps again, if the receipt still holds."""
-    return _go_on(execution_id, "retry", executions.retry_failed, "The failed steps run again.")
+    """Run the failed steps, or one and what follows from it, again, if the receipt still holds."""
+    step = request.form.get("step")
+    if not step:
+        return _go_on(execution_id, "retry", retrying.failed, "The failed steps run again.")
+    repeat = request.form.get("repeat") == "y"
+    act = partial(retrying.from_step, path=step, repeat_effects=repeat)
+    return _go_on(execution_id, "retry", act, "It runs again from that step.", step)
 
 
 @route(bp, f"{URL}/budget", allow=OPERATE, methods=("POST",), takes=("usd", "tokens"))
@@ -298,7 +311,7 @@ def raise_budget(execution_id: UUID) -> ResponseReturnValue:
 
 
 def _go_on(
-    execution_id: UUID, kind: str, act: Callable[..., None], done: str
+    execution_id: UUID, kind: str, act: Callable[..., None], done: str, step: str | None = None
 ) -> ResponseReturnValue:
     text = request.form.get("seq", "")
     seen = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
@@ -306,7 +319,7 @@ def _go_on(
         act(execution_id, seen_seq=seen, **_who())
     except ConflictError as error:
         try:
-            return _receipt(execution_id, kind, clash=error.message, status=409)
+            return _receipt(execution_id, kind, step, clash=error.message, status=409)
         except ConflictError:
             raise error from None
     toast(done)

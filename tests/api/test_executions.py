@@ -89,6 +89,23 @@ def test_pause_receipt_resume_and_cancel(one, world):
     assert one.post(f"{url}/retry").status_code == 409
 
 
+@pytest.mark.capability(217)
+def test_a_retry_starts_at_a_step_once_its_receipt_was_read(one, agent, worker, program, world):
+    made = one.post(f"/agents/{agent}/executions?wait=20", {"inputs": {"n": 5}}).json
+    url = f"/executions/{made['execution_id']}"
+    receipt = one.get(f"{url}/receipt?kind=retry&from_step=one").json
+    assert (receipt["reused"], receipt["runs"], receipt["repeats"]) == ([], ["one"], [])
+    assert one.get(f"{url}/receipt?kind=retry&from_step=nowhere").status_code == 404
+    body = {"from_step": "one", "sequence": receipt["sequence"]}
+    assert program(world.viewer).post(f"{url}/retry", body).status_code in {403, 404}
+    again = {"headers": {"Idempotency-Key": "again"}}
+    for _ in range(2):
+        assert one.post(f"{url}/retry", body, **again).status_code == 200
+    assert one.get(f"{url}/result?wait=20").json["status"] == "completed"
+    (step,) = one.get(url).json["steps"]
+    assert [attempt["status"] for attempt in step["attempts"]] == ["replaced", "completed"]
+
+
 def test_a_list_goes_on_where_the_page_before_ended(one, agent):
     made = [
         one.post(f"/agents/{agent}/executions", {"inputs": {"n": n}}).json["execution_id"]

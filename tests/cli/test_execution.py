@@ -85,6 +85,18 @@ def test_it_is_paused_resumed_with_a_receipt_and_cancelled(shell, worker, databa
     assert shell("execution", "retry", execution, "--yes")[0] == 4
 
 
+@pytest.mark.capability(217, 228)
+def test_it_is_retried_from_a_step(shell, worker, database, world):
+    two = ONE | {"id": "two", "dependencies": ["one"]}
+    execution = started(world, ONE, two)
+    wp.wait_for(database, execution)
+    code, out, _ = shell("execution", "retry", execution, "--from", "two", "--yes")
+    assert (code, "Reused: 1" in out, "Runs: two" in out) == (0, True, True)
+    wp.wait_for(database, execution)
+    assert [one[:2] for one in wp.attempts(database, execution)][-1] == ("two", 2)
+    assert shell("execution", "retry", execution, "--from", "none", "--yes")[0] == 3
+
+
 @pytest.mark.parametrize(("typed", "code"), [("", 1), ("n", 1), ("y", 0), ("Yes", 0)])
 def test_at_a_terminal_a_cancel_is_asked(shell, world, database, typed, code, monkeypatch):
     execution = started(world, ONE)

@@ -4,7 +4,7 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from pilot.engine import approvals, executions, starts
+from pilot.engine import approvals, executions, retrying, starts
 from pilot.errors import PilotError
 from tests.crash import judge
 from tests.crash.slot import Running, answered
@@ -74,7 +74,7 @@ def _prepared(slot, name):
         )[0]
         return run, partial(approvals.decide, approval, "approved", seen_hash=seen)
     if name == "retry":
-        return run, partial(executions.retry_failed, execution)
+        return run, partial(retrying.failed, execution)
     run.cancelled = name == "cancel"
     if name == "resume":
         executions.pause(execution, by=slot.by, user_id=slot.owner)

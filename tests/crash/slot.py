@@ -17,7 +17,7 @@ import psycopg
 
 from pilot import cli, db, failpoints, jobs, progress, strictjson
 from pilot.audit import Actor
-from pilot.engine import approvals, executions, folders, starts
+from pilot.engine import approvals, executions, folders, retrying, starts
 from pilot.errors import PilotError
 from pilot.services import processes
 from pilot.worker import RESTART_ME
@@ -212,7 +212,7 @@ class Slot:
             elif status in {"needs_attention", "paused"}:
                 self.twice(run, executions.resume, execution)
             elif status == "failed" and run.names[execution] == "fails":
-                self.twice(run, executions.retry_failed, execution)
+                self.twice(run, retrying.failed, execution)
         return all(
             status in FINAL - ({"failed"} if run.names[execution] == "fails" else set())
             for execution, (status, _) in found.items()

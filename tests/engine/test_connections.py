@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 
 from pilot import db, vault
 from pilot.egress import Egress
-from pilot.engine import connections, executions
+from pilot.engine import connections, retrying
 from pilot.engine.connections import Given
 from pilot.errors import ConflictError, ErrorClass, InvalidError, NotFoundError, PluginError
 from pilot.models.connection import Connection
@@ -216,7 +216,7 @@ def test_a_refused_password_asks_to_reconnect_and_the_retry_sends_once(
             by=world.operator.actor,
             owner_id=world.operator.id,
         )
-        executions.retry_failed(execution, by=world.operator.actor, user_id=world.operator.id)
+        retrying.failed(execution, by=world.operator.actor, user_id=world.operator.id)
         wp.wait_for(database, execution, {"completed"})
     (came,) = smtp_peer.mails
     assert came.message["From"].addresses[0].addr_spec == "sales@peer.test"

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from pilot import config, db, strictjson
-from pilot.engine import executions, folders, starts
+from pilot.engine import executions, folders, retrying, starts
 from tests.engine import worker_process as wp
 from tests.engine.test_ai_steps import answering, calls, until
 
@@ -277,7 +277,7 @@ def test_retry_after_a_failed_turn_keeps_the_turns_before(answers, database, wor
     execution, (status, _, error, _) = run(answers, database, user.id, *THREE_TURNS[:2], broken)
     assert (status, error["class"]) == ("failed", "auth")
     with answers(*THREE_TURNS):
-        executions.retry_failed(execution, by=user.actor, user_id=user.id)
+        retrying.failed(execution, by=user.actor, user_id=user.id)
         status, output, _, _ = wp.wait_for(database, execution, {"completed"})
     assert output["text"] == "Greeted."
     assert len(sent(tmp_path, user.id)) == 1

@@ -1,13 +1,14 @@
 """What people do with executions: legal only where the table says so, once, and on the record."""
 
 from decimal import Decimal
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import update
 
 from pilot import db
-from pilot.engine import executions
+from pilot.engine import executions, retrying
 from pilot.engine.budgets import Limits
 from pilot.engine.status import TRANSITIONS, ExecutionStatus, StepStatus
 from pilot.errors import ConflictError, InvalidError, NotFoundError
@@ -21,6 +22,7 @@ STEP = {"id": "a", "type": "transform", "operation": "set", "config": {"value": 
 PAUSE = {S.QUEUED: S.PAUSED, S.WAITING: S.PAUSED, S.RUNNING: S.RUNNING}
 RESUME = {S.PAUSED: S.QUEUED, S.BUDGET_PAUSED: S.QUEUED, S.NEEDS_ATTENTION: S.QUEUED}
 RETRY = {S.FAILED: S.QUEUED, S.COMPLETED_WITH_ERRORS: S.QUEUED}
+REPEAT = RESUME | RETRY | {S.COMPLETED: S.QUEUED}
 CANCEL = {
     S.QUEUED: S.CANCELLED,
     S.WAITING: S.CANCELLED,
@@ -111,7 +113,8 @@ def tried(database, execution, operation, *arguments, **who):
     [
         (executions.pause, PAUSE, None),
         (executions.resume, RESUME, None),
-        (executions.retry_failed, RETRY, StepStatus.FAILED),
+        (retrying.failed, RETRY, StepStatus.FAILED),
+        (partial(retrying.from_step, path="a", repeat_effects=True), REPEAT, StepStatus.FAILED),
         (executions.cancel, CANCEL, None),
     ],
 )
@@ -210,7 +213,7 @@ def test_two_people_answer_once(placed, who, superuser):
 
 def test_nothing_failed_is_nothing_to_retry(placed, who):
     with pytest.raises(ConflictError, match="Nothing failed"):
-        executions.retry_failed(placed(S.COMPLETED_WITH_ERRORS), **who)
+        retrying.failed(placed(S.COMPLETED_WITH_ERRORS), **who)
 
 
 @pytest.mark.capability(39)
@@ -218,7 +221,7 @@ def test_nothing_failed_is_nothing_to_retry(placed, who):
     ("operation", "status", "event"),
     [
         (executions.resume, S.PAUSED, "PILOT_EXECUTION_RESUMED"),
-        (executions.retry_failed, S.FAILED, "PILOT_EXECUTION_RETRIED"),
+        (retrying.failed, S.FAILED, "PILOT_EXECUTION_RETRIED"),
         (executions.cancel, S.WAITING, "PILOT_EXECUTION_CANCELLED"),
         (executions.pause, S.QUEUED, "PILOT_EXECUTION_PAUSED"),
     ],
@@ -235,7 +238,7 @@ def test_pressed_fifty_times_at_once_it_acts_once(placed, who, superuser, operat
     ("operation", "status"),
     [
         (executions.resume, S.PAUSED),
-        (executions.retry_failed, S.FAILED),
+        (retrying.failed, S.FAILED),
         (executions.cancel, S.WAITING),
         (executions.pause, S.QUEUED),
     ],
@@ -250,7 +253,7 @@ def test_the_same_form_sent_twice_is_no_conflict(placed, who, superuser, operati
 
 @pytest.mark.capability(264)
 @pytest.mark.parametrize(
-    ("operation", "status"), [(executions.resume, S.PAUSED), (executions.retry_failed, S.FAILED)]
+    ("operation", "status"), [(executions.resume, S.PAUSED), (retrying.failed, S.FAILED)]
 )
 def test_a_receipt_that_is_out_of_date_is_a_conflict(placed, who, superuser, operation, status):
     execution = placed(status, StepStatus.FAILED)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pilot.engine import executions
+from pilot.engine import executions, retrying
 from pilot.errors import ConflictError
 from tests.engine import worker_process as wp
 from tests.engine.together import at_once
@@ -118,7 +118,7 @@ def test_a_running_execution_is_cancelled_between_steps(worker, database, world,
     executions.cancel(execution, **who)
     assert wp.wait_for(database, execution, seconds=5)[0] == "cancelled"
     assert len(paths(database, execution)) < 20
-    for operation in (executions.cancel, executions.resume, executions.retry_failed):
+    for operation in (executions.cancel, executions.resume, retrying.failed):
         with pytest.raises(ConflictError):
             operation(execution, **who)
 
@@ -145,7 +145,7 @@ def test_a_retry_runs_the_failed_step_and_what_it_blocked(
     folder = tmp_path / "users" / str(world.operator.id) / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "t.csv").write_text("n\n1\n")
-    executions.retry_failed(execution, **who)
+    retrying.failed(execution, **who)
     assert wp.wait_for(database, execution, wp.END - {"failed"})[:2] == ("completed", 2)
     found = [one[:3] for one in wp.attempts(database, execution)]
     assert found[0] == ("a", 1, "completed")

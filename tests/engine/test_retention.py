@@ -8,7 +8,7 @@ import pytest
 
 from pilot import audit, cli, db, settings
 from pilot.audit import Actor
-from pilot.engine import executions, resident, retention, rollups
+from pilot.engine import resident, retention, retrying, rollups
 from pilot.engine.anchors import FILE, Anchors, check
 from pilot.errors import ConflictError
 from tests.engine import worker_process as wp
@@ -75,7 +75,7 @@ def test_each_kind_goes_after_its_own_time(ended, world, superuser, days, tmp_pa
     assert superuser.execute("SELECT count(*) FROM event").fetchone() == (0,)
     assert superuser.execute("SELECT output FROM step_execution").fetchone() == (None,)
     with pytest.raises(ConflictError, match="start a new execution"):
-        executions.retry_failed(ended, by=BY, user_id=world.operator.id)
+        retrying.failed(ended, by=BY, user_id=world.operator.id)
 
     settings.change("retention_call_days", 31, by=BY)
     days(33)

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import Field
 
-from pilot.engine import approvals, executions, rules
+from pilot.engine import approvals, retrying, rules
 from pilot.errors import StepError
 from pilot.plugins import Block, Call, Category, Effect, Model, Plugin, Warn
 from tests.engine import worker_process as wp
@@ -67,7 +67,7 @@ def test_refused_it_is_not_sent_and_a_retry_asks_again(run, database, world, sup
     decide(superuser, world, "rejected")
     _, _, error, _ = wp.wait_for(database, execution)
     assert error["class"] == "rejected"
-    executions.retry_failed(execution, by=world.operator.actor, user_id=world.operator.id)
+    retrying.failed(execution, by=world.operator.actor, user_id=world.operator.id)
     wp.wait_for(database, execution, {"waiting"})
     assert received(tmp_path) == 0
     decide(superuser, world, "approved", 1)

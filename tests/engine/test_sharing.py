@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from pilot import db
-from pilot.engine import access, agents, executions, sharing, starts
+from pilot.engine import access, agents, executions, retrying, sharing, starts
 from pilot.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from tests.engine import worker_process as wp
 from tests.engine.test_users import recorded
@@ -98,12 +98,14 @@ def test_who_may_run_saves_inputs_of_their_own(world, agent, share):
 
 
 @pytest.mark.capability(226)
-@pytest.mark.parametrize("press", ["pause", "resume", "cancel", "retry_failed"])
+@pytest.mark.parametrize(
+    "press", [executions.pause, executions.resume, executions.cancel, retrying.failed]
+)
 def test_who_may_look_presses_nothing(world, execution, share, press, superuser):
     share(world.stranger, "read")
     who = {"by": world.stranger.actor, "user_id": world.stranger.id}
     with pytest.raises(ForbiddenError, match="to look at"):
-        getattr(executions, press)(execution, **who)
+        press(execution, **who)
     query = "SELECT status, cancel_requested_at, pause_requested_at FROM execution"
     assert superuser.execute(query).fetchall() == [("queued", None, None)]
 

@@ -8,7 +8,7 @@ import pytest
 
 from pilot import db, settings
 from pilot.audit import Event, verify
-from pilot.engine import approvals, executions
+from pilot.engine import approvals, executions, retrying
 from pilot.engine.budgets import Limits
 from tests.engine import worker_process as wp
 from tests.http_peer import serving
@@ -107,7 +107,7 @@ def _fails_and_is_retried(life):
     retry = {"max_attempts": 2, "base_s": 0.01}
     execution = life.begin(life.http("GET", "/status?code=503", retry=retry))
     life.until(execution, "failed")
-    life.ask(executions.retry_failed, execution)
+    life.ask(retrying.failed, execution)
     life.until(execution, "queued", "running")
     life.until(execution, "failed")
 

@@ -174,6 +174,30 @@ def test_a_receipt_says_what_is_reused_and_must_be_fresh(worker, database, world
     wp.wait_for(database, execution, {"waiting"})
 
 
+@pytest.mark.capability(217, 264)
+def test_a_finished_execution_is_retried_from_a_step(worker, database, world, agent, operator):
+    execution = finished(database, agent, world, amount=5)
+    url = f"/executions/{execution}"
+    assert f"{url}/retry?step=large" in operator.get(f"{url}?step=large").text
+    page = operator.get(f"{url}/retry?step=large").text
+    assert "Reused: 1 step" in page
+    assert 'name="step" value="large"' in page
+    assert operator.get(f"{url}/retry").status_code == 409
+    seq = re.search(r'name="seq" value="(\d+)"', page)[1]
+    stale = operator.post(f"{url}/retry", {"seq": str(int(seq) - 1), "step": "large"})
+    assert (stale.status_code, "Retry large of" in stale.text) == (409, True)
+    assert operator.post(f"{url}/retry", {"seq": seq, "step": "large"}).status_code == 303
+    assert wp.wait_for(database, execution)[0] == "completed"
+
+
+def test_a_poisoned_execution_says_how_it_goes_on(world, agent, operator, superuser):
+    execution = wp.start(agent, world.operator.id, amount=5)
+    superuser.execute("UPDATE execution SET status = 'needs_attention', status_reason = 'poisoned'")
+    page = operator.get(f"/executions/{execution}").text
+    assert "Its workers died five times" in page
+    assert f"/executions/{execution}/resume" in page
+
+
 def test_a_cancel_is_asked_for_and_then_final(world, agent, operator):
     url = f"/executions/{wp.start(agent, world.operator.id, amount=5)}"
     assert "it cannot be resumed" in operator.get(f"{url}/cancel").text

@@ -2,15 +2,16 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from pilot import db, progress, strictjson
+from pilot import db, money, progress, strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import answer, complain, confirmed, say, show
-from pilot.engine import agents, budgets, executions, receipts
+from pilot.engine import agents, budgets, executions, receipts, retrying
 from pilot.engine.receipts import Receipt
 from pilot.engine.status import FINAL, RESUMABLE, ExecutionStatus
 from pilot.engine.users import SessionUser
@@ -47,7 +48,7 @@ def arguments(parser: ArgumentParser) -> None:
         one.set_defaults(run=action)
     for name, action, text in (
         ("resume", _resume, "go on, after showing what is reused and what runs"),
-        ("retry", _retry, "run the failed steps again, after showing which"),
+        ("retry", _retry, "run failed steps, or one and all after it, again, after showing which"),
         ("cancel", _cancel, "stop it for good"),
     ):
         one = actions.add_parser(name, help=text)
@@ -55,6 +56,11 @@ def arguments(parser: ArgumentParser) -> None:
         one.add_argument("--yes", action="store_true", help="do not ask at the terminal")
         if name != "cancel":
             one.add_argument("--receipt", action="store_true", help="only show what would run")
+        if name == "retry":
+            one.add_argument("--from", dest="step", metavar="STEP", help="a step, by its path")
+            one.add_argument(
+                "--repeat-effects", action="store_true", help="let what happened happen once more"
+            )
         one.set_defaults(run=action)
     budget = actions.add_parser("budget", help="raise what it may take; a paused one goes on")
     budget.add_argument("execution", type=UUID)
@@ -192,7 +198,10 @@ def _budget(args: Namespace) -> int:
 
 
 def _retry(args: Namespace) -> int:
-    return _go_on(args, "retry", executions.retry_failed, "The failed steps run again.")
+    if not args.step:
+        return _go_on(args, "retry", retrying.failed, "The failed steps run again.")
+    act = partial(retrying.from_step, path=args.step, repeat_effects=args.repeat_effects)
+    return _go_on(args, "retry", act, "It runs again from that step.", args.step)
 
 
 def _why(args: Namespace) -> None:
@@ -203,12 +212,14 @@ def _why(args: Namespace) -> None:
     answer(args, {"status": status, "why": shown.why}, f"It is {_words(status)}: {shown.why}.")
 
 
-def _go_on(args: Namespace, kind: str, act: Callable[..., None], done: str) -> int:
+def _go_on(
+    args: Namespace, kind: str, act: Callable[..., None], done: str, step: str | None = None
+) -> int:
     """Show the receipt, ask at a terminal, and go on only if it still holds."""
     acting.connect()
     person = acting.person(args)
     with _reading(person) as session:
-        made = receipts.receipt(session, args.execution, kind)
+        made = receipts.receipt(session, args.execution, kind, step)
     if not args.json:
         for line in _receipt(made):
             say(line)
@@ -218,7 +229,7 @@ def _go_on(args: Namespace, kind: str, act: Callable[..., None], done: str) -> i
         if not confirmed(f"{kind.capitalize()} it?", yes=args.yes):
             return NOT_DONE
         act(args.execution, seen_seq=made.seq, **_who(person))
-    facts = {name: [one.path for one in getattr(made, name)] for name in ("reused", "runs", "asks")}
+    facts = strictjson.plain(made.facts())
     again = [one.path for one in made.again]
     text = "Nothing was done." if args.receipt else done
     return _done(args, text, **facts, sent_again=again, live_worker=made.live_worker)
@@ -245,12 +256,15 @@ def _done(args: Namespace, text: str, **facts: Any) -> int:
 
 def _receipt(made: Receipt) -> Iterator[str]:
     """Yield what would happen, line by line."""
-    yield f"Reused: {len(made.reused)} steps, {made.kept_ms} ms of work kept"
+    usd = money.total(made.kept_usd, made.kept_unpriced)
+    yield f"Reused: {len(made.reused)} steps, {made.kept_ms} ms of work and {usd} kept"
     for line in made.runs:
         usual = "unknown" if line.ms is None else f"{line.ms} ms"
         yield f"Runs: {line.path}, usually {usual}"
     for line in made.again:
         yield f"Sent again ({line.effect}): {line.path} with the key {line.key}"
+    for one in made.effects:
+        yield f"Happens once more ({one.effect}), under a new key: {one.path}"
     for line in made.asks:
         yield f"Needs an answer first: {line.path}"
     if not made.live_worker:

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from pilot.engine import executions
+from pilot.engine import retrying
 from tests.engine import worker_process as wp
 from tests.engine.steps.containers import scatter
 from tests.engine.worker_process import paths, put, run
@@ -15,7 +15,7 @@ def test_a_retry_repeats_only_the_failed_items(worker, database, world):
     steps = [scatter(body, failure="collect"), put("after", 1, dependencies=["each"])]
     execution, found = run(database, world.operator, steps, {"items": ["1", "x", "3"]})
     assert found[0] == "completed_with_errors"
-    executions.retry_failed(execution, by=world.operator.actor, user_id=world.operator.id)
+    retrying.failed(execution, by=world.operator.actor, user_id=world.operator.id)
     wp.wait_for(database, execution)
     counted = Counter(path for path, *_ in wp.attempts(database, execution))
     assert counted == {"each": 2, "each[0]/a": 1, "each[1]/a": 2, "each[2]/a": 1, "after": 1}
