@@ -1,6 +1,7 @@
 """One attempt at one step: what is reused, what runs, and what is written about it."""
 
 import asyncio
+from functools import partial
 from typing import Any, cast
 
 import structlog
@@ -99,12 +100,13 @@ async def _compute(run: Run, step: StepFields, path: str, scope: Scope) -> Outco
     module = steps.load(step.type)
     wait = run.history.waits.get(path)
     around = guards.context(run, path, scope)
+    work = partial(module.run, step, around)
     if wait is not None and wait.resolved:
-        return cast("Outcome", module.resume(step, around, wait, run.now()))
+        work = partial(module.resume, step, around, wait, run.now())
     if getattr(module, "OFF_LOOP", None) and module.OFF_LOOP(step, around):
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(run.ports.pool, module.run, step, around)
-    return cast("Outcome", module.run(step, around))
+        await run.settle_writes()  # what it does may be seen outside
+        return await asyncio.get_running_loop().run_in_executor(run.ports.pool, work)
+    return cast("Outcome", work())
 
 
 def _is_short(wait: Wait) -> bool:

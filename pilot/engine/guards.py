@@ -18,6 +18,7 @@ from pilot.errors import ExpressionError, StepError
 
 def context(run: Run, path: str, scope: Scope) -> StepContext:
     """Return what a step type may read."""
+    latest = run.history.latest(path)
     return StepContext(
         scope=scope,
         path=path,
@@ -29,6 +30,8 @@ def context(run: Run, path: str, scope: Scope) -> StepContext:
         gate=lambda chain: run.booking(path, chain),
         downgrades=run.on_limit == "downgrade",
         html_steps=run.plan.html_steps(),
+        rerun=run.history.reruns(path),
+        superseded=latest is not None and latest.status is StepStatus.SUPERSEDED,
     )
 
 

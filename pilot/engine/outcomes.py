@@ -42,7 +42,7 @@ class Enter:
 class Wait:
     """The step leaves the worker until a moment, until people have decided or an event comes."""
 
-    kind: str  # timer, approval, form or event
+    kind: str  # timer, approval, form, event or child
     wake_at: datetime | None = None
     delay_s: float | None = None
     approval: dict[str, Any] | None = None
@@ -54,12 +54,34 @@ Outcome = Done | Skip | Enter | Wait
 
 
 @dataclass(frozen=True)
+class Child:
+    """What a step starts as an execution of its own: an agent at a version, or steps."""
+
+    inputs: dict[str, Any]
+    agent: str | None = None  # its id or exact name
+    version: int | None = None
+    document: dict[str, Any] | None = None
+    detached: bool = False
+
+
+class Children(Protocol):
+    """Starts executions within executions; see `pilot.engine.children`."""
+
+    def begin(self, context: "StepContext", asked: Child) -> UUID:
+        """Start the execution of a step, or return the one that it started before."""
+
+    def outcome(self, context: "StepContext") -> dict[str, Any]:
+        """Return what it gave."""
+
+
+@dataclass(frozen=True)
 class Resources:
     """What a worker process lends to steps."""
 
     catalogue: Catalogue
     egress: Egress
     data: Path  # below it, each owner's private folder
+    children: Children
     script: Path | None = None  # recorded answers that take the place of models
     url: str = ""  # where people reach Pilot
 
@@ -82,6 +104,8 @@ class StepContext:
     gate: Callable[[Chain], Gate]  # through which this attempt's calls to models are booked
     downgrades: bool = False  # at the budget's limit cheaper models are asked
     html_steps: frozenset[str] = frozenset()  # whose rendered text is HTML already
+    rerun: int = 0  # how often it was run again with a new key
+    superseded: bool = False  # it runs again on request
 
     def compiled(self, step_id: str, name: str, make: Callable[[], Any]) -> Any:
         """Return what `make` compiles for a field of a step, once per document and process."""

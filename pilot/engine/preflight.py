@@ -17,6 +17,7 @@ from pilot.engine import (
     folders,
     inputs,
     model_catalogue,
+    nesting,
     validation,
 )
 from pilot.engine import document as documents
@@ -137,6 +138,7 @@ def obstacles(
         items = [_dead_loop(no_model)] if no_model else []
     else:
         items = _document_items(document, agent, setup) + _connections(session, document, agent)
+        items += _agents(session, document, agent)
     return [
         Obstacle(
             one.code,
@@ -176,6 +178,7 @@ def examine(
         items += _document_items(document, agent, setup)
         items += _model_steps(document, no_model)
         items += _connections(session, document, agent)
+        items += _agents(session, document, agent)
     return Preflight(choice, items)
 
 
@@ -281,6 +284,12 @@ def _connections(session: Session, document: dict[str, Any], agent: Agent) -> li
                 blocks = code.startswith("E_")
                 items.append(Item(blocks, "connection", node.id, place, problem, code))
     return items
+
+
+def _agents(session: Session, document: dict[str, Any], agent: Agent) -> list[Item]:
+    """Say which agents it runs within itself that are not there, or that run without end."""
+    found = nesting.problems(session, document, agent)
+    return [Item(True, "workflow", "", one.path, one.message, one.code) for one in found]
 
 
 def _standing(session: Session, agent: Agent, plugin: str, label: str) -> tuple[str, str]:

@@ -192,9 +192,9 @@ async def _park_step(
     run: Run, step: StepFields, path: str, wait: Wait, started: datetime
 ) -> Result:
     checkpoint = run.checkpoint("wait")
-    row = attempt_row(
-        run, step, path, StepStatus.WAITING, started, input=(wait.approval or {}).get("payload")
-    )
+    shown = (wait.approval or {}).get("payload")
+    shown = as_json(wait.asked) if wait.kind == "child" else shown
+    row = attempt_row(run, step, path, StepStatus.WAITING, started, input=shown)
     checkpoint.attempts.append(row)
     opened: dict[str, Any] = {
         "path": path,

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,24 +16,18 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from pilot import db, progress
-from pilot.audit import Actor
 from pilot.config import Config
 from pilot.egress import Egress
 from pilot.engine import (
-    anchors,
     catalogue,
-    events,
-    firing,
-    outbox,
-    preflight,
-    retention,
-    rollups,
+    children,
+    chores,
     runner,
 )
+from pilot.engine.chores import Chore
 from pilot.engine.document import parse
 from pilot.engine.generation import asking
 from pilot.engine.history import Held, held
-from pilot.engine.letters import Channels
 from pilot.engine.liveness import Lease
 from pilot.engine.outcomes import Resources
 from pilot.engine.run import Plan, Ports, Run
@@ -53,12 +46,6 @@ CLAIM = (  # and load: one round trip, one transaction
 )
 CLAIM_BATCH = 64
 LOOK_EVERY_S = 1.0
-RELAY_EVERY_S = 1.0
-FIRE_EVERY_S = 0.5
-EVENTS_EVERY_S = 1.0  # only of what a process that died left, and of what came early
-ROLL_UP_EVERY_S = 60.0
-ANCHOR_EVERY_S = 10.0  # a look; an anchor follows after enough time or rows
-PRUNE_AFTER_S, PRUNE_EVERY_S = 600.0, 86_400.0  # the first time after a start, and then
 MAX_GENERATIONS = 4  # at a time: they wait for models in threads
 REFILL_S = 0.01
 RECOUNT_EVERY_S = 10.0
@@ -89,7 +76,9 @@ class Resident:
         self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="step")
         self._reader: psycopg.AsyncConnection[Any] | None = None
         egress = Egress(allow=config.egress_allow)
-        resources = Resources(catalogue.load(), egress, config.data, config.script, config.url)
+        resources = Resources(
+            catalogue.load(), egress, config.data, children, config.script, config.url
+        )
         self._ports = Ports(
             Writer(config.database_url, worker_id, self._signal),
             Writer(config.database_url, worker_id, self._signal),
@@ -133,9 +122,9 @@ class Resident:
 
     def _main(self) -> None:
         asyncio.set_event_loop(self._loop)
-        regular = (self._relay(), self._fire(), self._roll_up(), self._anchor(), self._prune())
-        chores = (self._look(), self._mind_events(), self._tell(), self._generate(), *regular)
-        resident = [self._loop.create_task(chore) for chore in chores]
+        regular = [self._look_after(chore) for chore in chores.chores(self._config)]
+        always = (self._look(), self._tell(), self._generate(), *regular)
+        resident = [self._loop.create_task(one) for one in always]
         self._loop.run_forever()
         left = [*resident, *self._tasks]
         for task in left:
@@ -295,66 +284,17 @@ class Resident:
                 told, self._signals = list(self._signals), set()
                 self._loop.run_in_executor(self._pool, progress.publish, told)
 
-    async def _relay(self) -> None:
-        """Send what the outbox holds; the time of one look is never spent on the loop."""
-        channels = Channels.of(self._config)
-        while not self._draining:
-            await asyncio.sleep(RELAY_EVERY_S)
-            try:
-                await self._in_thread(outbox.relay, channels)
-            except (PilotError, SQLAlchemyError) as error:
-                log.warning("relay_failed", error=type(error).__name__)
-
-    async def _fire(self) -> None:
-        """Start what schedules have to start, until nothing is left to do."""
-        setup = preflight.Setup(self._config.data, has_models=self._config.script is not None)
+    async def _look_after(self, chore: Chore) -> None:
+        """Look after one chore; the time of a look is never spent on the loop."""
+        await asyncio.sleep(chore.after_s)
         while not self._draining:
             try:
-                look = (firing.look, setup, self._config.url)
-                while await self._in_thread(*look) and not self._draining:
-                    pass
-            except (PilotError, SQLAlchemyError) as error:
-                log.warning("triggers_failed", error=type(error).__name__)
-            await asyncio.sleep(FIRE_EVERY_S)
-
-    async def _mind_events(self) -> None:
-        """Bring events and the steps that wait for them together, where nobody has yet."""
-        while not self._draining:
-            try:
-                await self._in_thread(events.look)
-            except (PilotError, SQLAlchemyError) as error:
-                log.warning("events_not_looked_at", error=type(error).__name__)
-            await asyncio.sleep(EVENTS_EVERY_S)
-
-    async def _roll_up(self) -> None:
-        """Sum up the finished days of the ledger, one after the other."""
-        while not self._draining:
-            try:
-                while await self._in_thread(rollups.roll_up) and not self._draining:
-                    pass
-            except (PilotError, SQLAlchemyError) as error:
-                log.warning("roll_up_failed", error=type(error).__name__)
-            await asyncio.sleep(ROLL_UP_EVERY_S)
-
-    async def _anchor(self) -> None:
-        """Sign what the audit trail is now, outside the database."""
-        writer = anchors.Anchors(self._config.data)
-        while not self._draining:
-            try:
-                await self._in_thread(writer.append)
+                more = True
+                while more and not self._draining:
+                    more = bool(await self._in_thread(chore.look)) and chore.until_done
             except (PilotError, SQLAlchemyError, OSError) as error:
-                log.warning("anchor_failed", error=type(error).__name__)
-            await asyncio.sleep(ANCHOR_EVERY_S)
-
-    async def _prune(self) -> None:
-        """Delete daily what the settings keep no longer."""
-        await asyncio.sleep(PRUNE_AFTER_S)
-        while not self._draining:
-            try:
-                await self._in_thread(partial(retention.prune, by=Actor("worker")))
-            except (PilotError, SQLAlchemyError) as error:
-                log.warning("prune_failed", error=type(error).__name__)
-            await asyncio.sleep(PRUNE_EVERY_S)
+                log.warning("chore_failed", chore=chore.name, error=type(error).__name__)
+            await asyncio.sleep(chore.every_s)
 
     async def _generate(self) -> None:
         """Ask models for goals that wait, each in a thread."""

@@ -1,6 +1,7 @@
 """Starting an execution: which document runs, with which inputs, under which settings."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -23,7 +24,7 @@ from pilot.engine import (
 )
 from pilot.engine.status import ExecutionStatus
 from pilot.errors import ConflictError, InvalidError, Issue, Obstacle
-from pilot.models.agent import Agent, AgentConfiguration
+from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
 from pilot.models.execution import Execution
 from pilot.settings import flags
 
@@ -88,10 +89,11 @@ def begin(
         return UUID(kept["execution_id"])
     agent = agents.load(session, agent_id)
     access.act_as_owner(session, agent_id, agent.owner_id, user_id)
-    row = _prepare(session, agent, asked, user_id, setup)
+    version = agents.newest(session, agent)
+    row = prepare(session, agent, asked, user_id, setup, version=version)
     session.add(row)
     session.flush()
-    _tell_start(session, row, by)
+    tell(session, row, by)
     db.act_as(session, user_id)
     idempotency.keep_answer(session, user_id, asked.key, {"execution_id": str(row.id)})
     return row.id
@@ -115,12 +117,23 @@ def _body(agent_id: UUID, asked: Start) -> dict[str, Any]:
     return body
 
 
-def _prepare(
-    session: Session, agent: Agent, asked: Start, user_id: UUID, setup: preflight.Setup
+def prepare(
+    session: Session,
+    agent: Agent,
+    asked: Start,
+    user_id: UUID,
+    setup: preflight.Setup,
+    *,
+    version: WorkflowVersion | None,
 ) -> Execution:
+    """Return the row of a new execution, not yet stored.
+
+    Raises:
+        InvalidError: what stands in the way.
+        ConflictError: the agent is switched off, or has nothing to run.
+    """
     if not agent.active:
         raise ConflictError(f"The agent {agent.name} is switched off: switch it on to start it.")
-    version = agents.newest(session, agent)
     snapshot, settings_version, decided = flags.snapshot(session, agent.id, user_id)
     pilot_steps = version.document if version is not None else None
     choice = preflight.choose(
@@ -129,8 +142,7 @@ def _prepare(
         override=asked.simple,
     )
     prompt = asked.prompt or agent.prompt
-    if choice.runs == "one_step" and not prompt.strip():
-        raise ConflictError(_nothing_to_run(choice.reason))
+    _something_to_run(choice, prompt)
     schema = version.inputs_schema if version is not None else None
     given, issues = _inputs(session, agent, asked, schema, user_id)
     issues += preflight.obstacles(session, agent, version, choice, setup)
@@ -162,19 +174,25 @@ def _prepare(
         priority=policies.priority,
         budget_usd=limits.usd,
         budget_tokens=limits.tokens,
-        deadline_at=session.scalar(
-            text("SELECT pilot_now() + make_interval(secs => :s)"), {"s": policies.deadline_s}
-        ),
+        deadline_at=_deadline(session, policies.deadline_s),
     )
 
 
-def _nothing_to_run(reason: str) -> str:
-    if reason == "pilot_disabled":
-        return (
+def _deadline(session: Session, seconds: float) -> datetime:
+    query = text("SELECT pilot_now() + make_interval(secs => :s)")
+    found: datetime = session.execute(query, {"s": seconds}).scalar_one()
+    return found
+
+
+def _something_to_run(choice: preflight.Choice, prompt: str) -> None:
+    if choice.runs != "one_step" or prompt.strip():
+        return
+    if choice.reason == "pilot_disabled":
+        raise ConflictError(
             "Pilot is switched off, so the agent would run as one model step; it has no prompt: "
             "switch Pilot on (System config), or give the agent a prompt."
         )
-    return "The agent has neither pilot steps nor a prompt: give it one of them."
+    raise ConflictError("The agent has neither pilot steps nor a prompt: give it one of them.")
 
 
 def _zone(session: Session, owner_id: UUID) -> str:
@@ -207,7 +225,8 @@ def _inputs(
     return complete, [Obstacle(**(vars(one) | more)) for one in found]
 
 
-def _tell_start(session: Session, row: Execution, by: Actor) -> None:
+def tell(session: Session, row: Execution, by: Actor) -> None:
+    """Write the begin of an execution to trail and timeline, and ring."""
     facts = {
         "agent": row.agent_name,
         "version": row.version_number,

@@ -49,6 +49,18 @@ class Execution(Base):
         Index("execution_wasted", "created_at", postgresql_where=text("wasted_calls > 0")),
         Index("execution_recorded", "created_at", postgresql_where=text("recorded_calls > 0")),
         Index("execution_blob", "output_blob", postgresql_where=text("output_blob IS NOT NULL")),
+        Index(
+            "execution_by_parent_key",
+            "parent_key",
+            unique=True,
+            postgresql_where=text("parent_key IS NOT NULL"),
+        ),
+        Index("execution_by_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+        Index(
+            "execution_open_child",
+            "parent_id",
+            postgresql_where=text("parent_id IS NOT NULL AND finished_at IS NULL"),
+        ),
         Index("execution_live", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
     )
 
@@ -67,6 +79,12 @@ class Execution(Base):
     started_by: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"))
     inputs: Mapped[Json]
     prompt: Mapped[str | None] = mapped_column(Text)
+    # Of a child: whose step started it, at which path, and that step's key.
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("execution.id", ondelete="SET NULL"))
+    parent_path: Mapped[str | None] = mapped_column(Text)
+    parent_key: Mapped[UUID | None]
+    depth: Mapped[int] = mapped_column(server_default="0")
+    detached: Mapped[bool] = mapped_column(server_default=text("false"))
     settings: Mapped[Json]  # the snapshot that this execution keeps
     settings_version: Mapped[int]
     flags: Mapped[Json] = mapped_column(server_default="{}")  # switches that a rule decided

@@ -114,6 +114,7 @@ class Shown:
 
 RUNS = {
     "pilot_steps": "its pilot steps",
+    "inline": "steps of its parent's workflow",
     "no_pilot_steps": "one model step: the agent has no pilot steps",
     "override": "one model step: it was started so",
     "pilot_disabled": "one model step: pilot steps were switched off",

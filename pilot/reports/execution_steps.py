@@ -16,6 +16,7 @@ from pilot.engine.outline import AFTER, Node, outline, recorded_path
 from pilot.reports import rounds
 from pilot.reports.rounds import INSIDE, Rounds
 
+WAITED_FOR = {"approval": "a decision", "form": "a form", "child": "an execution"}
 ROUND = re.compile(r"\[\d+\]")
 ATTEMPTS = text(f"""
 SELECT s.path, s.attempt, s.type, s.status, s.effect, s.key, s.input, s.output, s.error, s.notes,
@@ -82,7 +83,16 @@ class Step:
         """What it waits for besides time, in words."""
         if self.wait_kind == "event" and self.waits_until is not None:
             return f"the event {self.waits_for}, until {self.waits_until:%Y-%m-%d %H:%M} UTC"
-        return {"approval": "a decision", "form": "a form"}.get(self.wait_kind or "", "")
+        return WAITED_FOR.get(self.wait_kind or "", "")
+
+    @property
+    def child(self) -> str | None:
+        """The execution that it started, by its id."""
+        if self.type != "sub_workflow" or not self.attempts:
+            return None
+        newest = self.attempts[-1]
+        found = newest.output or newest.input
+        return str(found["execution_id"]) if isinstance(found, dict) else None
 
     @property
     def duration_ms(self) -> int | None:

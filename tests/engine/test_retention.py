@@ -8,7 +8,7 @@ import pytest
 
 from pilot import audit, cli, db, settings
 from pilot.audit import Actor
-from pilot.engine import resident, retention, retrying, rollups
+from pilot.engine import chores, retention, retrying, rollups
 from pilot.engine.anchors import FILE, Anchors, check
 from pilot.errors import ConflictError
 from tests.engine import worker_process as wp
@@ -135,7 +135,7 @@ def test_the_application_cannot_empty_what_is_not_old(ended, database):
 
 @pytest.mark.capability(227)
 def test_a_worker_prunes_by_itself(ended, servers, database, superuser, days, monkeypatch):
-    monkeypatch.setattr(resident, "PRUNE_AFTER_S", 0.0)
+    monkeypatch.setattr(chores, "PRUNE_AFTER_S", 0.0)
     days(91)
     end = time.monotonic() + 15
     with wp.working(wp.config(database, servers.redis_url, "/nowhere")):

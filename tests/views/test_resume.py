@@ -25,7 +25,7 @@ OK = {"id": "ok", "type": "wait_for_event", "event": "order.ok", "dependencies":
 
 @pytest.fixture
 def worker(database, redis_url, config, app, monkeypatch):
-    monkeypatch.setattr("pilot.engine.resident.EVENTS_EVERY_S", 0.2)
+    monkeypatch.setattr("pilot.engine.chores.EVENTS_EVERY_S", 0.2)
     wp.switch_on()
     with wp.working(wp.config(database, redis_url, config.data), hears=True) as resident:
         yield resident

@@ -1,6 +1,7 @@
 """Checks what a document means, against the catalogue; one module per concern."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from pilot.engine import document as documents
@@ -12,6 +13,7 @@ from pilot.engine.validation import (
     expressions,
     flow,
     identity,
+    inner,
     models,
     order,
     policies,
@@ -47,11 +49,12 @@ _CHECKS = (
 
 
 def validate(
-    document: type_json, catalogue: Catalogue, *, max_steps: int = MAX_STEPS
+    document: type_json, catalogue: Catalogue, *, max_steps: int = MAX_STEPS, depth: int = 0
 ) -> list[Issue]:
     """Return every issue of a document (JSON value, or JSON or YAML text), in its order.
 
-    Errors keep it a draft; warnings do not. `max_steps` is the setting of that name.
+    Errors keep it a draft; warnings do not. `max_steps` is the setting of that name; `depth` says
+    in how many other documents this one stands.
     """
     if isinstance(document, str | bytes):
         try:
@@ -64,6 +67,8 @@ def validate(
     context = Context(document, catalogue)
     try:
         found = [*identity.check(context, max_steps), *_meaning(context)]
+        within = partial(validate, catalogue=catalogue, max_steps=max_steps, depth=depth + 1)
+        found += inner.check(context, within, depth)
     except BadJsonError as error:  # nested deeper than any decoded document
         return [Issue("E_JSON", "", error.message)]
     return _in_order(context, shape, found)

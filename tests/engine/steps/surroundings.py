@@ -5,7 +5,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pilot.egress import Egress
-from pilot.engine import catalogue, document
+from pilot.engine import catalogue, children, document
 from pilot.engine.expressions import Scope
 from pilot.engine.history import WaitRow
 from pilot.engine.outcomes import Resources, StepContext
@@ -38,7 +38,7 @@ class Booked:
 def context(folder=None, *, grants=None, script=None, gate=None, **roots):
     scope = Scope({"inputs": {}, "steps": {}, **roots}, NOW, ZoneInfo("Europe/Berlin"))
     facts = {"grants": grants, "owner_email": "ann@example.com"}
-    resources = Resources(catalogue.load(), Egress(), folder, script)
+    resources = Resources(catalogue.load(), Egress(), folder, children, script)
     return StepContext(
         scope,
         "it",

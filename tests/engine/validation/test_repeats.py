@@ -125,3 +125,39 @@ def test_an_effect_that_cannot_be_repeated_warns_in_a_loop(check):
     post = {"plugin": "http", "action": "request", "id": "post", "type": "action"}
     post["params"] = {"method": "POST", "url": "https://api.test/x", "json": {"n": "{{item.n}}"}}
     assert ("W_RETRY_ONCE", "/steps/0/steps/0/action") in check(workflow(loop(post), inputs=INPUTS))
+
+
+def sub(*steps, **fields):
+    return {"id": "sub", "type": "sub_workflow", "steps": list(steps)} | fields
+
+
+def test_steps_of_a_workflow_within_are_checked_where_they_stand(errors):
+    assert errors(sub(put("a", "{{inputs.n}}"))) == [
+        ("E_REF_FIELD", "/steps/0/steps/0/config/value")
+    ]
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    assert errors(sub(put("a", "{{inputs.n}}"), inputs_schema=schema)) == []
+    twice = [put("a", 1), sub(put("a", 2))]
+    assert errors(*twice) == []  # ids of its own
+
+
+def test_workflows_within_workflows_are_not_too_deep(errors):
+    step = sub(put("a", 1))
+    for _ in range(10):
+        step = sub(step)
+    assert [code for code, _ in errors(step)] == ["E_RECURSION"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"agent": "x"},
+        {"steps": None},
+        {"version": 1},
+        {"detach": True},
+        {"steps": []},
+    ],
+)
+def test_a_sub_workflow_runs_one_thing(errors, fields):
+    given = {k: v for k, v in (sub(put("a", 1)) | fields).items() if v is not None}
+    assert errors(given)

@@ -1,0 +1,33 @@
+"""Workflows that stand whole within a step: checked as documents of their own."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pilot.engine import steps
+from pilot.engine.outline import Node
+from pilot.engine.validation.context import Context, moved
+from pilot.errors import Issue
+
+Validate = Callable[[Any], list[Issue]]
+MAX_DEPTH = 10  # of executions too
+
+
+def check(context: Context, validate: Validate, depth: int) -> Iterator[Issue]:
+    """Yield every issue of the steps of each sub_workflow, at its place in the whole document."""
+    for node in context.nodes:
+        if node.type != "sub_workflow" or not isinstance(node.step.get("steps"), list):
+            continue
+        if depth >= MAX_DEPTH:
+            message = f"Workflows within workflows are {MAX_DEPTH} deep at most."
+            yield Issue("E_RECURSION", node.path, message, expected=str(MAX_DEPTH))
+            continue
+        document = steps.load("sub_workflow").document(node.step)
+        for issue in validate(document):
+            yield moved(issue, lambda path: _place(node, path))  # noqa: B023 -- called at once
+
+
+def _place(node: Node, path: str) -> str:
+    """Return where a place of the inner document stands in the outer one."""
+    if path.startswith("/inputs"):
+        return f"{node.path}/inputs_schema{path.removeprefix('/inputs')}"
+    return node.path + path
