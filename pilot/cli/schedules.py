@@ -30,13 +30,18 @@ def arguments(parser: ArgumentParser) -> None:
     change.add_argument("schedule", type=UUID, help="its id")
     _timing_options(change)
     change.set_defaults(run=_change)
+    switches(actions, "schedule")
+
+
+def switches(actions: Any, what: str) -> None:
+    """Declare what is done to every kind of trigger: on, off, delete."""
     for name, text in (
         ("on", "switch one on"),
         ("off", "switch one off"),
         ("delete", "delete one"),
     ):
         act = actions.add_parser(name, help=text)
-        act.add_argument("schedule", type=UUID, help="its id")
+        act.add_argument("trigger", metavar=what.upper(), type=UUID, help="its id")
         act.set_defaults(run=_act, act=name)
 
 
@@ -79,7 +84,7 @@ def _create(args: Namespace) -> None:
     with db.reading(who.id) as session:
         agent = agents.find(session, args.agent)
     timing = _timing(args, Timing(zone=who.zone))
-    made = triggers.create(agent.id, timing, _inputs(args), by=acting.actor(), user_id=who.id)
+    made = triggers.create(agent.id, timing, inputs_of(args), by=acting.actor(), user_id=who.id)
     _tell(args, made, who.id)
 
 
@@ -88,7 +93,7 @@ def _change(args: Namespace) -> None:
     who = acting.person(args)
     with db.reading(who.id) as session:
         row = triggers.schedule(session, args.schedule)
-    inputs = _inputs(args) if args.inputs else row.inputs
+    inputs = inputs_of(args) if args.inputs else row.inputs
     timing = _timing(args, Timing.of(row))
     triggers.change(row.id, timing, inputs, seen=row.version, by=acting.actor(), user_id=who.id)
     _tell(args, row.id, who.id)
@@ -98,11 +103,11 @@ def _act(args: Namespace) -> None:
     acting.connect()
     who: dict[str, Any] = {"by": acting.actor(), "user_id": acting.person(args).id}
     if args.act == "delete":
-        triggers.delete(args.schedule, **who)
+        triggers.delete(args.trigger, **who)
     else:
-        triggers.set_active(args.schedule, args.act == "on", **who)
+        triggers.set_active(args.trigger, args.act == "on", **who)
     told = {"on": "Switched on.", "off": "Switched off.", "delete": "Deleted."}[args.act]
-    answer(args, {"schedule": str(args.schedule), "done": args.act}, told)
+    answer(args, {"id": str(args.trigger), "done": args.act}, told)
 
 
 def _timing(args: Namespace, base: Timing) -> Timing:
@@ -113,7 +118,12 @@ def _timing(args: Namespace, base: Timing) -> Timing:
     return replace(base, **named)
 
 
-def _inputs(args: Namespace) -> dict[str, Any] | None:
+def inputs_of(args: Namespace) -> dict[str, Any] | None:
+    """Return the inputs that were given as JSON.
+
+    Raises:
+        InvalidError: they are no object.
+    """
     if args.inputs is None:
         return None
     found = strictjson.loads(args.inputs)

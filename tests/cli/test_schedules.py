@@ -1,8 +1,10 @@
-"""`pilot agent schedule` in this process."""
+"""`pilot agent schedule` and `pilot agent trigger` in this process."""
 
 import pytest
 
 from pilot import strictjson
+from tests.engine import worker_process as wp
+from tests.scheduling import STEP
 
 
 @pytest.mark.capability(201)
@@ -37,3 +39,21 @@ def test_the_list_is_told_in_words(shell, world, timed_agent, schedule):
     assert code == 0
     assert "every weekday at 08:00 Europe/Berlin" in out
     assert "1 schedules" in out
+
+
+@pytest.mark.capability(203)
+def test_an_agent_follows_an_event_of_another(shell, world, timed_agent):
+    follower = wp.make_agent(world.operator.id, [STEP])
+
+    def run(*arguments):
+        code, out, _ = shell("--as", world.operator.email, "agent", "trigger", *arguments)
+        return code, out
+
+    wanted = ("--of", str(timed_agent), "--status", "failed", "--match", "payload.mode == 'run'")
+    code, out = run("create", str(follower), *wanted)
+    assert (code, out.split("  ")[1].strip()) == (0, "after an execution of Test: failed")
+    made = out.split()[0]
+    assert run("off", made)[0] == 0
+    assert "(switched off)" in run("list", str(follower))[1]
+    assert run("delete", made)[0] == 0
+    assert "0 triggers" in run("list", str(follower))[1]

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from pilot import db, money, strictjson
-from pilot.cli import acting, schedules
+from pilot.cli import acting, event_triggers, schedules
 from pilot.cli.terminal import answer, complain, say, show
 from pilot.engine import agents, budgets, catalogue, display, inputs, portable, starts
 from pilot.engine.agents import NewAgent
@@ -73,6 +73,7 @@ def arguments(parser: ArgumentParser) -> None:
     start.add_argument("--wait", action="store_true", help="wait until it ends")
     start.set_defaults(run=_start)
     schedules.arguments(actions.add_parser("schedule", help="when it starts by itself"))
+    event_triggers.arguments(actions.add_parser("trigger", help="after what it starts by itself"))
 
 
 def _list(args: Namespace) -> None:
