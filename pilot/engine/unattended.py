@@ -19,7 +19,7 @@ def obstacles(session: Session, version: WorkflowVersion | None, trigger: str) -
     if version.document is None or not has_effects(version.document):
         return []
     by_person = select(Execution.id).where(
-        Execution.version_id == version.id, Execution.trigger.not_in(TRIGGERS)
+        Execution.version_id == version.id, Execution.trigger.not_in(TRIGGERS | {"parent"})
     )
     if session.scalar(by_person.limit(1)) is not None:
         return []

@@ -127,6 +127,15 @@ def test_a_decision_starts_it(make, follow, superuser, world, worker, database):
     ]
 
 
+def test_what_runs_inside_an_execution_is_no_end_of_its_agent(make, follow, run, superuser):
+    inner = {"id": "in", "type": "sub_workflow", "steps": [STEP]}
+    nesting = make("Nesting", [inner])
+    follow(make("Follower"), about=nesting)
+    run(nesting)
+    assert count(superuser, "execution WHERE agent_name = 'Nesting'") == 2
+    assert count(superuser, "execution WHERE trigger = 'event'") == 1
+
+
 @pytest.mark.capability(203)
 def test_workers_that_look_at_once_start_it_once(make, follow, timed_agent, superuser, world):
     follow(make("Follower"))
