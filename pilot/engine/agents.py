@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from pilot import audit, db, settings
 from pilot.audit import Actor, Event
-from pilot.engine import access, catalogue, display, document, idempotency, validation
+from pilot.engine import access, catalogue, display, document, idempotency, outline, validation
 from pilot.errors import ConflictError, ForbiddenError, InvalidError, Issue, NotFoundError
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
 from pilot.models.columns import NOW
@@ -357,9 +357,10 @@ def actions_of(workflow: Any | None) -> set[str]:
     if workflow is None:
         return set()
     found: set[str] = set()
-    for step in document.walk(document.parse(workflow).steps):
-        name = getattr(step, "action_name", None)
-        found |= {name} if name else set(getattr(step, "actions", None) or [])
+    for one in outline.documents(workflow):
+        for step in document.walk(document.parse(one).steps):
+            name = getattr(step, "action_name", None)
+            found |= {name} if name else set(getattr(step, "actions", None) or [])
     return found
 
 

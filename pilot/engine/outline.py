@@ -51,6 +51,14 @@ def outline(document: Any) -> list[Node]:
     return found
 
 
+def documents(document: Any) -> Iterator[Any]:
+    """Yield a document and every one that stands whole within one of its steps."""
+    yield document
+    for node in outline(document):
+        if node.type == "sub_workflow" and isinstance(node.step.get("steps"), list):
+            yield from documents({"steps": node.step["steps"]})
+
+
 def recorded_path(node: Node) -> str:
     """Return the path under which the engine records a step."""
     if node.parent is None:

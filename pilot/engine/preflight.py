@@ -20,9 +20,9 @@ from pilot.engine import (
     nesting,
     validation,
 )
-from pilot.engine import document as documents
+from pilot.engine.document import MAX_STEPS_CEILING
 from pilot.engine.forecast import forecast
-from pilot.engine.outline import outline
+from pilot.engine.outline import documents, outline
 from pilot.engine.validation.context import MODEL_STEPS
 from pilot.errors import Issue, Obstacle
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
@@ -249,7 +249,7 @@ def _document_items(document: dict[str, Any], agent: Agent, setup: Setup) -> lis
         known = known.with_samples(sample(folders.private(setup.data, agent.owner_id)))
     nodes = outline(document)
     items = []
-    for issue in validation.validate(document, known, max_steps=documents.MAX_STEPS_CEILING):
+    for issue in validation.validate(document, known, max_steps=MAX_STEPS_CEILING):
         inside = [node for node in nodes if issue.path.startswith(node.path)]
         step = inside[-1].id if inside else ""
         blocks = issue.severity == "error"
@@ -259,11 +259,12 @@ def _document_items(document: dict[str, Any], agent: Agent, setup: Setup) -> lis
 
 def asks_model(document: dict[str, Any]) -> bool:
     """Say whether a workflow has a step that asks a model."""
-    return any(node.type in MODEL_STEPS for node in outline(document))
+    return any(node.type in MODEL_STEPS for one in documents(document) for node in outline(one))
 
 
 def _model_steps(document: dict[str, Any], no_model: str) -> list[Item]:
-    asking = [node for node in outline(document) if node.type in MODEL_STEPS]
+    nodes = (node for one in documents(document) for node in outline(one))
+    asking = [node for node in nodes if node.type in MODEL_STEPS]
     problem = f"This step would fail. {no_model}"
     return [Item(False, "model", node.id, node.path, problem) for node in asking if no_model]
 
@@ -272,7 +273,7 @@ def _connections(session: Session, document: dict[str, Any], agent: Agent) -> li
     """Say which accounts the steps name that are not there, or cannot be used as they are."""
     items = []
     known: dict[tuple[str, str], tuple[str, str]] = {}
-    for node in outline(document):
+    for node in (node for one in documents(document) for node in outline(one)):
         label = node.step.get("connection")
         if isinstance(label, str):
             account = (str(node.step.get("plugin")), label)

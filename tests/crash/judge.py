@@ -48,6 +48,7 @@ def _plain(value, known):
     if isinstance(value, dict):
         value.pop("first_row", None)  # where others left the table
         value.pop("blob", None)  # the hash of a large output that names its execution
+        value.pop("execution_id", None)  # of an execution within
     return strictjson.canonical(value).replace(known, "ID")
 
 

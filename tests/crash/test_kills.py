@@ -30,6 +30,20 @@ def test_a_worker_killed_around_a_result_loses_no_output(laboratory):
     laboratory(trials)
 
 
+@pytest.mark.capability(29, 31, 40)
+def test_a_worker_killed_in_a_round_repeats_no_other(laboratory):
+    trials = at(["result", "intent"], "rounds", hits=(1, 3, 5, 7)) + at(["effect"], "rounds")
+    laboratory(trials + at(["decide"], "rounds", hits=(1, 2, 3)) + at(["finish"], "rounds"))
+
+
+@pytest.mark.capability(223)
+def test_a_worker_killed_around_an_execution_within_starts_it_once(laboratory):
+    trials = at(["execution.child", "wait", "park"], "nested") + at(
+        ["finish"], "nested", hits=(1, 2)
+    )
+    laboratory(trials + at(["result"], "nested", hits=(2, 4)))
+
+
 @pytest.mark.capability(310)
 def test_a_worker_killed_around_a_large_output_loses_and_doubles_nothing(laboratory):
     trials = at(["result"], "large", hits=(2,)) + at(["finish"], "large")

@@ -170,5 +170,73 @@ LARGE = _document(
     output=["{{steps.count.output}}", "{{steps.big.output}}"],
 )
 
-_DOCUMENTS = (CHAIN, WIDE, ONCE, ASKED, VOIDED, LATER, SLOW, FAILS, POISON, LARGE)
+
+def _in_round(step, mark="{{index}}"):
+    """Return a call whose request names its round."""
+    url = step["params"]["url"].replace(f"/{step['id']}?", f"/{step['id']}{mark}?")
+    return step | {"params": step["params"] | {"url": url}}
+
+
+ROUNDS = _document(
+    "rounds",
+    _set("list", [3, 5, 7]),
+    {
+        "id": "each",
+        "type": "scatter_gather",
+        "items": "steps.list.output",
+        "max_concurrency": 2,
+        "steps": [
+            _in_round(_call("keyed", "send")),
+            _set("kept", "{{steps.send.output.json.step}} {{item}}"),
+        ],
+        "gather": {"operation": "reduce", "op": "concat"},
+    },
+    {
+        "id": "again",
+        "type": "loop",
+        "items": "steps.list.output",
+        "dependencies": ["each"],
+        "output": "{{default(loop.previous, 0) + item}}",
+        "break_if": "index == 1",
+        "steps": [
+            _in_round(_call("probe", "file")),
+            {"id": "nap", "type": "delay", "for_s": 0.02, "dependencies": ["file"]},
+        ],
+    },
+    {
+        "id": "both",
+        "type": "parallel_group",
+        "dependencies": ["again"],
+        "branches": {
+            "one": [_call("keyed", "left"), _set("seen", "{{steps.left.output.json.step}}")],
+            "two": [_set("mid", 1), _call("once", "right", "mid")],
+        },
+    },
+    output=[
+        "{{steps.each.output.value}}",
+        "{{steps.again.output.items}}",
+        "{{steps.both.output.one}}",
+    ],
+)
+
+NESTED = _document(
+    "nested",
+    _call("keyed", "before"),
+    {
+        "id": "sub",
+        "type": "sub_workflow",
+        "dependencies": ["before"],
+        "inputs_schema": INPUTS,
+        "inputs": {"id": "{{inputs.id}}"},
+        "steps": [
+            _call("keyed", "deep"),
+            {"id": "rest", "type": "delay", "for_s": 0.02, "dependencies": ["deep"]},
+            _call("probe", "deeper", "rest"),
+        ],
+    },
+    _call("keyed", "after", "sub"),
+    output=["{{steps.sub.output.output.step}}", "{{steps.after.output.json.step}}"],
+)
+
+_DOCUMENTS = (CHAIN, WIDE, ONCE, ASKED, VOIDED, LATER, SLOW, FAILS, POISON, LARGE, ROUNDS, NESTED)
 ALL = {one["name"]: one for one in _DOCUMENTS}
