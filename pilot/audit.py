@@ -69,6 +69,7 @@ class Event(Enum):
     APPROVAL_APPROVED = ("info", SOC2)
     APPROVAL_REJECTED = ("warning", SOC2)
     APPROVAL_TIMEOUT = ("warning", SOC2)
+    APPROVAL_ESCALATED = ("warning", SOC2)
     APPROVAL_DECISION_REFUSED = ("warning", SOC2)
     APPROVAL_VOIDED = ("warning", SOC2)
     NOTIFICATION_FAILED = ("warning", SOC2)

@@ -147,6 +147,7 @@ def _vote(session: Session, approval: Approval, ballot: _Ballot) -> None:
     vote = Vote(
         approval_id=approval.id,
         user_id=ballot.user_id,
+        round=approval.round,
         owner_id=approval.owner_id,
         decision=ballot.decision,
         comment=ballot.comment,
@@ -209,7 +210,7 @@ def answering(session: Session, approval: Approval, user_id: UUID) -> User:
 
 def _may_decide(session: Session, approval: Approval, seen_hash: str, user_id: UUID) -> None:
     answering(session, approval, user_id)
-    if session.get(Vote, (approval.id, user_id)) is not None:
+    if session.get(Vote, (approval.id, user_id, approval.round)) is not None:
         raise ConflictError("You have voted already.")
     if seen_hash != approval.payload_hash:
         raise ConflictError("What would happen is not what you saw: read it again and decide.")
@@ -242,7 +243,8 @@ def outcome(rule: str, needed: int, people: int, approved: int, rejected: int) -
 
 
 def _settle(session: Session, approval: Approval, comment: str, user_id: UUID) -> None:
-    votes = session.scalars(select(Vote).where(Vote.approval_id == approval.id)).all()
+    now = Vote.approval_id == approval.id, Vote.round == approval.round
+    votes = session.scalars(select(Vote).where(*now)).all()
     approved = sum(vote.decision == "approved" for vote in votes)
     decision = outcome(
         approval.rule, approval.needed, len(approval.approver_ids), approved, len(votes) - approved

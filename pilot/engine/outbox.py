@@ -97,12 +97,13 @@ def _approval(session: Session, row: Any, url: str) -> Due:
         token=token,
     )
     needed = approval.decided_at is None and person.active
+    asked = person.id in approval.approver_ids
     says = letters.filling if approval.kind == "form" else letters.asking
     return Due(
         letter=_letter(session, row, person.email, says(question, url)),
         about=("execution", approval.execution_id),
         facts={"approval": str(approval.id)},
-        needless="" if needed else "It was decided before.",
+        needless=("" if asked else "Others are asked now.") if needed else "It was decided before.",
         local=_local(session),
         link=ApprovalLink(approval.id, person.id, approval.expires_at, token),
     )

@@ -148,7 +148,7 @@ OnTimeout = Annotated[
 
 
 ApprovalTimeout = Annotated[
-    Annotated[Literal["reject", "approve", "fail"], Tag("#mode")]
+    Annotated[Literal["reject", "approve", "escalate", "fail"], Tag("#mode")]
     | Annotated[Branch, Tag("#branch")],
     Discriminator(_timeout_tag),
 ]

@@ -1,9 +1,10 @@
 """Approvals and their votes."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, ForeignKey, Index, Text, Uuid, text
+from sqlalchemy import ARRAY, JSON, DateTime, ForeignKey, Index, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from pilot.db import Base
@@ -35,7 +36,8 @@ class Approval(Base):
     needed: Mapped[int]  # approvals that settle it
     approver_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     require_comment: Mapped[str] = mapped_column(Text)  # never, reject, always
-    on_timeout: Mapped[str] = mapped_column(Text)  # reject, approve, fail; continue, branch
+    on_timeout: Mapped[str] = mapped_column(Text)  # reject, approve, escalate, fail, branch
+    terms: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # what later rounds go by
     requested_at: Mapped[CreatedAt]
     expires_at: Mapped[Moment]
     decision: Mapped[str | None] = mapped_column(
@@ -43,10 +45,13 @@ class Approval(Base):
     )  # approved, rejected, submitted, expired, void, cancelled
     decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     decided_by: Mapped[UUID | None]
+    round: Mapped[int] = mapped_column(server_default="1")  # votes of earlier ones do not count
+    level: Mapped[int] = mapped_column(server_default="0")  # of its escalation
+    was_asked: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")  # earlier
 
 
 class Vote(Base):
-    """One person's answer to one approval."""
+    """One person's answer to one round of an approval."""
 
     __tablename__ = "vote"
 
@@ -54,6 +59,7 @@ class Vote(Base):
         ForeignKey("approval.id", ondelete="CASCADE"), primary_key=True
     )
     user_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"), primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True, server_default="1")
     owner_id: Mapped[UUID]
     decision: Mapped[str] = mapped_column(Text)  # approved or rejected
     comment: Mapped[str] = mapped_column(Text, server_default="")

@@ -8,7 +8,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from pilot import strictjson
-from pilot.engine import display, graph
+from pilot.engine import display, graph, wording
 from pilot.engine.approvals import DECIDERS
 from pilot.engine.catalogue import load
 from pilot.engine.outbox import NO_CHANNEL
@@ -27,7 +27,10 @@ SORTS = {
 STATUS = (
     "coalesce(a.decision, CASE WHEN a.expires_at <= pilot_now() THEN 'expired' ELSE 'pending' END)"
 )
-VOTED = "EXISTS (SELECT 1 FROM vote v WHERE v.approval_id = a.id AND v.user_id = :me)"
+VOTED = (
+    "EXISTS (SELECT 1 FROM vote v"
+    " WHERE v.approval_id = a.id AND v.round = a.round AND v.user_id = :me)"
+)
 # The facts are asked for the rows of one page only, never for all that are counted.
 SOURCE = Source(
     columns=f"""a.id, a.kind, a.title, a.path, {STATUS} AS status, a.requested_at, a.expires_at,
@@ -35,14 +38,14 @@ SOURCE = Source(
       (SELECT f.agent_name FROM approval_facts(a.id) f) AS agent_name,
       (SELECT f.started_by FROM approval_facts(a.id) f) AS started_by,
       (SELECT u.name FROM app_user u WHERE u.id = a.decided_by) AS decided_by_name,
-      (SELECT count(*) FROM vote v WHERE v.approval_id = a.id AND v.decision = 'approved')
-        AS approved""",  # noqa: S608 - constants of this module
+      (SELECT count(*) FROM vote v WHERE v.approval_id = a.id AND v.round = a.round
+        AND v.decision = 'approved') AS approved""",  # noqa: S608 - constants of this module
     tables="approval a",
     id="a.id",
     sorts=SORTS,
 )
 VOTES = text("""
-SELECT v.decision, v.comment, v.at, u.name AS person, v.user_id
+SELECT v.decision, v.comment, v.at, v.round, u.name AS person, v.user_id
   FROM vote v JOIN app_user u ON u.id = v.user_id WHERE v.approval_id = :id ORDER BY v.at
 """)
 FACTS = text("SELECT * FROM approval_facts(:id)")
@@ -66,7 +69,8 @@ SELECT a.id, {STATUS} AS status, a.requested_at, a.decided_at, a.payload_hash, u
 WAITING = text("""
 SELECT count(*) FROM approval a
  WHERE a.decided_at IS NULL AND :me = ANY (a.approver_ids) AND a.expires_at > pilot_now()
-   AND NOT EXISTS (SELECT 1 FROM vote v WHERE v.approval_id = a.id AND v.user_id = :me)
+   AND NOT EXISTS (SELECT 1 FROM vote v
+     WHERE v.approval_id = a.id AND v.round = a.round AND v.user_id = :me)
 """)
 
 
@@ -112,7 +116,16 @@ class Shown:
     @property
     def approved(self) -> int:
         """How many approved so far."""
-        return sum(vote["decision"] == "approved" for vote in self.votes)
+        return sum(
+            vote["decision"] == "approved" and vote["round"] == self.row.round
+            for vote in self.votes
+        )
+
+    @property
+    def levels(self) -> list[dict[str, Any]]:
+        """Who is asked next, one level after the other: `people` in words and `timeout_s`."""
+        left = (self.row.terms or {}).get("escalation", [])[self.row.level :]
+        return [one | {"people": wording.people(one["approvers"])} for one in left]
 
 
 def waiting(session: Session, user_id: UUID) -> int:
@@ -151,7 +164,8 @@ def shown(session: Session, approval_id: UUID, user_id: UUID) -> Shown:
     votes = _dicts(session, VOTES, id=approval_id)
     late = bool(session.scalar(text("SELECT pilot_now() >= :x"), {"x": row.expires_at}))
     status = row.decision or ("expired" if late else "pending")
-    voted = any(vote["user_id"] == user_id for vote in votes)
+    now = [vote for vote in votes if vote["round"] == row.round]
+    voted = any(vote["user_id"] == user_id for vote in now)
     people = _dicts(session, PEOPLE, ids=row.approver_ids)
     person = session.get(User, user_id)
     decides = person is not None and bool(DECIDERS & set(person.roles))

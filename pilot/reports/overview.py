@@ -90,7 +90,8 @@ SELECT 'approval' AS kind, a.id, a.title, 'pending' AS status, f.agent_name AS r
        CASE a.kind WHEN 'form' THEN '/forms/' ELSE '/approvals/' END || a.id AS url
   FROM approval a CROSS JOIN LATERAL approval_facts(a.id) f
  WHERE a.decided_at IS NULL AND :me = ANY (a.approver_ids)
-   AND NOT EXISTS (SELECT 1 FROM vote v WHERE v.approval_id = a.id AND v.user_id = :me)
+   AND NOT EXISTS (SELECT 1 FROM vote v
+     WHERE v.approval_id = a.id AND v.round = a.round AND v.user_id = :me)
  ORDER BY a.expires_at LIMIT :most
 """)
 # Failed ones only of the last week: what nobody looked at for longer is in the list.

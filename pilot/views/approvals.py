@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, TextAreaField
 
-from pilot.engine import approvals, links
+from pilot.engine import approvals, links, wording
 from pilot.errors import InvalidError
 from pilot.reports import approvals as rows
 from pilot.reports.approvals import SORTS, TABS, Shown
@@ -47,6 +47,7 @@ ON_TIMEOUT = {
     "reject": "It counts as rejected.",
     "approve": "It counts as approved: the above happens.",
     "fail": "The step fails; the above does not happen.",
+    "escalate": "Others are asked instead, and votes begin anew:",
     "branch": "The above does not happen. These steps run, and the execution goes on:",
 }
 RULES = {
@@ -173,7 +174,9 @@ def _page(
         shown=shown,
         row=shown.row,
         form=form,
-        on_timeout=ON_TIMEOUT[shown.row.on_timeout],
+        on_timeout=ON_TIMEOUT[_on_timeout(shown)],
+        duration=wording.duration,
+        then=ON_TIMEOUT[(shown.row.terms or {}).get("then", "reject")],
         rule=RULES[shown.row.rule],
         tables=_tables,
         labels=lambda names: [{"label": name} for name in names],
@@ -182,6 +185,14 @@ def _page(
         owns=shown.row.owner_id == signed_in() or visitor().sees_all,
         may_configure=visitor().may(ADMIN),
     )
+
+
+def _on_timeout(shown: Shown) -> str:
+    """Return what the end of the time means now: after the last level, what then counts."""
+    row = shown.row
+    if row.on_timeout != "escalate" or shown.levels:
+        return row.on_timeout
+    return str((row.terms or {})["then"])
 
 
 def _tables(value: Any) -> list[str] | None:
@@ -208,6 +219,8 @@ def _twin(shown: Shown) -> dict[str, Any]:
         "votes": shown.votes,
         "notices": shown.notices,
         "on_timeout": row.on_timeout,
+        "level": row.level,
+        "escalation": [{k: one[k] for k in ("approvers", "timeout_s")} for one in shown.levels],
         "requested_at": row.requested_at,
         "expires_at": row.expires_at,
         "decided_at": row.decided_at,

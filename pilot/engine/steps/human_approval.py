@@ -20,6 +20,7 @@ from pilot.engine.step_fields import (
     YEAR_S,
     ApprovalTimeout,
     Approver,
+    Part,
     StepFields,
     Template,
     TemplateText,
@@ -41,6 +42,16 @@ OUTPUT = {
 }
 
 
+Timeout = Annotated[float, Field(gt=0, le=YEAR_S, strict=True)]
+
+
+class Level(Part):
+    """People who are asked in place of those who did not decide in time."""
+
+    approvers: list[Approver] = Field(min_length=1, max_length=50)
+    timeout_s: Timeout = SECONDS_PER_DAY
+
+
 class Params(StepFields):
     """Who is asked what, and what counts as an answer."""
 
@@ -58,10 +69,14 @@ class Params(StepFields):
     guards: list[StrictStr] | None = Field(
         None, description="Steps it guards; without it, its direct dependents with effects."
     )
-    timeout_s: Annotated[float, Field(gt=0, le=YEAR_S, strict=True)] = 7 * SECONDS_PER_DAY
+    timeout_s: Timeout = 7 * SECONDS_PER_DAY
     on_timeout: ApprovalTimeout = Field(
         "reject", description="What counts then, or the steps that run instead."
     )
+    escalation: list[Level] = Field(
+        [], max_length=10, description="Who is asked instead, one level after the other."
+    )
+    then: Literal["reject", "fail"] = Field("reject", description="After the last level.")
 
     @model_validator(mode="after")
     def _has_k_for_a_quorum(self) -> "Params":
@@ -100,6 +115,12 @@ def run(step: Params, context: StepContext) -> Wait:
         "require_comment": step.require_comment,
         "on_timeout": step.on_timeout if isinstance(step.on_timeout, str) else "branch",
         "timeout_s": step.timeout_s,
+        "terms": {
+            "k": step.k,
+            "self_approval": step.self_approval,
+            "escalation": [level.model_dump() for level in step.escalation],
+            "then": step.then,
+        },
     }
     return Wait("approval", approval=asked)
 

@@ -1,6 +1,7 @@
 """Approvals that can be decided: enough people, and somebody left who may."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from pilot.engine.outline import Node
 from pilot.engine.validation.context import Context
@@ -15,7 +16,24 @@ def check(context: Context) -> Iterator[Issue]:
 
 
 def _approvers(node: Node) -> Iterator[Issue]:
-    listed = node.step.get("approvers")
+    yield from _levels(node)
+    yield from _people(node, node.step.get("approvers"), node.path)
+
+
+def _levels(node: Node) -> Iterator[Issue]:
+    levels, escalates = node.step.get("escalation"), node.step.get("on_timeout") == "escalate"
+    if escalates and not levels:
+        message = "It escalates, but to nobody: say under escalation who is asked then."
+        yield Issue("E_APPROVERS", f"{node.path}/on_timeout", message, got="escalate")
+    if levels and not escalates:
+        message = "Nobody of escalation is ever asked: set on_timeout to escalate, or remove it."
+        yield Issue("E_APPROVERS", f"{node.path}/escalation", message)
+    for place, level in enumerate(levels if isinstance(levels, list) else []):
+        if isinstance(level, dict):
+            yield from _people(node, level.get("approvers"), f"{node.path}/escalation/{place}")
+
+
+def _people(node: Node, listed: Any, path: str) -> Iterator[Issue]:
     if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
         return  # the shape says it
     people = {one.lower() for one in listed}
@@ -23,12 +41,11 @@ def _approvers(node: Node) -> Iterator[Issue]:
     counted = not any(one.startswith("role:") for one in people)
     if counted and isinstance(k, int) and k > len(people):
         message = f"{k} approvals are wanted of {len(people)} people: add approvers or lower k."
-        yield Issue(
-            "E_APPROVERS", f"{node.path}/k", message, expected=f"at most {len(people)}", got=str(k)
-        )
+        place = f"{path}/k" if path == node.path else f"{path}/approvers"
+        yield Issue("E_APPROVERS", place, message, expected=f"at most {len(people)}", got=str(k))
     if node.step.get("self_approval") is False and people == {"owner"}:
         message = (
             "Only the owner may approve, but with self_approval false who starts or wrote the "
             "workflow may not: name somebody else."
         )
-        yield Issue("E_APPROVERS", f"{node.path}/approvers", message, got="owner")
+        yield Issue("E_APPROVERS", f"{path}/approvers", message, got="owner")

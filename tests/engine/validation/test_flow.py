@@ -130,6 +130,13 @@ def test_a_model_is_not_asked_about_nothing(known, issue):
     assert validate(fixed, known) == []
 
 
+LEVELS = {
+    "approvers": ["role:approver"],
+    "on_timeout": "escalate",
+    "escalation": [{"approvers": ["user:a@x.test"]}],
+}
+
+
 @pytest.mark.parametrize(
     ("fields", "path"),
     [
@@ -138,6 +145,10 @@ def test_a_model_is_not_asked_about_nothing(known, issue):
         ({"approvers": ["owner"], "self_approval": False}, "/approvers"),
         ({"approvers": ["role:approver"], "rule": "quorum", "k": 9}, None),
         ({"approvers": ["owner", "role:approver"], "self_approval": False}, None),
+        ({"approvers": ["owner"], "on_timeout": "escalate"}, "/on_timeout"),
+        ({"approvers": ["owner"], "escalation": [{"approvers": ["role:admin"]}]}, "/escalation"),
+        (LEVELS | {"rule": "quorum", "k": 2}, "/escalation/0/approvers"),
+        (LEVELS, None),
     ],
 )
 def test_an_approval_that_nobody_can_give_is_refused(check, fields, path):
