@@ -103,7 +103,7 @@ def _of_agent(session: Session, parent: Execution, asked: Child) -> Execution:
     version = _version(session, agent, asked.version, parent)
     given = starts.Start(inputs=asked.inputs, mode=parent.mode, trigger="parent", complete=True)
     return starts.prepare(
-        session, agent, given, parent.started_by, preflight.UNTOLD, version=version
+        session, agent, given, parent.started_by, preflight.UNTOLD, version=version, by=BY
     )
 
 

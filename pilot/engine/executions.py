@@ -106,16 +106,21 @@ def cancel(
         if done_before(session, user_id, key, "execution.cancel", execution_id):
             return
         row = locked(session, execution_id, CANCELLABLE, "cancelled")
-        row.cancel_requested_at = trail.now(session)
-        if row.status == ExecutionStatus.RUNNING:
-            row.status = ExecutionStatus.CANCELLING
-            trail.tell(session, row.id, "execution", None, {"status": "cancelling"})
-        else:
-            row.status, row.finished_at = ExecutionStatus.CANCELLED, row.cancel_requested_at
-            _close_waits(session, row.id)
-            trail.tell(session, row.id, "execution", None, {"status": "cancelled"})
-            trail.record(session, row, Event.PILOT_EXECUTION_CANCELLED, by, {"status": "cancelled"})
-        progress.signal(session, row.id)
+        cancel_locked(session, row, by)
+
+
+def cancel_locked(session: Session, row: Execution, by: Actor) -> None:
+    """Do what `cancel` does with a locked row that can be cancelled."""
+    row.cancel_requested_at = trail.now(session)
+    if row.status == ExecutionStatus.RUNNING:
+        row.status = ExecutionStatus.CANCELLING
+        trail.tell(session, row.id, "execution", None, {"status": "cancelling"})
+    else:
+        row.status, row.finished_at = ExecutionStatus.CANCELLED, row.cancel_requested_at
+        _close_waits(session, row.id)
+        trail.tell(session, row.id, "execution", None, {"status": "cancelled"})
+        trail.record(session, row, Event.PILOT_EXECUTION_CANCELLED, by, {"status": "cancelled"})
+    progress.signal(session, row.id)
 
 
 def answer(  # noqa: PLR0913 -- whose answer to which question, and its result

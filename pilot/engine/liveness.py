@@ -215,6 +215,8 @@ class Liveness:
             connection.execute("SELECT take_away(%s, %s, 'worker_died')", (item, worker))
         elif kind == "ring":
             jobs.ring_now(item)
+        elif kind == "turn":
+            connection.execute("SELECT take_turn(%s)", (item,))
         else:
             connection.execute("SELECT wake(%s)", (item,))
         failpoint("sweep.between_items")

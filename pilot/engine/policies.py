@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StrictFloat, StrictInt, StrictStr
 from pydantic_core import PydanticCustomError
 
-from pilot.engine.step_fields import SECONDS_PER_DAY, YEAR_S, Part
+from pilot.engine.step_fields import SECONDS_PER_DAY, YEAR_S, Part, Template
 
 USD_TEXT = re.compile(r"[0-9]{1,7}(\.[0-9]{1,6})?")
 DEFAULT_DEADLINE_S = 30 * SECONDS_PER_DAY
@@ -44,6 +44,20 @@ class OnFailure(Part):
     )
 
 
+class Concurrency(Part):
+    """How many executions of the agent with the same key go on at the same time."""
+
+    key: Template = Field(
+        "", description="Over inputs and execution, computed at the start; empty: all share one."
+    )
+    limit: StrictInt = Field(1, ge=1, le=1_000, description="Those that rest do not count.")
+    on_conflict: Literal["queue", "reject", "cancel_running"] = Field(
+        "queue",
+        description="queue: it waits for its turn; reject: the start is refused; "
+        "cancel_running: the oldest ones are cancelled, then it starts.",
+    )
+
+
 class Policies(Part):
     """Rules for the whole execution."""
 
@@ -53,6 +67,7 @@ class Policies(Part):
     deadline_s: Annotated[StrictFloat, Field(gt=0, le=YEAR_S)] = DEFAULT_DEADLINE_S
     max_parallel: StrictInt | None = Field(None, ge=1, le=64)
     budget: Budget = Budget()
+    concurrency: Concurrency | None = None
     priority: StrictInt = Field(5, ge=0, le=9, description="0 is first.")
     output: Literal["fail", "warn"] = Field(
         "fail", description="What an output that misfits output_schema means."

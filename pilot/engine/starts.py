@@ -15,13 +15,16 @@ from pilot.engine import (
     access,
     agents,
     budgets,
+    concurrency,
     document,
+    executions,
     idempotency,
     inputs,
     preflight,
     trail,
     unattended,
 )
+from pilot.engine.policies import Concurrency
 from pilot.engine.status import ExecutionStatus
 from pilot.errors import ConflictError, InvalidError, Issue, Obstacle
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
@@ -90,7 +93,7 @@ def begin(
     agent = agents.load(session, agent_id)
     access.act_as_owner(session, agent_id, agent.owner_id, user_id)
     version = agents.newest(session, agent)
-    row = prepare(session, agent, asked, user_id, setup, version=version)
+    row = prepare(session, agent, asked, user_id, setup, version=version, by=by)
     session.add(row)
     session.flush()
     tell(session, row, by)
@@ -117,7 +120,7 @@ def _body(agent_id: UUID, asked: Start) -> dict[str, Any]:
     return body
 
 
-def prepare(
+def prepare(  # noqa: PLR0913 -- all that a start depends on
     session: Session,
     agent: Agent,
     asked: Start,
@@ -125,15 +128,14 @@ def prepare(
     setup: preflight.Setup,
     *,
     version: WorkflowVersion | None,
+    by: Actor,
 ) -> Execution:
-    """Return the row of a new execution, not yet stored.
+    """Return the row of a new execution, not yet stored; what it replaces is cancelled.
 
     Raises:
         InvalidError: what stands in the way.
-        ConflictError: the agent is switched off, or has nothing to run.
+        ConflictError: the agent is switched off, has nothing to run, or runs as often as it may.
     """
-    if not agent.active:
-        raise ConflictError(f"The agent {agent.name} is switched off: switch it on to start it.")
     snapshot, settings_version, decided = flags.snapshot(session, agent.id, user_id)
     pilot_steps = version.document if version is not None else None
     choice = preflight.choose(
@@ -142,7 +144,7 @@ def prepare(
         override=asked.simple,
     )
     prompt = asked.prompt or agent.prompt
-    _something_to_run(choice, prompt)
+    _something_to_run(agent, choice, prompt)
     schema = version.inputs_schema if version is not None else None
     given, issues = _inputs(session, agent, asked, schema, user_id)
     issues += preflight.obstacles(session, agent, version, choice, setup)
@@ -152,7 +154,7 @@ def prepare(
     one_step = agents.one_step(prompt, agent.grants) if choice.runs == "one_step" else None
     policies = document.parse(one_step or pilot_steps).policies
     limits = budgets.limits(policies.budget, asked.budget_usd, snapshot)
-    return Execution(
+    row = Execution(
         owner_id=agent.owner_id,
         agent_id=agent.id,
         agent_name=agent.name,
@@ -176,6 +178,23 @@ def prepare(
         budget_tokens=limits.tokens,
         deadline_at=_deadline(session, policies.deadline_s),
     )
+    _share_key(session, row, policies.concurrency, by)
+    return row
+
+
+def _share_key(session: Session, row: Execution, policy: Concurrency | None, by: Actor) -> None:
+    """Give a new execution its concurrency key, and make room for it as the policy says."""
+    if policy is None:
+        return
+    about = {"agent": row.agent_name, "mode": row.mode, "trigger": row.trigger}
+    roots = {"inputs": row.inputs, "execution": about}
+    row.concurrency_key = concurrency.key(policy, roots, trail.now(session), row.zone)
+    row.concurrency_limit = policy.limit
+    if policy.on_conflict == "reject":
+        concurrency.refuse_beyond(session, row)
+    elif policy.on_conflict == "cancel_running":
+        for before in concurrency.in_the_way(session, row):
+            executions.cancel_locked(session, before, by)
 
 
 def _deadline(session: Session, seconds: float) -> datetime:
@@ -184,7 +203,9 @@ def _deadline(session: Session, seconds: float) -> datetime:
     return found
 
 
-def _something_to_run(choice: preflight.Choice, prompt: str) -> None:
+def _something_to_run(agent: Agent, choice: preflight.Choice, prompt: str) -> None:
+    if not agent.active:
+        raise ConflictError(f"The agent {agent.name} is switched off: switch it on to start it.")
     if choice.runs != "one_step" or prompt.strip():
         return
     if choice.reason == "pilot_disabled":

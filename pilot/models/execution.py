@@ -21,7 +21,28 @@ class Execution(Base):
             "owner_id",
             "priority",
             "wake_at",
-            postgresql_where=text("status = 'queued'"),
+            postgresql_where=text("status = 'queued' AND admitted"),
+        ),
+        Index(  # who waits for a place of a concurrency key, and who holds one
+            "execution_turn",
+            "agent_id",
+            "concurrency_key",
+            "priority",
+            "created_at",
+            postgresql_where=text("status = 'queued' AND NOT admitted"),
+        ),
+        Index(
+            "execution_late_turn",
+            "deadline_at",
+            postgresql_where=text("status = 'queued' AND NOT admitted"),
+        ),
+        Index(
+            "execution_with_key",
+            "agent_id",
+            "concurrency_key",
+            postgresql_where=text(
+                "concurrency_key IS NOT NULL AND finished_at IS NULL AND admitted"
+            ),
         ),
         Index(
             "execution_suspect",
@@ -95,6 +116,10 @@ class Execution(Base):
     worker_id: Mapped[UUID | None]
     wake_at: Mapped[CreatedAt]
     priority: Mapped[int] = mapped_column(server_default="5")
+    # Of the agent's executions with one key so many go on at once; the others are not admitted yet.
+    concurrency_key: Mapped[str | None] = mapped_column(Text)
+    concurrency_limit: Mapped[int | None]
+    admitted: Mapped[bool] = mapped_column(server_default=text("true"))
     deadline_at: Mapped[Moment]
     cancel_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     pause_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

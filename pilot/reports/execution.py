@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot.engine import executions
+from pilot.engine import concurrency, executions
 from pilot.engine.status import FINAL
 from pilot.models.agent import WorkflowVersion
 from pilot.models.execution import Execution
@@ -34,6 +34,7 @@ class Shown:
     worker: str | None
     calls: Calls  # to models
     refused: dict[str, Any] | None  # the call that its budget had not enough for
+    turn_after: UUID | None = None  # the execution of the same key whose end lets it run
     seq: int = field(default=0)
 
     @property
@@ -97,7 +98,7 @@ class Shown:
         if row.status in {"paused", "needs_attention"}:
             return STOPPED.get(row.status_reason or "", row.status_reason or "")
         if row.status == "queued":
-            return "for a worker"
+            return self._queued_words
         if row.status == "running" and row.pause_requested_at is not None:
             return "pauses at the next step"
         waits = [step for step in self.steps if step.wait_kind]
@@ -105,6 +106,15 @@ class Shown:
             return ""
         step = waits[0]
         return ": ".join(filter(None, [step.name, step.awaited]))
+
+    @property
+    def _queued_words(self) -> str:
+        if self.turn_after is None:
+            return "for a worker"
+        key = self.row.concurrency_key
+        return f"for the end of execution {self.turn_after}" + (
+            f" of the same key {key}" if key else ""
+        )
 
     @property
     def why(self) -> str:
@@ -195,6 +205,7 @@ def shown(session: Session, execution_id: UUID, path: str | None = None) -> Show
         worker=worker,
         calls=calls.of_execution(session, row.id),
         refused=_refused(session, row),
+        turn_after=ahead.id if (ahead := concurrency.awaited(session, row)) else None,
         seq=row.event_seq,
     )
 

@@ -1,9 +1,9 @@
-"""What a workflow's policies say about other agents."""
+"""What a workflow's policies compute: inputs of other agents, the concurrency key."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pilot.engine import payloads
+from pilot.engine import concurrency, payloads
 from pilot.engine.validation.context import Context
 from pilot.errors import Issue
 
@@ -11,9 +11,15 @@ ROOTS = frozenset({"inputs", "error", "execution"})  # of the execution that fai
 
 
 def check(context: Context) -> Iterator[Issue]:
-    """Yield what is wrong with the inputs that on_failure gives."""
+    """Yield what is wrong with the inputs that on_failure gives, and with the concurrency key."""
     policies = context.document.get("policies")
-    policy = policies.get("on_failure") if isinstance(policies, dict) else None
+    if not isinstance(policies, dict):
+        return
+    policy = policies.get("on_failure")
     if isinstance(policy, dict):
         for issue in payloads.check(None, policy.get("inputs"), roots=ROOTS):
             yield replace(issue, path=f"/policies/on_failure{issue.path}")
+    policy = policies.get("concurrency")
+    if isinstance(policy, dict):
+        for issue in payloads.check(None, policy.get("key"), roots=concurrency.ROOTS):
+            yield replace(issue, path="/policies/concurrency/key")
