@@ -12,13 +12,15 @@ from pydantic import Field, StrictStr, model_validator
 from pilot.engine import wording
 from pilot.engine.catalogue import Catalogue
 from pilot.engine.conditions import compile_condition
-from pilot.engine.inputs import check
+from pilot.engine.json_schemas import check_value
 from pilot.engine.outcomes import Done, Skip, StepContext
+from pilot.engine.pointers import pointer
 from pilot.engine.references import compile_field
 from pilot.engine.step_fields import Expression, ItemCondition, Part, Schema, StepFields
 from pilot.errors import ErrorClass, StepError
 
 IO = False
+MAX_MESSAGE = 300  # characters; a message tells what it found
 OUTPUT = {
     "type": "object",
     "properties": {
@@ -90,8 +92,14 @@ def run(step: Params, context: StepContext) -> Done | Skip:
 
 
 def _by_schema(step: Params, data: Any) -> list[dict[str, Any]]:
-    found = check(step.json_schema, data)
-    return [{"path": one.path, "code": one.code, "message": one.message} for one in found]
+    return [
+        {
+            "path": pointer(*one.absolute_path),
+            "code": str(one.validator),
+            "message": one.message[:MAX_MESSAGE],
+        }
+        for one in check_value(step.json_schema or {}, data)
+    ]
 
 
 def _by_rules(step: Params, context: StepContext, data: Any) -> list[dict[str, Any]]:

@@ -36,3 +36,18 @@ def test_invalid_data_fails_or_skips(on_invalid):
         return
     with pytest.raises(StepError, match="id"):
         validation.run(made, around)
+
+
+@pytest.mark.parametrize(
+    ("schema", "data", "errors"),
+    [
+        ({"type": "array", "items": {"type": "integer"}}, [1, 2], []),
+        ({"type": "array", "items": {"type": "integer"}}, [1, "x"], [("/1", "type")]),
+        ({"type": "string", "maxLength": 2}, "abc", [("", "maxLength")]),
+        ({"type": "object", "properties": {"id": {"type": "integer"}}}, {"id": 1, "more": 2}, []),
+    ],
+)
+def test_a_schema_may_be_of_any_value(schema, data, errors):
+    made = step(type="validation", input="inputs.one", schema=schema, on_invalid="continue")
+    output = validation.run(made, context(inputs={"one": data})).output
+    assert [(one["path"], one["code"]) for one in output["errors"]] == errors
