@@ -125,6 +125,12 @@ def asking(question: Question, url: str) -> tuple[str, str, str]:
     return f"Approval asked: {question.title}", text, "\n".join(html)
 
 
+def reminding(question: Question, url: str) -> tuple[str, str, str]:
+    """Return subject, text and HTML of the mail to who has not decided yet."""
+    _, text, html = asking(question, url)
+    return f"Reminder, approval asked: {question.title}", text, html
+
+
 def filling(question: Question, url: str) -> tuple[str, str, str]:
     """Return subject, text and HTML of the mail that asks to fill in a form."""
     page = f"{url}/forms/links/{question.token}"

@@ -21,7 +21,7 @@ from pilot.engine.letters import Channels, Letter, Question
 from pilot.engine.links import ApprovalLink
 from pilot.errors import ConfigError, PluginError
 from pilot.failpoints import failpoint
-from pilot.models.approval import Approval
+from pilot.models.approval import Approval, Vote
 from pilot.models.user import User
 from pilot.redaction import redact
 
@@ -29,6 +29,7 @@ log = structlog.get_logger()
 
 BATCH = 100
 NO_CHANNEL = "No channel is set up."
+REMINDER = "approval_reminder"
 TAKE = text("SELECT id, owner_id, kind, payload, attempts, late FROM take_outbox(:n)")
 ENDED = text("""
 UPDATE outbox SET error = :error, sent_at = CASE WHEN :state = 'sent' THEN pilot_now() END,
@@ -96,17 +97,29 @@ def _approval(session: Session, row: Any, url: str) -> Due:
         expires_at=approval.expires_at,
         token=token,
     )
-    needed = approval.decided_at is None and person.active
-    asked = person.id in approval.approver_ids
     says = letters.filling if approval.kind == "form" else letters.asking
+    if row.kind == REMINDER:
+        says = letters.reminding
     return Due(
         letter=_letter(session, row, person.email, says(question, url)),
         about=("execution", approval.execution_id),
         facts={"approval": str(approval.id)},
-        needless=("" if asked else "Others are asked now.") if needed else "It was decided before.",
+        needless=_needless(session, row, approval, person),
         local=_local(session),
         link=ApprovalLink(approval.id, person.id, approval.expires_at, token),
     )
+
+
+def _needless(session: Session, row: Any, approval: Approval, person: User) -> str:
+    """Return why a person need not be told of a question any more, or ""."""
+    if approval.decided_at is not None or not person.active:
+        return "It was decided before."
+    if row.payload.get("round", approval.round) != approval.round:
+        return "It was asked anew."
+    if person.id not in approval.approver_ids:
+        return "Others are asked now."
+    voted = session.get(Vote, (approval.id, person.id, approval.round)) is not None
+    return "This person has voted." if voted else ""
 
 
 def _open_link(due: Due) -> None:

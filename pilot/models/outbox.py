@@ -23,7 +23,7 @@ class Outbox(Base):
 
     id: Mapped[Id]
     owner_id: Mapped[UUID]
-    kind: Mapped[str] = mapped_column(Text)  # approval_requested
+    kind: Mapped[str] = mapped_column(Text)  # approval_requested, approval_reminder, mail
     key: Mapped[str] = mapped_column(Text)
     payload: Mapped[Json]
     due_at: Mapped[CreatedAt]

@@ -50,7 +50,8 @@ SELECT v.decision, v.comment, v.at, v.round, u.name AS person, v.user_id
 """)
 FACTS = text("SELECT * FROM approval_facts(:id)")
 NOTICES = text("""
-SELECT u.name AS person, u.email, o.attempts, o.sent_at, o.error,
+SELECT u.name AS person, u.email, o.kind = 'approval_reminder' AS reminds, o.attempts, o.sent_at,
+       o.error,
        CASE WHEN o.sent_at IS NULL AND o.dead_at IS NULL AND o.dropped_at IS NULL
             THEN o.due_at END AS next_at,
        CASE WHEN o.sent_at IS NOT NULL THEN 'delivered' WHEN o.dead_at IS NOT NULL THEN 'dead'
@@ -58,7 +59,8 @@ SELECT u.name AS person, u.email, o.attempts, o.sent_at, o.error,
             WHEN o.attempts = 0 OR o.error = :no_channel THEN 'queued'
             ELSE 'failed' END AS status
   FROM outbox o JOIN app_user u ON u.id = (o.payload ->> 'user_id')::uuid
- WHERE o.kind = 'approval_requested' AND o.about = :id ORDER BY u.name, u.id
+ WHERE o.kind IN ('approval_requested', 'approval_reminder') AND o.about = :id
+ ORDER BY u.name, u.id, o.created_at
 """)
 PEOPLE = text("SELECT name, roles FROM app_user WHERE id = ANY (:ids) ORDER BY name, id")
 OTHERS = text(f"""

@@ -12,6 +12,7 @@ from tests.engine.together import at_once
 LEVELS = {
     "on_timeout": "escalate",
     "rule": "all",
+    "reminders": [],
     "approvers": ["role:approver", "role:operator"],
     "escalation": [
         {"approvers": ["role:admin"], "timeout_s": 60},

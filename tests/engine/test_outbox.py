@@ -24,6 +24,7 @@ ASK = {
     "message": "Invoice & reminder",
     "context": {"note": "<script>alert(1)</script>"},
     "approvers": ["role:approver", "role:admin"],
+    "reminders": [],
 }
 
 
@@ -33,14 +34,16 @@ def channel(world):
 
 
 @pytest.fixture
-def asked(database, redis_url, world, tmp_path, superuser):
+def asked(request, database, redis_url, world, tmp_path, superuser):
     """Give id and hash of an approval that two people are asked for; no worker runs."""
     wp.switch_on()
+    step = ASK | getattr(request, "param", {})
     with wp.working(wp.config(database, redis_url, tmp_path)):
-        execution = wp.start(wp.make_agent(world.operator.id, [ASK]), world.operator.id)
+        execution = wp.start(wp.make_agent(world.operator.id, [step]), world.operator.id)
         wp.wait_for(database, execution, {"waiting"})
     superuser.execute(
         "UPDATE outbox SET due_at = now(), attempts = 0, error = NULL, sent_at = NULL"
+        " WHERE kind = 'approval_requested'"
     )
     return superuser.execute("SELECT id, payload_hash FROM approval").fetchone()
 
@@ -103,6 +106,32 @@ def test_without_a_channel_it_stays_and_goes_once_there_is_one(asked, world, tmp
     due_again(superuser)
     outbox.relay(Channels(tmp_path, URL))
     assert len(mails(tmp_path, world.approver.email)) == 1
+
+
+@pytest.mark.capability(236)
+@pytest.mark.parametrize("asked", [{"reminders": [0.9, 0.5]}], indirect=True)
+def test_who_has_not_voted_is_reminded_once_at_each_share_of_the_time(
+    channel, asked, world, tmp_path, superuser
+):
+    query = """SELECT DISTINCT round(extract(epoch FROM o.due_at - a.requested_at)
+                 / extract(epoch FROM a.expires_at - a.requested_at), 1)
+                 FROM outbox o JOIN approval a ON a.id = o.about
+                WHERE o.kind = 'approval_reminder' ORDER BY 1"""
+    assert [float(one) for (one,) in superuser.execute(query)] == [0.5, 0.9]
+    person = world.approver
+    seen = {"comment": "", "seen_hash": asked[1], "by": person.actor, "user_id": person.id}
+    superuser.execute("UPDATE approval SET rule = 'all', needed = 2")
+    approvals.decide(asked[0], "approved", **seen)
+    superuser.execute("UPDATE outbox SET due_at = now() WHERE kind = 'approval_reminder'")
+    for _ in range(2):  # a relay that starts again finds nothing more to say
+        outbox.relay(Channels(tmp_path, URL))
+    subjects = sorted(mail["Subject"] for mail in mails(tmp_path, world.admin.email))
+    assert (
+        subjects
+        == ["Approval asked: Pay <b>500</b>?"] + ["Reminder, approval asked: Pay <b>500</b>?"] * 2
+    )
+    told = "SELECT error FROM outbox WHERE kind = 'approval_reminder' AND dropped_at IS NOT NULL"
+    assert superuser.execute(told).fetchall() == [("This person has voted.",)] * 2
 
 
 def test_a_failing_channel_is_told_and_stops_no_other(channel, asked, world, tmp_path, superuser):

@@ -244,7 +244,7 @@ def test_without_a_channel_the_page_warns_and_the_execution_waits(
 ):
     approval, execution = ask()
     assert "Nobody was told outside Pilot" in approver.get(f"/approvals/{approval}").text
-    query = "SELECT kind, about, sent_at FROM outbox"
+    query = "SELECT kind, about, sent_at FROM outbox ORDER BY due_at"
     assert superuser.execute(query).fetchone() == ("approval_requested", approval, None)
     assert wp.row(database, execution)[0] == "waiting"
 

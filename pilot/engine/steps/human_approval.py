@@ -44,6 +44,8 @@ OUTPUT = {
 
 Timeout = Annotated[float, Field(gt=0, le=YEAR_S, strict=True)]
 
+Share = Annotated[float, Field(gt=0, lt=1, strict=True)]
+
 
 class Level(Part):
     """People who are asked in place of those who did not decide in time."""
@@ -77,6 +79,9 @@ class Params(StepFields):
         [], max_length=10, description="Who is asked instead, one level after the other."
     )
     then: Literal["reject", "fail"] = Field("reject", description="After the last level.")
+    reminders: list[Share] = Field(
+        [0.5, 0.9], max_length=5, description="When who has not voted is told again, of the time."
+    )
 
     @model_validator(mode="after")
     def _has_k_for_a_quorum(self) -> "Params":
@@ -120,6 +125,7 @@ def run(step: Params, context: StepContext) -> Wait:
             "self_approval": step.self_approval,
             "escalation": [level.model_dump() for level in step.escalation],
             "then": step.then,
+            "reminders": sorted(set(step.reminders)),
         },
     }
     return Wait("approval", approval=asked)
