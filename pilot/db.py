@@ -77,9 +77,10 @@ def engine() -> Engine:
 
 def act_as(session: Session, user_id: UUID | None, *, sees_all: bool = False) -> None:
     """Put the user into the session; row security holds from the next statement on."""
+    before = session.info.get("user_id"), session.info.get("sees_all")
     session.info["user_id"] = user_id
     session.info["sees_all"] = sees_all
-    if session.in_transaction():
+    if session.in_transaction() and before != (user_id, sees_all):
         _apply_identity(session.connection(), session)
 
 

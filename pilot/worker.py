@@ -44,23 +44,25 @@ class Doorbell(Job):
 
     @classmethod
     def fetch(cls, id: str, *arguments: Any, **more: Any) -> Job:  # noqa: A002 - RQ's name
-        """Return a job, or treat one that cannot be read as gone: it must not stop the worker."""
+        """Return a job, and ring if it is a ring: what RQ does before it performs one takes longer.
+
+        One that cannot be read counts as gone: it must not stop the worker.
+        """
         try:
             job: Job = super().fetch(id, *arguments, **more)
-            job.func_name  # noqa: B018 - reads its data
-        except (ValueError, DeserializationError) as error:
+            if job.func_name == jobs.WAKE and not job.args:
+                wake(**job.kwargs)
+        except (ValueError, TypeError, DeserializationError) as error:
             log.warning("job_refused", reason=type(error).__name__)
             record_anomaly("unreadable")
             raise NoSuchJobError from error
         return job
 
     def perform(self) -> Any:
-        """Ring, or drop and audit what is not a ring."""
+        """Do nothing more for a ring, or drop and audit what is none."""
         if self.func_name != jobs.WAKE or self.args:
             log.warning("job_refused", job=str(self.id)[:80])
             record_anomaly(str(self.func_name)[:200])
-            return None
-        return super().perform()
 
     @property
     def success_callback(self) -> None:

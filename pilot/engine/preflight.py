@@ -1,6 +1,7 @@
 """What would keep an agent from running, found before anything starts."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from pilot import db, money, plugins, settings
+from pilot import db, money, plugins, settings, strictjson
 from pilot.engine import (
     access,
     agents,
@@ -20,7 +21,8 @@ from pilot.engine import (
     nesting,
     validation,
 )
-from pilot.engine.document import MAX_STEPS_CEILING
+from pilot.engine.catalogue import Catalogue
+from pilot.engine.document import MAX_STEPS_CEILING, canonical
 from pilot.engine.forecast import forecast
 from pilot.engine.outline import documents, outline
 from pilot.engine.validation.context import MODEL_STEPS
@@ -244,9 +246,26 @@ def _missing_inputs(version: WorkflowVersion | None, saved: dict[str, Any]) -> l
 
 def _document_items(document: dict[str, Any], agent: Agent, setup: Setup) -> list[Item]:
     """Check the document again: over the tables as they are now, and what the agent may call."""
+    if setup.data is None or not _reads_tables(document):
+        return list(_checked(canonical(document), tuple(agent.grants)))
     known = catalogue.load().with_grants(agent.grants)
-    if setup.data is not None:
-        known = known.with_samples(sample(folders.private(setup.data, agent.owner_id)))
+    known = known.with_samples(sample(folders.private(setup.data, agent.owner_id)))
+    return _issues(document, known)
+
+
+def _reads_tables(document: dict[str, Any]) -> bool:
+    nodes = (node for one in documents(document) for node in outline(one))
+    return any(node.step.get("plugin") == "tables" for node in nodes)
+
+
+@lru_cache(500)
+def _checked(document: str, grants: tuple[str, ...]) -> tuple[Item, ...]:
+    """Return the same for a document that depends on nothing else: each start asks for it."""
+    known = catalogue.load().with_grants(list(grants))
+    return tuple(_issues(strictjson.loads(document, max_bytes=len(document) * 4 + 1), known))
+
+
+def _issues(document: dict[str, Any], known: Catalogue) -> list[Item]:
     nodes = outline(document)
     items = []
     for issue in validation.validate(document, known, max_steps=MAX_STEPS_CEILING):

@@ -1,7 +1,6 @@
 """Starting an execution: which document runs, with which inputs, under which settings."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -26,7 +25,7 @@ from pilot.engine import (
 )
 from pilot.engine.policies import Concurrency
 from pilot.engine.status import ExecutionStatus
-from pilot.errors import ConflictError, InvalidError, Issue, Obstacle
+from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError, Obstacle
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
 from pilot.models.execution import Execution
 from pilot.settings import flags
@@ -90,9 +89,8 @@ def begin(
     kept = idempotency.open_request(session, user_id, asked.key, "execution.start", body)
     if kept is not None:
         return UUID(kept["execution_id"])
-    agent = agents.load(session, agent_id)
+    agent, version = _load(session, agent_id)
     access.act_as_owner(session, agent_id, agent.owner_id, user_id)
-    version = agents.newest(session, agent)
     row = prepare(session, agent, asked, user_id, setup, version=version, by=by)
     session.add(row)
     session.flush()
@@ -171,12 +169,11 @@ def prepare(  # noqa: PLR0913 -- all that a start depends on
         settings=snapshot,
         settings_version=settings_version,
         flags=decided,
-        zone=_zone(session, agent.owner_id),
+        **_when(session, agent.owner_id, policies.deadline_s),
         status=ExecutionStatus.QUEUED,
         priority=policies.priority,
         budget_usd=limits.usd,
         budget_tokens=limits.tokens,
-        deadline_at=_deadline(session, policies.deadline_s),
     )
     _share_key(session, row, policies.concurrency, by)
     return row
@@ -197,10 +194,26 @@ def _share_key(session: Session, row: Execution, policy: Concurrency | None, by:
             executions.cancel_locked(session, before, by)
 
 
-def _deadline(session: Session, seconds: float) -> datetime:
-    query = text("SELECT pilot_now() + make_interval(secs => :s)")
-    found: datetime = session.execute(query, {"s": seconds}).scalar_one()
-    return found
+def _load(session: Session, agent_id: UUID) -> tuple[Agent, WorkflowVersion | None]:
+    """Return an agent that the session's user may see, and its newest version, in one question."""
+    newest = (WorkflowVersion.agent_id == Agent.id) & (
+        WorkflowVersion.number == Agent.version_number
+    )
+    query = select(Agent, WorkflowVersion).outerjoin(WorkflowVersion, newest)
+    mine = query.where(Agent.id == agent_id, Agent.deleted_at.is_(None))
+    found = session.execute(mine).one_or_none()
+    if found is None:
+        raise NotFoundError("There is no such agent, or it is not yours.")
+    return found[0], found[1]
+
+
+def _when(session: Session, owner_id: UUID, deadline_s: float) -> dict[str, Any]:
+    """Return the owner's zone, and when the execution ends at the latest."""
+    query = text(
+        "SELECT zone, pilot_now() + make_interval(secs => :s) FROM app_user WHERE id = :id"
+    )
+    zone, deadline_at = session.execute(query, {"id": owner_id, "s": deadline_s}).one()
+    return {"zone": zone, "deadline_at": deadline_at}
 
 
 def _something_to_run(agent: Agent, choice: preflight.Choice, prompt: str) -> None:
@@ -214,13 +227,6 @@ def _something_to_run(agent: Agent, choice: preflight.Choice, prompt: str) -> No
             "switch Pilot on (System config), or give the agent a prompt."
         )
     raise ConflictError("The agent has neither pilot steps nor a prompt: give it one of them.")
-
-
-def _zone(session: Session, owner_id: UUID) -> str:
-    found: str = session.execute(
-        text("SELECT zone FROM app_user WHERE id = :id"), {"id": owner_id}
-    ).scalar_one()
-    return found
 
 
 def _inputs(

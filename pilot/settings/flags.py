@@ -145,8 +145,7 @@ def snapshot(
     session: Session, agent_id: UUID | None, user_id: UUID | None
 ) -> tuple[Values, int, dict[str, Any]]:
     """Return the settings for an agent and a person, their version, and which rules decided."""
-    values, version = settings.snapshot(session)
-    ruled = set(session.scalars(select(FlagRule.key).distinct()))
+    values, version, ruled = settings.snapshot_with_rules(session)
     decided: dict[str, Any] = {}
     for key in SWITCHES:
         if key not in ruled:
