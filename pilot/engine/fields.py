@@ -71,12 +71,17 @@ def compiled(one: Written) -> Compilation:
 
 def reads(step: dict[str, Any]) -> frozenset[Read]:
     """Return every path that a step reads, its inner steps included."""
-    found = frozenset[Read]().union(*(compiled(one).reads for one in written(step)))
+    found = own_reads(step)
     for _, _, body in bodies(step):
         for inner in body if isinstance(body, list) else ():
             if isinstance(inner, dict):
                 found |= reads(inner)
     return found
+
+
+def own_reads(step: dict[str, Any]) -> frozenset[Read]:
+    """Return every path that a step reads, its inner steps left out."""
+    return frozenset[Read]().union(*(compiled(one).reads for one in written(step)))
 
 
 def step_ids(paths: frozenset[Read]) -> Iterator[str]:

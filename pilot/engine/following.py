@@ -45,7 +45,7 @@ def following(document: Any, recorded: Iterable[str], path: str) -> Following:
             roots.add(path)
         reopened.add(path)
         roots |= {f"{path}/{segment}" for segment in AFTER} | _later(node, paths, path, inside)
-    again = {one for one in paths if roots & set(_around(one))}
+    again = {one for one in paths if roots & set(around(one))}
     again |= _asked_again(known, paths, again)
     return Following(frozenset(again), frozenset(reopened & paths - again))
 
@@ -82,7 +82,7 @@ def _descendants(node: Node, path: str) -> set[str]:
 
 def _later(node: Node, paths: Iterable[str], container: str, inside: str) -> set[str]:
     """Return the rounds of a loop after the one that a step stands in, if they may depend on it."""
-    if node.type != "loop" or not _is_chained(node.step):
+    if not is_chained(node):
         return set()
     start = len(container)
     begun = _ROUND.match(inside, start)
@@ -91,15 +91,18 @@ def _later(node: Node, paths: Iterable[str], container: str, inside: str) -> set
     return {f"{container}[{one[1]}]" for one in rounds if one is not None and int(one[1]) > first}
 
 
-def _is_chained(step: dict[str, Any]) -> bool:
-    """Whether a round may depend on the one before it."""
+def is_chained(node: Node) -> bool:
+    """Whether a round of a step may depend on the round before it."""
+    step = node.step
+    if node.type != "loop":
+        return False
     if step.get("while") is not None or step.get("break_if") is not None:
         return True
     reads = (one for one in fields.reads(step) if one[0] == "loop")
     return any(one[1:2] in ((), ("previous",)) for one in reads)
 
 
-def _around(path: str) -> Iterator[str]:
+def around(path: str) -> Iterator[str]:
     """Yield a path, its rounds and all that stands around it."""
     yield path
     while "/" in path:
