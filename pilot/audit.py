@@ -43,6 +43,8 @@ class Event(Enum):
     PILOT_EXECUTION_RETRIED = ("info", SOC2)
     PILOT_EXECUTION_RECOVERED = ("warning", SOC2)
     PILOT_EXECUTION_POISONED = ("critical", SOC2)
+    PILOT_EXECUTION_FORKED = ("info", SOC2)
+    PILOT_EXECUTION_MIGRATED = ("info", SOC2)
     PILOT_DISABLED = ("warning", SOC2)
     PILOT_BUDGET_PAUSED = ("warning", SOC2)
     PILOT_BUDGET_RAISED = ("warning", SOC2)

@@ -1,6 +1,6 @@
 """What a resume or a retry would do: which outputs are reused, what runs, what is sent again."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pilot.engine import document as documents
-from pilot.engine import executions, reruns
+from pilot.engine import executions, forks, reruns
 from pilot.engine.following import containers
 from pilot.engine.reruns import Effect
 from pilot.engine.status import REPEATABLE, RESUMABLE, RETRYABLE, ExecutionStatus, StepStatus
@@ -19,13 +19,20 @@ from pilot.models.execution import Execution
 
 KINDS = {"resume": RESUMABLE, "retry": RETRYABLE}
 DONE = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED})
+# What a reused step took and cost, it did in the execution in which it ran.
 ATTEMPTS = text("""
-SELECT DISTINCT ON (path) path, status, effect, key, duration_ms FROM step_execution
- WHERE execution_id = :id ORDER BY path, attempt DESC
+SELECT DISTINCT ON (s.path) s.path, s.status, s.effect, s.key,
+       CASE WHEN s.reused_from IS NULL THEN s.duration_ms ELSE (SELECT max(o.duration_ms)
+         FROM step_execution o WHERE o.execution_id = s.reused_from AND o.path = s.path
+          AND o.status = 'completed') END AS duration_ms
+  FROM step_execution s WHERE s.execution_id = :id ORDER BY s.path, s.attempt DESC
 """)
 COSTS = text("""
-SELECT path, coalesce(sum(cost), 0) AS usd, count(*) FILTER (WHERE cost IS NULL) AS unpriced
-  FROM call WHERE execution_id = :id AND path IS NOT NULL GROUP BY path
+SELECT s.path, coalesce(sum(c.cost), 0) AS usd, count(*) FILTER (WHERE c.cost IS NULL) AS unpriced
+  FROM (SELECT DISTINCT path, coalesce(reused_from, execution_id) AS origin
+          FROM step_execution WHERE execution_id = :id) AS s
+  JOIN call c ON c.execution_id = s.origin AND c.path = s.path
+ GROUP BY s.path
 """)
 MEDIANS = text("""
 SELECT s.path, percentile_cont(0.5) WITHIN GROUP (ORDER BY s.duration_ms)::int8 AS median_ms
@@ -141,6 +148,31 @@ def receipt(session: Session, execution_id: UUID, kind: str, step: str | None = 
         step,
         again.effects,
     )
+
+
+def of_fork(session: Session, found: forks.Plan) -> Receipt:
+    """Return the receipt of a fork before it is made, as of the old one's event sequence."""
+    source = found.source
+    return _of_reuse(session, source, "fork", found.document, found.reuse.held)
+
+
+def _of_reuse(
+    session: Session, row: Execution, kind: str, document: Any, held: Collection[str]
+) -> Receipt:
+    """Return what would run of a document, and what holds of the results of an execution."""
+    newest = {one.path: one for one in session.execute(ATTEMPTS, {"id": row.id})}
+    medians = {one.path: one.median_ms for one in session.execute(MEDIANS, {"agent": row.agent_id})}
+    costs = {one.path: one for one in session.execute(COSTS, {"id": row.id})}
+    reused = [_reused(newest[path], costs.get(path)) for path in sorted(held)]
+    runs = [
+        Line(path, "pending", None, None, medians.get(path))
+        for path in _order(document, {})
+        if path not in held
+    ]
+    again = reruns.effects(session, row.id, newest.keys() - held)
+    live = bool(session.scalar(LIVE_WORKER))
+    number = row.version_number
+    return Receipt(kind, row.event_seq, reused, runs, [], live, number, effects=again)
 
 
 def _line(one: Any, ms: int | None) -> Line:

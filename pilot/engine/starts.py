@@ -23,7 +23,6 @@ from pilot.engine import (
     trail,
     unattended,
 )
-from pilot.engine.policies import Concurrency
 from pilot.engine.status import ExecutionStatus
 from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError, Obstacle
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
@@ -134,6 +133,26 @@ def prepare(  # noqa: PLR0913 -- all that a start depends on
         InvalidError: what stands in the way.
         ConflictError: the agent is switched off, has nothing to run, or runs as often as it may.
     """
+    row = draft(session, agent, asked, user_id, setup, version=version)
+    make_room(session, row, version, by)
+    return row
+
+
+def draft(
+    session: Session,
+    agent: Agent,
+    asked: Start,
+    user_id: UUID,
+    setup: preflight.Setup,
+    *,
+    version: WorkflowVersion | None,
+) -> Execution:
+    """Return the row of a new execution; nothing is stored or changed.
+
+    Raises:
+        InvalidError: what stands in the way.
+        ConflictError: the agent is switched off, or has nothing to run.
+    """
     snapshot, settings_version, decided = flags.snapshot(session, agent.id, user_id)
     pilot_steps = version.document if version is not None else None
     choice = preflight.choose(
@@ -152,7 +171,7 @@ def prepare(  # noqa: PLR0913 -- all that a start depends on
     one_step = agents.one_step(prompt, agent.grants) if choice.runs == "one_step" else None
     policies = document.parse(one_step or pilot_steps).policies
     limits = budgets.limits(policies.budget, asked.budget_usd, snapshot)
-    row = Execution(
+    return Execution(
         owner_id=agent.owner_id,
         agent_id=agent.id,
         agent_name=agent.name,
@@ -175,12 +194,16 @@ def prepare(  # noqa: PLR0913 -- all that a start depends on
         budget_usd=limits.usd,
         budget_tokens=limits.tokens,
     )
-    _share_key(session, row, policies.concurrency, by)
-    return row
 
 
-def _share_key(session: Session, row: Execution, policy: Concurrency | None, by: Actor) -> None:
-    """Give a new execution its concurrency key, and make room for it as the policy says."""
+def make_room(session: Session, row: Execution, version: WorkflowVersion | None, by: Actor) -> None:
+    """Give a new execution its concurrency key, and make room for it as the policy says.
+
+    Raises:
+        ConflictError: it runs as often as it may.
+    """
+    runs = row.document or (version.document if version is not None else None)
+    policy = document.parse(runs).policies.concurrency
     if policy is None:
         return
     about = {"agent": row.agent_name, "mode": row.mode, "trigger": row.trigger}

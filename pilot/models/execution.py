@@ -82,6 +82,7 @@ class Execution(Base):
             "parent_id",
             postgresql_where=text("parent_id IS NOT NULL AND finished_at IS NULL"),
         ),
+        Index("execution_by_fork", "forked_from", postgresql_where=text("forked_from IS NOT NULL")),
         Index("execution_live", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
     )
 
@@ -89,6 +90,9 @@ class Execution(Base):
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"))
     agent_id: Mapped[UUID] = mapped_column(ForeignKey("agent.id"))
     agent_name: Mapped[str] = mapped_column(Text)
+    forked_from: Mapped[UUID | None] = mapped_column(
+        ForeignKey("execution.id", ondelete="SET NULL")
+    )
     version_id: Mapped[UUID | None] = mapped_column(ForeignKey("workflow_version.id"))
     version_number: Mapped[int | None]
     document: Mapped[Json | None]  # the one-step document, when that is what runs
@@ -198,6 +202,7 @@ class StepExecution(Base):
     started_at: Mapped[Moment]
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     duration_ms: Mapped[int | None]
+    reused_from: Mapped[UUID | None]  # the execution in which it ran, if not this one
 
 
 class Wait(Base):

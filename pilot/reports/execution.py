@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pilot.engine import concurrency, executions
+from pilot.engine import steps as types
 from pilot.engine.status import FINAL
 from pilot.models.agent import WorkflowVersion
 from pilot.models.execution import Execution
@@ -34,6 +35,8 @@ class Shown:
     worker: str | None
     calls: Calls  # to models
     refused: dict[str, Any] | None  # the call that its budget had not enough for
+    reused: Any  # from where it was forked: {steps, ms, usd, unpriced}; None: it is no fork
+    forks: list[UUID]
     turn_after: UUID | None = None  # the execution of the same key whose end lets it run
     seq: int = field(default=0)
 
@@ -137,12 +140,18 @@ STOPPED = {
     "restored": "for a person: it comes from a backup, and a step that must not be repeated may "
     "have happened since",
 }
+CONTAINERS = [
+    name
+    for name in types.names()
+    if hasattr(types.load(name), "BODIES") or hasattr(types.load(name), "TURNS")
+]
 CENT = Decimal("0.01")
 FACTS = [
     "id",
     "session_id",
     "agent_id",
     "agent_name",
+    "forked_from",
     "version_number",
     "status",
     "status_reason",
@@ -172,6 +181,21 @@ WORKER = text("SELECT host || ':' || pid FROM worker WHERE id = :id")
 EVENTS = text("""
 SELECT seq, at, kind, path, data FROM event
  WHERE execution_id = :id AND seq > :after ORDER BY seq LIMIT :most
+""")
+FORKS = text("SELECT id FROM execution WHERE forked_from = :id ORDER BY id LIMIT 20")
+REUSED = text("""
+WITH reused AS (
+  SELECT path, reused_from, type FROM step_execution
+   WHERE execution_id = :id AND reused_from IS NOT NULL AND status <> 'superseded'
+), took AS (
+  SELECT coalesce(sum(o.duration_ms), 0) AS ms FROM reused r JOIN step_execution o
+      ON o.execution_id = r.reused_from AND o.path = r.path AND o.status = 'completed'
+   WHERE r.type <> ALL (cast(:containers AS text[]))  -- what is inside counts
+), paid AS (
+  SELECT coalesce(sum(c.cost), 0) AS usd, count(*) FILTER (WHERE c.cost IS NULL) AS unpriced
+    FROM reused r JOIN call c ON c.execution_id = r.reused_from AND c.path = r.path)
+SELECT (SELECT count(*) FROM reused) AS steps, took.ms::int8 AS ms, paid.usd, paid.unpriced
+  FROM took, paid
 """)
 REFUSED = text("""
 SELECT data FROM event WHERE execution_id = :id AND kind = 'execution'
@@ -206,6 +230,8 @@ def shown(session: Session, execution_id: UUID, path: str | None = None) -> Show
         calls=calls.of_execution(session, row.id),
         refused=_refused(session, row),
         turn_after=ahead.id if (ahead := concurrency.awaited(session, row)) else None,
+        reused=_reused(session, row),
+        forks=list(session.scalars(FORKS, {"id": row.id})),
         seq=row.event_seq,
     )
 
@@ -216,6 +242,12 @@ def _question(session: Session, execution_id: UUID) -> tuple[str, str] | None:
         return None
     is_form = found.kind == "form"
     return ("Fill in", f"/forms/{found.id}") if is_form else ("Decide", f"/approvals/{found.id}")
+
+
+def _reused(session: Session, row: Execution) -> Any:
+    if row.forked_from is None:
+        return None
+    return session.execute(REUSED, {"id": row.id, "containers": CONTAINERS}).one()
 
 
 def _refused(session: Session, row: Execution) -> dict[str, Any] | None:

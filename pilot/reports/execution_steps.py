@@ -21,7 +21,7 @@ ROUND = re.compile(r"\[\d+\]")
 ATTEMPTS = text(f"""
 SELECT s.path, s.attempt, s.type, s.status, s.effect, s.key, s.input, s.output, s.error, s.notes,
        encode(s.output_blob, 'hex') AS blob,
-       s.started_at, s.finished_at, s.duration_ms, w.host || ':' || w.pid AS worker
+       s.started_at, s.finished_at, s.duration_ms, s.reused_from, w.host || ':' || w.pid AS worker
   FROM step_execution s LEFT JOIN worker w ON w.id = s.worker_id
  WHERE s.execution_id = :id AND (NOT {INSIDE} OR s.path = ANY (cast(:named AS text[])))
  ORDER BY s.path, s.attempt
@@ -48,6 +48,7 @@ class Attempt:
     started_at: datetime
     finished_at: datetime | None
     duration_ms: int | None
+    reused_from: UUID | None  # the execution in which it ran, if not this one
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,12 @@ class Step:
         if self.wait_kind == "retry":
             return "retrying"
         return "pending" if newest in {"superseded", "replaced", "interrupted"} else newest
+
+    @property
+    def word(self) -> str:
+        """How its status is named: what another execution did is reused."""
+        reused = bool(self.attempts) and self.attempts[-1].reused_from is not None
+        return "reused" if reused and self.status == "completed" else self.status
 
     @property
     def awaited(self) -> str:
@@ -165,6 +172,7 @@ def _attempt(row: Any) -> Attempt:
         started_at=row.started_at,
         finished_at=row.finished_at,
         duration_ms=row.duration_ms,
+        reused_from=row.reused_from,
     )
 
 

@@ -88,7 +88,7 @@ def context(execution_id: UUID) -> dict[str, Any]:
             "name": step.name,
             "depth": step.depth,
             "action": wording.kind(step.written or {"type": step.type}),
-            "status": step.status,
+            "status": step.word,
             "detail": _waiting(step),
             "attempts": step.rounds.number if step.rounds else len(step.attempts),
             "duration_ms": step.duration_ms,
@@ -104,7 +104,7 @@ def context(execution_id: UUID) -> dict[str, Any]:
         "steps": steps,
         "scale_ms": drawn.scale_ms,
         "cuts": drawn.cuts,
-        "looks": {step.id: step.status for step in shown.steps},
+        "looks": {step.id: step.word for step in shown.steps},
         "links": {step.id: f"?step={step.path}#detail" for step in shown.steps},
         "unknown": [step for step in shown.steps if step.status == "unknown"],
         "actions": _actions(shown, may=may_run),
@@ -133,6 +133,7 @@ def _actions(shown: Shown, *, may: bool) -> dict[str, bool]:
         "resume": may and status in RESUMABLE and not open_questions,
         "retry": may and status in RETRYABLE and whole,
         "repeat": may and status in REPEATABLE and whole and not open_questions,
+        "fork": may and whole and shown.row.runs_reason != "inline",
         "budget": may and status in RAISABLE and shown.row.budget_usd is not None,
         "cancel": may and status in CANCELLABLE and shown.row.cancel_requested_at is None,
         "answer": may and status in ANSWERABLE,
@@ -277,7 +278,15 @@ def _receipt(
     with reading() as session:
         row = executions.find(session, execution_id)
         made = receipts.receipt(session, execution_id, kind, step)
-    return render("execution/receipt.html", status=status, row=row, receipt=made, clash=clash)
+    return render(
+        "execution/receipt.html",
+        status=status,
+        row=row,
+        receipt=made,
+        clash=clash,
+        hidden={"step": step} if step else {},
+        back="",
+    )
 
 
 @route(bp, f"{URL}/resume", allow=OPERATE, methods=("POST",), takes=("seq",))

@@ -106,6 +106,24 @@ def test_a_retry_starts_at_a_step_once_its_receipt_was_read(one, agent, worker, 
     assert [attempt["status"] for attempt in step["attempts"]] == ["replaced", "completed"]
 
 
+@pytest.mark.capability(217, 254)
+def test_a_fork_says_what_it_reuses_and_begins_once(one, agent, worker, program, world):
+    made = one.post(f"/agents/{agent}/executions?wait=20", {"inputs": {"n": 5}}).json
+    url = f"/executions/{made['execution_id']}/fork"
+    receipt = one.post(f"{url}/receipt", {"inputs": {"n": 6}}).json
+    assert (receipt["reused"], receipt["runs"]) == ([], ["one"])
+    again = {"headers": {"Idempotency-Key": "again"}}
+    body = {"inputs": {"n": 6}, "sequence": receipt["sequence"]}
+    found = {one.post(url, body, **again).json["execution_id"] for _ in range(2)}
+    assert len(found) == 1
+    (new,) = found
+    assert one.get(f"/executions/{new}/result?wait=20").json["output"] == 6
+    assert one.get(f"/executions/{new}").json["forked_from"] == made["execution_id"]
+    assert one.post(f"{url}/receipt").json["reused"] == ["one"]
+    assert program(world.stranger).post(url).status_code == 404
+    assert program(world.viewer).post(url).status_code == 403
+
+
 def test_a_list_goes_on_where_the_page_before_ended(one, agent):
     made = [
         one.post(f"/agents/{agent}/executions", {"inputs": {"n": n}}).json["execution_id"]

@@ -97,6 +97,22 @@ def test_it_is_retried_from_a_step(shell, worker, database, world):
     assert shell("execution", "retry", execution, "--from", "none", "--yes")[0] == 3
 
 
+@pytest.mark.capability(217, 228)
+def test_it_is_forked_with_another_input(shell, worker, database, world):
+    read = ONE | {"id": "read", "config": {"value": "{{inputs.x}}"}}
+    agent = wp.make_agent(world.operator.id, [ONE, read], **OPEN)
+    execution = str(wp.start(agent, world.operator.id, x="1"))
+    wp.wait_for(database, execution)
+    asked = ("execution", "fork", execution, "--input", "x=2")
+    code, out, _ = shell("--json", *asked, "--receipt")
+    assert (code, json.loads(out)["runs"]) == (0, ["read"])
+    made = json.loads(shell("--json", *asked, "--yes")[1])["execution"]
+    wp.wait_for(database, made)
+    found = {path: output for path, *_, output in wp.attempts(database, made)}
+    assert found == {"one": 1, "read": "2"}
+    assert shell("execution", "fork", execution, "--version", "9", "--yes")[0] == 3
+
+
 @pytest.mark.parametrize(("typed", "code"), [("", 1), ("n", 1), ("y", 0), ("Yes", 0)])
 def test_at_a_terminal_a_cancel_is_asked(shell, world, database, typed, code, monkeypatch):
     execution = started(world, ONE)

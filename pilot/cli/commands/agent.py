@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from pilot import db, money, strictjson
 from pilot.cli import acting, event_triggers, schedules
+from pilot.cli.named import pairs
 from pilot.cli.terminal import answer, complain, say, show
 from pilot.engine import agents, budgets, catalogue, display, inputs, portable, starts
 from pilot.engine.agents import NewAgent
@@ -17,7 +18,7 @@ from pilot.engine.forecast import forecast
 from pilot.engine.generation import drafts, surroundings
 from pilot.engine.status import ExecutionStatus
 from pilot.engine.users import SessionUser
-from pilot.errors import InvalidError, Issue, NotFoundError
+from pilot.errors import NotFoundError
 from pilot.models.agent import Agent
 from pilot.models.generation import Generation
 from pilot.reports import results
@@ -165,7 +166,7 @@ def _generate(args: Namespace) -> int:
     goal = sys.stdin.read() if args.goal == "-" else args.goal
     made = drafts.begin(goal, data=config.data, **by)
     if args.answer:
-        drafts.answer(made, _pairs(args.answer), data=config.data, **by)
+        drafts.answer(made, pairs(args.answer), data=config.data, **by)
     with db.reading(owner.id) as session:
         row = drafts.load(session, made)
     if row.document is None:
@@ -237,23 +238,7 @@ def _inputs(owner: SessionUser, args: Namespace) -> dict[str, Any]:
     with db.reading(owner.id) as session:
         version = agents.newest(session, agents.find(session, args.agent))
     schema = version.inputs_schema if version is not None else None
-    return inputs.from_form(schema, dict(_pairs(args.input)))
-
-
-def _pairs(texts: list[str]) -> dict[str, Any]:
-    """Return NAME=VALUE texts as a mapping; a name given twice becomes a list."""
-    found: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            message = f"{text!r} must be NAME=VALUE."
-            raise InvalidError([Issue("usage", "", message)])
-        if name in found:
-            before = found[name] if isinstance(found[name], list) else [found[name]]
-            found[name] = [*before, value]
-        else:
-            found[name] = value
-    return found
+    return inputs.from_form(schema, dict(pairs(args.input)))
 
 
 def _wait(args: Namespace, execution_id: UUID, owner: SessionUser) -> int:

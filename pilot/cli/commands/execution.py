@@ -1,4 +1,4 @@
-"""Executions: list and show them, follow one live, pause, resume, retry or cancel it."""
+"""Executions: list and show them, follow one live, pause, resume, retry, fork or cancel it."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from pilot import db, money, progress, strictjson
 from pilot.cli import acting
+from pilot.cli.named import pairs
 from pilot.cli.terminal import answer, complain, confirmed, say, show
-from pilot.engine import agents, budgets, executions, receipts, retrying
+from pilot.engine import agents, budgets, executions, forks, inputs, receipts, retrying
 from pilot.engine.receipts import Receipt
 from pilot.engine.status import FINAL, RESUMABLE, ExecutionStatus
 from pilot.engine.users import SessionUser
@@ -62,6 +63,13 @@ def arguments(parser: ArgumentParser) -> None:
                 "--repeat-effects", action="store_true", help="let what happened happen once more"
             )
         one.set_defaults(run=action)
+    fork = actions.add_parser("fork", help="begin a new one that reuses what is unchanged")
+    fork.add_argument("execution", type=UUID)
+    fork.add_argument("--input", action="append", default=[], metavar="NAME=VALUE")
+    fork.add_argument("--version", type=int, help="of the workflow; without it, the same")
+    fork.add_argument("--yes", action="store_true", help="do not ask at the terminal")
+    fork.add_argument("--receipt", action="store_true", help="only show what would run")
+    fork.set_defaults(run=_fork)
     budget = actions.add_parser("budget", help="raise what it may take; a paused one goes on")
     budget.add_argument("execution", type=UUID)
     budget.add_argument("--usd", default="", help="the new limit in USD, such as 2.50")
@@ -233,6 +241,37 @@ def _go_on(
     again = [one.path for one in made.again]
     text = "Nothing was done." if args.receipt else done
     return _done(args, text, **facts, sent_again=again, live_worker=made.live_worker)
+
+
+def _fork(args: Namespace) -> int:
+    setup = acting.setup(acting.connect())
+    person = acting.person(args)
+    with _reading(person) as session:
+        asked = forks.Fork(_inputs(session, args), args.version)
+        found = forks.plan(session, args.execution, asked, user_id=person.id, setup=setup)
+        made = receipts.of_fork(session, found)
+    if not args.json:
+        for line in _receipt(made):
+            say(line)
+    facts = strictjson.plain(made.facts())
+    if args.receipt:
+        return _done(args, "Nothing was done.", **facts)
+    if not confirmed("Fork it?", yes=args.yes):
+        return NOT_DONE
+    new = forks.fork(args.execution, asked, seen_seq=made.seq, setup=setup, **_who(person))
+    answer(args, {"execution": str(new)} | facts, f"Execution {new}")
+    return 0
+
+
+def _inputs(session: Session, args: Namespace) -> dict[str, Any] | None:
+    """Return the inputs of the old one with those that are given; None: none is given."""
+    given = pairs(args.input)
+    if not given:
+        return None
+    row = executions.find(session, args.execution)
+    agent, number = agents.load(session, row.agent_id), args.version or row.version_number
+    schema = agents.version(session, agent, number).inputs_schema if number else None
+    return dict(row.inputs) | inputs.from_form(schema, given)
 
 
 def _cancel(args: Namespace) -> int:
