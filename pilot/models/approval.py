@@ -47,6 +47,9 @@ class Approval(Base):
     decided_by: Mapped[UUID | None]
     round: Mapped[int] = mapped_column(server_default="1")  # votes of earlier ones do not count
     level: Mapped[int] = mapped_column(server_default="0")  # of its escalation
+    delegations: Mapped[list[dict[str, Any]]] = mapped_column(
+        JSON, server_default="[]"
+    )  # {round, from, to}, in order
     was_asked: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")  # earlier
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from pilot import strictjson
-from pilot.engine import display, graph, wording
+from pilot.engine import delegating, display, graph, wording
 from pilot.engine.approvals import DECIDERS
 from pilot.engine.catalogue import load
 from pilot.engine.outbox import NO_CHANNEL
@@ -62,6 +62,13 @@ SELECT u.name AS person, u.email, o.kind = 'approval_reminder' AS reminds, o.att
  WHERE o.kind IN ('approval_requested', 'approval_reminder') AND o.about = :id
  ORDER BY u.name, u.id, o.created_at
 """)
+HANDED_ON = text("""
+SELECT f.name AS from, t.name AS to, (d.value ->> 'round')::int AS round
+  FROM approval a, json_array_elements(a.delegations) WITH ORDINALITY AS d(value, place)
+  JOIN app_user f ON f.id = (d.value ->> 'from')::uuid
+  JOIN app_user t ON t.id = (d.value ->> 'to')::uuid
+ WHERE a.id = :id ORDER BY d.place
+""")
 PEOPLE = text("SELECT name, roles FROM app_user WHERE id = ANY (:ids) ORDER BY name, id")
 OTHERS = text(f"""
 SELECT a.id, {STATUS} AS status, a.requested_at, a.decided_at, a.payload_hash, u.name AS person
@@ -114,6 +121,8 @@ class Shown:
     earlier: list[dict[str, Any]]  # the same step, asked before with something else
     later: list[dict[str, Any]]  # ... and asked again since
     may_decide: bool  # this person, now
+    delegations: list[dict[str, Any]]  # names: from, to
+    may_delegate: bool  # this person, now
 
     @property
     def approved(self) -> int:
@@ -175,6 +184,7 @@ def shown(session: Session, approval_id: UUID, user_id: UUID) -> Shown:
     payload = strictjson.loads(row.payload, max_bytes=MAX_PAYLOAD_BYTES)
     asked = {step["step"] for step in payload["steps"]}
     follows = _follows(facts["document"] or {}, row.path, asked)
+    may_decide = status == "pending" and user_id in row.approver_ids and not voted and decides
     return Shown(
         row=row,
         payload=payload,
@@ -190,7 +200,9 @@ def shown(session: Session, approval_id: UUID, user_id: UUID) -> Shown:
         notices=_dicts(session, NOTICES, id=row.id, no_channel=NO_CHANNEL),
         earlier=[one for one in others if one["requested_at"] <= row.requested_at],
         later=[one for one in others if one["requested_at"] > row.requested_at],
-        may_decide=status == "pending" and user_id in row.approver_ids and not voted and decides,
+        may_decide=may_decide,
+        delegations=_dicts(session, HANDED_ON, id=row.id),
+        may_delegate=may_decide and delegating.may_delegate(row, user_id),
     )
 
 

@@ -6,9 +6,10 @@ from uuid import UUID
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from wtforms import HiddenField, TextAreaField
+from wtforms import EmailField, HiddenField, TextAreaField
+from wtforms.validators import InputRequired
 
-from pilot.engine import approvals, links, wording
+from pilot.engine import approvals, delegating, links, wording
 from pilot.errors import InvalidError
 from pilot.reports import approvals as rows
 from pilot.reports.approvals import SORTS, TABS, Shown
@@ -66,6 +67,12 @@ def nav_count(who: Visitor) -> int:
         return 0
     with reading() as session:
         return rows.waiting(session, who.id)
+
+
+class DelegateForm(FlaskForm):  # type: ignore[misc]
+    """Who is asked instead."""
+
+    to = EmailField("Their mail address", [InputRequired("Name a person.")])
 
 
 class DecideForm(FlaskForm):  # type: ignore[misc]
@@ -158,8 +165,35 @@ def decide(approval_id: UUID) -> ResponseReturnValue:
     return redirect_to(f"/approvals/{approval_id}")
 
 
+@route(
+    bp,
+    "/approvals/<uuid:approval_id>/delegate",
+    allow=VIEW,
+    methods=("POST",),
+    takes=(DelegateForm,),
+)
+def delegate(approval_id: UUID) -> ResponseReturnValue:
+    """Let another person be asked in place of the visitor; the engine checks who may."""
+    form = DelegateForm()
+    if not form.validate():
+        return _page(approval_id, handing=form, status=422)
+    key = request.form.get("request_id")
+    try:
+        delegating.delegate(approval_id, form.to.data, by=actor(), user_id=signed_in(), key=key)
+    except InvalidError as error:
+        show_issues(form, error.issues)
+        return _page(approval_id, handing=form, status=422)
+    toast(f"{form.to.data.strip()} is asked now.")
+    return redirect_to(f"/approvals/{approval_id}")
+
+
 def _page(
-    approval_id: UUID, form: DecideForm | None = None, *, link: str = "", status: int = 200
+    approval_id: UUID,
+    form: DecideForm | None = None,
+    *,
+    handing: DelegateForm | None = None,
+    link: str = "",
+    status: int = 200,
 ) -> ResponseReturnValue:
     with reading() as session:
         shown = rows.shown(session, approval_id, signed_in())
@@ -174,6 +208,7 @@ def _page(
         shown=shown,
         row=shown.row,
         form=form,
+        handing=handing or DelegateForm(formdata=None),
         on_timeout=ON_TIMEOUT[_on_timeout(shown)],
         duration=wording.duration,
         then=ON_TIMEOUT[(shown.row.terms or {}).get("then", "reject")],
@@ -217,6 +252,7 @@ def _twin(shown: Shown) -> dict[str, Any]:
         "needed": row.needed,
         "approved": shown.approved,
         "votes": shown.votes,
+        "delegations": shown.delegations,
         "notices": shown.notices,
         "on_timeout": row.on_timeout,
         "level": row.level,

@@ -11,7 +11,13 @@ from pilot import cli
 from tests.engine import worker_process as wp
 from tests.world import PASSWORD
 
-ASK = {"id": "ask", "type": "human_approval", "title": "Go on?", "approvers": ["role:approver"]}
+ASK = {
+    "id": "ask",
+    "type": "human_approval",
+    "title": "Go on?",
+    "approvers": ["role:approver"],
+    "allow_delegate": True,
+}
 
 
 @pytest.fixture
@@ -74,3 +80,10 @@ def test_the_typed_password_decides(approval, world, superuser, typed, code, vot
     arguments = ["--as", world.approver.email, "approval", "decide", approval, "approve"]
     assert at_a_terminal(*arguments, typed=typed) == code
     assert superuser.execute("SELECT count(*) FROM vote").fetchone() == (votes,)
+
+
+def test_it_is_handed_on_with_the_password(approval, world, superuser):
+    arguments = ["--as", world.approver.email, "approval", "delegate", approval, world.admin.email]
+    assert at_a_terminal(*arguments, typed=PASSWORD) == 0
+    asked = superuser.execute("SELECT approver_ids FROM approval").fetchone()[0]
+    assert asked == [world.admin.id]

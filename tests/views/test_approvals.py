@@ -249,6 +249,20 @@ def test_without_a_channel_the_page_warns_and_the_execution_waits(
     assert wp.row(database, execution)[0] == "waiting"
 
 
+def test_it_is_handed_to_another_person_on_its_page(ask, approver, browse, world):
+    approval, _ = ask(allow_delegate=True)
+    url = f"/approvals/{approval}"
+    refused = approver.post(f"{url}/delegate", {"to": "nobody@example.com"})
+    assert refused.status_code == 422
+    assert 'value="nobody@example.com"' in refused.text
+    assert "Nobody who may decide has this address" in refused.text
+    assert approver.post(f"{url}/delegate", {"to": world.admin.email}).status_code == 303
+    assert "Approver handed it to Admin" in approver.get(url).text
+    page = browse(world.admin).get(url).text
+    assert 'name="decision"' in page
+    assert "Or let somebody else decide" not in page, "no chains"
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("look", LOOKS)
 def test_the_pages_are_accessible_and_quiet(ask, window, world, look):

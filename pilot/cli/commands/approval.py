@@ -9,7 +9,7 @@ from pilot import db
 from pilot.audit import Actor
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
-from pilot.engine import approvals, users
+from pilot.engine import approvals, delegating, users
 from pilot.errors import InvalidError, Issue
 from pilot.reports import approvals as rows
 from pilot.reports.listing import Wanted
@@ -31,6 +31,12 @@ def arguments(parser: ArgumentParser) -> None:
     decide.add_argument("decision", choices=["approve", "reject"])
     decide.add_argument("--comment", default="")
     decide.set_defaults(run=_decide)
+    hand = actions.add_parser(
+        "delegate", help="let one other person decide; needs a terminal and the person's password"
+    )
+    hand.add_argument("approval", type=UUID)
+    hand.add_argument("to", help="the other person's mail address")
+    hand.set_defaults(run=_delegate)
 
 
 def _list(args: Namespace) -> None:
@@ -77,8 +83,8 @@ def _tell(shown: rows.Shown) -> None:
     say(f"SHA-256 {shown.row.payload_hash}")
 
 
-def _decide(args: Namespace) -> None:
-    """Ask for the password at the terminal: no program votes."""
+def _proven(args: Namespace, what: str) -> tuple[users.SessionUser, rows.Shown]:
+    """Return the person who typed their password, after they were shown what they act on."""
     acting.connect()
     person = acting.person(args)
     if not sys.stdin.isatty():
@@ -87,8 +93,22 @@ def _decide(args: Namespace) -> None:
     with db.reading(person.id) as session:
         shown = rows.shown(session, args.approval, person.id)
     _tell(shown)
-    say(f"{args.decision.capitalize()} this as {person.email}?")
+    say(f"{what.capitalize()} this as {person.email}?")
     users.prove(person.email, getpass.getpass("Password: "), users.Origin("terminal", "pilot", ""))
+    return person, shown
+
+
+def _delegate(args: Namespace) -> None:
+    """Hand the question on, as its person."""
+    person, _ = _proven(args, f"let {args.to} decide")
+    by = Actor(f"user:{person.id}", acting.actor().name)
+    delegating.delegate(args.approval, args.to, by=by, user_id=person.id)
+    answer(args, {"to": args.to}, f"{args.to} is asked now.")
+
+
+def _decide(args: Namespace) -> None:
+    """Ask for the password at the terminal: no program votes."""
+    person, shown = _proven(args, args.decision)
     said: approvals.Decision = "approved" if args.decision == "approve" else "rejected"
     approvals.decide(
         args.approval,

@@ -68,6 +68,9 @@ class Params(StepFields):
         default=True, description="False: neither the starter nor the version's author decides."
     )
     require_comment: Literal["never", "reject", "always"] = "never"
+    allow_delegate: StrictBool = Field(
+        default=False, description="Who is asked may hand it to one other person."
+    )
     guards: list[StrictStr] | None = Field(
         None, description="Steps it guards; without it, its direct dependents with effects."
     )
@@ -125,6 +128,7 @@ def run(step: Params, context: StepContext) -> Wait:
             "self_approval": step.self_approval,
             "escalation": [level.model_dump() for level in step.escalation],
             "then": step.then,
+            "allow_delegate": step.allow_delegate,
             "reminders": sorted(set(step.reminders)),
         },
     }
