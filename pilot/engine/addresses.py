@@ -42,7 +42,7 @@ def offer(run: Run, body: Sequence[StepFields], frame: Frame) -> None:
             return
         url = f"{run.ports.resources.url}/resume/{token}"
         frame.scope.roots["steps"][step.id] = seen | {PART: url}
-        if run.history.latest(path) is None:
+        if run.history.latest(path) is None and run.simulated is None:
             run.links.append({"path": path, "link": hash_of(token).hex()})
 
 

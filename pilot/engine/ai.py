@@ -162,6 +162,11 @@ def reader(schema: dict[str, Any] | None) -> calls.Read:
     return read
 
 
+def answer_schema(schema: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the schema of what a step stores of an answer."""
+    return schema or {"type": "object", "properties": {"text": {"type": "string"}}}
+
+
 def notes(response: calls.Response) -> list[str]:
     """Return what the timeline says about the calls of a step."""
     taken, tried = response.taken, len(response.attempts)

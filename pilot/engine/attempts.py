@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import structlog
 
-from pilot.engine import conditions, effects, guards, records, retries, steps
+from pilot.engine import conditions, effects, guards, records, retries, simulation, steps
 from pilot.engine.expressions import Scope
 from pilot.engine.history import Attempt, WaitRow
 from pilot.engine.outcomes import Enter, Outcome, Wait
@@ -56,6 +56,7 @@ async def perform(run: Run, step: StepFields, path: str, scope: Scope) -> Result
     try:
         if not _enabled(run, step, path, scope):
             return await records.skip(run, step, path, ["Its condition was false."])
+        simulation.check(run, step)
     except (ExpressionError, StepError) as error:
         return await records.fail(run, step, path, scope, error)
     if getattr(steps.load(step.type), "IO", False):
@@ -122,6 +123,7 @@ async def decide(
     try:
         if not _enabled(run, step, path, scope):
             return await records.skip(run, step, path, ["Its condition was false."])
+        simulation.check(run, step)
         outcome = (
             Enter(stored)
             if stored
@@ -131,6 +133,7 @@ async def decide(
         return await records.fail(run, step, path, scope, error, started)
     if not isinstance(outcome, Enter):
         return await records.write_outcome(run, step, path, outcome, started)
+    outcome = Enter(simulation.steered(run, step, outcome.decided))
     row = records.attempt_row(
         run, step, path, StepStatus.RUNNING, started, input=records.as_json(outcome.decided)
     )

@@ -189,6 +189,12 @@ class Turn:
         """A model call changes nothing outside."""
         return "pure"
 
+    def gives(self, step: llm_decision.Params, _context: StepContext) -> dict[str, Any]:
+        """Return the schema of a turn that gives the answer."""
+        answer = ai.answer_schema(llm_decision.answer_schema(step))
+        nothing = {"calls": {"const": []}, "tokens": {"const": 0}, "text": {"const": ""}}
+        return {"type": "object", "properties": nothing | {"answer": answer}}
+
     def perform(
         self,
         step: llm_decision.Params,
@@ -267,6 +273,10 @@ class Chosen:
     def effect(self, _step: action.Params, context: StepContext, given: dict[str, Any]) -> str:
         """Return the effect class of this call."""
         return actions.effect(self.name, None, given, context)
+
+    def gives(self, _step: action.Params, context: StepContext) -> dict[str, Any]:
+        """Return the schema of the action's output."""
+        return actions.find(self.name, context).output_schema
 
     def perform(
         self,

@@ -14,7 +14,7 @@ import structlog
 
 from pilot import strictjson
 from pilot.audit import Event
-from pilot.engine import confirmations, guards, records, steps
+from pilot.engine import confirmations, guards, records, simulation, steps
 from pilot.engine.checkpoints import AttemptRow
 from pilot.engine.expressions import Scope
 from pilot.engine.history import Attempt
@@ -46,6 +46,8 @@ async def perform(
     `work` is what an attempt does, if it is not what the step's type does.
     """
     doing = work or cast("Work", steps.load(step.type))
+    if run.simulated is not None:
+        doing = simulation.Faked(doing, run.plan.step(step.id) or step)
     while (result := await _attempt_once(run, step, path, scope, doing)) is records.AGAIN:
         continue
     return result
@@ -146,7 +148,8 @@ async def _effect_and_result(
     again = _was_interrupted(run, attempt)
 
     def act() -> Any:
-        confirmations.count(step, attempt, around)
+        if run.simulated is None:
+            confirmations.count(step, attempt, around)
         remarks = confirmations.remarks(step, attempt, around)  # a bad rule fails before the effect
         failpoint("effect.before")
         if not run.ports.may_act():  # this worker may have been declared dead

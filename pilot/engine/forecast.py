@@ -57,16 +57,17 @@ SELECT path, count(*) AS runs, percentile_cont(0.5) WITHIN GROUP (ORDER BY durat
           JOIN execution e ON e.id = s.execution_id
           LEFT JOIN call c ON c.execution_id = s.execution_id AND (c.path = s.path
             OR s.type = 'llm_decision' AND starts_with(c.path, s.path || '/'))
-         WHERE e.agent_id = :agent AND s.status = 'completed' AND s.duration_ms IS NOT NULL
+         WHERE e.agent_id = :agent AND e.mode <> 'simulate' AND s.status = 'completed'
+           AND s.duration_ms IS NOT NULL
          GROUP BY s.execution_id, s.path, s.attempt, s.duration_ms, s.started_at) AS run
  WHERE place <= 100 GROUP BY path
 """)
 TYPES = text("""
-SELECT type, percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms) AS ms
-  FROM step_execution
- WHERE status = 'completed' AND duration_ms IS NOT NULL
-   AND started_at > pilot_now() - interval '30 days'
- GROUP BY type
+SELECT s.type, percentile_cont(0.5) WITHIN GROUP (ORDER BY s.duration_ms) AS ms
+  FROM step_execution s JOIN execution e ON e.id = s.execution_id AND e.mode <> 'simulate'
+ WHERE s.status = 'completed' AND s.duration_ms IS NOT NULL
+   AND s.started_at > pilot_now() - interval '30 days'
+ GROUP BY s.type
 """)
 
 

@@ -54,6 +54,22 @@ Outcome = Done | Skip | Enter | Wait
 
 
 @dataclass(frozen=True)
+class Awaited:
+    """What a step of a simulated execution waits for: when it comes, and as what."""
+
+    at: datetime
+    resolution: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What a simulated execution was told, and what it waits for."""
+
+    ways: dict[str, str]  # branch by step, or on_error, on_timeout
+    awaited: dict[str, Awaited] = field(default_factory=dict)  # by path
+
+
+@dataclass(frozen=True)
 class Child:
     """What a step starts as an execution of its own: an agent at a version, or steps."""
 
@@ -125,6 +141,9 @@ class Work(Protocol):
 
     def effect(self, step: Any, context: StepContext, given: Any) -> str:
         """Return the effect class."""
+
+    def gives(self, step: Any, context: StepContext) -> dict[str, Any]:
+        """Return the schema of its output."""
 
     def perform(
         self,

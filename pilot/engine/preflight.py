@@ -26,7 +26,7 @@ from pilot.engine.document import MAX_STEPS_CEILING, canonical
 from pilot.engine.forecast import forecast
 from pilot.engine.outline import documents, outline
 from pilot.engine.validation.context import MODEL_STEPS
-from pilot.errors import Issue, Obstacle
+from pilot.errors import Obstacle
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
 from pilot.plugins.tables.sampling import sample
 from pilot.settings import flags
@@ -129,7 +129,7 @@ def link(where: Where, agent_id: UUID) -> str:
 
 def obstacles(
     session: Session, agent: Agent, version: WorkflowVersion | None, choice: Choice, setup: Setup
-) -> list[Issue]:
+) -> list[Obstacle]:
     """Return what a start of this document would be refused for, its inputs apart.
 
     Warnings are left out, and so is what they take to find: this is on the path of every start.

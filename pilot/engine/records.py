@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pilot import strictjson
 from pilot.audit import Event
-from pilot.engine import blobs, references, retries, unpacking
+from pilot.engine import blobs, references, retries, simulation, unpacking
 from pilot.engine.checkpoints import AttemptRow, Checkpoint
 from pilot.engine.expressions import Scope
 from pilot.engine.history import Attempt
@@ -194,6 +194,8 @@ async def _park_step(
     checkpoint = run.checkpoint("wait")
     shown = (wait.approval or {}).get("payload")
     shown = as_json(wait.asked) if wait.kind == "child" else shown
+    if run.simulated is not None and wait.kind != "child":
+        return await _await_simulated(run, step, path, wait, started)
     row = attempt_row(run, step, path, StepStatus.WAITING, started, input=shown)
     checkpoint.attempts.append(row)
     opened: dict[str, Any] = {
@@ -214,6 +216,23 @@ async def _park_step(
         checkpoint.audits.append((asked, facts))
     await run.write(checkpoint)
     run.history.add(Attempt(path, row.attempt, StepStatus.WAITING))
+    return Result(StepStatus.WAITING)
+
+
+async def _await_simulated(
+    run: Run, step: StepFields, path: str, wait: Wait, started: datetime
+) -> Result:
+    """Write that a step of a simulated execution waits: no row tells anybody that it does."""
+    keep = open_attempt(run, path)
+    kept = simulation.wait_for(run, step, path, wait)
+    shown = (wait.approval or {}).get("payload")
+    given = strictjson.loads(shown) | kept if shown else kept
+    row = attempt_row(run, step, path, StepStatus.WAITING, started, keep=keep, input=as_json(given))
+    checkpoint = run.checkpoint("wait")
+    checkpoint.attempts.append(row)
+    checkpoint.events.append(("step", path, {"status": "waiting", "kind": wait.kind}))
+    await run.write(checkpoint)
+    run.history.add(Attempt(path, row.attempt, StepStatus.WAITING, input=given))
     return Result(StepStatus.WAITING)
 
 

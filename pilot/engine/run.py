@@ -19,7 +19,7 @@ from pilot.engine.expressions import Scope
 from pilot.engine.history import Held
 from pilot.engine.ledger import Booking
 from pilot.engine.model_catalogue import Chain
-from pilot.engine.outcomes import Resources
+from pilot.engine.outcomes import Resources, Simulated
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import StepFields
 from pilot.engine.transforms import compile_operations
@@ -227,8 +227,15 @@ class Run:
         self.on_limit = budgets.on_limit(plan.workflow.policies.budget, settings)
         self._soon: list[asyncio.Future[Flags | None]] = []  # what is being written meanwhile
         self._base = self._yielded = time.monotonic()
+        self.simulated: Simulated | None = None
+        self.renew()
+
+    def renew(self) -> None:
+        """Look at the document from its begin again; what is recorded is known."""
+        self.results.clear()
+        self._inside.clear()
         self.scope = self._scope()
-        self.top = Frame("", self.scope, asyncio.Semaphore(limit))
+        self.top = Frame("", self.scope, asyncio.Semaphore(self.at_once))
 
     def _scope(self) -> Scope:
         facts = self.held.facts
@@ -237,17 +244,21 @@ class Run:
             "id": str(self.held.id),
             "mode": facts["mode"],
             "started_at": facts["started_at"],
-            "date": self.held.moment.astimezone(zone).date().isoformat(),
+            "date": self.now().astimezone(zone).date().isoformat(),
             "zone": zone.key,
             "agent": facts["agent_name"],
             "trigger": facts["trigger"],
         }
         roots = {"inputs": facts["inputs"], "steps": {}, "execution": execution}
-        return Scope(roots=roots, now=self.held.moment, zone=zone)
+        return Scope(roots=roots, now=self.now(), zone=zone)
 
     def now(self) -> datetime:
         """Return the database's clock, carried on by this machine's monotonic one."""
         return self.held.moment + timedelta(seconds=time.monotonic() - self._base)
+
+    def skip_to(self, moment: datetime) -> None:
+        """Let the clock of a simulated execution stand at a later moment."""
+        self._base -= max((moment - self.now()).total_seconds(), 0)
 
     def ask_to_stop(self, why: str) -> None:
         """Start nothing more. A cancel outranks every other reason."""

@@ -17,6 +17,7 @@ from pilot.engine import (
     finish,
     guards,
     records,
+    simulation,
     steps,
     unpacking,
 )
@@ -38,15 +39,19 @@ async def run(execution: Run) -> bool:
         FencedError: another worker owns it; nothing more was written.
     """
     facts = execution.held.facts
+    if facts["mode"] == simulation.MODE:
+        await simulation.begin(execution)
     if facts["cancel"]:
         execution.ask_to_stop("cancel")
     elif datetime.fromisoformat(facts["deadline_at"]) <= execution.held.moment:
         execution.ask_to_stop("late")
     elif facts["pause"]:
         execution.ask_to_stop("pause")
-    elif facts["disabled"]:
+    elif facts["disabled"] and execution.simulated is None:
         execution.ask_to_stop("pilot_disabled")
     await _body(execution, execution.plan.workflow.steps, execution.top)
+    while simulation.goes_on(execution):
+        await _body(execution, execution.plan.workflow.steps, execution.top)
     return await finish.settle(execution)
 
 

@@ -30,7 +30,11 @@ from pilot.models.execution import Execution
 from pilot.settings import flags
 
 MAX_INPUT_BYTES = 1024 * 1024
-MODES = ("run", "test")
+SIMULATE = "simulate"  # nothing is called or sent, nobody is asked: see engine/simulation.py
+MODES = ("run", "test", SIMULATE)
+
+
+NEEDLESS = frozenset({"connection", "model"})  # what a simulation can do without
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Start:
     trigger: str = "manual"
     budget_usd: Decimal | None = None  # in the place of the workflow's or the setting's
     complete: bool = False  # the given inputs are all: saved ones do not lie under them
+    ways: dict[str, str] | None = None  # branches that a simulation takes, by step
+    simulation_id: UUID | None = None  # what it belongs together with
 
 
 def start(
@@ -110,8 +116,10 @@ def _body(agent_id: UUID, asked: Start) -> dict[str, Any]:
     }
     if asked.budget_usd is not None:
         body["budget_usd"] = str(asked.budget_usd)
+    if asked.ways:
+        body["ways"] = asked.ways
     if asked.mode not in MODES:
-        raise InvalidError([Issue("E_INPUT", "/mode", f"A mode is {' or '.join(MODES)}.")])
+        raise InvalidError([Issue("E_INPUT", "/mode", f"A mode is {', '.join(MODES)}.")])
     if len(strictjson.dumps(body).encode()) > MAX_INPUT_BYTES:
         raise InvalidError([Issue("E_LIMIT", "/inputs", "The inputs are larger than 1 MB.")])
     return body
@@ -156,19 +164,17 @@ def draft(
     snapshot, settings_version, decided = flags.snapshot(session, agent.id, user_id)
     pilot_steps = version.document if version is not None else None
     choice = preflight.choose(
-        enabled=bool(snapshot["pilot_enabled"]),
+        enabled=bool(snapshot["pilot_enabled"]) or asked.mode == SIMULATE,
         has_pilot_steps=pilot_steps is not None,
         override=asked.simple,
     )
-    prompt = asked.prompt or agent.prompt
-    _something_to_run(agent, choice, prompt)
+    _something_to_run(agent, asked, choice)
     schema = version.inputs_schema if version is not None else None
     given, issues = _inputs(session, agent, asked, schema, user_id)
-    issues += preflight.obstacles(session, agent, version, choice, setup)
-    issues += unattended.obstacles(session, version, asked.trigger)
+    issues += _obstacles(session, agent, version, choice, setup, asked)
     if issues:
         raise InvalidError(issues)
-    one_step = agents.one_step(prompt, agent.grants) if choice.runs == "one_step" else None
+    one_step = _one_step(agent, asked) if choice.runs == "one_step" else None
     policies = document.parse(one_step or pilot_steps).policies
     limits = budgets.limits(policies.budget, asked.budget_usd, snapshot)
     return Execution(
@@ -185,6 +191,8 @@ def draft(
         started_by=user_id,
         inputs=given,
         prompt=asked.prompt,
+        simulation=asked.ways,
+        simulation_id=asked.simulation_id,
         settings=snapshot,
         settings_version=settings_version,
         flags=decided,
@@ -196,6 +204,27 @@ def draft(
     )
 
 
+def _one_step(agent: Agent, asked: Start) -> dict[str, Any]:
+    return agents.one_step(asked.prompt or agent.prompt, agent.grants)
+
+
+def _obstacles(
+    session: Session,
+    agent: Agent,
+    version: WorkflowVersion | None,
+    choice: preflight.Choice,
+    setup: preflight.Setup,
+    asked: Start,
+) -> list[Issue]:
+    """Return what stands in the way of a start; a simulation needs neither accounts nor models."""
+    found: list[Issue] = [
+        one
+        for one in preflight.obstacles(session, agent, version, choice, setup)
+        if asked.mode != SIMULATE or one.where not in NEEDLESS
+    ]
+    return found + unattended.obstacles(session, version, asked.trigger)
+
+
 def make_room(session: Session, row: Execution, version: WorkflowVersion | None, by: Actor) -> None:
     """Give a new execution its concurrency key, and make room for it as the policy says.
 
@@ -204,7 +233,7 @@ def make_room(session: Session, row: Execution, version: WorkflowVersion | None,
     """
     runs = row.document or (version.document if version is not None else None)
     policy = document.parse(runs).policies.concurrency
-    if policy is None:
+    if policy is None or row.mode == SIMULATE:  # it takes nobody's turn
         return
     about = {"agent": row.agent_name, "mode": row.mode, "trigger": row.trigger}
     roots = {"inputs": row.inputs, "execution": about}
@@ -239,10 +268,10 @@ def _when(session: Session, owner_id: UUID, deadline_s: float) -> dict[str, Any]
     return {"zone": zone, "deadline_at": deadline_at}
 
 
-def _something_to_run(agent: Agent, choice: preflight.Choice, prompt: str) -> None:
-    if not agent.active:
+def _something_to_run(agent: Agent, asked: Start, choice: preflight.Choice) -> None:
+    if not agent.active and asked.mode != SIMULATE:
         raise ConflictError(f"The agent {agent.name} is switched off: switch it on to start it.")
-    if choice.runs != "one_step" or prompt.strip():
+    if choice.runs != "one_step" or (asked.prompt or agent.prompt).strip():
         return
     if choice.reason == "pilot_disabled":
         raise ConflictError(
@@ -257,7 +286,7 @@ def _inputs(
 ) -> tuple[dict[str, Any], list[Issue]]:
     """Return the inputs and what is wrong with them; in run mode saved ones lie under the given."""
     values = dict(asked.inputs)
-    if asked.mode == "run" and not asked.complete:
+    if asked.mode != "test" and not asked.complete:
         saved = session.scalar(
             select(AgentConfiguration)
             .where(AgentConfiguration.agent_id == agent.id, AgentConfiguration.user_id == user_id)

@@ -65,6 +65,12 @@ class Execution(Base):
         Index("execution_by_tokens", "tokens", "id"),
         # What is rare, and asked for.
         Index("execution_tests", "created_at", postgresql_where=text("mode = 'test'")),
+        Index(
+            "execution_by_simulation",
+            "simulation_id",
+            postgresql_where=text("simulation_id IS NOT NULL"),
+        ),
+        Index("execution_simulated", "created_at", postgresql_where=text("mode = 'simulate'")),
         Index("execution_errors", "created_at", postgresql_where=text("error IS NOT NULL")),
         Index("execution_unpriced", "created_at", postgresql_where=text("unpriced_calls > 0")),
         Index("execution_wasted", "created_at", postgresql_where=text("wasted_calls > 0")),
@@ -99,7 +105,10 @@ class Execution(Base):
     runs: Mapped[str] = mapped_column(Text)  # pilot_steps or one_step
     runs_reason: Mapped[str] = mapped_column(Text)
     session_id: Mapped[UUID] = mapped_column(unique=True, server_default=text("uuidv7()"))
-    mode: Mapped[str] = mapped_column(Text)  # test or run
+    mode: Mapped[str] = mapped_column(Text)  # run, test or simulate
+    # Of a simulation: the branches it was told to take, by step, and what it belongs with.
+    simulation: Mapped[Json | None]
+    simulation_id: Mapped[UUID | None]
     trigger: Mapped[str] = mapped_column(Text, server_default="manual")
     started_by: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"))
     inputs: Mapped[Json]

@@ -13,7 +13,9 @@ from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
 NEWEST = 2**31 - 1  # no version has such a number
 # The newest executions of an agent, by the index on (agent_id, id): written with "=", the planner
 # may walk all executions backwards instead, which takes seconds for an agent that has none.
-NEWEST_OF = "agent_id BETWEEN {0} AND {0} ORDER BY agent_id DESC, id DESC LIMIT {1}"
+NEWEST_OF = (
+    "agent_id BETWEEN {0} AND {0} AND mode <> 'simulate' ORDER BY agent_id DESC, id DESC LIMIT {1}"
+)
 # Of the newest executions only: what an agent did long ago says little about it.
 STATISTICS = f"""LATERAL (
   SELECT max(e.created_at) AS last_at,

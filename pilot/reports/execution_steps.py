@@ -18,10 +18,13 @@ from pilot.reports.rounds import INSIDE, Rounds
 
 WAITED_FOR = {"approval": "a decision", "form": "a form", "child": "an execution"}
 ROUND = re.compile(r"\[\d+\]")
+# A simulated wait is over sooner than it says.
+ENDED = "greatest(s.finished_at, s.started_at + make_interval(secs => s.duration_ms / 1000.0))"
 ATTEMPTS = text(f"""
 SELECT s.path, s.attempt, s.type, s.status, s.effect, s.key, s.input, s.output, s.error, s.notes,
        encode(s.output_blob, 'hex') AS blob,
-       s.started_at, s.finished_at, s.duration_ms, s.reused_from, w.host || ':' || w.pid AS worker
+       s.started_at, {ENDED} AS finished_at, s.duration_ms, s.reused_from,
+       w.host || ':' || w.pid AS worker
   FROM step_execution s LEFT JOIN worker w ON w.id = s.worker_id
  WHERE s.execution_id = :id AND (NOT {INSIDE} OR s.path = ANY (cast(:named AS text[])))
  ORDER BY s.path, s.attempt

@@ -30,6 +30,7 @@ OF_MONEY = {
     "recorded": "e.recorded_calls > 0",
     "none": "e.tokens = 0 AND e.unpriced_calls = 0 AND e.recorded_calls = 0",
 }
+REAL = "e.mode <> 'simulate'"  # simulations are listed where they are asked for
 WITHIN = {
     "24h": f"e.created_at > {ago(1)}",
     "7d": f"e.created_at > {ago(7)}",
@@ -92,6 +93,8 @@ def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
         if getattr(filters, name):
             conditions.append(condition)
             values[name] = getattr(filters, name)
+    if not filters.mode and not filters.q:
+        conditions.append(REAL)
     if filters.agents is not None:
         conditions.append("e.agent_id = ANY(:agents)")
         values["agents"] = list(filters.agents)

@@ -29,7 +29,8 @@ def within(moment: str) -> str:
 
 PERIOD = text(f"SELECT {SINCE} AS since, {UNTIL} AS until, {UNTIL} <= pilot_now() AS over")
 STATUSES = text(f"""
-SELECT status, count(*) AS number FROM execution e WHERE {within("e.created_at")} GROUP BY status
+SELECT status, count(*) AS number FROM execution e
+ WHERE {within("e.created_at")} AND e.mode <> 'simulate' GROUP BY status
 """)  # noqa: S608 -- constants
 MONEY = text(f"""
 SELECT {MODEL} AS model, c.role, {SUMS} FROM call c

@@ -103,7 +103,7 @@ SELECT 'execution' AS kind, id, agent_name AS title, status,
           ORDER BY v.seq DESC LIMIT 1) END, status_reason, '') AS reason,
        coalesce(finished_at, created_at) AS at, '/executions/' || id AS url
   FROM execution
- WHERE status IN :asking
+ WHERE status IN :asking AND mode <> 'simulate'
    AND (status IN ('needs_attention', 'paused', 'budget_paused')
         OR finished_at > pilot_now() - interval '7 days')
  ORDER BY status = 'needs_attention' DESC, coalesce(finished_at, created_at) DESC LIMIT :most
@@ -120,18 +120,18 @@ SELECT 'execution' AS kind, id, agent_name AS title, status, created_at AS at,
 RECENT = text("""
 SELECT id, agent_name, status, coalesce(status_reason, '') AS reason, created_at,
        (extract(epoch FROM finished_at - started_at) * 1000)::int8 AS duration_ms
-  FROM execution ORDER BY id DESC LIMIT :most
+  FROM execution WHERE mode <> 'simulate' ORDER BY id DESC LIMIT :most
 """)
 DAY = text(f"""
 SELECT status, count(*) AS number FROM execution
- WHERE created_at > {ago(1)} GROUP BY status
+ WHERE created_at > {ago(1)} AND mode <> 'simulate' GROUP BY status
 """)  # noqa: S608 -- constants
 MEDIAN = text(f"""
 SELECT percentile_cont(0.5) WITHIN GROUP (
          ORDER BY extract(epoch FROM finished_at - started_at) * 1000)
   FROM execution
  WHERE created_at > {ago(1)} AND finished_at IS NOT NULL
-   AND started_at IS NOT NULL
+   AND started_at IS NOT NULL AND mode <> 'simulate'
 """)  # noqa: S608 -- constants
 # Somebody pays for these calls, and nobody knows how much.
 UNPRICED = text(f"""

@@ -212,7 +212,7 @@ def start(agent_id: UUID) -> ResponseReturnValue:
     schema = _stored_schema(agent_id)
     try:
         asked = starts.Start(
-            mode="test" if request.form.get("mode") == "test" else "run",
+            mode=mode if (mode := request.form.get("mode", "")) in starts.MODES else "run",
             inputs=given(schema),
             prompt=request.form.get("prompt", "").replace("\0", "\ufffd").strip() or None,
             simple=bool(request.form.get("simple")),

@@ -20,7 +20,7 @@ NAV = ("Work", "Executions", 30, VIEW)
 
 WORDS = [(str(one), str(one).replace("_", " ").capitalize()) for one in ExecutionStatus]
 STATUSES = (("", "Any"), *WORDS)
-MODES = (("", "Any"), ("run", "Run"), ("test", "Test"))
+MODES = (("", "Any"), ("run", "Run"), ("test", "Test"), ("simulate", "Simulation"))
 WITHIN = (
     ("", "Any time"),
     ("24h", "Last 24 hours"),

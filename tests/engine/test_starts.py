@@ -216,7 +216,7 @@ def test_inputs_have_at_most_a_megabyte(begin, agent, superuser):
 
 def test_an_unknown_mode_is_refused(begin, agent):
     switch(True)
-    with pytest.raises(InvalidError, match="run or test"):
+    with pytest.raises(InvalidError, match="run, test, simulate"):
         begin(agent(), mode="simulated")
 
 

@@ -61,6 +61,11 @@ def effect(step: Params, context: StepContext, given: dict[str, Any]) -> str:
     return actions.effect(step.action_name, step.effect, given, context, step.connection)
 
 
+def gives(step: Params, context: StepContext) -> dict[str, Any]:
+    """Return the schema of the action's output."""
+    return actions.find(step.action_name, context).output_schema
+
+
 def perform(
     step: Params,
     context: StepContext,

@@ -54,6 +54,11 @@ def effect(_step: Params, _context: StepContext, _given: dict[str, Any]) -> str:
     return "pure"
 
 
+def gives(step: Params, _context: StepContext) -> dict[str, Any]:
+    """Return the schema of the answer."""
+    return ai.answer_schema(step.output_schema)
+
+
 def perform(
     step: Params,
     context: StepContext,
