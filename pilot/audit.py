@@ -51,6 +51,7 @@ class Event(Enum):
     PILOT_STEP_EXECUTED = ("info", SOC2)
     PILOT_STEP_FAILED = ("warning", SOC2)
     PILOT_STEP_RETRIED = ("info", SOC2)
+    PILOT_STEP_COMPENSATED = ("warning", SOC2)
     PILOT_OUTCOME_UNKNOWN = ("critical", SOC2)
     PILOT_OUTCOME_RESOLVED = ("warning", SOC2)
     AGENT_GENERATION_STARTED = ("info", SOC2)

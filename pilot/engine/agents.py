@@ -354,13 +354,12 @@ def one_step(prompt: str, grants: list[str]) -> dict[str, Any]:
 
 def actions_of(workflow: Any | None) -> set[str]:
     """Return the names of all actions that a document calls."""
-    if workflow is None:
-        return set()
     found: set[str] = set()
-    for one in outline.documents(workflow):
+    for one in outline.documents(workflow) if workflow is not None else ():
         for step in document.walk(document.parse(one).steps):
             name = getattr(step, "action_name", None)
-            found |= {name} if name else set(getattr(step, "actions", None) or [])
+            undone = [step.compensate.action_name] if step.compensate else []
+            found.update([name] if name else getattr(step, "actions", None) or [], undone)
     return found
 
 

@@ -9,8 +9,18 @@ from sqlalchemy.orm import Session
 
 from pilot import db
 from pilot.audit import Actor
-from pilot.engine import agents, blobs, executions, inputs, preflight, retrying, starts
+from pilot.engine import (
+    agents,
+    blobs,
+    compensation,
+    executions,
+    inputs,
+    preflight,
+    retrying,
+    starts,
+)
 from pilot.engine.blobs import Blob
+from pilot.engine.document import parse
 from pilot.engine.nesting import MAX_DEPTH
 from pilot.engine.outcomes import Child, StepContext
 from pilot.engine.status import FINAL, RETRYABLE, ExecutionStatus
@@ -144,6 +154,7 @@ def _of_steps(parent: Execution, asked: Child) -> Execution:
         flags=parent.flags,
         zone=parent.zone,
         status=ExecutionStatus.QUEUED,
+        compensation=compensation.state(parse(document)),
         deadline_at=parent.deadline_at,
     )
 

@@ -11,9 +11,10 @@ from typing import Any
 from pilot.engine import attempts, branches, records, rounds, steps, unpacking
 from pilot.engine.expressions import Scope
 from pilot.engine.outcomes import Enter
+from pilot.engine.outline import AFTER
 from pilot.engine.run import Frame, Result, Run, RunBody, failure, last_output, worst
 from pilot.engine.status import StepStatus
-from pilot.engine.step_fields import StepFields
+from pilot.engine.step_fields import Branch, StepFields
 from pilot.errors import ExpressionError, StepError
 
 
@@ -67,7 +68,19 @@ async def _choice(
     return await records.complete_container(run, step, inner.container, module.leave(decided, last))
 
 
-def entered(
+def lists(
+    run: Run, step: StepFields, path: str, frame: Frame
+) -> Iterator[tuple[Frame, Sequence[StepFields]]]:
+    """Yield frame and steps of each list inside a step that was begun."""
+    if hasattr(steps.load(step.type), "BODIES") and run.history.decided(path) is not None:
+        yield from _entered(run, step, path, frame)
+    for segment in AFTER:
+        answer = getattr(step, segment, None)
+        if isinstance(answer, Branch):
+            yield frame.inner(path, f"{segment}/"), answer.branch
+
+
+def _entered(
     run: Run, step: StepFields, path: str, frame: Frame
 ) -> Iterator[tuple[Frame, Sequence[StepFields]]]:
     """Yield frame and steps of each list inside a container as far as its rows tell."""

@@ -89,6 +89,8 @@ def _settled(
         given = confirmations.confirmed(run, path, given, around, started)
         return given, work.effect(step, around, given), None
     effect = work.effect(step, around, given)
+    if run.compensating:  # what it undoes was confirmed, and nobody may be waited for
+        return given, effect, None
     return given, effect, confirmations.question(run, step, path, given, around)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from pilot import db, jobs, progress, strictjson
 from pilot.audit import Actor, Event
-from pilot.engine import access, budgets, catalogue, idempotency, json_schemas, trail
+from pilot.engine import access, budgets, catalogue, compensation, idempotency, json_schemas, trail
 from pilot.engine.document import parse, walk
 from pilot.engine.status import (
     ANSWERABLE,
@@ -115,6 +115,10 @@ def cancel_locked(session: Session, row: Execution, by: Actor) -> None:
     if row.status == ExecutionStatus.RUNNING:
         row.status = ExecutionStatus.CANCELLING
         trail.tell(session, row.id, "execution", None, {"status": "cancelling"})
+    elif compensation.is_due(session, row, document_of(session, row)):
+        _close_waits(session, row.id)
+        row.admitted = True  # it only ends
+        queue(session, row)
     else:
         row.status, row.finished_at = ExecutionStatus.CANCELLED, row.cancel_requested_at
         _close_waits(session, row.id)
@@ -293,7 +297,9 @@ def fresh_receipt(row: Execution, seen_seq: int | None) -> None:
 
 
 def still_whole(row: Execution) -> None:
-    """Raise ConflictError if what its steps gave is deleted."""
+    """Raise ConflictError if what its steps gave is deleted or undone."""
+    if row.compensation == "begun":
+        raise ConflictError("Its finished steps were undone when it ended: start a new execution.")
     if row.pruned_at is not None:
         raise ConflictError("Its outputs were deleted after a while: start a new execution.")
 

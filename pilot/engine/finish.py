@@ -4,7 +4,7 @@ from typing import Any
 
 from pilot import strictjson
 from pilot.audit import Event
-from pilot.engine import blobs, fields, json_schemas, records, references, unpacking
+from pilot.engine import blobs, compensation, fields, json_schemas, records, references, unpacking
 from pilot.engine.blobs import Blob, Packed
 from pilot.engine.checkpoints import Checkpoint
 from pilot.engine.expressions import Scope
@@ -18,6 +18,7 @@ ENDS = {
     ExecutionStatus.FAILED: Event.PILOT_EXECUTION_FAILED,
     ExecutionStatus.CANCELLED: Event.PILOT_EXECUTION_CANCELLED,
 }
+UNDONE = frozenset({ExecutionStatus.FAILED, ExecutionStatus.CANCELLED})
 PAUSES = {
     "pause": (ExecutionStatus.PAUSED, Event.PILOT_EXECUTION_PAUSED),
     "pilot_disabled": (ExecutionStatus.PAUSED, Event.PILOT_DISABLED),
@@ -99,6 +100,8 @@ async def _settle_by_steps(run: Run) -> bool:
         output_warned=fault is not None and policy == "warn",
         stopped_as_failed=run.ended is not None and run.ended["outcome"] == "failed",
     )
+    if status in UNDONE and not await compensation.perform(run):
+        return await _leave(run, ExecutionStatus.QUEUED, "released")
     checkpoint = run.checkpoint("finish")
     if status is ExecutionStatus.WAITING:
         checkpoint.name = "park"

@@ -9,6 +9,7 @@ from pilot.engine import steps
 MAX_NESTING = 6
 ON_ERROR = "on_error"  # segment of the steps that run after a failure
 ON_TIMEOUT = "on_timeout"  # of those that run when nothing came in time
+UNDO = "undo"  # of what undoes a finished step
 AFTER = (ON_ERROR, ON_TIMEOUT)
 
 

@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StrictFloat, StrictInt, StrictStr
+from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from pydantic_core import PydanticCustomError
 
 from pilot.engine.step_fields import SECONDS_PER_DAY, YEAR_S, Part, Template
@@ -71,5 +71,9 @@ class Policies(Part):
     priority: StrictInt = Field(5, ge=0, le=9, description="0 is first.")
     output: Literal["fail", "warn"] = Field(
         "fail", description="What an output that misfits output_schema means."
+    )
+    compensate: StrictBool = Field(
+        True,
+        description="Whether finished steps are undone after a failure or a cancel.",
     )
     on_failure: OnFailure | None = None

@@ -98,7 +98,8 @@ async def fail(
     again = bool(effect) and retries.may_retry(run, step, fault, failures, effect)
     rule = retries.policy(run, step)
     delay_s = retries.delay_s(rule, failures, fault.retry_after_s) if again else None
-    await _write_failure(run, row, facts, delay_s=delay_s, again=again)
+    parks = delay_s is not None and delay_s >= SHORT_WAIT_S and not run.compensating
+    await _write_failure(run, row, facts, delay_s=delay_s if parks else None, again=again)
     run.history.add(
         Attempt(
             path,
@@ -113,7 +114,7 @@ async def fail(
     )
     if delay_s is None:
         return failed(run, step, scope, facts)
-    if delay_s >= SHORT_WAIT_S:
+    if parks:
         return Result(StepStatus.WAITING, error=facts)
     await rest(run, delay_s)
     if run.stop:
@@ -137,7 +138,7 @@ async def _write_failure(
     )
     name = Event.PILOT_STEP_RETRIED if again else Event.PILOT_STEP_FAILED
     checkpoint.audits.append((name, {"path": path, "attempt": row.attempt} | facts))
-    if delay_s is not None and delay_s >= SHORT_WAIT_S:
+    if delay_s is not None:
         checkpoint.waits.append({"path": path, "kind": "retry", "delay_s": delay_s})
     await run.write(checkpoint)
 
@@ -181,7 +182,7 @@ async def _finish(
         "result",
         row,
         {"duration_ms": elapsed_ms},
-        Event.PILOT_STEP_EXECUTED,
+        Event.PILOT_STEP_COMPENSATED if run.compensating else Event.PILOT_STEP_EXECUTED,
         consumed=path in run.history.waits,
         packed=packed,
     )

@@ -214,6 +214,7 @@ class Run:
         self._inside: dict[str, list[str]] = defaultdict(list)  # their paths, by container
         self.stop: str | None = None  # cancel, stop, pause, late, pilot_disabled, budget or drain
         self.refused: dict[str, Any] = {}  # the call that the budget had not enough for
+        self.compensating = False  # finished steps are undone: nothing but a drain stops that
         self.stopped = asyncio.Event()
         self.bookings: dict[str, Booking] = {}  # calls to models of the attempt at a path
         self.has_blobs = False  # whether a step gave a large output
@@ -262,9 +263,17 @@ class Run:
 
     def ask_to_stop(self, why: str) -> None:
         """Start nothing more. A cancel outranks every other reason."""
+        if self.compensating and why != "drain":
+            return
         if self.stop is None or why == "cancel":
             self.stop = why
         self.stopped.set()
+
+    def compensate(self) -> str | None:
+        """Go on in order to undo what was finished; returns why it was to stop."""
+        asked, self.stop, self.compensating = self.stop, None, True
+        self.stopped.clear()
+        return asked
 
     def end(self, said: dict[str, Any]) -> None:
         """End the execution as a stop step said: nothing more starts."""

@@ -5,7 +5,7 @@ wait, paused, or fenced off by another worker. Resuming is the same call.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -22,7 +22,7 @@ from pilot.engine import (
     unpacking,
 )
 from pilot.engine.expressions import Scope
-from pilot.engine.outline import AFTER, ON_ERROR, ON_TIMEOUT
+from pilot.engine.outline import ON_ERROR, ON_TIMEOUT
 from pilot.engine.run import Frame, Result, Run, last_output, worst
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import Branch, StepFields
@@ -45,6 +45,8 @@ async def run(execution: Run) -> bool:
         execution.ask_to_stop("cancel")
     elif datetime.fromisoformat(facts["deadline_at"]) <= execution.held.moment:
         execution.ask_to_stop("late")
+    elif facts["compensating"]:
+        execution.top.fail()  # it has failed: only undoing what was finished goes on
     elif facts["pause"]:
         execution.ask_to_stop("pause")
     elif facts["disabled"] and execution.simulated is None:
@@ -178,7 +180,7 @@ def _answer(step: StepFields, result: Result) -> tuple[str, Branch | None]:
 async def _revisit(run: Run, step: StepFields, frame: Frame) -> None:
     """Note what is recorded inside a finished step: others may read it."""
     path = frame.prefix + step.id
-    for inner, body in _entered(run, step, path, frame):
+    for inner, body in containers.lists(run, step, path, frame):
         for one in body:
             known = await _recalled(run, one, inner.prefix + one.id, inner.scope)
             if known is None:
@@ -188,15 +190,3 @@ async def _revisit(run: Run, step: StepFields, frame: Frame) -> None:
             if known.terminal:
                 await _revisit(run, one, inner)
                 run.note(one, inner, run.closed(inner.prefix + one.id, known))
-
-
-def _entered(
-    run: Run, step: StepFields, path: str, frame: Frame
-) -> Iterator[tuple[Frame, Sequence[StepFields]]]:
-    """Yield frame and steps of each list inside a step that was begun."""
-    if hasattr(steps.load(step.type), "BODIES") and run.history.decided(path) is not None:
-        yield from containers.entered(run, step, path, frame)
-    for segment in AFTER:
-        answer = getattr(step, segment, None)
-        if isinstance(answer, Branch):
-            yield frame.inner(path, f"{segment}/"), answer.branch

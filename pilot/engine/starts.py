@@ -14,6 +14,7 @@ from pilot.engine import (
     access,
     agents,
     budgets,
+    compensation,
     concurrency,
     document,
     executions,
@@ -169,13 +170,13 @@ def draft(
         override=asked.simple,
     )
     _something_to_run(agent, asked, choice)
-    schema = version.inputs_schema if version is not None else None
-    given, issues = _inputs(session, agent, asked, schema, user_id)
+    given, issues = _inputs(session, agent, asked, version, user_id)
     issues += _obstacles(session, agent, version, choice, setup, asked)
     if issues:
         raise InvalidError(issues)
     one_step = _one_step(agent, asked) if choice.runs == "one_step" else None
-    policies = document.parse(one_step or pilot_steps).policies
+    workflow = document.parse(one_step or pilot_steps)
+    policies = workflow.policies
     limits = budgets.limits(policies.budget, asked.budget_usd, snapshot)
     return Execution(
         owner_id=agent.owner_id,
@@ -199,6 +200,7 @@ def draft(
         **_when(session, agent.owner_id, policies.deadline_s),
         status=ExecutionStatus.QUEUED,
         priority=policies.priority,
+        compensation=compensation.state(workflow),
         budget_usd=limits.usd,
         budget_tokens=limits.tokens,
     )
@@ -282,9 +284,10 @@ def _something_to_run(agent: Agent, asked: Start, choice: preflight.Choice) -> N
 
 
 def _inputs(
-    session: Session, agent: Agent, asked: Start, schema: Any, user_id: UUID
+    session: Session, agent: Agent, asked: Start, version: WorkflowVersion | None, user_id: UUID
 ) -> tuple[dict[str, Any], list[Issue]]:
     """Return the inputs and what is wrong with them; in run mode saved ones lie under the given."""
+    schema: Any = version.inputs_schema if version is not None else None
     values = dict(asked.inputs)
     if asked.mode != "test" and not asked.complete:
         saved = session.scalar(

@@ -136,6 +136,11 @@ def _retry(rule: Retry, effect: str) -> str:
 
 
 def _failure(step: StepFields, workflow: Workflow) -> str:
+    undone = f"; undone by {step.compensate.action_name}" if step.compensate else ""
+    return _answered(step, workflow) + undone
+
+
+def _answered(step: StepFields, workflow: Workflow) -> str:
     chosen = step.on_error or workflow.defaults.on_error or "fail"
     if isinstance(chosen, Branch):
         return f"{', '.join(one.id for one in chosen.branch)} in its place"

@@ -104,6 +104,22 @@ class Retry(Part):
     )
 
 
+class Compensate(Part):
+    """The action that undoes a finished step if the execution fails or is cancelled."""
+
+    plugin: StrictStr
+    action: StrictStr
+    params: dict[str, Any] = Field(
+        {}, description="Templates; they may read the step's own output, inputs and execution."
+    )
+    connection: Annotated[StrictStr, Field(min_length=1, max_length=80)] | None = None
+
+    @property
+    def action_name(self) -> str:
+        """The full name of the action, e.g. `http.request`."""
+        return f"{self.plugin}.{self.action}"
+
+
 class Tolerated(Part):
     """What takes the place of a failed step's output."""
 
@@ -166,6 +182,9 @@ class StepFields(Part):
     retry: Retry | None = None
     timeout_s: Annotated[StrictFloat, Field(gt=0, le=YEAR_S)] | None = Field(
         None, description="Of one attempt."
+    )
+    compensate: Compensate | None = Field(
+        None, description="Undoes it if the execution fails or is cancelled: the latest first."
     )
     effect: EffectName | None = Field(None, description="Only stricter than that of the action.")
     metadata: dict[str, Any] = Field({}, description="To 8 KiB; not read by the engine.")

@@ -133,6 +133,7 @@ class Execution(Base):
     concurrency_key: Mapped[str | None] = mapped_column(Text)
     concurrency_limit: Mapped[int | None]
     admitted: Mapped[bool] = mapped_column(server_default=text("true"))
+    compensation: Mapped[str] = mapped_column(Text, server_default="none")  # possible, begun
     deadline_at: Mapped[Moment]
     cancel_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     pause_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pilot.engine import blobs
-from pilot.engine.outline import AFTER, Node, outline, recorded_path
+from pilot.engine.outline import AFTER, UNDO, Node, outline, recorded_path
 from pilot.reports import rounds
 from pilot.reports.rounds import INSIDE, Rounds
 
@@ -196,6 +196,8 @@ def _rows(document: dict[str, Any], recorded: _Recorded) -> Iterator[Step]:
 def _called(path: str, known: dict[str, Node]) -> str:
     """Return the name of a row: in a round of a written step, with the items it is about."""
     name = path.rpartition("/")[2]
+    if name == UNDO and path.removesuffix(f"/{UNDO}") in known:
+        return "Undo"
     if ROUND.sub("", path) not in known:
         return name
     return f"{name}, item {', '.join(one[1:-1] for one in ROUND.findall(path))}"

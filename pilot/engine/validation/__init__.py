@@ -9,6 +9,7 @@ from pilot.engine.catalogue import Catalogue
 from pilot.engine.validation import (
     actions,
     approvals,
+    compensations,
     effects,
     expressions,
     flow,
@@ -39,6 +40,7 @@ _CHECKS = (
     reshaping.check,
     actions.check,
     approvals.check,
+    compensations.check,
     flow.check,
     models.check,
     effects.check,

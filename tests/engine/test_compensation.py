@@ -1,0 +1,170 @@
+"""What undoes finished steps of an execution that failed or was cancelled, on a real worker."""
+
+import pytest
+
+from pilot import db
+from pilot.engine import executions, retrying
+from pilot.errors import ConflictError, InvalidError
+from pilot.reports import execution as report
+from tests.engine import worker_process as wp
+from tests.engine.receiving import reaching, receiving
+from tests.engine.steps.containers import loop
+from tests.engine.worker_process import broken, put
+
+WAIT = {"type": "wait_for_event", "event": "never", "timeout_s": 600}
+
+AUDITED = "SELECT count(*) FROM audit WHERE chain = %s AND record LIKE '%%PILOT_STEP_COMPENSATED%%'"
+
+
+@pytest.fixture(scope="module")
+def outside():
+    with receiving() as found:
+        yield found
+
+
+@pytest.fixture
+def worker(database, redis_url, world, tmp_path, outside):
+    outside.forget()
+    wp.switch_on()
+    with reaching(outside, database, redis_url, tmp_path) as resident:
+        yield resident
+
+
+@pytest.fixture
+def who(world):
+    return {"by": world.operator.actor, "user_id": world.operator.id}
+
+
+@pytest.fixture
+def undone(outside):
+    """Give `undone(name, *after)`: a step that sends something, and what takes it back."""
+
+    def make(name, *after, **fields):
+        params = outside.send(f"not_{name}")["params"]
+        params = params | {"json": {"took": "{{steps." + name + ".output.status}}"}} | fields
+        undo = {"plugin": "http", "action": "request", "params": params}
+        return outside.send(name, *after) | {"compensate": undo}
+
+    return make
+
+
+def order(outside):
+    return [one["step"] for one in outside._requests()]
+
+
+@pytest.mark.capability(45, 235)
+def test_finished_steps_are_undone_the_latest_first(  # noqa: PLR0917 -- all that proves it
+    worker, database, world, outside, undone, who, superuser
+):
+    steps = [undone("one"), undone("two", "one"), outside.send("plain", "two")]
+    steps.append(broken("bad", dependencies=["plain"]))
+    execution, found = wp.run(database, world.operator, steps)
+
+    assert (found[0], found[2]["step"]) == ("failed", "bad")  # why it failed stays
+    assert order(outside) == ["one", "two", "plain", "not_two", "not_one"]
+    assert wp.paths(database, execution)["two/undo"] == "completed"
+    with db.reading(world.operator.id) as session:
+        shown = report.shown(session, execution)
+    assert [one.name for one in shown.steps] == ["one", "Undo", "two", "Undo", "plain", "bad"]
+    assert superuser.execute(AUDITED, [str(execution)]).fetchone() == (2,)
+    with pytest.raises(ConflictError, match="were undone"):
+        retrying.failed(execution, **who)
+
+
+def test_what_was_done_in_rounds_is_undone_in_each(worker, database, world, outside, undone):
+    steps = [loop([undone("in")], items=[1, 2]), broken("bad", dependencies=["each"])]
+    execution, found = wp.run(database, world.operator, steps)
+
+    assert found[0] == "failed"
+    assert order(outside) == ["in", "in", "not_in", "not_in"]
+    paths = wp.paths(database, execution)
+    assert {"each[0]/in/undo", "each[1]/in/undo"} <= {*paths}
+
+
+@pytest.mark.capability(235)
+def test_a_cancel_waits_until_all_is_undone(worker, database, world, outside, undone, who):
+    steps = [undone("one"), WAIT | {"id": "wait", "dependencies": ["one"]}]
+    agent = wp.make_agent(world.operator.id, steps)
+    execution = wp.start(agent, world.operator.id)
+    wp.wait_for(database, execution, {"waiting"})
+
+    executions.cancel(execution, **who)
+    assert wp.wait_for(database, execution)[0] == "cancelled"
+    assert order(outside) == ["one", "not_one"]
+    assert wp.paths(database, execution)["wait"] == "cancelled"
+    assert wp.open_waits(database, execution) == 0
+
+
+def test_one_that_cannot_be_undone_keeps_no_other_from_it(worker, database, world, outside, undone):
+    steps = [undone("one"), undone("two", "one", url="{{steps.two.output.nothing}}")]
+    steps.append(broken("bad", dependencies=["two"]))
+    execution, found = wp.run(database, world.operator, steps)
+
+    assert (found[0], found[2]["step"]) == ("failed", "bad")
+    paths = wp.paths(database, execution)
+    assert (paths["two/undo"], paths["one/undo"]) == ("failed", "completed")
+
+
+def test_nothing_is_undone_where_the_policy_says_so(worker, database, world, outside, undone):
+    steps = [undone("one"), broken("bad", dependencies=["one"])]
+    wp.run(database, world.operator, steps, policies={"compensate": False})
+    assert order(outside) == ["one"]
+
+
+@pytest.mark.capability(235)
+def test_a_worker_that_takes_over_goes_on_with_what_is_open(
+    worker, database, world, outside, undone, superuser
+):
+    """As a crash leaves it: the undoing began, one is done, the other was about to be sent."""
+    steps = [undone("one"), undone("two", "one"), undone("three", "two")]
+    steps.append(broken("bad", dependencies=["three"]))
+    execution, _ = wp.run(database, world.operator, steps)
+    before = outside.keys("not_two")
+    superuser.execute(
+        "DELETE FROM step_execution WHERE execution_id = %s AND path = 'one/undo'", [execution]
+    )
+    superuser.execute(
+        "UPDATE step_execution SET status = 'interrupted', output = NULL"
+        " WHERE execution_id = %s AND path = 'two/undo'",
+        [execution],
+    )
+    superuser.execute(
+        "UPDATE execution SET status = 'queued', finished_at = NULL, wake_at = pilot_now()"
+        " WHERE id = %s",
+        [execution],
+    )
+    worker.poke()
+
+    assert wp.wait_for(database, execution)[0] == "failed"
+    assert outside.sent["not_three"] == 1
+    assert outside.keys("not_two") == before * 2  # the same key: the receiver counts it once
+    assert outside.sent["not_one"] == 2
+    assert outside.sent["one"] == outside.sent["two"] == 1
+
+
+@pytest.mark.parametrize(
+    ("undo", "told"),
+    [
+        ({"plugin": "http", "action": "requets", "params": {}}, "There is no action"),
+        ({"plugin": "http", "action": "request", "params": {}}, "needs the parameter"),
+        (
+            {
+                "plugin": "http",
+                "action": "request",
+                "params": {"method": "GET", "url": "{{steps.gone.output}}"},
+            },
+            "There is no step gone",
+        ),
+        (
+            {
+                "plugin": "http",
+                "action": "request",
+                "params": {"method": "GET", "url": "{{item.url}}"},
+            },
+            "There is no item here",
+        ),
+    ],
+)
+def test_what_could_never_undo_is_refused_at_save(world, undo, told):
+    with pytest.raises(InvalidError, match=told):
+        wp.make_agent(world.operator.id, [put("one", 1) | {"compensate": undo}])
