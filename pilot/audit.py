@@ -74,6 +74,7 @@ class Event(Enum):
     APPROVAL_TIMEOUT = ("warning", SOC2)
     APPROVAL_ESCALATED = ("warning", SOC2)
     APPROVAL_DELEGATED = ("info", SOC2)
+    APPROVAL_EDITED = ("warning", SOC2)
     APPROVAL_DECISION_REFUSED = ("warning", SOC2)
     APPROVAL_VOIDED = ("warning", SOC2)
     NOTIFICATION_FAILED = ("warning", SOC2)

@@ -277,6 +277,7 @@ def _wake(
         "decision": decision,
         "by": names.get(approval.decided_by) if approval.decided_by else None,
         "comment": comment or None,
+        "values": approval.edited,
         "votes": [
             {"by": names[vote.user_id], "decision": vote.decision, "comment": vote.comment or None}
             for vote in votes

@@ -85,6 +85,8 @@ def _settled(
     if begun is not None:
         return begun.input, begun.effect or work.effect(step, around, begun.input), None
     given = work.resolve(step, around)
+    if step.type == "action" and (amended := guards.amended(run, step, path, given)) != given:
+        given = cast("Any", work).accept(step, amended, around)
     if confirmations.is_answered(run, step, path):
         given = confirmations.confirmed(run, path, given, around, started)
         return given, work.effect(step, around, given), None

@@ -4,7 +4,7 @@ from typing import Any
 
 from pilot import strictjson
 from pilot.audit import Event
-from pilot.engine import records, steps, unpacking
+from pilot.engine import blobs, records, steps, unpacking
 from pilot.engine.checkpoints import AttemptRow
 from pilot.engine.expressions import Scope
 from pilot.engine.history import Attempt
@@ -98,10 +98,37 @@ def _answers(run: Run, step: StepFields, path: str) -> list[tuple[str, StepField
     return found
 
 
-def _showed(latest: Attempt, step: StepFields, given: Any) -> bool:
-    """Whether an approval that was given showed exactly these parameters."""
+def _showed(run: Run, latest: Attempt, step: StepFields, given: Any) -> bool:
+    """Whether an approval that was given showed these parameters, as approvers left them."""
+    shown = _shown(latest, step)
+    if shown is not None:
+        shown = shown | _changed(run, latest, step)
+    return strictjson.canonical(shown) == strictjson.canonical(given)
+
+
+def _shown(latest: Attempt, step: StepFields) -> Any:
+    """Return the parameters of a step as an approval asked about them."""
     shown = {one["step"]: one["params"] for one in (latest.input or {}).get("steps", [])}
-    return strictjson.canonical(shown.get(step.id)) == strictjson.canonical(given)
+    return shown.get(step.id)
+
+
+def _changed(run: Run, latest: Attempt, step: StepFields) -> dict[str, Any]:
+    """Return the parameters of a step that approvers changed before they approved."""
+    output = latest.output
+    if isinstance(output, blobs.Blob):  # of very long comments
+        output = blobs.load(run.held.owner_id, output)
+    values = (output or {}).get("values") or {}
+    own = f"{step.id}."
+    return {name.removeprefix(own): one for name, one in values.items() if name.startswith(own)}
+
+
+def amended(run: Run, step: StepFields, path: str, given: Any) -> Any:
+    """Return the parameters as they were approved: with what approvers changed in them."""
+    for _, _, latest in _answers(run, step, path):
+        if latest.status is StepStatus.COMPLETED and _shown(latest, step) is not None:
+            same = strictjson.canonical(_shown(latest, step)) == strictjson.canonical(given)
+            given = given | _changed(run, latest, step) if same else given
+    return given
 
 
 def refused(run: Run, step: StepFields, path: str) -> bool:
@@ -119,7 +146,7 @@ def refused(run: Run, step: StepFields, path: str) -> bool:
 def approved(run: Run, step: StepFields, path: str, given: Any) -> bool:
     """Whether an approval step showed exactly these parameters, and was given."""
     return any(
-        latest.status is StepStatus.COMPLETED and _showed(latest, step, given)
+        latest.status is StepStatus.COMPLETED and _showed(run, latest, step, given)
         for _, _, latest in _answers(run, step, path)
     )
 
@@ -129,7 +156,7 @@ async def void_if_changed(
 ) -> Result | None:
     """An approval holds for the parameters that were shown: others void it and ask anew."""
     for asked, approval, latest in _answers(run, step, path):
-        if latest.status is StepStatus.COMPLETED and not _showed(latest, step, given):
+        if latest.status is StepStatus.COMPLETED and not _showed(run, latest, step, given):
             return await _ask_anew(run, approval, asked, latest, scope, step.id)
     return None
 

@@ -47,6 +47,7 @@ class Approval(Base):
     decided_by: Mapped[UUID | None]
     round: Mapped[int] = mapped_column(server_default="1")  # votes of earlier ones do not count
     level: Mapped[int] = mapped_column(server_default="0")  # of its escalation
+    edited: Mapped[dict[str, Any]] = mapped_column(JSON, server_default="{}")  # values by place
     delegations: Mapped[list[dict[str, Any]]] = mapped_column(
         JSON, server_default="[]"
     )  # {round, from, to}, in order

@@ -1,5 +1,6 @@
 """Approvals: what waits for a decision, and the page on which it is made."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -9,8 +10,10 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, TextAreaField
 from wtforms.validators import InputRequired
 
-from pilot.engine import approvals, delegating, links, wording
-from pilot.errors import InvalidError
+from pilot import strictjson
+from pilot.engine import amending, approvals, delegating, links, wording
+from pilot.errors import BadJsonError, InvalidError
+from pilot.models.approval import Approval
 from pilot.reports import approvals as rows
 from pilot.reports.approvals import SORTS, TABS, Shown
 from pilot.views import (
@@ -67,6 +70,17 @@ def nav_count(who: Visitor) -> int:
         return 0
     with reading() as session:
         return rows.waiting(session, who.id)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What was typed in place of what would happen, and why it was not taken; by place."""
+
+    texts: dict[str, str]
+    wrong: dict[str, str]
+
+
+NOTHING = Typed({}, {})
 
 
 class DelegateForm(FlaskForm):  # type: ignore[misc]
@@ -167,6 +181,64 @@ def decide(approval_id: UUID) -> ResponseReturnValue:
 
 @route(
     bp,
+    "/approvals/<uuid:approval_id>/change",
+    allow=VIEW,
+    methods=("POST",),
+    takes=("place", "value", "seen"),
+)
+def change(approval_id: UUID) -> ResponseReturnValue:
+    """Put other values into what would happen; the engine checks who may, and what fits."""
+    typed = dict(zip(request.form.getlist("place"), request.form.getlist("value"), strict=False))
+    with reading() as session:
+        known = amending.places(approvals.visible(session, approval_id))
+    values, wrong = {}, {}
+    for place, text in typed.items():
+        try:
+            values[place] = _read(text.replace("\r\n", "\n"), known.get(place))
+        except BadJsonError as error:
+            wrong[place] = f"This is no JSON: {error.message}"
+    if not wrong:
+        try:
+            amending.amend(
+                approval_id,
+                values,
+                seen_hash=request.form.get("seen", ""),
+                by=actor(),
+                user_id=signed_in(),
+                key=request.form.get("request_id"),
+            )
+        except InvalidError as error:
+            wrong = {one.path.strip("/").replace("/", "."): one.message for one in error.issues}
+    if wrong:
+        return _page(approval_id, typed=Typed(typed, wrong), status=422)
+    toast("Changed. Everybody who decides sees it so now, and votes begin anew.")
+    return redirect_to(f"/approvals/{approval_id}")
+
+
+def _read(text: str, shown: Any) -> Any:
+    """Return what was typed in place of a value: text for a text, else JSON."""
+    return text if isinstance(shown, str) else strictjson.loads(text)
+
+
+def _changeable(row: Approval, typed: Typed) -> list[dict[str, Any]]:
+    """Return a field for each place that may be changed, with what was typed, and why not."""
+    return [
+        {
+            "place": place,
+            "text": typed.texts.get(
+                place, value if isinstance(value, str) else strictjson.dumps(value)
+            ),
+            "json": not isinstance(value, str),
+            "wrong": next(
+                (why for at, why in typed.wrong.items() if f"{at}.".startswith(f"{place}.")), ""
+            ),
+        }
+        for place, value in amending.places(row).items()
+    ]
+
+
+@route(
+    bp,
     "/approvals/<uuid:approval_id>/delegate",
     allow=VIEW,
     methods=("POST",),
@@ -192,6 +264,7 @@ def _page(
     form: DecideForm | None = None,
     *,
     handing: DelegateForm | None = None,
+    typed: Typed = NOTHING,
     link: str = "",
     status: int = 200,
 ) -> ResponseReturnValue:
@@ -217,6 +290,8 @@ def _page(
         labels=lambda names: [{"label": name} for name in names],
         most_rows=MOST_ROWS,
         may_decide=shown.may_decide,
+        changeable=_changeable(shown.row, typed),
+        wrong=typed.wrong,
         owns=shown.row.owner_id == signed_in() or visitor().sees_all,
         may_configure=visitor().may(ADMIN),
     )
@@ -253,6 +328,7 @@ def _twin(shown: Shown) -> dict[str, Any]:
         "approved": shown.approved,
         "votes": shown.votes,
         "delegations": shown.delegations,
+        "edited": row.edited,
         "notices": shown.notices,
         "on_timeout": row.on_timeout,
         "level": row.level,

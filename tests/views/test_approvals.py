@@ -263,6 +263,25 @@ def test_it_is_handed_to_another_person_on_its_page(ask, approver, browse, world
     assert "Or let somebody else decide" not in page, "no chains"
 
 
+def test_what_may_be_changed_is_a_field_that_keeps_what_was_typed(ask, approver):
+    approval, _ = ask(editable=["send.subject", "send.to"])
+    url = f"/approvals/{approval}"
+    seen = approver.get(f"{url}.json").json["payload_hash"]
+    places = {"place": ["send.subject", "send.to"], "seen": seen}
+    refused = approver.post(f"{url}/change", places | {"value": ["New <b>", "[no json"]})
+    assert refused.status_code == 422
+    assert "This is no JSON" in refused.text
+    assert "New &lt;b&gt;</textarea>" in refused.text
+    refused = approver.post(f"{url}/change", places | {"value": ["New", "[7]"]})
+    assert (refused.status_code, 'aria-invalid="true"' in refused.text) == (422, True)
+    done = approver.post(f"{url}/change", places | {"value": ["New", '["cid@example.com"]']})
+    assert done.status_code == 303
+    shown = approver.get(f"{url}.json").json
+    assert shown["payload_hash"] != seen
+    assert shown["payload"]["steps"][0]["params"]["to"] == ["cid@example.com"]
+    assert decide(approver, url, "approve").status_code == 303
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("look", LOOKS)
 def test_the_pages_are_accessible_and_quiet(ask, window, world, look):

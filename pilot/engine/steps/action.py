@@ -56,6 +56,11 @@ def resolve(step: Params, context: StepContext) -> dict[str, Any]:
     return actions.resolve(step.id, step.action_name, step.params, context)
 
 
+def accept(step: Params, given: dict[str, Any], context: StepContext) -> dict[str, Any]:
+    """Return parameters that people changed; checked by the action and its rules."""
+    return actions.accept(step.action_name, given, context, written=step.params)
+
+
 def effect(step: Params, context: StepContext, given: dict[str, Any]) -> str:
     """Return the effect class of this call: the action's, or the step's stricter one."""
     return actions.effect(step.action_name, step.effect, given, context, step.connection)

@@ -16,6 +16,7 @@ from pilot.engine.history import WaitRow
 from pilot.engine.outcomes import Done, StepContext, Wait
 from pilot.engine.references import compile_template
 from pilot.engine.step_fields import (
+    ID_PATTERN,
     SECONDS_PER_DAY,
     YEAR_S,
     ApprovalTimeout,
@@ -44,6 +45,7 @@ OUTPUT = {
 
 Timeout = Annotated[float, Field(gt=0, le=YEAR_S, strict=True)]
 
+Place = Annotated[StrictStr, Field(pattern=rf"^{ID_PATTERN}\.[A-Za-z_]\w{{0,62}}$")]
 Share = Annotated[float, Field(gt=0, lt=1, strict=True)]
 
 
@@ -70,6 +72,9 @@ class Params(StepFields):
     require_comment: Literal["never", "reject", "always"] = "never"
     allow_delegate: StrictBool = Field(
         default=False, description="Who is asked may hand it to one other person."
+    )
+    editable: list[Place] = Field(
+        [], max_length=50, description="What approvers may change: step.parameter of guarded ones."
     )
     guards: list[StrictStr] | None = Field(
         None, description="Steps it guards; without it, its direct dependents with effects."
@@ -129,6 +134,7 @@ def run(step: Params, context: StepContext) -> Wait:
             "escalation": [level.model_dump() for level in step.escalation],
             "then": step.then,
             "allow_delegate": step.allow_delegate,
+            "editable": step.editable,
             "reminders": sorted(set(step.reminders)),
         },
     }
@@ -158,7 +164,7 @@ def resume(_step: Params, _context: StepContext, wait: WaitRow, _now: datetime) 
             "approved": True,
             "decision": "approved",
             "votes": found.get("votes", []),
-            "values": {},
+            "values": found.get("values", {}),
             "comment": found.get("comment"),
             "expired": decision == "expired",
         }

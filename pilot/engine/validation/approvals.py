@@ -3,21 +3,44 @@
 from collections.abc import Iterator
 from typing import Any
 
+from pilot.engine import spelling
 from pilot.engine.outline import Node
 from pilot.engine.validation.context import Context
 from pilot.errors import Issue
 
 
 def check(context: Context) -> Iterator[Issue]:
-    """Yield E_APPROVERS."""
+    """Yield E_APPROVERS, and E_REF_STEP and E_REF_FIELD of what may be edited."""
     for node in context.nodes:
         if node.type == "human_approval":
             yield from _approvers(node)
+            yield from _editable(context, node)
 
 
 def _approvers(node: Node) -> Iterator[Issue]:
     yield from _levels(node)
     yield from _people(node, node.step.get("approvers"), node.path)
+
+
+def _editable(context: Context, node: Node) -> Iterator[Issue]:
+    """Name each place that is no parameter of an action."""
+    listed = node.step.get("editable")
+    for number, place in enumerate(listed if isinstance(listed, list) else []):
+        step, _, name = str(place).partition(".")
+        other = context.by_id.get(step)
+        path = f"{node.path}/editable/{number}"
+        if other is None or other.type != "action":
+            message = f"There is no action with the id {step[:60]!r} whose parameters may change."
+            yield Issue("E_REF_STEP", path, message, got=str(place)[:120])
+            continue
+        action = context.catalogue.actions.get(
+            f"{other.step.get('plugin')}.{other.step.get('action')}"
+        )
+        known = list(action.params_schema.get("properties", {})) if action else [name]
+        if name not in known:
+            message = f"{action.name if action else step} has no parameter {name[:60]!r}."
+            message += spelling.suggestion(name, known)
+            yield Issue("E_REF_FIELD", path, message, got=name[:60])
 
 
 def _levels(node: Node) -> Iterator[Issue]:

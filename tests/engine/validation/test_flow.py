@@ -130,6 +130,18 @@ def test_a_model_is_not_asked_about_nothing(known, issue):
     assert validate(fixed, known) == []
 
 
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [("send.subject", None), ("send.sbject", "E_REF_FIELD"), ("other.subject", "E_REF_STEP")],
+)
+def test_only_parameters_of_actions_may_be_changed(check, place, code):
+    ask = {"id": "ask", "type": "human_approval", "title": "Go?", "approvers": ["owner"]}
+    params = {"to": ["ann@example.com"], "subject": "Hello", "text": "Text"}
+    send = {"id": "send", "type": "action", "plugin": "mail", "action": "send", "params": params}
+    found = check(workflow(ask | {"editable": [place]}, send | {"dependencies": ["ask"]}))
+    assert found == ([(code, "/steps/0/editable/0")] if code else [])
+
+
 LEVELS = {
     "approvers": ["role:approver"],
     "on_timeout": "escalate",

@@ -1,0 +1,71 @@
+"""Approvers change what may be changed; what was approved then is what runs."""
+
+import pytest
+
+from pilot.engine import amending
+from pilot.errors import ConflictError, ForbiddenError, InvalidError
+from tests.engine import worker_process as wp
+from tests.engine.test_guards import ASK, SEND, asked, decide, worker  # noqa: F401
+
+OPEN = ASK | {"editable": ["send.subject"], "rule": "all", "reminders": []}
+BOTH = OPEN | {"approvers": ["role:approver", "role:admin"]}
+
+
+def amend(approval, seen, person, **values):
+    named = {place.replace("__", "."): value for place, value in values.items()}
+    amending.amend(approval, named, seen_hash=seen, by=person.actor, user_id=person.id)
+
+
+def hash_of(superuser):
+    return superuser.execute("SELECT payload_hash FROM approval").fetchone()[0]
+
+
+@pytest.mark.capability(253)
+def test_what_was_changed_is_what_is_decided_and_runs(asked, database, world, superuser, tmp_path):  # noqa: F811
+    execution, approval, seen = asked([BOTH, SEND])
+    decide(approval, "approved", seen, world.admin)
+    amend(approval, seen, world.approver, send__subject="Good day")
+    changed = hash_of(superuser)
+    with pytest.raises(ConflictError, match="not what you saw"):
+        decide(approval, "approved", seen, world.approver)
+    decide(approval, "approved", changed, world.approver)
+    assert wp.row(database, execution)[0] == "waiting", "the vote for the earlier one is void"
+    decide(approval, "approved", changed, world.admin)
+    assert wp.wait_for(database, execution)[0] == "completed"
+    found = superuser.execute(
+        "SELECT output -> 'values' FROM step_execution WHERE path = 'ask' AND status = 'completed'"
+    ).fetchone()
+    assert found == ({"send.subject": "Good day"},)
+    (mail,) = tmp_path.glob("users/*/mail/ann@example.com/INBOX/new/*")
+    assert "Subject: Good day" in mail.read_text()
+    assert superuser.execute("SELECT count(*) FROM approval").fetchone() == (1,), "asked once"
+
+
+@pytest.mark.capability(253)
+def test_only_open_places_take_values_that_fit(asked, world, superuser):  # noqa: F811
+    _, approval, seen = asked([OPEN, SEND])
+    with pytest.raises(ForbiddenError, match="may not be changed"):
+        amend(approval, seen, world.approver, send__to=["spy@example.com"])
+    with pytest.raises(ForbiddenError, match="others are asked"):
+        amend(approval, seen, world.operator, send__subject="Mine")
+    with pytest.raises(ConflictError, match="not what you saw"):
+        amend(approval, "0" * 64, world.approver, send__subject="Mine")
+    for value in (5, "Hello"):
+        with pytest.raises(InvalidError):
+            amend(approval, seen, world.approver, send__subject=value)
+    assert hash_of(superuser) == seen
+
+
+def test_an_approval_in_a_loop_changes_its_own_round(asked, database, world, superuser, tmp_path):  # noqa: F811
+    each = {"id": "each", "type": "loop", "items": "[1, 2]", "steps": [OPEN, SEND]}
+    execution, approval, seen = asked([each])
+    decide(approval, "approved", seen, world.approver)
+    query = "SELECT id, payload_hash, path FROM approval WHERE decided_at IS NULL"
+    wp.until(lambda: superuser.execute(query).fetchone() is not None)
+    second, seen, path = superuser.execute(query).fetchone()
+    assert path == "each[1]/ask"
+    amend(second, seen, world.approver, send__subject="Second")
+    decide(second, "approved", superuser.execute(query).fetchone()[1], world.approver)
+    assert wp.wait_for(database, execution)[0] == "completed"
+    mails = [one.read_text() for one in tmp_path.glob("users/*/mail/ann@example.com/INBOX/new/*")]
+    assert sorted("Subject: Second" in mail for mail in mails) == [False, True]
