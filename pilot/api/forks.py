@@ -1,4 +1,4 @@
-"""Forks of executions: what one would reuse, and the new execution."""
+"""Forks of executions, and moves to another version: what would be reused, and the act."""
 
 from typing import Any
 from uuid import UUID
@@ -8,13 +8,14 @@ from pydantic import Field
 
 from pilot.api import Body, Problem, example, key, operation, reach
 from pilot.api.executions import Receipt, Result
-from pilot.engine import executions, forks, receipts
+from pilot.engine import executions, forks, moving, receipts
 from pilot.engine.api_tokens import Scope
 from pilot.reports import results
 from pilot.views import actor, reading, setup, signed_in, visitor
 
 bp = Blueprint("api_forks", __name__)
 FORK = "/executions/<uuid:execution_id>/fork"
+MIGRATE = "/executions/<uuid:execution_id>/migrate"
 
 
 class ForkBody(Body):
@@ -25,6 +26,18 @@ class ForkBody(Body):
     inputs: dict[str, Any] | None = Field(None, description="All of them.")
     version: int | None = Field(None, ge=1, description="Of the agent's workflow.")
     sequence: int | None = Field(None, ge=0, description="Of the receipt that was read before.")
+
+
+class MigrateBody(Body):
+    """Which version takes over."""
+
+    model_config = example({"version": 4, "sequence": 17})
+
+    version: int | None = Field(None, ge=1, description="Without one, the newest.")
+    sequence: int | None = Field(None, ge=0, description="Of the receipt that was read before.")
+    repeat_effects: bool = Field(
+        False, description="Whether effects that happened already may happen once more."
+    )
 
 
 @operation(
@@ -59,6 +72,38 @@ def fork(execution_id: UUID, json: ForkBody) -> Any:
     )
     with reading() as session:
         return results.result(session, made), 202
+
+
+@operation(
+    bp,
+    f"{MIGRATE}/receipt",
+    scope=Scope.EXECUTIONS_RUN,
+    gives=Receipt,
+    method="POST",
+    also={409: Problem},
+)
+def migrate_receipt(execution_id: UUID, json: MigrateBody) -> Any:
+    """Return what would be reused and run; 409 with all that does not fit."""
+    _reached(execution_id)
+    with reading() as session:
+        row = executions.find(session, execution_id)
+        return receipts.of_move(session, moving.plan(session, row, json.version)).facts()
+
+
+@operation(bp, MIGRATE, scope=Scope.EXECUTIONS_RUN, gives=Result, method="POST")
+def migrate(execution_id: UUID, json: MigrateBody) -> Any:
+    """Let another version of its workflow take over, and go on; 409 with all that does not fit."""
+    _reached(execution_id)
+    moving.move(
+        execution_id,
+        moving.Move(json.version, json.repeat_effects, key()),
+        by=actor(),
+        user_id=signed_in(),
+        sees_all=visitor().sees_all,
+        seen_seq=json.sequence,
+    )
+    with reading() as session:
+        return results.result(session, execution_id)
 
 
 def _reached(execution_id: UUID) -> None:

@@ -46,7 +46,7 @@ def following(document: Any, recorded: Iterable[str], path: str) -> Following:
         reopened.add(path)
         roots |= {f"{path}/{segment}" for segment in AFTER} | _later(node, paths, path, inside)
     again = {one for one in paths if roots & set(around(one))}
-    again |= _asked_again(known, paths, again)
+    again |= asked_again(document, paths, again)
     return Following(frozenset(again), frozenset(reopened & paths - again))
 
 
@@ -113,10 +113,9 @@ def around(path: str) -> Iterator[str]:
             yield path
 
 
-def _asked_again(
-    known: Mapping[str, Node], paths: frozenset[str], again: Iterable[str]
-) -> set[str]:
+def asked_again(document: Any, paths: frozenset[str], again: Iterable[str]) -> set[str]:
     """Return the approvals whose guarded actions happen again: nobody approved that."""
+    known = {recorded_path(node): node for node in outline(document)}
     found = set()
     acting = [(one, node) for one in again if (node := written(known, one)) is not None]
     for path in paths:

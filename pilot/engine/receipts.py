@@ -1,7 +1,7 @@
 """What a resume or a retry would do: which outputs are reused, what runs, what is sent again."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pilot.engine import document as documents
-from pilot.engine import executions, forks, reruns
+from pilot.engine import executions, forks, moving, reruns
 from pilot.engine.following import containers
 from pilot.engine.reruns import Effect
 from pilot.engine.status import REPEATABLE, RESUMABLE, RETRYABLE, ExecutionStatus, StepStatus
@@ -154,6 +154,12 @@ def of_fork(session: Session, found: forks.Plan) -> Receipt:
     """Return the receipt of a fork before it is made, as of the old one's event sequence."""
     source = found.source
     return _of_reuse(session, source, "fork", found.document, found.reuse.held)
+
+
+def of_move(session: Session, found: moving.Plan) -> Receipt:
+    """Return the receipt of a move to another version, as of the execution's event sequence."""
+    made = _of_reuse(session, found.row, "migrate", found.document, found.reuse.held)
+    return replace(made, version=found.version.number, effects=found.again.effects)
 
 
 def _of_reuse(

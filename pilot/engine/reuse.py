@@ -65,6 +65,7 @@ class Reuse:
 
     held: frozenset[str]
     entered: frozenset[str]  # containers that hold in part: what they decided stands
+    open: frozenset[str]  # steps that would go on as they are, with all inside
 
 
 def reusable(
@@ -80,7 +81,9 @@ def reusable(
     if _zone(old) == _zone(new):
         top = [node for node in comparison.nodes.values() if node.parent is None]
         comparison.body(top, _Level(""))
-    return Reuse(frozenset(comparison.found), frozenset(comparison.entered))
+    return Reuse(
+        frozenset(comparison.found), frozenset(comparison.entered), frozenset(comparison.open)
+    )
 
 
 def _zone(side: Side) -> str:
@@ -94,6 +97,7 @@ class _Comparison:
         self.nodes = {recorded_path(node): node for node in outline(new.document)}
         self.found: set[str] = set()
         self.entered: set[str] = set()
+        self.open: set[str] = set()
         self.facts: dict[Node, _Facts] = {}
         self.below: dict[str, list[str]] = {}
         self.rounds: dict[str, set[int]] = {}
@@ -124,6 +128,8 @@ class _Comparison:
             self.found.update(self.below[path])
             self._note(node, level, holds=True)
             return
+        if whole:
+            self.open.update(self.below.get(path, ()))
         self._note(node, level, holds=False)
         if facts.before is not None and facts.before.type == node.type:
             self._inside(facts.before, node, level)

@@ -44,6 +44,8 @@ RETRYABLE = frozenset({_S.FAILED, _S.COMPLETED_WITH_ERRORS})
 # Where nothing runs and a step and what follows from it may run again. Of a cancelled one only a
 # fork leads on.
 REPEATABLE = RESUMABLE | RETRYABLE | {_S.COMPLETED}
+# Where nothing runs and another version of the workflow may take over.
+MOVABLE = RESUMABLE | {_S.QUEUED, _S.WAITING, _S.FAILED}
 CANCELLABLE = frozenset(_S) - FINAL - {_S.CANCELLING}
 PAUSABLE = frozenset({_S.QUEUED, _S.RUNNING, _S.WAITING})
 ANSWERABLE = frozenset({_S.NEEDS_ATTENTION, _S.RUNNING, _S.WAITING, _S.PAUSED, _S.QUEUED}) | {

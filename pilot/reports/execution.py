@@ -78,6 +78,13 @@ class Shown:
         return sum(one.duration_ms or 0 for one in self.steps if one.type not in WAITING_TYPES)
 
     @property
+    def is_older(self) -> bool:
+        """Whether its agent has a newer version of the workflow that it runs."""
+        number, newest = self.row.version_number, self.newest_version
+        runs_it = number is not None and self.row.document is None
+        return runs_it and newest is not None and newest > (number or 0)
+
+    @property
     def version_words(self) -> str:
         """Which version runs, and whether it is the newest."""
         number = self.row.version_number

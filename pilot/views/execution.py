@@ -14,6 +14,7 @@ from pilot.engine import access, budgets, executions, receipts, retrying, wordin
 from pilot.engine.status import (
     ANSWERABLE,
     CANCELLABLE,
+    MOVABLE,
     PAUSABLE,
     RAISABLE,
     REPEATABLE,
@@ -134,6 +135,7 @@ def _actions(shown: Shown, *, may: bool) -> dict[str, bool]:
         "retry": may and status in RETRYABLE and whole,
         "repeat": may and status in REPEATABLE and whole and not open_questions,
         "fork": may and whole and shown.row.runs_reason != "inline",
+        "migrate": may and status in MOVABLE and whole and not open_questions and shown.is_older,
         "budget": may and status in RAISABLE and shown.row.budget_usd is not None,
         "cancel": may and status in CANCELLABLE and shown.row.cancel_requested_at is None,
         "answer": may and status in ANSWERABLE,

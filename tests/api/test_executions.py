@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pilot import db, progress
-from pilot.engine import api_tokens
+from pilot.engine import agents, api_tokens
 from pilot.views import watch
 from tests.engine import worker_process as wp
 
@@ -122,6 +122,20 @@ def test_a_fork_says_what_it_reuses_and_begins_once(one, agent, worker, program,
     assert one.post(f"{url}/receipt").json["reused"] == ["one"]
     assert program(world.stranger).post(url).status_code == 404
     assert program(world.viewer).post(url).status_code == 403
+
+
+@pytest.mark.capability(219)
+def test_a_queued_one_moves_to_another_version_if_it_fits(one, agent, world):
+    execution = wp.start(agent, world.operator.id, n=5)
+    url = f"/executions/{execution}/migrate"
+    assert one.post(f"{url}/receipt").status_code == 409
+    document = {"format": 1, "name": "Test", "inputs": INPUTS, "steps": [STEP, REST]}
+    who = {"by": world.operator.actor, "user_id": world.operator.id}
+    agents.save_version(agent, document, reason="Rest.", base=1, **who)
+    receipt = one.post(f"{url}/receipt").json
+    assert (receipt["reused"], receipt["runs"]) == ([], ["one", "rest"])
+    assert one.post(url, {"sequence": receipt["sequence"] + 1}).status_code == 409
+    assert one.post(url, {"sequence": receipt["sequence"]}).json["status"] == "queued"
 
 
 def test_a_list_goes_on_where_the_page_before_ended(one, agent):

@@ -6,6 +6,7 @@ from threading import Thread
 
 import pytest
 
+from pilot.engine import agents
 from tests.engine import worker_process as wp
 
 ASK = {"id": "ask", "type": "human_approval", "title": "Go on?", "approvers": ["owner"]}
@@ -111,6 +112,22 @@ def test_it_is_forked_with_another_input(shell, worker, database, world):
     found = {path: output for path, *_, output in wp.attempts(database, made)}
     assert found == {"one": 1, "read": "2"}
     assert shell("execution", "fork", execution, "--version", "9", "--yes")[0] == 3
+
+
+@pytest.mark.capability(219, 228)
+def test_it_goes_on_with_another_version(shell, worker, database, world):
+    agent = wp.make_agent(world.operator.id, [ONE, WRONG], **OPEN)
+    execution = str(wp.start(agent, world.operator.id))
+    wp.wait_for(database, execution)
+    assert shell("execution", "migrate", execution, "--yes")[0] == 4
+    mended = {name: value for name, value in WRONG.items() if name != "execute_if"}
+    document = {"format": 1, "name": "Test", "steps": [ONE, mended]} | OPEN
+    who = {"by": world.operator.actor, "user_id": world.operator.id}
+    agents.save_version(agent, document, reason="Mended.", base=1, **who)
+    code, out, _ = shell("--json", "execution", "migrate", execution, "--receipt")
+    assert (code, json.loads(out)["reused"]) == (0, ["one"])
+    assert shell("execution", "migrate", execution, "--yes")[0] == 0
+    wp.wait_for(database, execution, {"completed"})
 
 
 @pytest.mark.parametrize(("typed", "code"), [("", 1), ("n", 1), ("y", 0), ("Yes", 0)])

@@ -124,6 +124,16 @@ def test_only_what_came_to_its_end_is_kept(status, rule, kept):
     assert held(side(steps), side(steps), {"a": status, "b": "completed"}) == kept
 
 
+def test_what_is_unchanged_but_not_at_its_end_is_told_apart():
+    steps = [A, B, put("c", 1)]
+    recorded = {"a": "completed", "b": "waiting", "c": "failed", "c/on_error/m": "waiting"}
+    found = reusable(side(steps), side(steps), recorded)
+    assert (found.held, found.open) == ({"a"}, {"b", "c", "c/on_error/m"})
+    edited = [put("a", 2), B, steps[2]]
+    found = reusable(side(steps), side(edited), recorded)
+    assert (found.held, found.open) == (set(), {"c", "c/on_error/m"})
+
+
 BODY = [put("x", "{{item}}"), put("y", {"of": "{{steps.x.output}}"}), put("z", 1)]
 ROUNDS = {f"each[{i}]/{s}": "completed" for i in range(3) for s in "xyz"}
 

@@ -1,4 +1,4 @@
-"""The pages of a fork: choose inputs and version, read the receipt, begin."""
+"""The pages of forks and moves: choose, read the receipt, begin or go on."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 
 from pilot.engine import agents
 from tests.engine import worker_process as wp
-from tests.engine.worker_process import put
+from tests.engine.worker_process import broken, put
 
 INPUTS = {
     "type": "object",
@@ -40,11 +40,11 @@ def operator(browse, world):
     return browse(world.operator)
 
 
-def sent(page, **more):
+def sent(page, *names, **more):
     """Return what the form of a receipt would send."""
     fields = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page)
     kept = {name: value.replace("&#34;", '"') for name, value in fields}
-    return {name: kept[name] for name in ("given", "version", "seq")} | more
+    return {name: kept[name] for name in names or ("given", "version", "seq")} | more
 
 
 @pytest.mark.capability(217, 254, 264)
@@ -109,3 +109,32 @@ def test_who_may_not_run_it_forks_nothing(execution, world, browse):
     assert browse(world.stranger).get(url).status_code == 404
     assert browse(world.stranger).post(url, {"given": "{}"}).status_code == 404
     assert browse(world.viewer).post(url, {"given": "{}"}).status_code == 403
+
+
+@pytest.mark.capability(219, 264)
+def test_a_failed_one_goes_on_with_an_edited_version(worker, database, world, operator):
+    wp.switch_on()
+    steps = [put("a", 1), broken("bad", dependencies=["a"])]
+    free = {"type": "object", "additionalProperties": True}
+    agent = wp.make_agent(world.operator.id, steps, inputs=free)
+    execution = wp.start(agent, world.operator.id)
+    wp.wait_for(database, execution)
+    url = f"/executions/{execution}"
+    assert "runs version 1 already" in operator.get(f"{url}/migrate").text
+    assert f"{url}/migrate" not in operator.get(url).text
+    who = {"by": world.operator.actor, "user_id": world.operator.id}
+    mended = {"format": 1, "name": "Test", "inputs": free}
+    gone = mended | {"steps": [put("bad", 2)]}
+    agents.save_version(agent, gone, reason="Without.", base=1, **who)
+    refused = operator.get(f"{url}/migrate")
+    assert (refused.status_code, "no such step" in refused.text) == (409, True)
+    fits = mended | {"steps": [steps[0], put("bad", 2, dependencies=["a"])]}
+    agents.save_version(agent, fits, reason="Mended.", base=2, **who)
+    assert f"{url}/migrate" in operator.get(url).text
+    page = operator.get(f"{url}/migrate").text
+    assert "Go on with version 3" in page
+    assert "Reused: 1 step" in page
+    form = sent(page, "version", "seq")
+    assert operator.post(f"{url}/migrate", form | {"seq": "1"}).status_code == 409
+    assert operator.post(f"{url}/migrate", form).status_code == 303
+    assert wp.wait_for(database, execution, {"completed"})[1] == 2

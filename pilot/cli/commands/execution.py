@@ -1,4 +1,4 @@
-"""Executions: list and show them, follow one live, pause, resume, retry, fork or cancel it."""
+"""Executions: list, show and follow them; pause, resume, retry, fork, migrate or cancel one."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
@@ -12,7 +12,16 @@ from pilot import db, money, progress, strictjson
 from pilot.cli import acting
 from pilot.cli.named import pairs
 from pilot.cli.terminal import answer, complain, confirmed, say, show
-from pilot.engine import agents, budgets, executions, forks, inputs, receipts, retrying
+from pilot.engine import (
+    agents,
+    budgets,
+    executions,
+    forks,
+    inputs,
+    moving,
+    receipts,
+    retrying,
+)
 from pilot.engine.receipts import Receipt
 from pilot.engine.status import FINAL, RESUMABLE, ExecutionStatus
 from pilot.engine.users import SessionUser
@@ -24,6 +33,7 @@ from pilot.reports.execution_steps import Step
 from pilot.reports.listing import SIZES, Wanted
 
 NOT_DONE, NOT_COMPLETED = 1, 6
+REPEATS = "let what happened happen once more"
 LOOK_S = 1.0  # between two looks without a signal
 ASKS = "Nobody knows whether it happened: answer it on the execution's page first."
 RESTS = "It rests until somebody goes on: pilot execution resume {}"
@@ -59,9 +69,7 @@ def arguments(parser: ArgumentParser) -> None:
             one.add_argument("--receipt", action="store_true", help="only show what would run")
         if name == "retry":
             one.add_argument("--from", dest="step", metavar="STEP", help="a step, by its path")
-            one.add_argument(
-                "--repeat-effects", action="store_true", help="let what happened happen once more"
-            )
+            one.add_argument("--repeat-effects", action="store_true", help=REPEATS)
         one.set_defaults(run=action)
     fork = actions.add_parser("fork", help="begin a new one that reuses what is unchanged")
     fork.add_argument("execution", type=UUID)
@@ -70,6 +78,13 @@ def arguments(parser: ArgumentParser) -> None:
     fork.add_argument("--yes", action="store_true", help="do not ask at the terminal")
     fork.add_argument("--receipt", action="store_true", help="only show what would run")
     fork.set_defaults(run=_fork)
+    move = actions.add_parser("migrate", help="go on with another version of its workflow")
+    move.add_argument("execution", type=UUID)
+    move.add_argument("--version", type=int, help="without it, the newest")
+    move.add_argument("--yes", action="store_true", help="do not ask at the terminal")
+    move.add_argument("--receipt", action="store_true", help="only show what would run")
+    move.add_argument("--repeat-effects", action="store_true", help=REPEATS)
+    move.set_defaults(run=_migrate)
     budget = actions.add_parser("budget", help="raise what it may take; a paused one goes on")
     budget.add_argument("execution", type=UUID)
     budget.add_argument("--usd", default="", help="the new limit in USD, such as 2.50")
@@ -261,6 +276,25 @@ def _fork(args: Namespace) -> int:
     new = forks.fork(args.execution, asked, seen_seq=made.seq, setup=setup, **_who(person))
     answer(args, {"execution": str(new)} | facts, f"Execution {new}")
     return 0
+
+
+def _migrate(args: Namespace) -> int:
+    acting.connect()
+    person = acting.person(args)
+    with _reading(person) as session:
+        row = executions.find(session, args.execution)
+        made = receipts.of_move(session, moving.plan(session, row, args.version))
+    if not args.json:
+        for line in _receipt(made):
+            say(line)
+    facts = strictjson.plain(made.facts())
+    if args.receipt:
+        return _done(args, "Nothing was done.", **facts)
+    if not confirmed(f"Go on with version {made.version}?", yes=args.yes):
+        return NOT_DONE
+    asked = moving.Move(made.version, args.repeat_effects)
+    moving.move(args.execution, asked, seen_seq=made.seq, **_who(person))
+    return _done(args, f"Version {made.version} took over.", **facts)
 
 
 def _inputs(session: Session, args: Namespace) -> dict[str, Any] | None:
