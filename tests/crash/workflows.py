@@ -3,6 +3,8 @@
 Each takes a unique `id`, and its output depends on all steps.
 """
 
+from hypothesis import settings
+
 BASE = "http://receiver.invalid"  # stands for the receiver's address
 
 INPUTS = {
@@ -238,5 +240,34 @@ NESTED = _document(
     output=["{{steps.sub.output.output.step}}", "{{steps.after.output.json.step}}"],
 )
 
-_DOCUMENTS = (CHAIN, WIDE, ONCE, ASKED, VOIDED, LATER, SLOW, FAILS, POISON, LARGE, ROUNDS, NESTED)
+ITEMS = 10_000 if settings.get_current_profile_name() == "nightly" else 2_000
+MANY = _document(
+    "many",
+    {
+        "id": "all",
+        "type": "scatter_gather",
+        "items": list(range(ITEMS)),
+        "max_concurrency": 200,
+        "steps": [_set("twice", "{{item * 2}}")],
+        "gather": {"operation": "reduce", "op": "sum"},
+    },
+    _call("keyed", "tell", "all"),
+    output=["{{steps.all.output.value}}", "{{steps.tell.output.json.step}}"],
+)
+
+_DOCUMENTS = (
+    CHAIN,
+    WIDE,
+    ONCE,
+    ASKED,
+    VOIDED,
+    LATER,
+    SLOW,
+    FAILS,
+    POISON,
+    LARGE,
+    ROUNDS,
+    NESTED,
+    MANY,
+)
 ALL = {one["name"]: one for one in _DOCUMENTS}

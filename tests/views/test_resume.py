@@ -84,6 +84,7 @@ def test_a_person_fills_in_its_page(begin, browse, world, database, superuser):
     assert (late.status_code, "by Approver" in late.text) == (410, True)
 
 
+@pytest.mark.capability(204)
 def test_what_comes_before_the_step_waits_is_kept(begin, browse, world, database, superuser):
     ask = {"id": "ask", "type": "form", "title": "First", "fields": {"type": "object"}}
     ask["assignees"] = ["role:approver"]

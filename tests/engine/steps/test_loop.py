@@ -43,6 +43,7 @@ def test_a_loop_knows_where_it_is_and_what_came_before(worker, database, world):
     assert found[1]["items"] == ["true false 2 0", "false true 2 1"]
 
 
+@pytest.mark.capability(207)
 def test_a_loop_ends_when_it_is_broken_or_its_condition_fails(worker, database, world):
     steps = [loop([put("a", "{{item}}")], break_if="steps.a.output == 2")]
     _, found = run(database, world.operator, steps, {"items": [1, 2, 3]})

@@ -19,6 +19,7 @@ def test_branches_run_side_by_side_and_are_read_from_outside(worker, database, w
     assert found == ("completed", {"group": {"left": 2, "right": 3}, "after": 5}, None)
 
 
+@pytest.mark.capability(208)
 @pytest.mark.parametrize(
     ("fields", "status", "names"),
     [

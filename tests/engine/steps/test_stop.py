@@ -6,6 +6,7 @@ from tests.engine.steps.containers import pause
 from tests.engine.worker_process import paths, put, run
 
 
+@pytest.mark.capability(206)
 @pytest.mark.parametrize("outcome", ["completed", "failed"])
 def test_a_stop_ends_the_execution_and_what_waits(worker, database, world, outcome):
     said = {"outcome": outcome, "message": "Nothing to do for {{inputs.who}}.", "output": {"n": 1}}

@@ -114,6 +114,7 @@ def test_each_item_has_an_execution_of_its_own(worker, database, world, superuse
     assert sorted(paths) == ["each[0]/sub", "each[1]/sub", "each[2]/sub"]
 
 
+@pytest.mark.capability(209)
 def test_children_are_cancelled_with_their_parent_unless_detached(
     worker, database, world, superuser
 ):
