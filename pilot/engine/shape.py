@@ -101,6 +101,11 @@ def _type_issue(step: dict[str, Any], path: str) -> Issue | None:
         return Issue("E_SCHEMA", f"{path}/type", message, expected="a step type")
     if kind in known:
         return None
+    if kind == "fail":  # its other name
+        message = "A step that ends an execution as failed is of type stop, with outcome failed."
+        fix = [{"op": "replace", "path": f"{path}/type", "value": "stop"}]
+        fix.append({"op": "add", "path": f"{path}/outcome", "value": "failed"})
+        return Issue("E_UNKNOWN_TYPE", f"{path}/type", message, expected="stop", got=kind, fix=fix)
     sure = spelling.meant(kind, known)
     fix = [{"op": "replace", "path": f"{path}/type", "value": sure}] if sure else None
     message = f"There is no step type {kind[:60]!r}. There are: {', '.join(known)}."

@@ -4,10 +4,12 @@ from collections import Counter
 
 import pytest
 
-from pilot.engine import retrying
+from pilot.engine import approvals, retrying
 from tests.engine import worker_process as wp
 from tests.engine.steps.containers import scatter
 from tests.engine.worker_process import paths, put, run
+
+ANY = {"type": "object", "additionalProperties": True}
 
 
 def test_a_retry_repeats_only_the_failed_items(worker, database, world):
@@ -51,3 +53,27 @@ def test_items_with_the_same_key_fail_before_the_first(worker, database, world):
     execution, found = run(database, world.operator, steps, {"items": items})
     assert "1 (items 0 and 2)" in found[2]["message"]
     assert set(paths(database, execution)) == {"each"}
+
+
+@pytest.mark.capability(41)
+def test_an_approval_in_a_round_guards_that_round_only(worker, database, world, superuser):
+    ask = {"id": "ask", "type": "human_approval", "title": "{{item}}?", "approvers": ["owner"]}
+    send = {"id": "send", "type": "action", "plugin": "mail", "action": "send"}
+    send |= {"dependencies": ["ask"], "params": {"to": ["{{item}}@b.test"], "subject": "x"}}
+    send["params"]["text"] = "Hello {{item}}"
+    agent = wp.make_agent(world.operator.id, [scatter([ask, send], failure="collect")], inputs=ANY)
+    execution = wp.start(agent, world.operator.id, items=["ada", "bob"])
+    wp.wait_for(database, execution, {"waiting"})
+    asked = superuser.execute(
+        "SELECT id, payload, payload_hash FROM approval ORDER BY path"
+    ).fetchall()
+    for (approval, payload, seen), name, decision in zip(
+        asked, ("ada", "bob"), ("approved", "rejected"), strict=True
+    ):
+        assert f"{name}@b.test" in payload
+        by, user = world.operator.actor, world.operator.id
+        approvals.decide(approval, decision, by=by, user_id=user, seen_hash=seen)
+    found = wp.wait_for(database, execution)
+    assert found[0] == "completed_with_errors"
+    assert [one["index"] for one in found[1]["errors"]] == [1]
+    assert "each[1]/send" not in paths(database, execution)

@@ -90,3 +90,10 @@ def test_a_doubled_id_is_numbered_only_if_nobody_could_mean_it(known):
     assert [step["id"] for step in numbered.document["steps"]] == ["a", "a_2"]
     unclear = repair(workflow(waiting("a"), waiting("a"), read), known)
     assert [issue.code for issue in unclear.issues] == ["E_DUPLICATE_ID"]
+
+
+def test_a_step_that_fails_is_a_stop_of_another_name(known):
+    step = {"id": "end", "type": "fail", "message": "No rows."}
+    repaired = repair(workflow(step), known)
+    assert repaired.document["steps"][0] == step | {"type": "stop", "outcome": "failed"}
+    assert not [one for one in repaired.issues if one.severity == "error"]
