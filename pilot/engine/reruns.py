@@ -22,16 +22,28 @@ UPDATE step_execution s SET status = :status
   FROM unnest(cast(:paths AS text[]), cast(:attempts AS int[])) AS v(path, attempt)
  WHERE s.execution_id = :id AND s.path = v.path AND s.attempt = v.attempt
 """)
-# An attempt that provably never left the worker repeats nothing.
+# An attempt that provably never left the worker repeats nothing. What a step did by executions of
+# its own, it does again with them.
 HAPPENED = text("""
-SELECT DISTINCT ON (path) path, effect, key FROM step_execution s
- WHERE execution_id = :id AND path = ANY (cast(:paths AS text[]))
-   AND effect IN ('keyed', 'probe', 'once')
+WITH RECURSIVE within AS (
+  SELECT id, parent_path || ' > ' AS place FROM execution
+   WHERE parent_id = :id AND parent_path = ANY (cast(:paths AS text[]))
+  UNION ALL
+  SELECT e.id, w.place || e.parent_path || ' > '
+    FROM execution e JOIN within w ON e.parent_id = w.id
+), acted AS (
+  SELECT s.execution_id, s.path, s.path AS place, s.attempt, s.effect, s.key, s.status, s.error
+    FROM step_execution s WHERE s.execution_id = :id AND s.path = ANY (cast(:paths AS text[]))
+  UNION ALL
+  SELECT s.execution_id, s.path, w.place || s.path, s.attempt, s.effect, s.key, s.status, s.error
+    FROM within w JOIN step_execution s ON s.execution_id = w.id)
+SELECT DISTINCT ON (place) place AS path, effect, key FROM acted a
+ WHERE effect IN ('keyed', 'probe', 'once')
    AND status IN ('completed', 'interrupted', 'failed', 'superseded')
    AND coalesce(cast(error ->> 'sent' AS boolean), true)
-   AND NOT EXISTS (SELECT 1 FROM step_execution r WHERE r.execution_id = :id AND r.path = s.path
-                      AND r.status = 'replaced' AND r.attempt >= s.attempt)
- ORDER BY path, attempt DESC
+   AND NOT EXISTS (SELECT 1 FROM step_execution r WHERE r.execution_id = a.execution_id
+                      AND r.path = a.path AND r.status = 'replaced' AND r.attempt >= a.attempt)
+ ORDER BY place, attempt DESC
 """)
 END_WAITS = text("""
 WITH ended AS (

@@ -90,6 +90,23 @@ def test_one_round_of_a_loop_runs_again(worker, database, world, who, outside):
     assert {path for path, number in ran(database, execution).items() if number > 1} == twice
 
 
+def test_what_an_execution_within_did_happens_again_only_if_that_is_confirmed(
+    worker, database, world, who, outside
+):
+    inner = [put("x", 1), outside.send("tell", "x")]
+    steps = [{"id": "sub", "type": "sub_workflow", "steps": inner}, put("after", 1)]
+    steps[1]["dependencies"] = ["sub"]
+    execution, found = wp.run(database, world.operator, steps)
+    assert found[0] == "completed"
+    with pytest.raises(ConflictError, match="sub > tell would happen once more"):
+        retrying.from_step(execution, "sub", **who)
+    retrying.from_step(execution, "after", **who)
+    assert wp.wait_for(database, execution)[0] == "completed"
+    retrying.from_step(execution, "sub", repeat_effects=True, **who)
+    assert wp.wait_for(database, execution)[0] == "completed"
+    assert (outside.sent, len(set(outside.keys("tell")))) == ({"tell": 2}, 2)
+
+
 def test_what_failed_elsewhere_runs_again_with_its_key(worker, database, world, who, outside):
     bad = outside.send("bad", retry={"max_attempts": 1})
     bad["params"] |= {"url": f"http://{outside.host}/keyed/it/bad?flaky=1"}
