@@ -55,7 +55,7 @@ class StartBody(Body):
 
     model_config = example({"mode": "run", "inputs": {"city": "Kassel"}, "budget_usd": "0.50"})
 
-    mode: Literal["run", "test", "simulate"] = "run"
+    mode: Literal["run", "test"] = "run"
     inputs: dict[str, Any] = Field(default_factory=dict)
     prompt: str | None = Field(None, min_length=1, max_length=20_000)
     simple: bool = False

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from pilot import db
+from pilot.engine import agents, inputs
+from pilot.engine.users import SessionUser
 from pilot.errors import InvalidError, Issue
 
 
@@ -23,3 +26,11 @@ def pairs(texts: list[str]) -> dict[str, Any]:
         else:
             found[name] = value
     return found
+
+
+def inputs_of(owner: SessionUser, agent: str, texts: list[str]) -> dict[str, Any]:
+    """Return the inputs of an agent that are given so, each as its schema asks for it."""
+    with db.reading(owner.id) as session:
+        version = agents.newest(session, agents.find(session, agent))
+    schema = version.inputs_schema if version is not None else None
+    return inputs.from_form(schema, dict(pairs(texts)))

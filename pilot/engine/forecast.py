@@ -115,12 +115,13 @@ class Forecast:
 
 
 @dataclass(frozen=True)
-class _Known:
+class Known:
     """What is known before: of this agent's steps, of each type of step, of the first model."""
 
     runs: Mapping[str, Any]
     types: Mapping[str, float]
     price: Price | None
+    model_id: str | None
 
 
 def forecast(
@@ -131,14 +132,7 @@ def forecast(
     if workflow is None or issues:
         return None
     values, _ = settings.snapshot(session)
-    chain = model_catalogue.chain(session, model_catalogue.chosen(values))
-    model = chain.models[0] if chain.models else None
-    rows = session.execute(RUNS, {"agent": agent_id}) if agent_id is not None else ()
-    known = _Known(
-        {row.path: row for row in rows},
-        {row.type: row.ms for row in session.execute(TYPES)},
-        model.price if model is not None else None,
-    )
+    known = known_of(session, agent_id)
     whole = _all(workflow.steps, "", known)
     spread = whole.variance.sqrt() * Z95
     return Forecast(
@@ -150,16 +144,37 @@ def forecast(
         whole.measured,
         whole.people,
         whole.timers,
-        model.id if model is not None else None,
+        known.model_id,
         budgets.limits(workflow.policies.budget, None, values),
     )
 
 
-def _all(steps: Sequence[StepFields], prefix: str, known: _Known) -> Part:
+def known_of(session: Session, agent_id: UUID | None) -> Known:
+    """Return what is known of the steps of an agent, and of the model that would be asked."""
+    values, _ = settings.snapshot(session)
+    chain = model_catalogue.chain(session, model_catalogue.chosen(values))
+    model = chain.models[0] if chain.models else None
+    rows = session.execute(RUNS, {"agent": agent_id}) if agent_id is not None else ()
+    return Known(
+        {row.path: row for row in rows},
+        {row.type: row.ms for row in session.execute(TYPES)},
+        model.price if model is not None else None,
+        model.id if model is not None else None,
+    )
+
+
+def rarely_above(step: StepFields, path: str, known: Known) -> tuple[Decimal, bool]:
+    """Return what one call of an AI step rarely costs more than, in USD, and if that is known."""
+    found = _step(step, path, known)
+    turns = TURNS if step.type == "llm_decision" else 1
+    return (found.usd + found.variance.sqrt() * Z95) / turns, not found.unpriced
+
+
+def _all(steps: Sequence[StepFields], prefix: str, known: Known) -> Part:
     return sum((_step(one, prefix + one.id, known) for one in steps), Part())
 
 
-def _step(step: StepFields, path: str, known: _Known) -> Part:
+def _step(step: StepFields, path: str, known: Known) -> Part:
     """Return what a step and the dearest of its branches take."""
     inner = [
         _all(body, f"{path}/", known)
@@ -180,7 +195,7 @@ def _step(step: StepFields, path: str, known: _Known) -> Part:
     return dearest + Part(ms) + (_usual(step, known) if step.type in MODEL_STEPS else Part())
 
 
-def _usual(step: Any, known: _Known) -> Part:
+def _usual(step: Any, known: Known) -> Part:
     """Return what an AI step costs of which nothing is known yet."""
     if known.price is None:
         return Part(asks=1, unpriced=1)

@@ -20,6 +20,7 @@ from pilot.engine import (
     inputs,
     preflight,
     sharing,
+    simulations,
     starts,
 )
 from pilot.engine.forecast import forecast
@@ -212,7 +213,7 @@ def start(agent_id: UUID) -> ResponseReturnValue:
     schema = _stored_schema(agent_id)
     try:
         asked = starts.Start(
-            mode=mode if (mode := request.form.get("mode", "")) in starts.MODES else "run",
+            mode="test" if request.form.get("mode") == "test" else "run",
             inputs=given(schema),
             prompt=request.form.get("prompt", "").replace("\0", "\ufffd").strip() or None,
             simple=bool(request.form.get("simple")),
@@ -227,6 +228,20 @@ def start(agent_id: UUID) -> ResponseReturnValue:
         facts = results.awaited(reading, execution_id, _wait_s())
         return json_answer(facts, status=results.http_status(facts))
     return redirect_to(f"/executions/{execution_id}")
+
+
+@route(bp, f"{URL}/simulate", allow=OPERATE, methods=("POST",), takes=(*START_FIELDS, "each"))
+def simulate(agent_id: UUID) -> ResponseReturnValue:
+    """Simulate it with the inputs of the form: nothing is called, sent or paid."""
+    schema = _stored_schema(agent_id)
+    asked = simulations.Asked(
+        given(schema), each=bool(request.form.get("each")), complete=is_complete()
+    )
+    try:
+        made = simulations.begin(agent_id, asked, by=actor(), user_id=signed_in(), setup=setup())
+    except InvalidError as error:
+        return _page(agent_id, InputsForm.sent(schema, error.issues), status=422)
+    return redirect_to(f"/simulations/{made}")
 
 
 def _wait_s() -> int:

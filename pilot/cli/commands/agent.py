@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import select
 
 from pilot import db, money, strictjson
-from pilot.cli import acting, event_triggers, schedules
-from pilot.cli.named import pairs
+from pilot.cli import acting, event_triggers, schedules, simulations
+from pilot.cli.named import inputs_of, pairs
 from pilot.cli.terminal import answer, complain, say, show
-from pilot.engine import agents, budgets, catalogue, display, inputs, portable, starts
+from pilot.engine import agents, budgets, catalogue, display, portable, starts
 from pilot.engine.agents import NewAgent
 from pilot.engine.forecast import forecast
 from pilot.engine.generation import drafts, surroundings
@@ -63,7 +63,13 @@ def arguments(parser: ArgumentParser) -> None:
         "--new-version", action="store_true", help="change the agent of that name, if there is one"
     )
     bring_in.set_defaults(run=_import)
-    start = actions.add_parser("start", help="start an execution")
+    _start_options(actions.add_parser("start", help="start an execution"))
+    simulations.arguments(actions.add_parser("simulate", help="run it without calling anything"))
+    schedules.arguments(actions.add_parser("schedule", help="when it starts by itself"))
+    event_triggers.arguments(actions.add_parser("trigger", help="after what it starts by itself"))
+
+
+def _start_options(start: ArgumentParser) -> None:
     start.add_argument("agent", help="the agent's id or its exact name")
     start.add_argument("--input", action="append", default=[], metavar="NAME=VALUE")
     start.add_argument("--prompt", help="the prompt of this execution only")
@@ -73,8 +79,6 @@ def arguments(parser: ArgumentParser) -> None:
     start.add_argument("--key", help="the same key within 24 h starts once")
     start.add_argument("--wait", action="store_true", help="wait until it ends")
     start.set_defaults(run=_start)
-    schedules.arguments(actions.add_parser("schedule", help="when it starts by itself"))
-    event_triggers.arguments(actions.add_parser("trigger", help="after what it starts by itself"))
 
 
 def _list(args: Namespace) -> None:
@@ -218,7 +222,7 @@ def _start(args: Namespace) -> int:
     owner = acting.person(args)
     asked = starts.Start(
         mode="test" if args.test else "run",
-        inputs=_inputs(owner, args),
+        inputs=inputs_of(owner, args.agent, args.input),
         prompt=args.prompt,
         simple=args.simple,
         key=args.key,
@@ -232,13 +236,6 @@ def _start(args: Namespace) -> int:
         answer(args, {"execution": str(execution_id)}, f"Execution {execution_id}")
         return 0
     return _wait(args, execution_id, owner)
-
-
-def _inputs(owner: SessionUser, args: Namespace) -> dict[str, Any]:
-    with db.reading(owner.id) as session:
-        version = agents.newest(session, agents.find(session, args.agent))
-    schema = version.inputs_schema if version is not None else None
-    return inputs.from_form(schema, dict(pairs(args.input)))
 
 
 def _wait(args: Namespace, execution_id: UUID, owner: SessionUser) -> int:

@@ -1,0 +1,233 @@
+"""What simulations show: which ways were taken and why others were not, where outputs come from."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from pilot.engine import document, forecast, ways, worst_case
+from pilot.engine.outline import AFTER
+from pilot.engine.repeating import MAX_ITEMS
+from pilot.engine.status import FINAL
+from pilot.engine.ways import Way
+from pilot.engine.worst_case import Bounds
+from pilot.errors import NotFoundError
+
+_ROUND = re.compile(r"\[\d+\]")
+EXECUTIONS = text("""
+SELECT e.id, e.agent_id, e.agent_name, e.version_number, e.status, e.status_reason, e.inputs,
+       e.simulation AS ways, e.error, e.created_at, e.finished_at,
+       coalesce(e.document, v.document) AS document, e.settings
+  FROM execution e LEFT JOIN workflow_version v ON v.id = e.version_id
+ WHERE e.simulation_id = :id ORDER BY e.id
+""")
+STEPS = text("""
+SELECT s.execution_id, s.path, s.type, s.status, s.notes, s.error ->> 'message' AS message,
+       CASE WHEN s.type IN ('conditional', 'switch', 'loop', 'scatter_gather')
+            THEN s.input END AS decided
+  FROM step_execution s JOIN execution e ON e.id = s.execution_id
+ WHERE e.simulation_id = :id ORDER BY s.execution_id, s.started_at, s.path
+""")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One way: whether it was taken, by which execution, and if not, why."""
+
+    step: str
+    path: str
+    name: str
+    way: str
+    taken: bool
+    forced: bool  # only because a simulation was told to
+    execution_id: UUID | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the output of a step comes from."""
+
+    path: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Simulations that belong together."""
+
+    id: UUID
+    agent_id: UUID
+    agent_name: str
+    version: int | None
+    executions: list[dict[str, Any]]
+    coverage: list[Line]
+    sources: list[Source]
+    here: Bounds  # with as many items as were seen
+    most: Bounds  # with as many as may be
+    final: bool
+
+    @property
+    def taken(self) -> int:
+        """How many ways were taken."""
+        return sum(line.taken for line in self.coverage)
+
+
+@dataclass
+class _Seen:
+    """What was recorded at a path, rounds put together."""
+
+    entered: dict[str, UUID] = field(default_factory=dict)  # way: by which execution
+    status: str = ""
+    message: str = ""
+    items: int | None = None
+    decided: bool = False
+
+
+def shown(session: Session, simulation_id: UUID) -> Simulation:
+    """Return how simulations stand, with the coverage so far.
+
+    Raises:
+        NotFoundError: there are none, or they are not yours.
+    """
+    rows = session.execute(EXECUTIONS, {"id": simulation_id}).all()
+    if not rows:
+        raise NotFoundError("There is no such simulation, or it is not yours.")
+    steps = session.execute(STEPS, {"id": simulation_id}).all()
+    first = rows[0]
+    workflow = document.parse(first.document)
+    seen = _seen(steps)
+    told = {row.id: dict(row.ways or {}) for row in rows}
+    final = all(row.status in FINAL for row in rows)
+    failed = next((row.error for row in rows if row.error), None)
+    lines = [
+        _line(way, seen, told, _open(way, seen, failed) if final else "It is not finished yet.")
+        for way in ways.all_of(workflow.steps)
+    ]
+    known = forecast.known_of(session, first.agent_id)
+    most_items = int(first.settings.get("pilot_max_items", MAX_ITEMS))
+    items = {path: one.items for path, one in seen.items() if one.items is not None}
+    return Simulation(
+        id=simulation_id,
+        agent_id=first.agent_id,
+        agent_name=first.agent_name,
+        version=first.version_number,
+        executions=[_execution(row) for row in rows],
+        coverage=lines,
+        sources=_sources(steps),
+        here=worst_case.of(workflow, known, items, most_items),
+        most=worst_case.of(workflow, known, None, most_items),
+        final=final,
+    )
+
+
+def _execution(row: Any) -> dict[str, Any]:
+    names = ("id", "status", "status_reason", "ways", "error", "created_at", "finished_at")
+    return {name: getattr(row, name) for name in names}
+
+
+def _seen(steps: Any) -> dict[str, _Seen]:
+    found: dict[str, _Seen] = {}
+    for row in steps:
+        path = _ROUND.sub("", row.path)
+        one = found.setdefault(path, _Seen())
+        one.status, one.message = row.status, row.message or one.message
+        decided = row.decided if isinstance(row.decided, dict) else {}
+        if "matched" in decided or "result" in decided:
+            one.decided = True
+            one.entered.setdefault(decided["branch"] or "default", row.execution_id)
+        if decided.get("total") is not None:
+            one.items = max(one.items or 0, decided["total"])
+        for segment in AFTER:
+            around, inside, _ = path.rpartition(f"/{segment}/")
+            while inside:
+                found.setdefault(around, _Seen()).entered.setdefault(segment, row.execution_id)
+                around, inside, _ = around.rpartition(f"/{segment}/")
+    return found
+
+
+def _line(way: Way, seen: dict[str, _Seen], told: dict[UUID, dict[str, str]], why: str) -> Line:
+    one = seen.get(way.path, _Seen())
+    by = one.entered.get(way.name)
+    return Line(
+        step=way.step.id,
+        path=way.path,
+        name=way.step.name or way.step.id,
+        way=way.name,
+        taken=by is not None,
+        forced=by is not None and told[by].get(way.step.id) == way.name,
+        execution_id=by,
+        why="" if by is not None else why,
+    )
+
+
+def _open(way: Way, seen: dict[str, _Seen], failed: dict[str, Any] | None) -> str:
+    """Return why a way was not taken."""
+    one = seen.get(way.path)
+    if one is None:
+        return _unreached(way, seen, failed)
+    if one.status == "skipped":
+        return "The step was skipped: its condition was false, or what it needs was skipped."
+    if way.name in AFTER:
+        late = way.name == "on_timeout"
+        return "Nothing came late here." if late else "The step did not fail here."
+    if one.decided:
+        took = ", ".join(one.entered)
+        return f"With these inputs and outputs it took {took}: force it, or take each once."
+    return f"The step failed before it could choose: {one.message}"
+
+
+def _unreached(way: Way, seen: dict[str, _Seen], failed: dict[str, Any] | None) -> str:
+    around = way.path.rpartition("/")[0]
+    while around:
+        one = seen.get(around)
+        if one is not None and one.items == 0:
+            return f"Never reached: {around} had no items."
+        if one is not None and one.entered:
+            return f"Never reached: {around} took {', '.join(one.entered)}."
+        around = around.rpartition("/")[0]
+    if failed is not None:
+        where = failed.get("step") or "a step"
+        return f"Never reached: {where} failed before. {failed.get('message')}"
+    return "Never reached: what it stands in, or needs, did not run."
+
+
+def _sources(steps: Any) -> list[Source]:
+    """Return where the outputs of steps with I/O come from, once for each step and source."""
+    found: dict[str, Source] = {}
+    for row in steps:
+        for note in row.notes or []:
+            if note.startswith(("Made up", "Recorded on")):
+                path = _ROUND.sub("", row.path)
+                found.setdefault(path, Source(path, note))
+    return list(found.values())
+
+
+def facts(one: Simulation) -> dict[str, Any]:
+    """Return it as JSON data."""
+    return {
+        "id": one.id,
+        "agent_id": one.agent_id,
+        "version": one.version,
+        "final": one.final,
+        "ways_taken": one.taken,
+        "ways": len(one.coverage),
+        "executions": one.executions,
+        "coverage": [vars(line) for line in one.coverage],
+        "sources": [vars(source) for source in one.sources],
+        "worst_case": {"items_as_here": _bounds(one.here), "items_at_most": _bounds(one.most)},
+    }
+
+
+def _bounds(one: Bounds) -> dict[str, Any]:
+    return {
+        "steps_least": one.least,
+        "steps_most": one.most,
+        "attempts_most": one.attempts,
+        "model_calls_most": one.asks,
+        "cost_most_usd": one.usd if not one.unpriced else None,
+        "unpriced_calls": one.unpriced,
+    }
