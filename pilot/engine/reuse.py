@@ -99,6 +99,8 @@ class _Comparison:
         self.entered: set[str] = set()
         self.open: set[str] = set()
         self.facts: dict[Node, _Facts] = {}
+        self.needs: dict[Node | None, graph.Dependencies] = {}
+        self.alike: dict[Read, bool] = {}
         self.below: dict[str, list[str]] = {}
         self.rounds: dict[str, set[int]] = {}
         for path in newest:
@@ -110,8 +112,7 @@ class _Comparison:
 
     def body(self, siblings: Sequence[Node], level: _Level) -> bool:
         """Keep what holds in a list of steps; returns whether all of it does."""
-        steps = [node.step for node in siblings if node.id]
-        needs = graph.dependencies(steps)
+        needs = self._needs(siblings)
         by_id = {node.id: node for node in siblings}
         done: set[str] = set()
         while ready := graph.ready(needs, done):
@@ -120,6 +121,13 @@ class _Comparison:
                 self._step(by_id[one], level, holds=holds)
             done.update(ready)
         return all(level.known.get(one, False) for one in by_id)
+
+    def _needs(self, siblings: Sequence[Node]) -> graph.Dependencies:
+        """Return what waits for what in a list of steps; found once for all of its rounds."""
+        first = siblings[0] if siblings else None
+        if first not in self.needs:
+            self.needs[first] = graph.dependencies([one.step for one in siblings if one.id])
+        return self.needs[first]
 
     def _step(self, node: Node, level: _Level, *, holds: bool) -> None:
         path, facts = level.prefix + node.id, self._facts_of(node)
@@ -162,7 +170,12 @@ class _Comparison:
         """Whether what expressions read is as it was: inputs and the like, steps around."""
         if not all(level.known.get(one, True) for one in fields.step_ids(reads)):
             return False
-        return all(_value(self.old, one) == _value(self.new, one) for one in reads)
+        return all(self._is_alike(one) for one in reads)
+
+    def _is_alike(self, read: Read) -> bool:
+        if read not in self.alike:
+            self.alike[read] = _value(self.old, read) == _value(self.new, read)
+        return self.alike[read]
 
     def _inside(self, before: Node, node: Node, level: _Level) -> None:
         """Keep what holds inside a container that does not hold as a whole."""
@@ -206,7 +219,7 @@ class _Comparison:
         shells = [_shell(one.step, (*gone, "items")) for one in (before, node)]
         if _text(shells[0]) != _text(shells[1]):
             return False
-        needs = graph.dependencies([one.step for one in node.siblings if one.id])
+        needs = self._needs(node.siblings)
         reads = fields.own_reads(shells[1])
         declared = set(node.step.get("dependencies") or ()) | set(fields.step_ids(reads))
         if not all(level.known.get(one, True) for one in declared & needs[node.id]):
