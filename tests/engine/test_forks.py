@@ -3,7 +3,7 @@
 import pytest
 
 from pilot import db
-from pilot.engine import agents, approvals, executions, forks, receipts, retrying
+from pilot.engine import agents, approvals, executions, forks, receipts, retrying, sharing
 from pilot.engine.forks import Fork
 from pilot.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from tests.engine import worker_process as wp
@@ -196,6 +196,21 @@ def test_a_fork_is_audited_and_linked(database, world, who, superuser):
     assert events == ["PILOT_EXECUTION_FORKED", "PILOT_EXECUTION_STARTED"]
     query = "SELECT forked_from, trigger FROM execution WHERE id = %s"
     assert superuser.execute(query, [made]).fetchone() == (execution, "fork")
+
+
+@pytest.mark.capability(226)
+def test_who_may_run_the_agent_or_sees_all_forks_for_its_owner(database, world, who, superuser):
+    wp.switch_on()
+    agent = wp.make_agent(world.operator.id, [put("a", 1)])
+    execution = wp.start(agent, world.operator.id)
+    sharing.share(agent, world.stranger.email, "run", **who)
+    stranger = {"by": world.stranger.actor, "user_id": world.stranger.id}
+    admin = {"by": world.admin.actor, "user_id": world.admin.id, "sees_all": True}
+    made = [forks.fork(execution, Fork(), **asked) for asked in (stranger, admin)]
+    query = "SELECT owner_id, started_by FROM execution WHERE id = ANY (%s) ORDER BY id"
+    owner = world.operator.id
+    found = superuser.execute(query, [made]).fetchall()
+    assert found == [(owner, world.stranger.id), (owner, world.admin.id)]
 
 
 def test_what_is_not_yours_not_there_or_wrong_is_refused(database, world, who):
