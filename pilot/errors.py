@@ -172,6 +172,15 @@ class BadJsonError(PilotError):
         self.offset = offset
 
 
+@dataclass(frozen=True)
+class Hold:
+    """What a step has to wait for before it is tried again, through no fault of its own."""
+
+    kind: str  # retry: a time; reconnect: that its connection is mended
+    seconds: float | None = None  # at most; None: as long as the settings say
+    asked: dict[str, Any] = field(default_factory=dict)  # of a reconnect: connection (id), label
+
+
 class StepError(PilotError):
     """A step failed; its class decides whether it is retried."""
 
@@ -189,6 +198,7 @@ class StepError(PilotError):
         self.remote_code = code
         self.retry_after_s = retry_after_s
         self.sent = sent  # False: the request provably never left
+        self.hold: Hold | None = None
 
 
 class PluginError(StepError):

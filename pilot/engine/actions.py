@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 
 from pilot import plugins, redaction
-from pilot.engine import connections, rules, secret_handles, secret_sinks
+from pilot.engine import connections, resting, rules, secret_handles, secret_sinks
 from pilot.engine.history import Attempt
 from pilot.engine.outcomes import StepContext
 from pilot.engine.references import compile_template
@@ -126,14 +126,11 @@ def perform(
         credentials=held.credentials if held else None,
     )
     call.folder.mkdir(parents=True, exist_ok=True)
-    try:
+    if held is None:
         output = _call(action, attempt, call, again=again)
-    except PluginError as error:
-        if held and error.error_class is ErrorClass.AUTH:
-            error.message = f"{error.message} {connections.refused(held, error.message)}"
-        raise
-    if held:
-        connections.used(held)
+    else:
+        with resting.minded(held, context.execution["settings"]):
+            output = _call(action, attempt, call, again=again)
     # A receiver may send a secret back: it goes no further than this.
     return redaction.without_known(output) if secrets or held else output
 

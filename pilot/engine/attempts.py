@@ -41,9 +41,13 @@ def _recall_failed(
     run: Run, step: StepFields, path: str, scope: Scope, latest: Attempt
 ) -> Result | None:
     wait = run.history.waits.get(path)
-    if wait is not None:
-        return None if wait.resolved else Result(StepStatus.WAITING, error=latest.error)
     error = latest.error or {}
+    if wait is not None:
+        if wait.kind == "reconnect" and (wait.resolution or {}).get("fired"):
+            return records.failed(run, step, scope, error)  # nobody mended it in time
+        return None if wait.resolved else Result(StepStatus.WAITING, error=latest.error)
+    if error.get("held"):
+        return None
     fault = StepError(ErrorClass(error.get("class", "internal")), "", sent=error.get("sent", True))
     if retries.may_retry(run, step, fault, run.history.failures(path), latest.effect):
         return None

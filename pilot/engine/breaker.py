@@ -1,4 +1,4 @@
-"""The circuit breaker of each model, shared by all processes through the table `model_state`.
+"""The circuit breaker of each model and connection, shared by all through the table `model_state`.
 
 Closed: it is asked. Too many failures within the window open it: nobody asks for a while. Then one
 call tries: its answer closes the breaker, its failure opens it again.
@@ -57,7 +57,11 @@ class Breaker:
 
         A refusal or a wrong answer is an answer too: the provider works.
         """
-        if reason not in FAILURES:
+        self.tell(model_id, failed=reason in FAILURES)
+
+    def tell(self, model_id: str, *, failed: bool) -> None:
+        """Do what `note` does, also for a connection (`connection:<id>`)."""
+        if not failed:
             self._answered(model_id)
             return
         values = {
@@ -76,6 +80,13 @@ class Breaker:
             return
         with transaction("breaker.close", None) as session:
             session.execute(text(CLOSE), {"model": model_id})
+
+
+def rest_s(model_id: str) -> float:
+    """Return for how many seconds a breaker stays open; 0: a probe is due or on its way."""
+    with reading(None) as session:
+        found = session.scalar(text(REST), {"model": model_id})
+    return float(found or 0)
 
 
 @dataclass(frozen=True)
@@ -102,6 +113,11 @@ class Guarded:
 STATE = """
 SELECT open_until IS NULL AS closed, coalesce(open_until <= pilot_now(), false) AS due
   FROM model_state WHERE model_id = :model
+"""
+
+REST = """
+SELECT greatest(0, extract(epoch FROM open_until - pilot_now())) FROM model_state
+ WHERE model_id = :model
 """
 
 # The row's lock lets one caller through; the others then read that the probe is taken.

@@ -26,6 +26,7 @@ from pilot.errors import (
     ConfigError,
     ConflictError,
     ErrorClass,
+    Hold,
     InvalidError,
     Issue,
     NotFoundError,
@@ -41,6 +42,7 @@ LONGEST_LABEL, LONGEST_SECRET = 80, 5_000
 ENDING = 4  # characters of a secret that pages may show
 SOON = timedelta(days=7)
 TEST_S = 15.0
+EXPIRED = "it has expired"
 NOTE = text("SELECT note_connection(:id, :version, :reason)")
 
 
@@ -259,8 +261,11 @@ def opened(owner_id: UUID, plugin: str, label: str) -> Held:
             message = f"The connection {row.label} is switched off: switch it on on Connections."
             raise PluginError(ErrorClass.CONFIG, message, code="disabled", sent=False)
         if state == "reconnect":
-            message = f"{_again(row.label)} ({row.reason or 'it has expired'})"
-            raise PluginError(ErrorClass.AUTH, message, code="reconnect", sent=False)
+            message = f"{again(row.label)} ({row.reason or EXPIRED})"
+            error = PluginError(ErrorClass.AUTH, message, code="reconnect", sent=False)
+            error.hold = hold(row.id, row.label)
+            _expire(owner_id, row)
+            raise error
         try:
             return _held(row, owner_id)
         except ConfigError as error:
@@ -273,28 +278,23 @@ def used(held: Held) -> None:
         session.execute(NOTE, {"id": held.id, "version": held.version, "reason": None})
 
 
-def refused(held: Held, reason: str) -> str:
-    """Note that the place refused the account; returns what to do about it."""
-    label = held.credentials.label
-    with transaction("connections.refused", held.owner_id) as session:
-        facts = {"id": held.id, "version": held.version, "reason": reason}
-        if session.scalar(NOTE, facts):
-            details = {"label": label, "reason": reason}
-            audit.record(
-                session,
-                Event.PLUGIN_AUTH_FAILED,
-                actor="worker",
-                about=("connection", held.id),
-                details=details,
-                owner_id=held.owner_id,
-            )
-    return _again(label)
+def hold(connection_id: UUID, label: str) -> Hold:
+    """Return what a step waits for whose connection is refused."""
+    return Hold("reconnect", asked={"connection": str(connection_id), "label": label})
 
 
-def _again(label: str) -> str:
+def _expire(owner_id: UUID, row: Connection) -> None:
+    """Note that a known end of its life has come: what waits goes on once it is mended."""
+    if row.state != "reconnect":
+        with transaction("connections.expired", owner_id) as session:
+            session.execute(NOTE, {"id": row.id, "version": row.version, "reason": EXPIRED})
+
+
+def again(label: str) -> str:
+    """Return what to do about a connection that is refused."""
     return (
-        f"Reconnect {label}: test it with its present password on Connections, then retry the "
-        "failed steps."
+        f"Reconnect {label}: test it with its present password on Connections; what waits for it "
+        "goes on then."
     )
 
 

@@ -74,7 +74,8 @@ class History:
         for attempt in reversed(self.attempts.get(path, [])):
             if attempt.status is StepStatus.SUPERSEDED:
                 break
-            count += attempt.status is StepStatus.FAILED
+            held = (attempt.error or {}).get("held")  # it waited through no fault of its own
+            count += attempt.status is StepStatus.FAILED and not held
         return count
 
     def rounds(self, path: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,8 +16,8 @@ from pilot.engine.history import Attempt
 from pilot.engine.outcomes import Done, Outcome, Skip, Wait
 from pilot.engine.run import Result, Run
 from pilot.engine.status import StepStatus
-from pilot.engine.step_fields import Continue, StepFields
-from pilot.errors import ExpressionError, StepError
+from pilot.engine.step_fields import SECONDS_PER_DAY, Continue, StepFields
+from pilot.errors import ExpressionError, Hold, StepError
 from pilot.redaction import redact
 
 SHORT_WAIT_S = 1.0  # shorter delays stay on the worker
@@ -86,6 +87,8 @@ async def fail(
     effect = going_on.effect if going_on else None
     facts = error_facts(fault)
     failures = run.history.failures(path) + 1
+    hold = _held(run, fault)
+    facts |= {"held": True} if hold else {}
     row = attempt_row(
         run,
         step,
@@ -95,11 +98,9 @@ async def fail(
         keep=going_on,
         error=as_json(facts),
     )
-    again = bool(effect) and retries.may_retry(run, step, fault, failures, effect)
-    rule = retries.policy(run, step)
-    delay_s = retries.delay_s(rule, failures, fault.retry_after_s) if again else None
-    parks = delay_s is not None and delay_s >= SHORT_WAIT_S and not run.compensating
-    await _write_failure(run, row, facts, delay_s=delay_s if parks else None, again=again)
+    hold = hold or _next(run, step, fault, failures, effect)
+    parks = hold is not None and (hold.seconds or 0) >= SHORT_WAIT_S and not run.compensating
+    await _write_failure(run, row, facts, hold, parks=parks)
     run.history.add(
         Attempt(
             path,
@@ -112,18 +113,38 @@ async def fail(
             error=facts,
         )
     )
-    if delay_s is None:
+    if hold is None:
         return failed(run, step, scope, facts)
     if parks:
         return Result(StepStatus.WAITING, error=facts)
-    await rest(run, delay_s)
+    await rest(run, hold.seconds or 0)
     if run.stop:
         return Result(StepStatus.PENDING)
     return AGAIN
 
 
+def _next(
+    run: Run, step: StepFields, fault: StepError, failures: int, effect: str | None
+) -> Hold | None:
+    """Return how long a failed attempt is away from the next one; None: it was the last."""
+    if not effect or not retries.may_retry(run, step, fault, failures, effect):
+        return None
+    rule = retries.policy(run, step)
+    return Hold("retry", retries.delay_s(rule, failures, fault.retry_after_s))
+
+
+def _held(run: Run, fault: StepError) -> Hold | None:
+    """Return what a step waits for that could not act through no fault of its own."""
+    if fault.hold is None or fault.hold.seconds is not None:
+        return fault.hold
+    days = run.held.facts["settings"].get("plugin_reconnect_wait_days", 7)
+    if run.compensating or not days:
+        return None
+    return replace(fault.hold, seconds=days * SECONDS_PER_DAY)
+
+
 async def _write_failure(
-    run: Run, row: AttemptRow, facts: dict[str, Any], *, delay_s: float | None, again: bool
+    run: Run, row: AttemptRow, facts: dict[str, Any], hold: Hold | None, *, parks: bool
 ) -> None:
     path = row.path
     checkpoint = run.checkpoint("result")
@@ -132,14 +153,15 @@ async def _write_failure(
     if path in run.history.waits:
         checkpoint.waits.append({"path": path, "consumed": True})
         del run.history.waits[path]
-    status = "retrying" if again else "failed"
+    status = "retrying" if hold else "failed"
     checkpoint.events.append(
         ("step", path, {"status": status, "attempt": row.attempt, "message": facts["message"]})
     )
-    name = Event.PILOT_STEP_RETRIED if again else Event.PILOT_STEP_FAILED
+    name = Event.PILOT_STEP_RETRIED if hold else Event.PILOT_STEP_FAILED
     checkpoint.audits.append((name, {"path": path, "attempt": row.attempt} | facts))
-    if delay_s is not None:
-        checkpoint.waits.append({"path": path, "kind": "retry", "delay_s": delay_s})
+    if hold is not None and parks:
+        wait = {"path": path, "kind": hold.kind, "delay_s": hold.seconds}
+        checkpoint.waits.append(wait | ({"asked": hold.asked} if hold.asked else {}))
     await run.write(checkpoint)
 
 

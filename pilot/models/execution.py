@@ -223,6 +223,13 @@ class Wait(Base):
         Index("wait_due", "wake_at", postgresql_where=text("resolved_at IS NULL")),
         Index("wait_open", "execution_id", postgresql_where=text("consumed_at IS NULL")),
         Index(
+            "wait_reconnect",
+            text("(asked ->> 'connection')"),
+            postgresql_where=text(
+                "kind = 'reconnect' AND resolved_at IS NULL AND consumed_at IS NULL"
+            ),
+        ),
+        Index(
             "wait_event",
             "owner_id",
             "event",
@@ -245,7 +252,7 @@ class Wait(Base):
     execution_id: Mapped[UUID] = mapped_column(ForeignKey("execution.id", ondelete="CASCADE"))
     owner_id: Mapped[UUID]
     path: Mapped[str] = mapped_column(Text)
-    kind: Mapped[str] = mapped_column(Text)  # timer, retry, approval, form, event
+    kind: Mapped[str] = mapped_column(Text)  # timer, retry, reconnect, approval, form, event
     event: Mapped[str | None] = mapped_column(Text)  # its name
     asked: Mapped[Json | None]  # what the event has to be: match, roots, schema
     wake_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

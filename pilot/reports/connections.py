@@ -1,7 +1,7 @@
 """Connections as people see them: state, last use, and what would break without one."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from pilot import db, plugins
-from pilot.engine import connections
+from pilot.engine import connections, resting
 from pilot.engine.outline import outline
 from pilot.errors import NotFoundError
 from pilot.models.connection import Connection
@@ -28,6 +28,10 @@ SELECT e.id, v.document FROM execution e JOIN workflow_version v ON v.id = e.ver
  WHERE e.status NOT IN ('completed', 'completed_with_errors', 'failed', 'cancelled')
    AND v.document::text LIKE '%"connection"%'
 """)
+RESTING = text(
+    "SELECT model_id, open_until FROM model_state "
+    "WHERE open_until > pilot_now() AND model_id LIKE 'connection:%'"
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Line:
     owner: str
     agents: int  # whose newest workflow names it
     version: int
+    rests_until: datetime | None  # after repeated failures nobody calls; then one tries
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,11 @@ def listed(session: Session, owner_id: UUID) -> list[Line]:
         .order_by(Connection.plugin, Connection.label, Connection.id)
     )
     named = [set(_named(document)) for _, _, document in session.execute(NEWEST)]
-    return [_line(row, owner, owner_id, named) for row, owner in session.execute(query)]
+    rests = {row.model_id: row.open_until for row in session.execute(RESTING)}
+    return [
+        replace(_line(row, owner, owner_id, named), rests_until=rests.get(resting.key(str(row.id))))
+        for row, owner in session.execute(query)
+    ]
 
 
 def one(session: Session, connection_id: UUID, owner_id: UUID) -> Line:
@@ -139,4 +148,5 @@ def _line(
         owner=owner or "an administrator",
         agents=sum((row.plugin, row.label.casefold()) in one for one in named),
         version=row.version,
+        rests_until=None,
     )

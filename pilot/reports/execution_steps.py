@@ -30,7 +30,8 @@ SELECT s.path, s.attempt, s.type, s.status, s.effect, s.key, s.input, s.output, 
  ORDER BY s.path, s.attempt
 """)  # noqa: S608 -- constants
 WAITS = text(
-    "SELECT path, kind, wake_at, event FROM wait WHERE execution_id = :id AND consumed_at IS NULL"
+    "SELECT path, kind, wake_at, coalesce(event, asked ->> 'label') AS event FROM wait "
+    "WHERE execution_id = :id AND consumed_at IS NULL"
 )
 
 
@@ -67,7 +68,7 @@ class Step:
     attempts: list[Attempt]
     waits_until: datetime | None = None  # the time of its open wait
     wait_kind: str | None = None
-    waits_for: str | None = None  # the name of the event
+    waits_for: str | None = None  # the name of the event, the label of the connection
     rounds: Rounds | None = None  # of a step that runs once for each item
 
     @property
@@ -80,6 +81,8 @@ class Step:
         newest = self.attempts[-1].status
         if self.wait_kind == "retry":
             return "retrying"
+        if self.wait_kind == "reconnect":
+            return "waiting"
         return "pending" if newest in {"superseded", "replaced", "interrupted"} else newest
 
     @property
@@ -91,6 +94,8 @@ class Step:
     @property
     def awaited(self) -> str:
         """What it waits for besides time, in words."""
+        if self.wait_kind == "reconnect":
+            return f"reconnect {self.waits_for}"
         if self.wait_kind == "event" and self.waits_until is not None:
             return f"the event {self.waits_for}, until {self.waits_until:%Y-%m-%d %H:%M} UTC"
         return WAITED_FOR.get(self.wait_kind or "", "")

@@ -26,7 +26,10 @@ SELECT extract(day FROM pilot_now() - (
          SELECT max(at) FROM audit WHERE event = 'BACKUP_CREATED'))::int AS days,
        extract(day FROM pilot_now() - (SELECT min(created_at) FROM app_user))::int AS age_days
 """
-RESTING = "SELECT model_id FROM model_state WHERE open_until > pilot_now() ORDER BY model_id"
+RESTING = """
+SELECT model_id FROM model_state
+ WHERE open_until > pilot_now() AND model_id NOT LIKE 'connection:%' ORDER BY model_id
+"""
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,17 @@ DEFINITIONS = (
         10_000,
     ),
     Definition(
+        "plugin_reconnect_wait_days",
+        int,
+        7,
+        LIMITS,
+        "Waiting for a connection",
+        "A step whose connection is refused waits so long until somebody mends it; 0: it fails.",
+        "days",
+        0,
+        90,
+    ),
+    Definition(
         "notify_by_local_mail",
         bool,
         False,

@@ -8,10 +8,14 @@ from cryptography.fernet import Fernet
 
 from pilot import db, vault
 from pilot.egress import Egress
-from pilot.engine import connections, retrying
+from pilot.engine import connections, resting
 from pilot.engine.connections import Given
+from pilot.engine.history import Attempt, History
+from pilot.engine.status import StepStatus
 from pilot.errors import ConflictError, ErrorClass, InvalidError, NotFoundError, PluginError
 from pilot.models.connection import Connection
+from pilot.reports import connections as reports
+from pilot.reports import execution as report
 from tests.engine import worker_process as wp
 from tests.mail_peer import PASSWORD, USER
 
@@ -172,8 +176,8 @@ def test_switched_off_expired_or_deleted_it_is_not_opened(world, superuser):
     assert why() == "disabled"
     connections.set_enabled(held, enabled=True, **facts)
     superuser.execute("UPDATE connection SET expires_at = now() - interval '1 s'")
-    assert why() == "reconnect"
     kept = row(world.operator, held)
+    assert why() == "reconnect"
     ahead = kept.expires_at - timedelta(days=3)
     assert connections.standing(kept, ahead) == "expiring"
     with pytest.raises(InvalidError, match="enter its label: Sales"):
@@ -183,6 +187,60 @@ def test_switched_off_expired_or_deleted_it_is_not_opened(world, superuser):
     assert len(audited(superuser, "PLUGIN_DISCONNECTED")) == 2
 
 
+def test_a_connection_that_keeps_failing_rests_and_no_attempt_is_spent(world, database, superuser):
+    held = create(world.operator)
+    opened = connections.opened(world.operator.id, "mail", "Sales")
+
+    def call(error=None):
+        with resting.minded(opened, {}):
+            if error is not None:
+                raise PluginError(error, "It is away.")
+
+    for _ in range(5):
+        with pytest.raises(PluginError, match="It is away"):
+            call(ErrorClass.NETWORK)
+    with pytest.raises(PluginError, match="Sales rests for 30 s") as caught:
+        call()
+    assert not caught.value.sent
+    assert 30 < caught.value.hold.seconds < 33
+    with db.reading(world.operator.id) as session:
+        (line,) = reports.listed(session, world.operator.id)
+    assert line.rests_until is not None
+    superuser.execute("UPDATE model_state SET open_until = pilot_now()")
+    call()  # one tries: it is well again
+    call()
+    assert row(world.operator, held).last_used_at is not None
+
+
+def test_held_attempts_are_not_counted():
+    def attempt(number, error):
+        return Attempt("it", number, StepStatus.FAILED, error=error)
+
+    rows = [
+        attempt(1, {"held": True}),
+        attempt(2, {"class": "network"}),
+        attempt(3, {"held": True}),
+    ]
+    assert History({"it": rows}).failures("it") == 1
+
+
+def test_after_some_days_the_wait_for_a_connection_is_a_failure(
+    world, smtp_peer, database, redis_url, tmp_path, superuser
+):
+    create(world.operator, smtp_peer)
+    wp.switch_on()
+    facts = replace(wp.config(database, redis_url, tmp_path), egress_allow=(smtp_peer.allow,))
+    with wp.working(facts):
+        execution = wp.start(wp.make_agent(world.operator.id, [STEP]), world.operator.id)
+        wp.wait_for(database, execution, {"waiting"})
+        kept = "SELECT wake_at - opened_at FROM wait"
+        assert superuser.execute(kept).fetchone() == (timedelta(days=7),)
+        superuser.execute("UPDATE wait SET wake_at = pilot_now()")
+        error = wp.wait_for(database, execution, {"failed"})[2]
+    assert error["class"] == "auth"
+
+
+FAULT = "SELECT error::text FROM step_execution WHERE error IS NOT NULL"
 STEP = {
     "id": "mail",
     "type": "action",
@@ -193,17 +251,27 @@ STEP = {
 }
 
 
-@pytest.mark.capability(155)
-def test_a_refused_password_asks_to_reconnect_and_the_retry_sends_once(
+EACH = {
+    "id": "each",
+    "type": "loop",
+    "items": [1, 2],
+    "steps": [STEP | {"params": STEP["params"] | {"subject": "Hi {{item}}"}}],
+}
+
+
+@pytest.mark.capability(155, 156)
+def test_a_refused_password_waits_until_it_is_mended_and_sends_once(
     world, smtp_peer, database, redis_url, tmp_path, superuser
 ):
     held = create(world.operator, smtp_peer)
     wp.switch_on()
     facts = replace(wp.config(database, redis_url, tmp_path), egress_allow=(smtp_peer.allow,))
     with wp.working(facts):
-        execution = wp.start(wp.make_agent(world.operator.id, [STEP]), world.operator.id)
-        wp.wait_for(database, execution, {"failed"})
-        error = superuser.execute("SELECT error::text FROM step_execution").fetchone()[0]
+        execution = wp.start(wp.make_agent(world.operator.id, [EACH]), world.operator.id)
+        wp.wait_for(database, execution, {"waiting"})
+        with db.reading(world.operator.id) as session:
+            assert report.shown(session, execution).why.endswith("reconnect Sales")
+        error = superuser.execute(FAULT).fetchone()[0]
         assert '"class":"auth"' in error.replace(" ", "")
         assert "Reconnect Sales" in error
         assert row(world.operator, held).state == "reconnect"
@@ -216,8 +284,8 @@ def test_a_refused_password_asks_to_reconnect_and_the_retry_sends_once(
             by=world.operator.actor,
             owner_id=world.operator.id,
         )
-        retrying.failed(execution, by=world.operator.actor, user_id=world.operator.id)
         wp.wait_for(database, execution, {"completed"})
-    (came,) = smtp_peer.mails
+    came, then = smtp_peer.mails
+    assert [one.message["Subject"] for one in (came, then)] == ["Hi 1", "Hi 2"]
     assert came.message["From"].addresses[0].addr_spec == "sales@peer.test"
     assert row(world.operator, held).last_used_at is not None
