@@ -1,0 +1,143 @@
+"""What other engines got wrong once, each staged here or in the test that is named."""
+
+import ast
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from pilot import db
+from pilot.engine import agents, retrying
+from tests.engine import worker_process as wp
+from tests.engine.worker_process import broken, put
+
+ANY = {"type": "object", "additionalProperties": True}
+TESTS = Path(__file__).parents[1]
+KILLS = "crash/test_kills.py"
+PEOPLE = "crash/test_people.py"
+LOOPS = "engine/steps/test_loop.py"
+ELSEWHERE = {
+    "stuck_execution_does_not_block_its_concurrency_key": "engine/test_concurrency.py"
+    "::test_stuck_execution_does_not_block_its_concurrency_key",
+    "one_bad_row_in_a_batch_leaves_the_rest": "engine/test_writer.py"
+    "::test_a_text_that_the_database_does_not_take_fails_alone",
+    "stopped_worker_cannot_overwrite_its_successor": "crash/test_disturbances.py"
+    "::test_a_worker_that_wakes_up_after_its_lease_writes_and_sends_nothing",
+    "gather_fires_once_at_n_of_n": f"{KILLS}"
+    "::test_a_worker_killed_amid_thousands_of_items_gathers_each_once",
+    "second_approval_does_not_resume_twice": f"{PEOPLE}::test_of_fifty_presses_at_once_one_counts",
+    "retry_in_loop_repeats_only_the_failed_item": "engine/steps/test_scatter_gather.py"
+    "::test_a_retry_repeats_only_the_failed_items",
+    "step_before_a_wait_is_not_repeated_on_resume": f"{LOOPS}"
+    "::test_rounds_that_wait_go_on_where_they_were",
+    "child_is_created_once_under_retry": f"{KILLS}"
+    "::test_a_worker_killed_around_an_execution_within_starts_it_once",
+    "pruning_keeps_tables_bounded": "engine/test_retention.py::test_a_worker_prunes_by_itself",
+}
+
+
+@pytest.mark.parametrize("claim", sorted(ELSEWHERE.values()))
+def test_the_tests_that_learned_a_lesson_exist(claim):
+    file, _, name = claim.partition("::")
+    tree = ast.parse((TESTS / file).read_text())
+    assert name in {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}
+
+
+@pytest.fixture
+def settings(database, redis_url, world, tmp_path):
+    wp.switch_on()
+    return wp.config(database, redis_url, tmp_path)
+
+
+def test_draining_worker_never_claims(settings, database, world, superuser):
+    wp.start(wp.make_agent(world.operator.id, [put("a", 1)]), world.operator.id)
+    for draining, claimed in ((True, 0), (False, 1)):
+        (worker,) = superuser.execute(
+            "INSERT INTO worker (host, pid, version, lease_until, draining) "
+            "VALUES ('test', 1, 'test', pilot_now() + interval '1 h', %s) RETURNING id",
+            [draining],
+        ).fetchone()
+        rows = superuser.execute("SELECT * FROM claim(%s, 99, 10, 200)", [worker]).fetchall()
+        assert len(rows) == claimed
+
+
+def test_two_sweepers_with_stale_lists_take_over_once(settings, database, world, superuser):
+    agent = wp.make_agent(world.operator.id, [put("a", 1)])
+    execution = wp.start(agent, world.operator.id)
+    (dead,) = superuser.execute(
+        "INSERT INTO worker (host, pid, version, lease_until, stopped_at) "
+        "VALUES ('gone', 1, 'test', pilot_now(), pilot_now()) RETURNING id"
+    ).fetchone()
+    superuser.execute("UPDATE execution SET status = 'running', worker_id = %s, fence = 1", [dead])
+
+    def sweep(_):
+        with psycopg.connect(db.dsn(database), options="-c role=pilot_app") as connection:
+            connection.execute("SELECT take_away(%s, %s, 'worker_died')", (execution, dead))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(sweep, range(2)))
+    taken = superuser.execute("SELECT status, fence, recovery_attempts FROM execution").fetchone()
+    assert taken == ("queued", 2, 1)
+
+
+def test_retry_runs_the_version_the_user_chose(settings, database, world, superuser):
+    agent = wp.make_agent(world.operator.id, [broken("a")], inputs=ANY)
+    with wp.working(settings):
+        execution = wp.start(agent, world.operator.id)
+        assert wp.wait_for(database, execution)[0] == "failed"
+        newer = {"format": 1, "name": "Newer", "steps": [put("a", "newer")]}
+        by, user = world.operator.actor, world.operator.id
+        agents.save_version(agent, newer, reason="mend", base=1, by=by, user_id=user)
+        retrying.failed(execution, by=by, user_id=user)
+        assert wp.wait_for(database, execution)[0] == "failed"
+    version = "SELECT version_number FROM execution WHERE id = %s"
+    assert superuser.execute(version, [execution]).fetchone() == (1,)
+
+
+def commits(superuser):
+    superuser.execute("SELECT pg_stat_force_next_flush()")
+    query = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+    return superuser.execute(query).fetchone()[0]
+
+
+def test_a_loop_of_many_turns_resumes_as_fast_as_of_three(settings, database, world, superuser):
+    body = {"id": "each", "type": "loop", "items": "inputs.items", "steps": [put("a", "{{item}}")]}
+    rest = {"id": "rest", "type": "delay", "for_s": 1.0, "dependencies": ["each"]}
+    steps = [body | {"max_iterations": 3000}, rest, put("end", 1, dependencies=["rest"])]
+    agent = wp.make_agent(world.operator.id, steps, inputs=ANY)
+    spent = []
+    with wp.working(settings):
+        for turns in (3, 1500):
+            execution = wp.start(agent, world.operator.id, items=list(range(turns)))
+            wp.wait_for(database, execution, {"waiting"})
+            before = commits(superuser)
+            assert wp.wait_for(database, execution)[0] == "completed"
+            spent.append(commits(superuser) - before)
+    assert spent[1] < spent[0] + 100  # the chores of a second; a turn again would be one each
+    rows = superuser.execute("SELECT count(*) FROM step_execution WHERE attempt > 1").fetchone()
+    assert rows == (0,)
+
+
+def test_heartbeats_cost_one_row_per_process(settings, database, world, superuser):
+    agent = wp.make_agent(world.operator.id, [{"id": "p", "type": "delay", "for_s": 900}])
+
+    def updated():
+        superuser.execute("SELECT pg_stat_force_next_flush()")
+        rows = superuser.execute(
+            "SELECT relname, n_tup_upd FROM pg_stat_user_tables WHERE relname = ANY (%s)",
+            [["worker", "execution", "wait"]],
+        )
+        return dict(rows.fetchall())
+
+    with wp.working(settings):
+        for _ in range(20):
+            execution = wp.start(agent, world.operator.id)
+        wp.wait_for(database, execution, {"waiting"})
+        time.sleep(1.2)  # statistics are told by each process once a second
+        before = updated()
+        time.sleep(1.5)
+        after = updated()
+    assert after["worker"] > before["worker"]
+    assert (after["execution"], after["wait"]) == (before["execution"], before["wait"])
