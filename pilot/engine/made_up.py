@@ -7,6 +7,8 @@ and bounds are kept; a pattern is not followed.
 import hashlib
 from typing import Any
 
+from pilot.engine.catalogue import Column, TableSample
+
 ROWS = 2
 MAX_DEPTH = 8  # of nested values: deeper ones of a schema that contains itself are null
 _FORMATS = {
@@ -27,6 +29,17 @@ _FORMATS = {
 def value(schema: dict[str, Any], seed: str, name: str = "text") -> Any:
     """Return a value that fits a schema; `name` is what its texts are called."""
     return _value(schema, seed, name, schema.get("$defs", {}), 0)
+
+
+def table(sample: TableSample) -> dict[str, Any]:
+    """Return what reading a tab gives: its header, and two rows of what its columns hold."""
+    header = [column.name for column in sample.columns]
+    rows = [[_cell(column, row) for column in sample.columns] for row in range(ROWS)]
+    return {"values": [header, *rows], "rows": ROWS + 1, "truncated": False}
+
+
+def _cell(column: Column, row: int) -> str:
+    return column.examples[row % len(column.examples)] if column.examples else ""
 
 
 def _value(schema: Any, seed: str, name: str, known: dict[str, Any], depth: int) -> Any:

@@ -23,11 +23,13 @@ from pilot.engine.run import Run
 from pilot.engine.status import StepStatus
 from pilot.engine.step_fields import StepFields
 from pilot.errors import ErrorClass, PilotError, StepError
+from pilot.plugins.tables.sampling import TableSample, sample
 
 MODE = "simulate"
 BY = "simulation"
 OPENED = "opened_at"
 MADE_UP = "Made up from the schema: nothing was called."
+FROM_COLUMNS = "Made up from the columns of {table}: nothing was called."
 RECORDED = "Recorded on {day} in execution {id}: nothing was called."
 FORCED = "Taken because the simulation was told to."
 _WAYS = text("SELECT simulation FROM execution WHERE id = :id")
@@ -124,6 +126,9 @@ class Faked:
         known = _recorded(context, attempt.path, self.written)
         if known is not None:
             return known
+        tab = _sample(getattr(step, "action_name", ""), context, attempt.input)
+        if tab is not None:
+            return Done(made_up.table(tab), [FROM_COLUMNS.format(table=tab.table)])
         schema = self.work.gives(step, context)
         return Done(made_up.value(schema, attempt.path), [MADE_UP])
 
@@ -138,6 +143,16 @@ def _recorded(context: StepContext, path: str, written: StepFields) -> Done | No
     if row.blob is not None:
         output = blobs.load(context.owner_id, Blob(row.blob, output))
     return Done(output, [RECORDED.format(day=row.finished_at.date(), id=row.id)])
+
+
+def _sample(action: str, context: StepContext, given: Any) -> TableSample | None:
+    """Return the sample of the tab that is to be read: what follows names its columns."""
+    if action != "tables.read_range":
+        return None
+    table, tab = given["table"], given.get("tab")
+    known = sample(context.resources.folder(context.owner_id))
+    found = [one for one in known if one.table == table and tab in {None, one.tab}]
+    return found[0] if len(found) == 1 else None
 
 
 def _definition(source: Any, step_id: str) -> dict[str, Any] | None:

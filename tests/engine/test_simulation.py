@@ -224,6 +224,26 @@ def test_days_take_no_time_and_overlap_as_they_would(simulate, agent, database):
     assert timedelta(days=6) < ends["until"] - begun <= timedelta(days=7, minutes=1)
 
 
+def test_a_table_that_was_never_read_is_made_up_of_its_columns(simulate, database, world):
+    steps = [*TASKS["steps"]]
+    made = wp.make_agent(world.operator.id, steps)
+    execution = simulate(made)
+    assert wp.row(database, execution)[0] == "completed", wp.row(database, execution)
+    header, *rows = outputs(database, execution)["read"]["values"]
+    assert header == ["Task", "Priority", "End", "Name", "Stage"]
+    assert rows == [["Paint", "Critical", "2026-01-05", "Ann", "4"]] * 2
+
+
+def test_what_would_be_undone_is_undone_without_being_called(simulate, agent, database, tmp_path):
+    undo = {key: send("x")[key] for key in ("plugin", "action", "params")}
+    steps = [send("tell", compensate=undo), wp.broken("fails", dependencies=["tell"])]
+    before = stored(tmp_path)
+    execution = simulate(agent(steps))
+    found = wp.paths(database, execution)
+    assert (wp.row(database, execution)[0], found["tell/undo"]) == ("failed", "completed")
+    assert stored(tmp_path) == before
+
+
 def test_a_deadline_that_would_pass_ends_it(simulate, agent, database):
     steps = [LATER | {"id": "late"}]
     execution = simulate(agent(steps, policies={"deadline_s": 3600}))
