@@ -11,15 +11,17 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from pilot import audit, db, settings, strictjson
 from pilot.audit import Event
+from pilot.engine import channels as posts
 from pilot.engine import letters, links, notices
+from pilot.engine.channels import Post, Target
 from pilot.engine.letters import Channels, Letter, Question
 from pilot.engine.links import ApprovalLink
-from pilot.errors import ConfigError, PluginError
+from pilot.errors import ConfigError, NotFoundError, StepError
 from pilot.failpoints import failpoint
 from pilot.models.approval import Approval, Vote
 from pilot.models.user import User
@@ -38,13 +40,17 @@ UPDATE outbox SET error = :error, sent_at = CASE WHEN :state = 'sent' THEN pilot
        payload = CASE WHEN kind = 'mail' AND :state <> 'open' THEN '{}' ELSE payload END
  WHERE id = :id AND sent_at IS NULL AND dead_at IS NULL AND dropped_at IS NULL
 """)
+AGAIN = text("""
+UPDATE outbox SET dead_at = NULL, attempts = 0, due_at = pilot_now(), created_at = pilot_now()
+ WHERE id = :id AND about = :about AND dead_at IS NOT NULL
+""")
 
 
 @dataclass(frozen=True)
 class Due:
     """A message whose time has come."""
 
-    letter: Letter
+    message: Letter | Post
     about: tuple[str, UUID]  # what the audit trail puts a failure under
     facts: dict[str, str]
     needless: str  # why it is not sent any more, or ""
@@ -67,19 +73,27 @@ def relay(channels: Channels) -> int:
 def _send(row: Any, channels: Channels) -> None:
     """Try one message and note how it ended; a failure touches nothing else."""
     with db.reading(row.owner_id) as session:
-        due = (_mail if row.kind == notices.KIND else _approval)(session, row, channels.url)
+        try:
+            due = DUE.get(row.kind, _approval)(session, row, channels.url)
+        except (StepError, ConfigError) as error:
+            due = _addressless(row)
+            _note(row, due, "dead" if row.late else "open", error.message)
+            return
     if due.needless:
         _note(row, due, "dropped", due.needless)
-    elif channels.smtp is None and not due.local:
+    elif isinstance(due.message, Letter) and channels.smtp is None and not due.local:
         _note(row, due, "dropped" if row.late else "open", NO_CHANNEL)
     else:
         try:
             _open_link(due)
             failpoint("outbox.before_send")
-            letters.deliver(due.letter, channels)
+            if isinstance(due.message, Post):
+                posts.deliver(due.message, channels.egress)
+            else:
+                letters.deliver(due.message, channels)
             failpoint("outbox.after_send")
-        except (PluginError, OSError) as error:
-            reason = error.message if isinstance(error, PluginError) else str(error)
+        except (StepError, OSError) as error:
+            reason = redact(error.message if isinstance(error, StepError) else str(error))
             _note(row, due, "dead" if row.late else "open", reason)
         else:
             _note(row, due, "sent", None)
@@ -101,12 +115,61 @@ def _approval(session: Session, row: Any, url: str) -> Due:
     if row.kind == REMINDER:
         says = letters.reminding
     return Due(
-        letter=_letter(session, row, person.email, says(question, url)),
+        message=_letter(session, row, person.email, says(question, url)),
         about=("execution", approval.execution_id),
         facts={"approval": str(approval.id)},
         needless=_needless(session, row, approval, person),
         local=_local(session),
         link=ApprovalLink(approval.id, person.id, approval.expires_at, token),
+    )
+
+
+def _addressless(row: Any) -> Due:
+    """Return a message of a channel whose address cannot be had."""
+    about = UUID(row.payload["approval_id"])
+    target = Target(row.payload["channel"]["kind"], "")
+    return Due(
+        message=Post(row.id, target, {}),
+        about=("approval", about),
+        facts={"approval": str(about)},
+        needless="",
+        local=True,
+    )
+
+
+def _post(session: Session, row: Any, url: str) -> Due:
+    """Return the message of one channel.
+
+    Raises:
+        StepError: its address is not at hand.
+        ConfigError: its address cannot be opened.
+    """
+    approval = session.get_one(Approval, UUID(row.payload["approval_id"]))
+    payload = strictjson.loads(approval.payload, max_bytes=len(approval.payload.encode()) + 1)
+    people = session.scalars(select(User.email).where(User.id.in_(approval.approver_ids)))
+    content = {
+        "type": "approval.requested",
+        "approval_id": str(approval.id),
+        "execution_id": str(approval.execution_id),
+        "path": approval.path,
+        "title": redact(approval.title),
+        "message": redact(approval.message or ""),
+        "context": redact(payload.get("context")),
+        "approvers": sorted(people),
+        "rule": approval.rule,
+        "expires_at": approval.expires_at.isoformat(),
+        "created_at": approval.requested_at.isoformat(),
+        "url": f"{url}/approvals/{approval.id}",
+    }
+    needless = "It was decided before." if approval.decided_at is not None else ""
+    if not needless and row.payload["round"] != approval.round:
+        needless = "It was asked anew."
+    return Due(
+        message=Post(row.id, posts.target(session, row.payload["channel"], row.owner_id), content),
+        about=("execution", approval.execution_id),
+        facts={"approval": str(approval.id)},
+        needless=needless,
+        local=True,
     )
 
 
@@ -136,7 +199,7 @@ def _mail(session: Session, row: Any, url: str) -> Due:  # noqa: ARG001  its lin
     except ConfigError as error:
         needless = error.message
     return Due(
-        letter=_letter(session, row, mail.to, letters.plain(mail.subject, mail.text, mail.link)),
+        message=_letter(session, row, mail.to, letters.plain(mail.subject, mail.text, mail.link)),
         about=("user", row.owner_id),
         facts={},
         needless="It expired before it could be sent." if expired else needless,
@@ -144,9 +207,32 @@ def _mail(session: Session, row: Any, url: str) -> Due:  # noqa: ARG001  its lin
     )
 
 
+DUE = {notices.KIND: _mail, "approval_channel": _post}
+
+
 def _letter(session: Session, row: Any, address: str, parts: tuple[str, str, str]) -> Letter:
     owner = session.get_one(User, row.owner_id)
     return Letter(row.id, owner.id, owner.email, address, *parts)
+
+
+def replay(session: Session, message_id: UUID, about: UUID, *, by: audit.Actor) -> None:
+    """Try a message that was given up again, for another day.
+
+    Raises:
+        NotFoundError: it was not given up, or the session's person may not see it.
+    """
+    facts = {"id": message_id, "about": about}
+    if db.changed_rows(session, AGAIN, facts) != 1:
+        raise NotFoundError("There is no such message, or it was not given up.")
+    approval = session.get_one(Approval, about)
+    audit.record(
+        session,
+        Event.NOTICE_REPLAYED,
+        actor=by,
+        about=("execution", approval.execution_id),
+        owner_id=approval.owner_id,
+        details={"approval": str(about), "message": str(message_id)},
+    )
 
 
 def _local(session: Session) -> bool:
@@ -169,7 +255,7 @@ def _note(row: Any, due: Due, state: str, error: str | None) -> None:
                 details=due.facts
                 | {
                     "kind": row.kind,
-                    "to": due.letter.address,
+                    "to": due.message.address,
                     "attempt": row.attempts,
                     "given_up": state == "dead",
                     "reason": error,

@@ -50,7 +50,8 @@ SELECT v.decision, v.comment, v.at, v.round, u.name AS person, v.user_id
 """)
 FACTS = text("SELECT * FROM approval_facts(:id)")
 NOTICES = text("""
-SELECT u.name AS person, u.email, o.kind = 'approval_reminder' AS reminds, o.attempts, o.sent_at,
+SELECT o.id, coalesce(u.name, initcap(o.payload -> 'channel' ->> 'kind')) AS person, u.email,
+       o.dead_at, o.kind = 'approval_reminder' AS reminds, o.attempts, o.sent_at,
        o.error,
        CASE WHEN o.sent_at IS NULL AND o.dead_at IS NULL AND o.dropped_at IS NULL
             THEN o.due_at END AS next_at,
@@ -58,8 +59,9 @@ SELECT u.name AS person, u.email, o.kind = 'approval_reminder' AS reminds, o.att
             WHEN o.dropped_at IS NOT NULL THEN 'dropped'
             WHEN o.attempts = 0 OR o.error = :no_channel THEN 'queued'
             ELSE 'failed' END AS status
-  FROM outbox o JOIN app_user u ON u.id = (o.payload ->> 'user_id')::uuid
- WHERE o.kind IN ('approval_requested', 'approval_reminder') AND o.about = :id
+  FROM outbox o LEFT JOIN app_user u ON u.id = (o.payload ->> 'user_id')::uuid
+ WHERE o.kind IN ('approval_requested', 'approval_reminder', 'approval_channel')
+   AND o.about = :id
  ORDER BY u.name, u.id, o.created_at
 """)
 HANDED_ON = text("""

@@ -10,14 +10,15 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, TextAreaField
 from wtforms.validators import InputRequired
 
-from pilot import strictjson
-from pilot.engine import amending, approvals, delegating, links, wording
+from pilot import db, strictjson
+from pilot.engine import amending, approvals, delegating, links, outbox, wording
 from pilot.errors import BadJsonError, InvalidError
 from pilot.models.approval import Approval
 from pilot.reports import approvals as rows
 from pilot.reports.approvals import SORTS, TABS, Shown
 from pilot.views import (
     ADMIN,
+    OPERATE,
     VIEW,
     Visitor,
     actor,
@@ -212,6 +213,21 @@ def change(approval_id: UUID) -> ResponseReturnValue:
     if wrong:
         return _page(approval_id, typed=Typed(typed, wrong), status=422)
     toast("Changed. Everybody who decides sees it so now, and votes begin anew.")
+    return redirect_to(f"/approvals/{approval_id}")
+
+
+@route(
+    bp,
+    "/approvals/<uuid:approval_id>/notices/<uuid:notice_id>/again",
+    allow=OPERATE,
+    methods=("POST",),
+    takes=(),
+)
+def tell_again(approval_id: UUID, notice_id: UUID) -> ResponseReturnValue:
+    """Try a message that was given up for another day."""
+    with db.transaction("approval.tell_again", signed_in(), sees_all=visitor().sees_all) as session:
+        outbox.replay(session, notice_id, approval_id, by=actor())
+    toast("It is tried again.")
     return redirect_to(f"/approvals/{approval_id}")
 
 

@@ -49,6 +49,14 @@ Place = Annotated[StrictStr, Field(pattern=rf"^{ID_PATTERN}\.[A-Za-z_]\w{{0,62}}
 Share = Annotated[float, Field(gt=0, lt=1, strict=True)]
 
 
+class Channel(Part):
+    """By what people are told; with a secret of the agent's owner, to another address."""
+
+    kind: Literal["mail", "webhook", "slack", "teams"]
+    secret: StrictStr | None = Field(None, description="Name of the secret that is the address.")
+    signing: StrictStr | None = Field(None, description="Name of the secret that signs a webhook.")
+
+
 class Level(Part):
     """People who are asked in place of those who did not decide in time."""
 
@@ -75,6 +83,9 @@ class Params(StepFields):
     )
     editable: list[Place] = Field(
         [], max_length=50, description="What approvers may change: step.parameter of guarded ones."
+    )
+    channels: list[Channel] | None = Field(
+        None, min_length=1, max_length=10, description="By what it is told; without it, by all."
     )
     guards: list[StrictStr] | None = Field(
         None, description="Steps it guards; without it, its direct dependents with effects."
@@ -138,6 +149,8 @@ def run(step: Params, context: StepContext) -> Wait:
             "reminders": sorted(set(step.reminders)),
         },
     }
+    if step.channels:
+        asked["terms"]["channels"] = [one.model_dump() for one in step.channels]
     return Wait("approval", approval=asked)
 
 
