@@ -9,7 +9,8 @@ import pytest
 from psycopg import sql
 
 from pilot import failpoints, strictjson
-from pilot.engine import approvals, folders, starts
+from pilot.engine import agents, approvals, folders, starts
+from pilot.engine.simulation import MADE_UP
 from tests.engine import worker_process as wp
 from tests.engine.goal_documents import LEADS, ORDER, SUMMARY, TASKS
 
@@ -259,36 +260,46 @@ SWITCH = {
 }
 
 
-@pytest.mark.parametrize(
-    ("steps", "ways", "ran"),
-    [
-        ([SWITCH], {"pick": "case2"}, "pick/case_3"),
-        ([SWITCH], {"pick": "default"}, "pick/other"),
-        ([SWITCH], None, "pick/case_1"),
-        (
-            [send("tell", on_error={"branch": [wp.put("sorry", 1)]})],
-            {"tell": "on_error"},
-            "tell/on_error/sorry",
-        ),
-        (
-            [
-                {
-                    "id": "agree",
-                    "type": "human_approval",
-                    "title": "?",
-                    "approvers": ["owner"],
-                    "on_timeout": {"branch": [wp.put("alone", 1)]},
-                }
-            ],
-            {"agree": "on_timeout"},
-            "agree/on_timeout/alone",
-        ),
-    ],
-)
-def test_it_takes_the_way_that_it_is_told(simulate, agent, database, steps, ways, ran):
-    execution = simulate(agent(steps), ways, n=1)
-    assert wp.paths(database, execution)[ran] == "completed"
-    assert wp.row(database, execution)[0] == "completed"
+ALONE = {"branch": [wp.put("alone", 1)]}
+AGREE = {"id": "agree", "type": "human_approval", "title": "?", "approvers": ["owner"]}
+WAYS = [
+    ({"pick": "case2"}, "pick/case_3"),
+    ({"pick": "default"}, "pick/other"),
+    (None, "pick/case_1"),
+    ({"tell": "on_error"}, "tell/on_error/sorry"),
+    ({"agree": "on_timeout"}, "agree/on_timeout/alone"),
+]
+
+
+def test_it_takes_the_way_that_it_is_told(simulate, agent, database):
+    sorry = send("tell", on_error={"branch": [wp.put("sorry", 1)]})
+    made = agent([SWITCH, sorry, AGREE | {"on_timeout": ALONE}])
+    for told, ran in WAYS:
+        execution = simulate(made, told, n=1)
+        assert wp.paths(database, execution)[ran] == "completed"
+        assert wp.row(database, execution)[0] == "completed"
+
+
+def test_a_recorded_output_is_taken_while_its_step_is_as_it_was(
+    simulate, agent, database, world, superuser
+):
+    def gave(execution):
+        query = "SELECT output, notes FROM step_execution WHERE execution_id = %s AND path = 'tell'"
+        return superuser.execute(query, [execution]).fetchone()
+
+    made = agent([send("tell"), wp.put("then", 1)])
+    real = wp.start(made, world.operator.id)
+    simulate.poke()
+    wp.wait_for(database, real)
+    output, (note,) = gave(simulate(made))
+    assert output == gave(real)[0]
+    assert note.startswith("Recorded on 20")
+    assert str(real) in note
+    changed = [send("tell", timeout_s=9), wp.put("then", 1)]
+    who = {"by": world.operator.actor, "user_id": world.operator.id}
+    document = {"format": 1, "name": "Test", "inputs": OPEN, "steps": changed}
+    agents.save_version(made, document, base=1, reason="test", **who)
+    assert gave(simulate(made))[1] == [MADE_UP]
 
 
 CHILD = {"id": "child", "type": "sub_workflow", "steps": [LATER | {"id": "rest"}]}
