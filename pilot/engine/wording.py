@@ -39,8 +39,8 @@ KINDS = {
 
 def kind(step: dict[str, Any]) -> str:
     """Return what a step is in a word or two: its action, its operation or its type."""
-    if step.get("type") == "action":
-        return f"{step.get('plugin', '')}.{step.get('action', '')}"
+    if step.get("type") == "action" and step.get("plugin"):  # not one inside a step
+        return f"{step['plugin']}.{step.get('action', '')}"
     name = str(step.get("type", ""))
     if name == "transform" and step.get("operation"):
         return str(step["operation"]).replace("_", " ")

@@ -127,7 +127,7 @@ def _actions(shown: Shown, *, may: bool) -> dict[str, bool]:
     """Return which actions this visitor may take now; the engine's sets decide, not the page."""
     status = shown.row.status
     open_questions = any(step.status == "unknown" for step in shown.steps)
-    whole = shown.row.pruned_at is None
+    whole = shown.row.pruned_at is None and shown.row.compensation != "begun"
     asked = shown.row.cancel_requested_at is not None or shown.row.pause_requested_at is not None
     return {
         "pause": may and status in PAUSABLE and not asked,

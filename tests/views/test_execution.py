@@ -136,6 +136,19 @@ def test_recorded_answers_and_calls_under_way_are_told_apart(world, agent, opera
 
 
 @pytest.mark.capability(34)
+def test_one_whose_steps_were_undone_says_so_and_offers_no_retry(worker, database, world, operator):
+    letter = {"to": ["a@pilot.test"], "subject": "Undone", "text": "Sorry."}
+    undo = {"plugin": "mail", "action": "send", "params": letter}
+    steps = [wp.put("one", 1, compensate=undo), wp.broken("bad", dependencies=["one"])]
+    wp.switch_on()
+    execution, found = wp.run(database, world.operator, steps)
+    assert found[0] == "failed"
+    page = operator.get(f"/executions/{execution}").text
+    assert "Its finished steps were undone" in page
+    assert ">Undo</a>" in page
+    assert "Retry failed" not in page
+
+
 def test_only_what_may_be_done_now_is_offered(world, agent, operator, browse):
     execution = wp.start(agent, world.operator.id, amount=5)
     url = f"/executions/{execution}"
