@@ -57,4 +57,5 @@ def receiving():
 
 def reaching(outside, database, redis_url, folder):
     """Return a worker, as a context, that may reach the receiver."""
-    return wp.working(replace(wp.config(database, redis_url, folder), egress_allow=(outside.host,)))
+    facts = replace(wp.config(database, redis_url, folder), egress_allow=(outside.host,))
+    return wp.working(facts, hears=True)

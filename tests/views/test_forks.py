@@ -18,7 +18,7 @@ STEPS = [put("a", "{{inputs.city}}"), put("b", "{{inputs.n}}"), put("c", "{{step
 
 @pytest.fixture
 def worker(database, redis_url, config):
-    with wp.working(wp.config(database, redis_url, config.data)) as resident:
+    with wp.working(wp.config(database, redis_url, config.data), hears=True) as resident:
         yield resident
 
 
