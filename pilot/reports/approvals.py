@@ -61,7 +61,8 @@ SELECT o.id, coalesce(u.name, initcap(o.payload -> 'channel' ->> 'kind')) AS per
             ELSE 'failed' END AS status
   FROM outbox o LEFT JOIN app_user u ON u.id = (o.payload ->> 'user_id')::uuid
  WHERE o.kind IN ('approval_requested', 'approval_reminder', 'approval_channel')
-   AND o.about = :id
+   AND o.about = :id AND (o.sent_at IS NOT NULL OR o.payload ->> 'round' IS NULL
+     OR (o.payload ->> 'round')::int = (SELECT a.round FROM approval a WHERE a.id = o.about))
  ORDER BY u.name, u.id, o.created_at
 """)
 HANDED_ON = text("""
