@@ -24,7 +24,7 @@ INPUTS = {"type": "object", "properties": {"order": {"type": "integer"}}}
 
 @pytest.fixture
 def worker(database, redis_url, world, tmp_path, monkeypatch):
-    monkeypatch.setattr("pilot.engine.resident.EVENTS_EVERY_S", 0.2)
+    monkeypatch.setattr("pilot.engine.chores.EVENTS_EVERY_S", 0.2)
     wp.switch_on()
     with wp.working(wp.config(database, redis_url, tmp_path), hears=True) as resident:
         yield resident

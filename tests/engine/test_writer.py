@@ -81,6 +81,25 @@ def test_what_one_execution_writes_at_once_shares_a_commit_in_order(database, su
     assert commits <= 3
 
 
+def test_an_attempt_that_begins_and_ends_at_once_is_written_in_two_commits(
+    database, superuser, held, capsys
+):
+    worker, ids = held
+    began = Checkpoint(ids[0], 1, "decide")
+    running = AttemptRow("way", 1, "conditional", StepStatus.RUNNING, db.now(), input='{"n":1}')
+    began.attempts.append(running)
+    ended = Checkpoint(ids[0], 1, "result")
+    done = AttemptRow("way", 1, "conditional", StepStatus.COMPLETED, db.now(), output="7")
+    ended.attempts.append(done)
+    first = result(ids[1], "1")  # while it is on its way, the others wait together
+    write(database, worker, [first, began, ended])
+    rows = superuser.execute(
+        "SELECT status, input, output FROM step_execution WHERE path = 'way'"
+    ).fetchall()
+    assert rows == [("completed", {"n": 1}, 7)]
+    assert "batch_failed" not in capsys.readouterr().err
+
+
 def test_of_what_an_execution_writes_at_once_a_bad_text_fails_alone(database, superuser, held):
     worker, ids = held
     good = [result(ids[0], str(n), path=f"all[{n}]/s") for n in range(3)]
