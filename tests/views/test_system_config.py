@@ -10,7 +10,9 @@ from tests.pages import LOOKS, check_accessible
 LIMITS = {
     "pilot_max_steps": "60",
     "pilot_max_parallel_steps": "3",
+    "pilot_max_items": "10000",
     "pilot_max_running_per_owner": "200",
+    "plugin_reconnect_wait_days": "7",
 }
 VERSION = re.compile(r'name="version" type="hidden" value="(\d+)"')
 UNDO = re.compile(r'action="(/system-config/changes/\d+/undo)"')
