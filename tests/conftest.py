@@ -1,5 +1,6 @@
 """What every test may use: real servers, a database of its own, no foreign network."""
 
+import gc
 import ipaddress
 import os
 import socket
@@ -23,6 +24,15 @@ NAMES = (
     "world",
 )
 pytest_plugins = ["pytester", *(f"tests.{name}" for name in NAMES)]
+
+
+def pytest_collection_finish() -> None:
+    """Leave thousands of tests, which stay to the end, out of each look for garbage.
+
+    Such a look took so long that the database ended transactions that were open meanwhile.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,7 +1,6 @@
 """What other engines got wrong once, each staged here or in the test that is named."""
 
 import ast
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -109,7 +108,7 @@ def test_a_loop_of_many_turns_resumes_as_fast_as_of_three(settings, database, wo
     agent = wp.make_agent(world.operator.id, steps, inputs=ANY)
     spent = []
     with wp.working(settings):
-        for turns in (3, 1500):
+        for turns in (3, 600):
             execution = wp.start(agent, world.operator.id, items=list(range(turns)))
             wp.wait_for(database, execution, {"waiting"})
             before = commits(superuser)
@@ -118,26 +117,3 @@ def test_a_loop_of_many_turns_resumes_as_fast_as_of_three(settings, database, wo
     assert spent[1] < spent[0] + 100  # the chores of a second; a turn again would be one each
     rows = superuser.execute("SELECT count(*) FROM step_execution WHERE attempt > 1").fetchone()
     assert rows == (0,)
-
-
-def test_heartbeats_cost_one_row_per_process(settings, database, world, superuser):
-    agent = wp.make_agent(world.operator.id, [{"id": "p", "type": "delay", "for_s": 900}])
-
-    def updated():
-        superuser.execute("SELECT pg_stat_force_next_flush()")
-        rows = superuser.execute(
-            "SELECT relname, n_tup_upd FROM pg_stat_user_tables WHERE relname = ANY (%s)",
-            [["worker", "execution", "wait"]],
-        )
-        return dict(rows.fetchall())
-
-    with wp.working(settings):
-        for _ in range(20):
-            execution = wp.start(agent, world.operator.id)
-        wp.wait_for(database, execution, {"waiting"})
-        time.sleep(1.2)  # statistics are told by each process once a second
-        before = updated()
-        time.sleep(1.5)
-        after = updated()
-    assert after["worker"] > before["worker"]
-    assert (after["execution"], after["wait"]) == (before["execution"], before["wait"])
