@@ -28,7 +28,7 @@ from pilot.errors import ErrorClass, FencedError, StepError
 from pilot.failpoints import failpoint
 
 BOOK_WITHIN_S = 90
-MAX_SOON = 128  # checkpoints on their way before an execution waits for them
+MAX_SOON = 256  # checkpoints of an execution on their way before its next step waits
 SLICE_S = 0.005  # of computing, before the other executions of the worker have their turn
 DONE = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED})
 
@@ -227,6 +227,8 @@ class Run:
         self.ended: dict[str, Any] | None = None  # what a stop step said
         self.on_limit = budgets.on_limit(plan.workflow.policies.budget, settings)
         self._soon: list[asyncio.Future[Flags | None]] = []  # what is being written meanwhile
+        self._room = asyncio.Semaphore(MAX_SOON)
+        self._lost = False  # whether one of them could not be written
         self._base = self._yielded = time.monotonic()
         self.simulated: Simulated | None = None
         self.renew()
@@ -310,7 +312,7 @@ class Run:
 
     async def write(self, checkpoint: Checkpoint) -> Flags:
         """Commit a checkpoint, with all that was to be written before it; heed the row's flags."""
-        if checkpoint.contents:
+        if checkpoint.contents or self._lost:
             await self.settle_writes()
         flags = await self.writer_of(checkpoint).put(checkpoint)
         await self.settle_writes()
@@ -330,12 +332,11 @@ class Run:
         if checkpoint.contents:
             await self.write(checkpoint)
             return
+        await self._room.acquire()
         future = self.ports.writer.submit(checkpoint)
         future.add_done_callback(partial(self._written, checkpoint))
         self._soon.append(future)
-        if len(self._soon) >= MAX_SOON:
-            await self.settle_writes()
-        elif time.monotonic() - self._yielded > SLICE_S:  # others of this worker have their turn
+        if time.monotonic() - self._yielded > SLICE_S:  # others of this worker have their turn
             await asyncio.sleep(0)
             self._yielded = time.monotonic()
 
@@ -345,12 +346,15 @@ class Run:
         return await self.ports.writer.try_park(checkpoint)
 
     def _written(self, checkpoint: Checkpoint, future: "asyncio.Future[Flags | None]") -> None:
-        if future.cancelled() or future.exception() is not None:
+        self._room.release()
+        lost = future.cancelled() or future.exception() is not None
+        flags = None if lost else future.result()
+        if flags is None:
+            self._lost = True  # whoever writes next is told why
+            self.ask_to_stop("drain")
             return
-        flags = future.result()
-        if flags is not None:
-            failpoint(f"{checkpoint.name}.after_commit")
-            self._heed(flags)
+        failpoint(f"{checkpoint.name}.after_commit")
+        self._heed(flags)
 
     async def settle_writes(self) -> None:
         """Wait until all that was to be written soon is durable.

@@ -123,18 +123,18 @@ class Writer:
         written: set[tuple[UUID, str, int]] = set()  # attempts: a statement writes a row once
         left: list[Waiting] = []
         held_back: set[UUID] = set()  # nothing overtakes an earlier one of its execution
-        for number, one in enumerate(self._waiting):
+        for one in self._waiting[:MAX_TOGETHER]:
             about = one.checkpoint.execution_id
             mine = batch.get(about)
             rows = {(about, row.path, row.attempt) for row in one.checkpoint.attempts}
             fits = len(batch) < MAX_BATCH if mine is None else one.follows(mine[-1])
-            if number < MAX_TOGETHER and about not in held_back and fits and not rows & written:
+            if about not in held_back and fits and not rows & written:
                 batch.setdefault(about, []).append(one)
                 written |= rows
             else:
                 held_back.add(about)
                 left.append(one)
-        self._waiting = left
+        self._waiting = left + self._waiting[MAX_TOGETHER:]
         return list(batch.values())
 
     async def _flush(self, batch: list[list[Waiting]]) -> None:
