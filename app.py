@@ -2,7 +2,7 @@
 
 from pilot import db, jobs, logs, progress, vault
 from pilot.config import Config
-from pilot.engine import known_secrets
+from pilot.engine.secrets import known_secrets
 from pilot.web import create_app
 
 logs.configure()

@@ -9,7 +9,7 @@ import shutil
 from benchmarks import w1
 from benchmarks.figures import commit_probe, figure, percentile
 from benchmarks.installation import Installation, installed, pause
-from pilot.engine.anchors import FILE
+from pilot.engine.upkeep.anchors import FILE
 
 ROUNDS, BURSTS = 3, 4
 UNDER_WAY_S = 12  # a worker's first look, and some more

@@ -18,8 +18,8 @@ from sqlalchemy import select
 from benchmarks.figures import figure
 from benchmarks.installation import as_installed, installed, pause
 from pilot import db, vault
-from pilot.engine.ledger import DirectBooking
-from pilot.engine.model_catalogue import Chain
+from pilot.engine.providers.ledger import DirectBooking
+from pilot.engine.providers.model_catalogue import Chain
 from pilot.errors import BadJsonError, ModelError
 from pilot.llm import calls
 from pilot.llm.messages import Message, Reply, Request

@@ -14,7 +14,9 @@ from benchmarks.installation import Installation, installed
 from pilot import db
 from pilot.audit import Actor
 from pilot.config import Config
-from pilot.engine import rollups, users, zones
+from pilot.engine.people import users
+from pilot.engine.triggers import zones
+from pilot.engine.upkeep import rollups
 from pilot.web import create_app
 from tests import world
 from tests.pages import Browser

@@ -12,9 +12,9 @@ from sqlalchemy import select
 from benchmarks.figures import figure, percentile, wait_for_quiet
 from benchmarks.installation import Installation, installed, peer_of
 from pilot import db, settings
-from pilot.engine import provider_keys
-from pilot.engine.ledger import DirectBooking
-from pilot.engine.model_catalogue import Chain
+from pilot.engine.providers import provider_keys
+from pilot.engine.providers.ledger import DirectBooking
+from pilot.engine.providers.model_catalogue import Chain
 from pilot.llm import calls
 from pilot.llm.messages import Message, Reply, Request
 from pilot.llm.reading import json_value

@@ -7,7 +7,7 @@ import psycopg
 from benchmarks.figures import figure
 from benchmarks.installation import Installation
 from pilot import db
-from pilot.engine import rollups
+from pilot.engine.upkeep import rollups
 from tests.engine.worker_process import make_agent
 
 EXECUTIONS, EVENTS_EACH, DAYS, AGENTS = 100_000, 10, 60, 20

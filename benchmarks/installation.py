@@ -23,7 +23,7 @@ from werkzeug.serving import make_server
 
 from pilot import db, jobs, progress, vault
 from pilot.audit import Actor
-from pilot.engine import starts
+from pilot.engine.life import starts
 from tests import servers, world
 from tests.engine.worker_process import make_agent, switch_on
 from tests.peer.fixture import PeerProcess

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from benchmarks import nestful_goals
 from benchmarks.figures import figure, percentile, timed_ms
 from benchmarks.nestful_goals import Case
-from pilot.engine.catalogue import Catalogue
+from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.clause_planner import described, plan, splitting
-from pilot.engine.draft import Draft
+from pilot.engine.workflow.draft import Draft
 from pilot.engine.shortlist import TOP, Shortlist
 from pilot.engine.validation import validate
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, create_model
 
 from pilot import strictjson
-from pilot.engine.catalogue import Action, Catalogue
+from pilot.engine.language.catalogue import Action, Catalogue
 from pilot.plugins import Effect, Model
 
 FOLDER = Path(__file__).parent / "data" / "nestful"

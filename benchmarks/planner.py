@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import structlog
 
 from benchmarks.figures import figure, percentile, timed_ms
-from pilot.engine import catalogue
+from pilot.engine.language import catalogue
 from pilot.engine.demo import make_demo
 from pilot.engine.planner import plan
 from pilot.plugins.tables.sampling import sample

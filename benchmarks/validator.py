@@ -4,7 +4,8 @@ Baseline: reading the same document into its models without any check of what it
 """
 
 from benchmarks.figures import figure, percentile, timed_ms
-from pilot.engine import catalogue, document
+from pilot.engine.language import catalogue
+from pilot.engine.workflow import document
 from pilot.engine.validation import validate
 
 GOAL_MS = 5.0

@@ -7,8 +7,9 @@ from typing import Any
 
 from pilot import cli, plugins
 from pilot.audit import Event
-from pilot.engine import catalogue, steps
-from pilot.engine.step_fields import StepFields
+from pilot.engine import steps
+from pilot.engine.language import catalogue
+from pilot.engine.language.step_fields import StepFields
 from pilot.errors import ErrorClass, PilotError
 from pilot.settings import SETTINGS
 

@@ -27,9 +27,9 @@ from sqlalchemy.orm import Session
 
 from pilot import audit, db, jobs, logs, progress
 from pilot.config import Config
-from pilot.engine import known_secrets
-from pilot.engine.liveness import Liveness
-from pilot.engine.resident import Resident
+from pilot.engine.secrets import known_secrets
+from pilot.engine.worker.liveness import Liveness
+from pilot.engine.worker.resident import Resident
 from pilot.errors import PilotError
 
 log = structlog.get_logger()

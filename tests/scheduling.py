@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pilot import jobs, progress, vault
-from pilot.engine import firing, triggers
-from pilot.engine.preflight import UNTOLD
-from pilot.engine.schedules import Timing
+from pilot.engine.life.preflight import UNTOLD
+from pilot.engine.triggers import firing, triggers
+from pilot.engine.triggers.schedules import Timing
 from tests.engine import worker_process as wp
 from tests.pages import KEY
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from pilot import db, settings
-from pilot.engine import preflight, starts
+from pilot.engine.life import preflight, starts
 from pilot.errors import InvalidError, NotFoundError
 from pilot.settings import flags
 from pilot.settings.flags import NewRule

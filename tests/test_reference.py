@@ -5,7 +5,8 @@ import pytest
 from docs import generate
 from pilot.audit import Event
 from pilot.cli import names as commands
-from pilot.engine import catalogue, steps
+from pilot.engine import steps
+from pilot.engine.language import catalogue
 from pilot.errors import ErrorClass
 from pilot.settings import SETTINGS
 

@@ -16,7 +16,7 @@ FILE_LINES = 400
 FUNCTION_LINES = 60
 
 # Where a connection is committed: the one way to write, and the worker's group commit.
-COMMITTERS = {"pilot/db.py", "pilot/engine/writer.py", "pilot/worker/writer.py"}
+COMMITTERS = {"pilot/db.py", "pilot/engine/running/writer.py", "pilot/worker/writer.py"}
 PROCESS_STARTERS = re.compile(r"pilot/(services|worker)(/|\.py$)")
 CODE_FROM_DATA = {"eval", "exec", "compile", "__import__"}
 CODE_MODULES = {"pickle", "marshal", "shelve", "dill"}

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from pilot.audit import Actor
-from pilot.engine import passwords, users
+from pilot.engine.people import passwords, users
 
 PASSWORD = "four unrelated words here"
 

@@ -20,7 +20,7 @@ from spectree.plugins.base import Context
 from spectree.plugins.flask_plugin import FlaskPlugin
 from spectree.utils import get_multidict_items
 
-from pilot.engine.api_tokens import Scope
+from pilot.engine.people.api_tokens import Scope
 from pilot.errors import (
     ForbiddenError,
     InvalidError,

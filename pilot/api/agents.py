@@ -22,20 +22,15 @@ from pilot.api import (
     reach,
     wanted,
 )
-from pilot.engine import (
-    agent_details,
-    agents,
-    archiving,
-    catalogue,
-    differences,
-    display,
-    validation,
-)
-from pilot.engine import document as documents
-from pilot.engine.agents import NewAgent
-from pilot.engine.api_tokens import Scope
-from pilot.engine.forecast import forecast
+from pilot.engine import validation
+from pilot.engine.agents import agent_details, agents, archiving
+from pilot.engine.agents.agents import NewAgent
+from pilot.engine.editor import differences, display
 from pilot.engine.generation import surroundings
+from pilot.engine.language import catalogue
+from pilot.engine.life.forecast import forecast
+from pilot.engine.people.api_tokens import Scope
+from pilot.engine.workflow import document as documents
 from pilot.reports import agents as rows
 from pilot.views import actor, json_answer, reading, signed_in
 

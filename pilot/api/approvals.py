@@ -7,8 +7,8 @@ from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from pilot.api import Page, for_all_agents, listed, operation, reach, wanted
-from pilot.engine import executions
-from pilot.engine.api_tokens import Scope
+from pilot.engine.life import executions
+from pilot.engine.people.api_tokens import Scope
 from pilot.reports import approvals as rows
 from pilot.views import reading, signed_in
 

@@ -6,7 +6,7 @@ from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from pilot.api import Day, Page, for_all_agents, listed, operation, wanted
-from pilot.engine.api_tokens import Scope
+from pilot.engine.people.api_tokens import Scope
 from pilot.reports import audit as rows
 from pilot.views import reading
 

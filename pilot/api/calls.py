@@ -7,7 +7,7 @@ from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from pilot.api import CSV, Day, Page, for_all_agents, listed, operation, wanted, wants
-from pilot.engine.api_tokens import Scope
+from pilot.engine.people.api_tokens import Scope
 from pilot.reports import ledger
 from pilot.views import reading
 from pilot.views.lists import sheet

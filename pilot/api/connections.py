@@ -6,7 +6,7 @@ from flask import Blueprint
 from pydantic import BaseModel
 
 from pilot.api import operation
-from pilot.engine.api_tokens import Scope
+from pilot.engine.people.api_tokens import Scope
 from pilot.reports import connections as report
 from pilot.views import reading, signed_in
 

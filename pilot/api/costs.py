@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from pilot import db
 from pilot.api import CSV, Day, Strict, for_all_agents, operation, wants
-from pilot.engine.api_tokens import Scope
+from pilot.engine.people.api_tokens import Scope
 from pilot.reports import costs
 from pilot.reports.costs import Asked
 from pilot.views import reading

@@ -7,8 +7,8 @@ from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from pilot.api import Body, example, for_all_agents, key, operation
-from pilot.engine import events
-from pilot.engine.api_tokens import Scope
+from pilot.engine.people.api_tokens import Scope
+from pilot.engine.waits import events
 from pilot.views import actor, signed_in
 
 bp = Blueprint("api_events", __name__)

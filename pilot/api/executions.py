@@ -25,9 +25,10 @@ from pilot.api import (
     wanted,
     wants,
 )
-from pilot.engine import budgets, executions, receipts, retrying, starts
-from pilot.engine.api_tokens import Scope
-from pilot.engine.forecast import forecast
+from pilot.engine.life import executions, receipts, retrying, starts
+from pilot.engine.life.forecast import forecast
+from pilot.engine.people.api_tokens import Scope
+from pilot.engine.providers import budgets
 from pilot.engine.status import ExecutionStatus
 from pilot.reports import execution as report
 from pilot.reports import executions as rows

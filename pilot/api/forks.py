@@ -8,8 +8,8 @@ from pydantic import Field
 
 from pilot.api import Body, Problem, example, key, operation, reach
 from pilot.api.executions import Receipt, Result
-from pilot.engine import executions, forks, moving, receipts
-from pilot.engine.api_tokens import Scope
+from pilot.engine.life import executions, forks, moving, receipts
+from pilot.engine.people.api_tokens import Scope
 from pilot.reports import results
 from pilot.views import actor, reading, setup, signed_in, visitor
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 
 from pilot import settings
 from pilot.api import Body, Money, Page, example, for_all_agents, key, listed, operation, wanted
-from pilot.engine.api_tokens import Scope
-from pilot.engine.forecast import forecast
 from pilot.engine.generation import drafts
+from pilot.engine.life.forecast import forecast
+from pilot.engine.people.api_tokens import Scope
 from pilot.reports import cascade, drafting, feedback
 from pilot.reports import generations as rows
 from pilot.views import actor, reading, signed_in

@@ -7,8 +7,8 @@ from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from pilot.api import Body, example, for_all_agents, operation, reach
-from pilot.engine import agents, portable
-from pilot.engine.api_tokens import Scope
+from pilot.engine.agents import agents, portable
+from pilot.engine.people.api_tokens import Scope
 from pilot.views import actor, reading, signed_in
 
 bp = Blueprint("api_portable", __name__)

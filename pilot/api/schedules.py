@@ -8,9 +8,10 @@ from flask import Blueprint
 from pydantic import AwareDatetime, BaseModel, Field
 
 from pilot.api import Body, example, match, operation, reach
-from pilot.engine import agents, triggers
-from pilot.engine.api_tokens import Scope
-from pilot.engine.schedules import Timing
+from pilot.engine.agents import agents
+from pilot.engine.people.api_tokens import Scope
+from pilot.engine.triggers import triggers
+from pilot.engine.triggers.schedules import Timing
 from pilot.models.trigger import Trigger
 from pilot.reports import triggers as report
 from pilot.views import actor, json_answer, reading, signed_in

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from pilot import settings
 from pilot.api import operation
-from pilot.engine import model_catalogue
-from pilot.engine.api_tokens import Scope
+from pilot.engine.people.api_tokens import Scope
+from pilot.engine.providers import model_catalogue
 from pilot.settings import SETTINGS
 from pilot.views import reading
 

@@ -7,9 +7,9 @@ from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from pilot.api import Body, example, operation, reach
-from pilot.engine import agents, sharing
-from pilot.engine.access import Level
-from pilot.engine.api_tokens import Scope
+from pilot.engine.agents import agents, sharing
+from pilot.engine.agents.access import Level
+from pilot.engine.people.api_tokens import Scope
 from pilot.errors import NotFoundError
 from pilot.views import actor, reading, signed_in
 

@@ -8,8 +8,8 @@ from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from pilot.api import Body, example, key, operation, reach
-from pilot.engine import simulations
-from pilot.engine.api_tokens import Scope
+from pilot.engine.life import simulations
+from pilot.engine.people.api_tokens import Scope
 from pilot.reports import simulations as report
 from pilot.views import actor, reading, setup, signed_in
 

@@ -7,9 +7,10 @@ from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from pilot.api import Body, example, operation, reach
-from pilot.engine import agents, event_triggers, triggers
-from pilot.engine.api_tokens import Scope
-from pilot.engine.event_triggers import Following
+from pilot.engine.agents import agents
+from pilot.engine.people.api_tokens import Scope
+from pilot.engine.triggers import event_triggers, triggers
+from pilot.engine.triggers.event_triggers import Following
 from pilot.reports import triggers as report
 from pilot.views import actor, reading, signed_in
 

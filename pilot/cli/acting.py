@@ -9,8 +9,10 @@ from argparse import Namespace
 from pilot import db, jobs, logs, progress, vault
 from pilot.audit import Actor
 from pilot.config import Config
-from pilot.engine import known_secrets, preflight, users
-from pilot.engine.new_user import Role
+from pilot.engine.life import preflight
+from pilot.engine.people import users
+from pilot.engine.people.new_user import Role
+from pilot.engine.secrets import known_secrets
 from pilot.errors import NotFoundError
 from pilot.services import schema
 

@@ -6,8 +6,9 @@ from uuid import UUID
 from pilot import db, strictjson
 from pilot.cli import acting, schedules
 from pilot.cli.terminal import answer, say, show
-from pilot.engine import agents, event_triggers
-from pilot.engine.event_triggers import EVENTS, Following
+from pilot.engine.agents import agents
+from pilot.engine.triggers import event_triggers
+from pilot.engine.triggers.event_triggers import EVENTS, Following
 
 STATUSES = tuple(dict.fromkeys(one for known in EVENTS.values() for one in known))
 

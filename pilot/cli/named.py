@@ -3,8 +3,9 @@
 from typing import Any
 
 from pilot import db
-from pilot.engine import agents, inputs
-from pilot.engine.users import SessionUser
+from pilot.engine.agents import agents
+from pilot.engine.people.users import SessionUser
+from pilot.engine.workflow import inputs
 from pilot.errors import InvalidError, Issue
 
 

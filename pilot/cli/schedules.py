@@ -9,8 +9,9 @@ from uuid import UUID
 from pilot import db, strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
-from pilot.engine import agents, triggers
-from pilot.engine.schedules import CATCH_UPS, OVERLAPS, Timing
+from pilot.engine.agents import agents
+from pilot.engine.triggers import triggers
+from pilot.engine.triggers.schedules import CATCH_UPS, OVERLAPS, Timing
 from pilot.errors import InvalidError, Issue
 
 FIELDS = ("zone", "starts_at", "ends_at", "jitter_s", "overlap", "catch_up")

@@ -7,8 +7,9 @@ from pilot import db, money, strictjson
 from pilot.cli import acting
 from pilot.cli.named import inputs_of, pairs
 from pilot.cli.terminal import say, show
-from pilot.engine import agents, simulations
-from pilot.engine.worst_case import Bounds
+from pilot.engine.agents import agents
+from pilot.engine.life import simulations
+from pilot.engine.life.worst_case import Bounds
 from pilot.reports import results
 from pilot.reports import simulations as report
 

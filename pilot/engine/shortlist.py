@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pilot.engine.catalogue import Action
+from pilot.engine.language.catalogue import Action
 
 TOP = 12
 K1 = 1.2

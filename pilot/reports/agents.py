@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot.engine import schedules
+from pilot.engine.triggers import schedules
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
 
 NEWEST = 2**31 - 1  # no version has such a number

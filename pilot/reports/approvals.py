@@ -8,11 +8,14 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from pilot import strictjson
-from pilot.engine import delegating, display, graph, wording
-from pilot.engine.approvals import DECIDERS
-from pilot.engine.catalogue import load
-from pilot.engine.outbox import NO_CHANNEL
-from pilot.engine.outline import ON_ERROR, ON_TIMEOUT, outline, recorded_path
+from pilot.engine.approvals import delegating
+from pilot.engine.approvals.approvals import DECIDERS
+from pilot.engine.editor import display
+from pilot.engine.language import wording
+from pilot.engine.language.catalogue import load
+from pilot.engine.notices.outbox import NO_CHANNEL
+from pilot.engine.workflow import graph
+from pilot.engine.workflow.outline import ON_ERROR, ON_TIMEOUT, outline, recorded_path
 from pilot.errors import NotFoundError
 from pilot.models.approval import Approval
 from pilot.models.user import User

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot.engine.model_lint import FALLBACK, PRIMARY
+from pilot.engine.providers.model_lint import FALLBACK, PRIMARY
 from pilot.reports import model_choice
 from pilot.reports.cost_comparison import Row
 from pilot.reports.drafting import MONTH

@@ -10,8 +10,9 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from pilot import db, plugins
-from pilot.engine import connections, resting
-from pilot.engine.outline import outline
+from pilot.engine.acting import resting
+from pilot.engine.secrets import connections
+from pilot.engine.workflow.outline import outline
 from pilot.errors import NotFoundError
 from pilot.models.connection import Connection
 from pilot.models.user import User

@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot.engine import concurrency, executions
 from pilot.engine import steps as types
+from pilot.engine.language import concurrency
+from pilot.engine.life import executions
 from pilot.engine.status import FINAL
 from pilot.models.agent import WorkflowVersion
 from pilot.models.execution import Execution

@@ -11,8 +11,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot.engine import blobs
-from pilot.engine.outline import AFTER, UNDO, Node, outline, recorded_path
+from pilot.engine.acting import blobs
+from pilot.engine.workflow.outline import AFTER, UNDO, Node, outline, recorded_path
 from pilot.reports import rounds
 from pilot.reports.rounds import INSIDE, Rounds
 

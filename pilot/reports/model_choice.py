@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from pilot.engine import model_catalogue, model_lint
-from pilot.engine.model_catalogue import Entry
-from pilot.engine.model_lint import FALLBACK, PRIMARY, Finding, Preset
+from pilot.engine.providers import model_catalogue, model_lint
+from pilot.engine.providers.model_catalogue import Entry
+from pilot.engine.providers.model_lint import FALLBACK, PRIMARY, Finding, Preset
 from pilot.reports import generation_costs
 from pilot.reports.cost_comparison import Comparison, Given, Row, compare
 from pilot.reports.generation_costs import ASSUMED_VOLUME, Measured, Used

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot.engine import executions
+from pilot.engine.life import executions
 from pilot.errors import NotFoundError
 
 PIECE_BYTES = 1024 * 1024

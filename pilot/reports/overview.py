@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
 from pilot import money, settings
-from pilot.engine import model_lint
+from pilot.engine.providers import model_lint
 from pilot.engine.status import FINAL, ExecutionStatus
 from pilot.reports import costs
 from pilot.reports.spending import COUNTED, MODEL, Spent, ago

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot.engine.users import LIVE, NOBODY
+from pilot.engine.people.users import LIVE, NOBODY
 from pilot.errors import NotFoundError
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
 

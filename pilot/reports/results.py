@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from pilot import progress
-from pilot.engine import executions
+from pilot.engine.life import executions
 from pilot.engine.status import FINAL, RESUMABLE, ExecutionStatus
 from pilot.reports import execution
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pilot.engine import steps
-from pilot.engine.outline import Node, recorded_path
+from pilot.engine.workflow.outline import Node, recorded_path
 
 MOST_NAMED = 20  # failed or open rounds that are shown by themselves, of one execution
 GRAVEST = ("unknown", "failed", "waiting", "running", "pending", "completed", "skipped")

@@ -8,12 +8,13 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot.engine import document, forecast, ways, worst_case
-from pilot.engine.outline import AFTER
-from pilot.engine.repeating import MAX_ITEMS
+from pilot.engine.acting.repeating import MAX_ITEMS
+from pilot.engine.life import forecast, worst_case
+from pilot.engine.life.worst_case import Bounds
 from pilot.engine.status import FINAL
-from pilot.engine.ways import Way
-from pilot.engine.worst_case import Bounds
+from pilot.engine.workflow import document, ways
+from pilot.engine.workflow.outline import AFTER
+from pilot.engine.workflow.ways import Way
 from pilot.errors import NotFoundError
 
 _ROUND = re.compile(r"\[\d+\]")

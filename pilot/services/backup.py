@@ -14,8 +14,8 @@ from uuid import uuid4
 from pilot import audit, db
 from pilot.audit import Actor, Event
 from pilot.config import Config
-from pilot.engine import anchors
-from pilot.engine.liveness import VERSION
+from pilot.engine.upkeep import anchors
+from pilot.engine.worker.liveness import VERSION
 from pilot.errors import ConfigError, ConflictError
 from pilot.failpoints import failpoint
 from pilot.services import archive, binaries, postgres, schema

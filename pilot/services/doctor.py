@@ -11,7 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pilot import audit, db, settings, vault
 from pilot.config import Config
-from pilot.engine import anchors, connections, model_lint, provider_keys, sealed
+from pilot.engine.providers import model_lint, provider_keys
+from pilot.engine.secrets import connections, sealed
+from pilot.engine.upkeep import anchors
 from pilot.errors import ConfigError, PilotError
 from pilot.models.connection import Connection
 from pilot.models.provider import Provider

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from pilot import db
-from pilot.engine import model_catalogue
+from pilot.engine.providers import model_catalogue
 from pilot.errors import ConfigError, UnavailableError
 
 MIGRATIONS = Path(__file__).parent.parent.parent / "migrations"

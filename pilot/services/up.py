@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pilot import db
 from pilot.config import Config, child_environment, local_address
-from pilot.engine import first_run
+from pilot.engine.people import first_run
 from pilot.errors import ConfigError, InvalidError
 from pilot.services import installation, postgres, processes, schema, valkey
 from pilot.services.supervision import Part, Supervisor

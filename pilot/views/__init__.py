@@ -27,8 +27,9 @@ from wtforms.form import BaseForm
 
 from pilot import db, strictjson
 from pilot.audit import Actor
-from pilot.engine import preflight, users
-from pilot.engine.api_tokens import TokenUser
+from pilot.engine.life import preflight
+from pilot.engine.people import users
+from pilot.engine.people.api_tokens import TokenUser
 from pilot.errors import Issue
 
 View = Callable[..., ResponseReturnValue]

@@ -10,8 +10,9 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
 from pilot import db
-from pilot.engine import api_tokens, new_passwords, second_factor, users, zones
-from pilot.engine.api_tokens import NewToken, Scope
+from pilot.engine.people import api_tokens, new_passwords, second_factor, users
+from pilot.engine.people.api_tokens import NewToken, Scope
+from pilot.engine.triggers import zones
 from pilot.errors import InvalidError
 from pilot.views import (
     SIGNED_IN,

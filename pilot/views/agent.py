@@ -10,21 +10,14 @@ from wtforms import EmailField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
-from pilot.engine import (
-    access,
-    agent_details,
-    agents,
-    budgets,
-    catalogue,
-    display,
-    inputs,
-    preflight,
-    sharing,
-    simulations,
-    starts,
-)
-from pilot.engine.forecast import forecast
+from pilot.engine.agents import access, agent_details, agents, sharing
+from pilot.engine.editor import display
 from pilot.engine.generation import thumbs
+from pilot.engine.language import catalogue
+from pilot.engine.life import preflight, simulations, starts
+from pilot.engine.life.forecast import forecast
+from pilot.engine.providers import budgets
+from pilot.engine.workflow import inputs
 from pilot.errors import InvalidError, Issue
 from pilot.models.agent import Agent, WorkflowVersion
 from pilot.reports import agents as agent_rows

@@ -11,7 +11,10 @@ from wtforms import EmailField, HiddenField, TextAreaField
 from wtforms.validators import InputRequired
 
 from pilot import db, strictjson
-from pilot.engine import amending, approvals, delegating, links, outbox, wording
+from pilot.engine import links
+from pilot.engine.approvals import amending, approvals, delegating
+from pilot.engine.language import wording
+from pilot.engine.notices import outbox
 from pilot.errors import BadJsonError, InvalidError
 from pilot.models.approval import Approval
 from pilot.reports import approvals as rows

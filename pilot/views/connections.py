@@ -14,8 +14,9 @@ from wtforms.validators import InputRequired
 
 from pilot import plugins
 from pilot.egress import Egress
-from pilot.engine import connections, folders
-from pilot.engine.connections import Given
+from pilot.engine import folders
+from pilot.engine.secrets import connections
+from pilot.engine.secrets.connections import Given
 from pilot.errors import InvalidError, Issue
 from pilot.reports import connections as report
 from pilot.views import (

@@ -11,7 +11,7 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from pilot import db, settings
-from pilot.engine import zones
+from pilot.engine.triggers import zones
 from pilot.reports import cascade, costs, drafting, feedback
 from pilot.reports.costs import DIMENSIONS, NONE, Asked, Costs, Line
 from pilot.reports.spending import NOTHING

@@ -10,7 +10,10 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from pilot import db, strictjson
-from pilot.engine import access, budgets, executions, receipts, retrying, wording
+from pilot.engine.agents import access
+from pilot.engine.language import wording
+from pilot.engine.life import executions, receipts, retrying
+from pilot.engine.providers import budgets
 from pilot.engine.status import (
     ANSWERABLE,
     CANCELLABLE,

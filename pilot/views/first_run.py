@@ -6,7 +6,7 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
-from pilot.engine import first_run
+from pilot.engine.people import first_run
 from pilot.errors import InvalidError
 from pilot.views import PUBLIC, origin, redirect_to, render, route, show_issues, start_session
 

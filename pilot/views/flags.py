@@ -13,7 +13,8 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Optional
 
 from pilot import settings
-from pilot.engine import agents, users
+from pilot.engine.agents import agents
+from pilot.engine.people import users
 from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
 from pilot.settings import SETTINGS, flags
 from pilot.settings.flags import SWITCHES, NewRule

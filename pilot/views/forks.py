@@ -8,8 +8,9 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from pilot import strictjson
-from pilot.engine import agents, executions, forks, receipts
-from pilot.engine.forks import Fork
+from pilot.engine.agents import agents
+from pilot.engine.life import executions, forks, receipts
+from pilot.engine.life.forks import Fork
 from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
 from pilot.models.execution import Execution
 from pilot.reports import agents as agent_rows

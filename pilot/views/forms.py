@@ -6,7 +6,8 @@ from uuid import UUID
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from pilot.engine import forms, links
+from pilot.engine import links
+from pilot.engine.waits import forms
 from pilot.errors import InvalidError
 from pilot.reports import approvals as rows
 from pilot.reports.approvals import Shown

@@ -11,10 +11,10 @@ from flask_wtf import FlaskForm
 from wtforms import StringField, TextAreaField
 from wtforms.validators import InputRequired
 
-from pilot.engine import display
 from pilot.engine.demo import loading
-from pilot.engine.forecast import forecast
+from pilot.engine.editor import display
 from pilot.engine.generation import drafts, stages, surroundings, thumbs
+from pilot.engine.life.forecast import forecast
 from pilot.errors import InvalidError, Issue
 from pilot.models.generation import Generation
 from pilot.reports import generations, standing

@@ -11,7 +11,8 @@ from wtforms import SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
-from pilot.engine import agents, hooks
+from pilot.engine.agents import agents
+from pilot.engine.triggers import hooks
 from pilot.errors import InvalidError
 from pilot.views import (
     OPERATE,

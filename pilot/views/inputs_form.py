@@ -10,7 +10,7 @@ from wtforms.form import BaseForm
 from wtforms.validators import InputRequired
 
 from pilot import strictjson
-from pilot.engine import inputs
+from pilot.engine.workflow import inputs
 from pilot.errors import BadJsonError, InvalidError, Issue, Obstacle
 
 PREFIX = "input-"

@@ -5,7 +5,8 @@ from uuid import UUID
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from pilot.engine import access, executions, moving, receipts
+from pilot.engine.agents import access
+from pilot.engine.life import executions, moving, receipts
 from pilot.errors import ConflictError
 from pilot.reports import agents as agent_rows
 from pilot.views import (

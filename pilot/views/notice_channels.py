@@ -8,7 +8,8 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired
 
-from pilot.engine import channels, signatures
+from pilot.engine.notices import channels
+from pilot.engine.secrets import signatures
 from pilot.errors import InvalidError
 from pilot.views import ADMIN, actor, reading, redirect_to, render, route, show_issues, toast
 

@@ -11,8 +11,8 @@ from wtforms import TextAreaField
 from wtforms.validators import InputRequired
 
 from pilot import settings
-from pilot.engine import zones
 from pilot.engine.demo import loading
+from pilot.engine.triggers import zones
 from pilot.reports import costs, drafting, overview
 from pilot.views import ADMIN, OPERATE, VIEW, reading, render, route, signed_in, visitor, zone
 

@@ -6,7 +6,7 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField
 from wtforms.validators import InputRequired
 
-from pilot.engine import new_passwords
+from pilot.engine.people import new_passwords
 from pilot.errors import InvalidError, RateLimitedError
 from pilot.views import PUBLIC, end_session, origin, redirect_to, render, route, show_issues, toast
 

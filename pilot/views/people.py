@@ -11,8 +11,8 @@ from wtforms import EmailField, PasswordField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
-from pilot.engine import new_passwords, personal_data, second_factor, users
-from pilot.engine.new_user import NewUser, Role
+from pilot.engine.people import new_passwords, personal_data, second_factor, users
+from pilot.engine.people.new_user import NewUser, Role
 from pilot.errors import ConflictError, InvalidError, Issue
 from pilot.reports import people
 from pilot.reports.people import STATES, Filters

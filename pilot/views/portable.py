@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, FileField, TextAreaField
 
-from pilot.engine import agents, portable
+from pilot.engine.agents import agents, portable
 from pilot.errors import ConflictError, InvalidError
 from pilot.views import (
     OPERATE,

@@ -11,8 +11,8 @@ from wtforms import BooleanField, Field, StringField
 from wtforms.validators import InputRequired
 
 from pilot import strictjson
-from pilot.engine import model_catalogue, model_check
-from pilot.engine.model_catalogue import Entry, NewPrice
+from pilot.engine.providers import model_catalogue, model_check
+from pilot.engine.providers.model_catalogue import Entry, NewPrice
 from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
 from pilot.llm.prices import FIELDS, LONG_NUMBERS
 from pilot.llm.prices import read as read_price

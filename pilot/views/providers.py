@@ -6,7 +6,7 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
-from pilot.engine import model_catalogue, provider_keys
+from pilot.engine.providers import model_catalogue, provider_keys
 from pilot.errors import InvalidError, NotFoundError
 from pilot.views import ADMIN, actor, reading, redirect_to, render, route, show_issues, toast
 

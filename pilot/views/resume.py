@@ -10,8 +10,9 @@ from wtforms import TextAreaField
 
 from pilot import strictjson
 from pilot.audit import Actor
-from pilot.engine import inputs, resume_links
-from pilot.engine.resume_links import Shown
+from pilot.engine.waits import resume_links
+from pilot.engine.waits.resume_links import Shown
+from pilot.engine.workflow import inputs
 from pilot.errors import BadJsonError, GoneError, InvalidError, Issue
 from pilot.views import (
     PUBLIC,

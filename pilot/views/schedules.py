@@ -15,8 +15,10 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
 from pilot import db
-from pilot.engine import agents, cron, preflight, schedules, triggers, unattended, zones
-from pilot.engine.schedules import Timing
+from pilot.engine.agents import agents
+from pilot.engine.life import preflight, unattended
+from pilot.engine.triggers import cron, schedules, triggers, zones
+from pilot.engine.triggers.schedules import Timing
 from pilot.errors import InvalidError, Issue
 from pilot.reports import triggers as report
 from pilot.views import (

@@ -6,7 +6,7 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired
 
-from pilot.engine import second_factor, users
+from pilot.engine.people import second_factor, users
 from pilot.errors import ConflictError, InvalidError
 from pilot.views import (
     SIGNED_IN,

@@ -9,7 +9,7 @@ from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired
 
 from pilot import db
-from pilot.engine import secret_handles
+from pilot.engine.secrets import secret_handles
 from pilot.errors import InvalidError, NotFoundError
 from pilot.views import (
     OPERATE,

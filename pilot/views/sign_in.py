@@ -6,7 +6,7 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
-from pilot.engine import users
+from pilot.engine.people import users
 from pilot.errors import CodeNeededError, InvalidError, RateLimitedError
 from pilot.views import (
     PUBLIC,

@@ -6,7 +6,7 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from pilot import money
-from pilot.engine.worst_case import Bounds
+from pilot.engine.life.worst_case import Bounds
 from pilot.reports import simulations as report
 from pilot.views import VIEW, reading, render, route
 

@@ -18,7 +18,7 @@ import structlog
 from flask import Response, current_app, request, stream_with_context
 
 from pilot import strictjson
-from pilot.engine import api_tokens, users
+from pilot.engine.people import api_tokens, users
 from pilot.errors import PilotError
 from pilot.reports.standing import State
 from pilot.views import signed_in, visitor, watch

@@ -21,9 +21,10 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, NumberRange
 
 from pilot import db
-from pilot.engine import catalogue, display, step_facts
-from pilot.engine.budgets import Limits
-from pilot.engine.forecast import Forecast
+from pilot.engine.editor import display, step_facts
+from pilot.engine.language import catalogue
+from pilot.engine.life.forecast import Forecast
+from pilot.engine.providers.budgets import Limits
 from pilot.errors import Issue
 from pilot.reports.spending import NOTHING
 from pilot.views import ADMIN, redirect_to, render, route, toast

@@ -10,8 +10,10 @@ from wtforms import SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
-from pilot.engine import agents, event_triggers, triggers, unattended
-from pilot.engine.event_triggers import EVENTS, Following
+from pilot.engine.agents import agents
+from pilot.engine.life import unattended
+from pilot.engine.triggers import event_triggers, triggers
+from pilot.engine.triggers.event_triggers import EVENTS, Following
 from pilot.errors import InvalidError, Issue
 from pilot.models.agent import Agent
 from pilot.reports import triggers as report

@@ -8,9 +8,11 @@ from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from pilot.engine import agents, differences, display, step_facts, yaml_text
-from pilot.engine import document as documents
+from pilot.engine.agents import agents
+from pilot.engine.editor import differences, display, step_facts
 from pilot.engine.generation import surroundings
+from pilot.engine.language import yaml_text
+from pilot.engine.workflow import document as documents
 from pilot.errors import NotFoundError
 from pilot.models.agent import Agent, WorkflowVersion
 from pilot.reports import agents as agent_rows

@@ -12,10 +12,11 @@ from wtforms import HiddenField, StringField, TextAreaField
 from wtforms.validators import InputRequired
 
 from pilot import settings
-from pilot.engine import agents, differences, editing
-from pilot.engine import document as documents
-from pilot.engine.editing import Checked
+from pilot.engine.agents import agents
+from pilot.engine.editor import differences, editing
+from pilot.engine.editor.editing import Checked
 from pilot.engine.generation import surroundings
+from pilot.engine.workflow import document as documents
 from pilot.errors import ConflictError, ForbiddenError, InvalidError
 from pilot.models.agent import Agent, WorkflowVersion
 from pilot.views import (

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from pilot import settings
-from pilot.engine import model_catalogue, model_lint
-from pilot.engine.model_lint import FALLBACK, PRIMARY
+from pilot.engine.providers import model_catalogue, model_lint
+from pilot.engine.providers.model_lint import FALLBACK, PRIMARY
 from pilot.errors import ConflictError, InvalidError, Issue
 from pilot.reports import model_choice
 from pilot.reports.model_choice import FURTHER, KEYS, MOST_VOLUME, SWITCH, Choice, Guess

@@ -5,7 +5,7 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField
 from wtforms.validators import InputRequired
 
-from pilot.engine import users
+from pilot.engine.people import users
 from pilot.errors import InvalidError, RateLimitedError
 from pilot.views import CONFIRMATION, FRESH, TAKES, origin, render, visitor
 from pilot.web.form_fields import ALWAYS, of_form

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from pilot.engine import graph, wording
-from pilot.engine.outline import Node, outline
+from pilot.engine.language import wording
+from pilot.engine.workflow import graph
+from pilot.engine.workflow.outline import Node, outline
 from pilot.views.graph_layout import Graph, layout
 
 

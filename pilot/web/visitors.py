@@ -6,7 +6,7 @@ from typing import Any, cast
 from flask import Flask, Request, request
 from flask_login import LoginManager
 
-from pilot.engine import api_tokens, users
+from pilot.engine.people import api_tokens, users
 from pilot.errors import UnavailableError
 from pilot.views import THEMES, Visitor, is_api, is_hook
 from pilot.web.requests import PilotRequest

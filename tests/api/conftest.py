@@ -2,8 +2,8 @@
 
 import pytest
 
-from pilot.engine import api_tokens
-from pilot.engine.api_tokens import NewToken, Scope
+from pilot.engine.people import api_tokens
+from pilot.engine.people.api_tokens import NewToken, Scope
 
 ALL = [str(one) for one in Scope]
 

@@ -6,8 +6,8 @@ import jsonschema
 import pytest
 
 from pilot.api.described import describe
-from pilot.engine import api_tokens
-from pilot.engine.api_tokens import Scope
+from pilot.engine.people import api_tokens
+from pilot.engine.people.api_tokens import Scope
 from pilot.views import SCOPES
 from tests.engine import worker_process as wp
 from tests.security.test_authz import Route

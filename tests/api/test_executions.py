@@ -5,7 +5,8 @@ import json
 import pytest
 
 from pilot import db, progress
-from pilot.engine import agents, api_tokens
+from pilot.engine.agents import agents
+from pilot.engine.people import api_tokens
 from pilot.views import watch
 from tests.engine import worker_process as wp
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from pilot import db, jobs, vault
-from pilot.engine import connections
 from pilot.engine.demo import make_demo
 from pilot.engine.folders import private
+from pilot.engine.secrets import connections
 from tests.engine import worker_process as wp
 from tests.pages import check_accessible
 from tests.reports.ledger_rows import UNPRICED, book

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pilot import cli
-from pilot.engine.anchors import FILE, KEY_FILE, Anchors, own_key, public_text
+from pilot.engine.upkeep.anchors import FILE, KEY_FILE, Anchors, own_key, public_text
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from pilot import cli, vault
-from pilot.engine import connections
+from pilot.engine.secrets import connections
 from tests.mail_peer import PASSWORD, USER
 
 

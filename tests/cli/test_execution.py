@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from pilot.engine import agents
+from pilot.engine.agents import agents
 from tests.engine import worker_process as wp
 
 ASK = {"id": "ask", "type": "human_approval", "title": "Go on?", "approvers": ["owner"]}

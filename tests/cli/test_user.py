@@ -4,7 +4,7 @@ import re
 import pytest
 
 from pilot import cli
-from pilot.engine import users
+from pilot.engine.people import users
 from tests.world import PASSWORD
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pilot import logs, plugins, strictjson
 from pilot.cli.commands import worker
-from pilot.engine import catalogue, passwords
+from pilot.engine.language import catalogue
+from pilot.engine.people import passwords
 from pilot.services import processes
 from tests.crash import judge, presses, spending, trials
 from tests.crash.slot import Place, Slot

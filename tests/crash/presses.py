@@ -4,7 +4,8 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from pilot.engine import approvals, executions, retrying, starts
+from pilot.engine.approvals import approvals
+from pilot.engine.life import executions, retrying, starts
 from pilot.errors import PilotError
 from tests.crash import judge
 from tests.crash.slot import Running, answered

@@ -17,7 +17,9 @@ import psycopg
 
 from pilot import cli, db, failpoints, jobs, progress, strictjson
 from pilot.audit import Actor
-from pilot.engine import approvals, executions, folders, retrying, starts
+from pilot.engine import folders
+from pilot.engine.approvals import approvals
+from pilot.engine.life import executions, retrying, starts
 from pilot.errors import PilotError
 from pilot.services import processes
 from pilot.worker import RESTART_ME

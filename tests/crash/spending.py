@@ -10,8 +10,8 @@ import psycopg
 from cryptography.fernet import Fernet
 
 from pilot import db, vault
-from pilot.engine import executions, starts
-from pilot.engine.budgets import Limits
+from pilot.engine.life import executions, starts
+from pilot.engine.providers.budgets import Limits
 from tests.engine.generation.asked import set_up
 from tests.engine.worker_process import make_agent
 from tests.peer.fixture import PeerProcess

@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from pilot import db
-from pilot.engine import agents, retrying
+from pilot.engine.agents import agents
+from pilot.engine.life import retrying
 from tests.engine import worker_process as wp
 from tests.engine.worker_process import broken, put
 

@@ -10,7 +10,7 @@ import psycopg
 
 from pilot import db, jobs
 from pilot.config import embedded_redis_url
-from pilot.engine import executions
+from pilot.engine.life import executions
 from pilot.services import processes, valkey
 from pilot.worker import RESTART_ME
 from tests.crash import judge

@@ -3,8 +3,8 @@
 import pytest
 
 from pilot import db
-from pilot.engine import agent_details, agents
-from pilot.engine.agent_details import Details
+from pilot.engine.agents import agent_details, agents
+from pilot.engine.agents.agent_details import Details
 from pilot.errors import InvalidError
 from tests.engine import worker_process as wp
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pilot import db
-from pilot.engine import agents
+from pilot.engine.agents import agents
 from tests.engine.worker_process import BY
 
 BARE = {

@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 from sqlalchemy import text
 
 from pilot import db, strictjson
-from pilot.engine import executions
+from pilot.engine.life import executions
 from pilot.llm.providers.scripted import LABEL
 from tests.engine import worker_process as wp
 

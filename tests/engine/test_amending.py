@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilot.engine import amending
+from pilot.engine.approvals import amending
 from pilot.errors import ConflictError, ForbiddenError, InvalidError
 from tests.engine import worker_process as wp
 from tests.engine.test_guards import ASK, SEND, asked, decide, worker  # noqa: F401

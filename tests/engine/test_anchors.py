@@ -10,8 +10,8 @@ import pytest
 
 from pilot import audit, db
 from pilot.audit import Event, Fault
-from pilot.engine import anchors
-from pilot.engine.anchors import FILE, FIRST, KEY_FILE, Anchor, Anchors
+from pilot.engine.upkeep import anchors
+from pilot.engine.upkeep.anchors import FILE, FIRST, KEY_FILE, Anchor, Anchors
 from pilot.errors import BadJsonError, ConfigError
 from tests.engine import worker_process as wp
 

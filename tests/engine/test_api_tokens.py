@@ -3,8 +3,8 @@
 import pytest
 
 from pilot import db
-from pilot.engine import api_tokens, users
-from pilot.engine.api_tokens import NewToken, Scope
+from pilot.engine.people import api_tokens, users
+from pilot.engine.people.api_tokens import NewToken, Scope
 from pilot.errors import InvalidError, NotFoundError
 from tests.engine import worker_process as wp
 

@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 from pilot import db, strictjson
 from pilot.audit import Actor
-from pilot.engine import approvals, blobs
+from pilot.engine.acting import blobs
+from pilot.engine.approvals import approvals
 from pilot.errors import ErrorClass, StepError
 from tests.engine import worker_process as wp
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pilot import db, settings
-from pilot.engine.breaker import Breaker
+from pilot.engine.providers.breaker import Breaker
 from pilot.llm.reasons import FailureReason
 
 BREAKER = Breaker(failures=5, window_s=60, open_s=30, probe_s=120)

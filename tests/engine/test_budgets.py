@@ -7,9 +7,10 @@ import pytest
 from cryptography.fernet import Fernet
 
 from pilot import settings, vault
-from pilot.engine import budgets, executions, own_models, starts
-from pilot.engine.budgets import Limits
-from pilot.engine.policies import Budget
+from pilot.engine.language.policies import Budget
+from pilot.engine.life import executions, starts
+from pilot.engine.providers import budgets, own_models
+from pilot.engine.providers.budgets import Limits
 from pilot.errors import ConflictError, InvalidError, NotFoundError
 from tests.engine import worker_process as wp
 from tests.engine.generation.asked import set_up

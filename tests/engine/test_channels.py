@@ -8,8 +8,9 @@ from cryptography.fernet import Fernet
 
 from pilot import vault
 from pilot.egress import Egress
-from pilot.engine import channels, outbox, secret_handles, signatures
-from pilot.engine.letters import Channels
+from pilot.engine.notices import channels, outbox
+from pilot.engine.notices.letters import Channels
+from pilot.engine.secrets import secret_handles, signatures
 from pilot.errors import InvalidError
 from tests import http_peer
 from tests.engine.test_outbox import URL, asked  # noqa: F401  the fixture

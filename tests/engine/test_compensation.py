@@ -3,7 +3,7 @@
 import pytest
 
 from pilot import db
-from pilot.engine import executions, retrying
+from pilot.engine.life import executions, retrying
 from pilot.errors import ConflictError, InvalidError
 from pilot.reports import execution as report
 from tests.engine import worker_process as wp

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from pilot import db
-from pilot.engine import executions, starts
+from pilot.engine.life import executions, starts
 from pilot.errors import ConflictError, InvalidError
 from pilot.reports import execution as report
 from tests.engine import worker_process as wp

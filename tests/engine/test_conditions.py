@@ -4,9 +4,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pilot.engine.conditions import OPERATORS, compile_condition, literal
 from pilot.engine.expressions import NullOperandError, compile_expression
 from pilot.engine.expressions.tokens import MAX_CHARACTERS
+from pilot.engine.language.conditions import OPERATORS, compile_condition, literal
 from pilot.errors import ErrorClass, ExpressionError, InvalidError
 from tests.engine.expressions.evaluating import scope
 

@@ -8,9 +8,10 @@ from cryptography.fernet import Fernet
 
 from pilot import db, vault
 from pilot.egress import Egress
-from pilot.engine import connections, resting
-from pilot.engine.connections import Given
-from pilot.engine.history import Attempt, History
+from pilot.engine.acting import resting
+from pilot.engine.acting.history import Attempt, History
+from pilot.engine.secrets import connections
+from pilot.engine.secrets.connections import Given
 from pilot.engine.status import StepStatus
 from pilot.errors import ConflictError, ErrorClass, InvalidError, NotFoundError, PluginError
 from pilot.models.connection import Connection

@@ -1,6 +1,7 @@
 import pytest
 
-from pilot.engine import conversion, document
+from pilot.engine.editor import conversion
+from pilot.engine.workflow import document
 
 # As an older builder wrote it.
 FOUR_STEPS = {

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilot.engine import cron
+from pilot.engine.triggers import cron
 from pilot.errors import InvalidError
 
 DST = [

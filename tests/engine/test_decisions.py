@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from pilot import config, db, strictjson
-from pilot.engine import executions, folders, retrying, starts
+from pilot.engine import folders
+from pilot.engine.life import executions, retrying, starts
 from tests.engine import worker_process as wp
 from tests.engine.test_ai_steps import answering, calls, until
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pilot import db
-from pilot.engine import delegating
+from pilot.engine.approvals import delegating
 from pilot.errors import ConflictError, ForbiddenError, InvalidError
 from pilot.reports import approvals as rows
 from tests.engine import worker_process as wp

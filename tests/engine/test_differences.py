@@ -4,7 +4,7 @@ from copy import deepcopy
 
 import pytest
 
-from pilot.engine.differences import Change, StepChange, compare, text_lines
+from pilot.engine.editor.differences import Change, StepChange, compare, text_lines
 from tests.engine.documents import CONTRACTS, GOOD
 
 

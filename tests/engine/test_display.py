@@ -1,6 +1,8 @@
 import pytest
 
-from pilot.engine import catalogue, display, steps, wording
+from pilot.engine import steps
+from pilot.engine.editor import display
+from pilot.engine.language import catalogue, wording
 from tests.engine.documents import GOOD, waiting, workflow
 from tests.engine.goal_documents import LEADS
 

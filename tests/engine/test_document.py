@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from pilot.engine import document, steps
+from pilot.engine import steps
+from pilot.engine.workflow import document
 from pilot.errors import InvalidError, NotFoundError
 from tests.engine.documents import contracts, waiting, workflow
 

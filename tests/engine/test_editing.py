@@ -2,8 +2,9 @@
 
 import pytest
 
-from pilot.engine import catalogue, editing, yaml_text
-from pilot.engine.document import decode, text
+from pilot.engine.editor import editing
+from pilot.engine.language import catalogue, yaml_text
+from pilot.engine.workflow.document import decode, text
 from pilot.errors import InvalidError
 from tests.engine.documents import CONTRACTS
 from tests.engine.test_conversion import FOUR_STEPS

@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from pilot import db
 from pilot.audit import Actor
-from pilot.engine import events
+from pilot.engine.waits import events
 from pilot.errors import InvalidError
 from pilot.reports import execution as report
 from tests.engine import worker_process as wp
@@ -24,7 +24,7 @@ INPUTS = {"type": "object", "properties": {"order": {"type": "integer"}}}
 
 @pytest.fixture
 def worker(database, redis_url, world, tmp_path, monkeypatch):
-    monkeypatch.setattr("pilot.engine.chores.EVENTS_EVERY_S", 0.2)
+    monkeypatch.setattr("pilot.engine.worker.chores.EVENTS_EVERY_S", 0.2)
     wp.switch_on()
     with wp.working(wp.config(database, redis_url, tmp_path), hears=True) as resident:
         yield resident

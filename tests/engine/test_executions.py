@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import update
 
 from pilot import db
-from pilot.engine import executions, retrying
-from pilot.engine.budgets import Limits
+from pilot.engine.life import executions, retrying
+from pilot.engine.providers.budgets import Limits
 from pilot.engine.status import TRANSITIONS, ExecutionStatus, StepStatus
 from pilot.errors import ConflictError, InvalidError, NotFoundError
 from pilot.models.execution import Execution, StepExecution

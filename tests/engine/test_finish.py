@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from pilot.engine import api_tokens
-from pilot.engine.api_tokens import NewToken, Scope
+from pilot.engine.people import api_tokens
+from pilot.engine.people.api_tokens import NewToken, Scope
 from pilot.views.formats import look
 from tests.api.conftest import Program
 from tests.engine import worker_process as wp

@@ -6,8 +6,10 @@ from itertools import product
 import pytest
 
 from pilot import db
-from pilot.engine import agents, archiving, firing, retention, triggers
-from pilot.engine.preflight import UNTOLD
+from pilot.engine.agents import agents, archiving
+from pilot.engine.life.preflight import UNTOLD
+from pilot.engine.triggers import firing, triggers
+from pilot.engine.upkeep import retention
 from pilot.failpoints import InjectedFaultError
 from tests.engine import worker_process as wp
 from tests.engine.together import at_once

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilot.engine.following import containers, following
+from pilot.engine.workflow.following import containers, following
 from pilot.errors import ConflictError, NotFoundError
 from tests.engine.documents import workflow
 from tests.engine.steps.containers import group, loop, scatter

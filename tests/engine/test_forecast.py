@@ -6,8 +6,10 @@ import pytest
 from cryptography.fernet import Fernet
 
 from pilot import db, settings, vault
-from pilot.engine import agents, own_models, preflight
-from pilot.engine.forecast import ENOUGH_RUNS, forecast
+from pilot.engine.agents import agents
+from pilot.engine.life import preflight
+from pilot.engine.life.forecast import ENOUGH_RUNS, forecast
+from pilot.engine.providers import own_models
 from tests.engine import worker_process as wp
 from tests.engine.generation.asked import set_up
 from tests.reports.ledger_rows import book

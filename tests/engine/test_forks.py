@@ -3,8 +3,10 @@
 import pytest
 
 from pilot import db
-from pilot.engine import agents, approvals, executions, forks, receipts, retrying, sharing
-from pilot.engine.forks import Fork
+from pilot.engine.agents import agents, sharing
+from pilot.engine.approvals import approvals
+from pilot.engine.life import executions, forks, receipts, retrying
+from pilot.engine.life.forks import Fork
 from pilot.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from tests.engine import worker_process as wp
 from tests.engine.receiving import reaching, receiving

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pilot.engine import executions, retrying
+from pilot.engine.life import executions, retrying
 from pilot.errors import ConflictError
 from tests.engine import worker_process as wp
 from tests.engine.together import at_once

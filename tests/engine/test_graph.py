@@ -1,6 +1,6 @@
 import pytest
 
-from pilot.engine import document, graph
+from pilot.engine.workflow import document, graph
 from tests.engine.documents import CONTRACTS, waiting, workflow
 from tests.engine.goal_documents import LEADS
 

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from pilot.engine import approvals, executions
+from pilot.engine.approvals import approvals
+from pilot.engine.life import executions
 from pilot.errors import ConflictError, ForbiddenError, GoneError
 from tests.engine import worker_process as wp
 from tests.engine.together import at_once

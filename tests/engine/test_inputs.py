@@ -1,6 +1,7 @@
 import pytest
 
-from pilot.engine import inputs, json_schemas
+from pilot.engine.language import json_schemas
+from pilot.engine.workflow import inputs
 from pilot.errors import InvalidError
 
 SCHEMA = {

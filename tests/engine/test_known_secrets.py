@@ -8,7 +8,8 @@ import pytest
 from pilot import db, redaction, settings, vault
 from pilot.audit import Actor
 from pilot.config import Config
-from pilot.engine import known_secrets, provider_keys
+from pilot.engine.providers import provider_keys
+from pilot.engine.secrets import known_secrets
 from pilot.redaction import redact
 
 BY = Actor("cli:ann")

@@ -11,9 +11,9 @@ from sqlalchemy.exc import ProgrammingError
 from pilot import db
 from pilot.audit import Actor
 from pilot.db import dsn
-from pilot.engine import ledger, model_catalogue
-from pilot.engine.ledger import Booking, DirectBooking
-from pilot.engine.model_catalogue import Baseline, Chain, NewPrice
+from pilot.engine.providers import ledger, model_catalogue
+from pilot.engine.providers.ledger import Booking, DirectBooking
+from pilot.engine.providers.model_catalogue import Baseline, Chain, NewPrice
 from pilot.llm.calls import Attempt
 from pilot.llm.messages import Model, Usage
 from pilot.llm.reasons import FailureReason

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from pilot import db, vault
 from pilot.audit import Actor
 from pilot.db import dsn
-from pilot.engine import model_catalogue, provider_keys
-from pilot.engine.model_catalogue import Initialised, NewPrice
+from pilot.engine.providers import model_catalogue, provider_keys
+from pilot.engine.providers.model_catalogue import Initialised, NewPrice
 from pilot.errors import InvalidError, NotFoundError
 from pilot.llm import shipped
 from pilot.llm.messages import Usage

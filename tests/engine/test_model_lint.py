@@ -6,8 +6,8 @@ import pytest
 
 from pilot import db, settings, vault
 from pilot.audit import Actor
-from pilot.engine import model_catalogue, model_lint, provider_keys
-from pilot.engine.model_catalogue import NewPrice
+from pilot.engine.providers import model_catalogue, model_lint, provider_keys
+from pilot.engine.providers.model_catalogue import NewPrice
 from tests.engine.test_provider_keys import KEY
 
 BY = Actor("cli:ann")

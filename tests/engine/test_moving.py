@@ -3,8 +3,10 @@
 import pytest
 
 from pilot import db
-from pilot.engine import agents, approvals, executions, moving, receipts
-from pilot.engine.moving import Move
+from pilot.engine.agents import agents
+from pilot.engine.approvals import approvals
+from pilot.engine.life import executions, moving, receipts
+from pilot.engine.life.moving import Move
 from pilot.errors import ConflictError, ForbiddenError, NotFoundError
 from tests.engine import worker_process as wp
 from tests.engine.receiving import reaching, receiving

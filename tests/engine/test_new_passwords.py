@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pilot.engine import new_passwords, users
+from pilot.engine.people import new_passwords, users
 from pilot.errors import ConflictError, InvalidError, NotFoundError
 from tests.engine.test_users import ORIGIN, recorded
 from tests.world import PASSWORD

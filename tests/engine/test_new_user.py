@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilot.engine.new_user import NewUser
+from pilot.engine.people.new_user import NewUser
 from pilot.errors import InvalidError
 
 ADA = {

@@ -10,8 +10,10 @@ from cryptography.fernet import Fernet
 
 from pilot import db, settings, vault
 from pilot.egress import Egress
-from pilot.engine import approvals, links, notices, outbox
-from pilot.engine.letters import Channels
+from pilot.engine import links
+from pilot.engine.approvals import approvals
+from pilot.engine.notices import notices, outbox
+from pilot.engine.notices.letters import Channels
 from pilot.errors import InvalidError
 from tests.engine import worker_process as wp
 from tests.security.attacks.cases import literals

@@ -7,9 +7,9 @@ from sqlalchemy import select
 
 from pilot import db, settings
 from pilot.audit import Actor
-from pilot.engine import model_catalogue, own_models
-from pilot.engine.model_catalogue import NewPrice
-from pilot.engine.own_models import NewModel, NewProvider
+from pilot.engine.providers import model_catalogue, own_models
+from pilot.engine.providers.model_catalogue import NewPrice
+from pilot.engine.providers.own_models import NewModel, NewProvider
 from pilot.errors import ConflictError, InvalidError, NotFoundError
 from pilot.models.audit import AuditEntry
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilot.engine import passwords
+from pilot.engine.people import passwords
 
 
 def codes(password):

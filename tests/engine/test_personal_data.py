@@ -9,7 +9,10 @@ import pytest
 
 from pilot import audit, cli, db
 from pilot.audit import Actor
-from pilot.engine import anchors, folders, passwords, personal_data, users, zones
+from pilot.engine import folders
+from pilot.engine.people import passwords, personal_data, users
+from pilot.engine.triggers import zones
+from pilot.engine.upkeep import anchors
 from pilot.errors import ConflictError, InvalidError
 from pilot.reports import audit as trail
 from pilot.reports.listing import Wanted

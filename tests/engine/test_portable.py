@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from pilot import db, redaction
-from pilot.engine import agents, portable
+from pilot.engine.agents import agents, portable
 from pilot.errors import ConflictError, InvalidError
 from pilot.models.agent import Agent
 from tests.engine import worker_process as wp

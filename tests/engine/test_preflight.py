@@ -5,7 +5,8 @@ import time
 import pytest
 
 from pilot import db
-from pilot.engine import agents, preflight
+from pilot.engine.agents import agents
+from pilot.engine.life import preflight
 from tests.engine import worker_process as wp
 
 READ = {

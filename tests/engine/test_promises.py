@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from pilot import db, settings
-from pilot.engine import executions
+from pilot.engine.life import executions
 from pilot.reports import execution as reports
 from tests.engine import worker_process as wp
 

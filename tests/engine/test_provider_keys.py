@@ -7,7 +7,8 @@ from sqlalchemy import select, text
 
 from pilot import db, strictjson, vault
 from pilot.audit import Actor
-from pilot.engine import model_catalogue, provider_keys, sealed
+from pilot.engine.providers import model_catalogue, provider_keys
+from pilot.engine.secrets import sealed
 from pilot.errors import ConfigError, InvalidError, NotFoundError
 from pilot.models.audit import AuditEntry
 

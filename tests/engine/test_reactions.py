@@ -2,9 +2,11 @@
 
 import pytest
 
-from pilot.engine import agents, approvals, event_triggers, firing, triggers
-from pilot.engine.event_triggers import Following
-from pilot.engine.preflight import UNTOLD
+from pilot.engine.agents import agents
+from pilot.engine.approvals import approvals
+from pilot.engine.life.preflight import UNTOLD
+from pilot.engine.triggers import event_triggers, firing, triggers
+from pilot.engine.triggers.event_triggers import Following
 from pilot.errors import InvalidError, NotFoundError
 from tests.engine import worker_process as wp
 from tests.engine.together import at_once

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilot import strictjson
-from pilot.engine.references import compile_field, compile_template
+from pilot.engine.language.references import compile_field, compile_template
 from pilot.errors import ErrorClass, ExpressionError
 from tests.engine.expressions.evaluating import scope
 

@@ -8,8 +8,10 @@ import pytest
 
 from pilot import audit, cli, db, settings
 from pilot.audit import Actor
-from pilot.engine import chores, retention, retrying, rollups
-from pilot.engine.anchors import FILE, Anchors, check
+from pilot.engine.life import retrying
+from pilot.engine.upkeep import retention, rollups
+from pilot.engine.upkeep.anchors import FILE, Anchors, check
+from pilot.engine.worker import chores
 from pilot.errors import ConflictError
 from tests.engine import worker_process as wp
 from tests.reports.ledger_rows import book

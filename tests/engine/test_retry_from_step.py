@@ -3,7 +3,7 @@
 import pytest
 
 from pilot import db
-from pilot.engine import executions, receipts, retrying
+from pilot.engine.life import executions, receipts, retrying
 from pilot.errors import ConflictError, ForbiddenError, NotFoundError
 from tests.engine import worker_process as wp
 from tests.engine.receiving import reaching, receiving

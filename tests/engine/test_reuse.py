@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilot.engine.reuse import Side, reusable
+from pilot.engine.life.reuse import Side, reusable
 from tests.engine.documents import workflow
 from tests.engine.steps.containers import group, loop, scatter
 from tests.engine.worker_process import put

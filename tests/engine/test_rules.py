@@ -3,7 +3,9 @@
 import pytest
 from pydantic import Field
 
-from pilot.engine import approvals, retrying, rules
+from pilot.engine.acting import rules
+from pilot.engine.approvals import approvals
+from pilot.engine.life import retrying
 from pilot.errors import StepError
 from pilot.plugins import Block, Call, Category, Effect, Model, Plugin, Warn
 from tests.engine import worker_process as wp

@@ -3,7 +3,8 @@
 import pytest
 
 from pilot.audit import Actor
-from pilot.engine import approvals, executions
+from pilot.engine.approvals import approvals
+from pilot.engine.life import executions
 from pilot.errors import ConflictError
 from tests.engine import worker_process as wp
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from pilot.engine import schedules
-from pilot.engine.schedules import Due, Timing
+from pilot.engine.triggers import schedules
+from pilot.engine.triggers.schedules import Due, Timing
 from pilot.errors import InvalidError
 from tests.scheduling import START
 

@@ -11,7 +11,9 @@ from sqlalchemy import text
 import pilot
 from pilot import db, vault
 from pilot.audit import Actor
-from pilot.engine import notices, provider_keys, sealed, secret_handles
+from pilot.engine.notices import notices
+from pilot.engine.providers import provider_keys
+from pilot.engine.secrets import sealed, secret_handles
 from pilot.errors import ConfigError
 
 BY = Actor("cli:test")

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pilot import db, vault
-from pilot.engine import second_factor, users
+from pilot.engine.people import second_factor, users
 from pilot.errors import (
     CodeNeededError,
     ConflictError,

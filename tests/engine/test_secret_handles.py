@@ -7,7 +7,9 @@ import pytest
 from pilot import db, redaction, vault
 from pilot.egress import Egress
 from pilot.egress.handles import Secret
-from pilot.engine import catalogue, known_secrets, secret_handles, secret_sinks, validation
+from pilot.engine import validation
+from pilot.engine.language import catalogue, secret_sinks
+from pilot.engine.secrets import known_secrets, secret_handles
 from pilot.errors import ErrorClass, InvalidError, NotFoundError, StepError
 from tests.engine import worker_process as wp
 from tests.http_peer import serving

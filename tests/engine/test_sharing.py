@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import text
 
 from pilot import db
-from pilot.engine import access, agents, executions, retrying, sharing, starts
+from pilot.engine.agents import access, agents, sharing
+from pilot.engine.life import executions, retrying, starts
 from pilot.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from tests.engine import worker_process as wp
 from tests.engine.test_users import recorded

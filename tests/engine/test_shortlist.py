@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilot.engine import catalogue
+from pilot.engine.language import catalogue
 from pilot.engine.shortlist import TOP, Past, Shortlist, nearest, tokens
 
 

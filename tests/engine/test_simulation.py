@@ -9,8 +9,11 @@ import pytest
 from psycopg import sql
 
 from pilot import failpoints, strictjson
-from pilot.engine import agents, approvals, folders, starts
-from pilot.engine.simulation import MADE_UP
+from pilot.engine import folders
+from pilot.engine.agents import agents
+from pilot.engine.approvals import approvals
+from pilot.engine.life import starts
+from pilot.engine.running.simulation import MADE_UP
 from tests.engine import worker_process as wp
 from tests.engine.goal_documents import LEADS, ORDER, SUMMARY, TASKS
 

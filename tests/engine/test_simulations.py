@@ -5,10 +5,12 @@ from decimal import Decimal
 import pytest
 
 from pilot import db
-from pilot.engine import catalogue as catalogues
-from pilot.engine import document, made_up, simulations, ways, worst_case
-from pilot.engine.forecast import Known
-from pilot.engine.json_schemas import check_value
+from pilot.engine.language import catalogue as catalogues
+from pilot.engine.language.json_schemas import check_value
+from pilot.engine.life import simulations, worst_case
+from pilot.engine.life.forecast import Known
+from pilot.engine.running import made_up
+from pilot.engine.workflow import document, ways
 from pilot.errors import InvalidError, NotFoundError
 from pilot.llm.messages import Price
 from pilot.reports import simulations as report

@@ -5,8 +5,12 @@ import time
 import pytest
 
 from pilot import db, vault
-from pilot.engine import agents, connections, hooks, preflight, signatures, starts, validation
+from pilot.engine import validation
+from pilot.engine.agents import agents
 from pilot.engine.generation import surroundings
+from pilot.engine.life import preflight, starts
+from pilot.engine.secrets import connections, signatures
+from pilot.engine.triggers import hooks
 from pilot.errors import InvalidError
 from tests.engine import worker_process as wp
 from tests.pages import KEY

@@ -5,9 +5,10 @@ from itertools import product
 import pytest
 
 from pilot import settings
-from pilot.engine import agents, executions, starts
-from pilot.engine.preflight import Choice, choose
-from pilot.engine.starts import Start
+from pilot.engine.agents import agents
+from pilot.engine.life import executions, starts
+from pilot.engine.life.preflight import Choice, choose
+from pilot.engine.life.starts import Start
 from pilot.errors import ConflictError, InvalidError, NotFoundError
 from tests.engine.together import at_once
 from tests.engine.worker_process import BY

@@ -9,7 +9,7 @@ from sqlalchemy import text, update
 
 from pilot import db
 from pilot.engine import status
-from pilot.engine.checkpoints import Checkpoint, parameters
+from pilot.engine.running.checkpoints import Checkpoint, parameters
 from pilot.engine.status import (
     FINAL,
     TRANSITIONS,

@@ -2,7 +2,9 @@
 
 import pytest
 
-from pilot.engine import catalogue, document, step_facts
+from pilot.engine.editor import step_facts
+from pilot.engine.language import catalogue
+from pilot.engine.workflow import document
 from tests.engine.documents import CONTRACTS, GOOD
 
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pilot.engine import text_places, yaml_text
-from pilot.engine.document import text
-from pilot.engine.pointers import pointer
+from pilot.engine.editor import text_places
+from pilot.engine.language import yaml_text
+from pilot.engine.language.pointers import pointer
+from pilot.engine.workflow.document import text
 from tests.engine.documents import GOOD
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)

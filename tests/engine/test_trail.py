@@ -8,8 +8,9 @@ import pytest
 
 from pilot import db, settings
 from pilot.audit import Event, verify
-from pilot.engine import approvals, executions, retrying
-from pilot.engine.budgets import Limits
+from pilot.engine.approvals import approvals
+from pilot.engine.life import executions, retrying
+from pilot.engine.providers.budgets import Limits
 from tests.engine import worker_process as wp
 from tests.http_peer import serving
 

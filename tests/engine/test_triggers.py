@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from pilot import db
-from pilot.engine import triggers
-from pilot.engine.schedules import Timing
+from pilot.engine.triggers import triggers
+from pilot.engine.triggers.schedules import Timing
 from pilot.errors import ConflictError, InvalidError, NotFoundError
 from tests.engine import worker_process as wp
 from tests.scheduling import INPUTS, MINUTELY, STEP, events, minutes

@@ -11,7 +11,8 @@ from sqlalchemy import select, text
 
 from pilot import audit, db
 from pilot.audit import Actor
-from pilot.engine import first_run, users, zones
+from pilot.engine.people import first_run, users
+from pilot.engine.triggers import zones
 from pilot.errors import ConflictError, InvalidError, NotFoundError, RateLimitedError
 from pilot.models.audit import AuditEntry
 from pilot.models.user import User, UserSession

@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 
 from pilot import db
-from pilot.engine.checkpoints import AttemptRow, Checkpoint
+from pilot.engine.running.checkpoints import AttemptRow, Checkpoint
+from pilot.engine.running.writer import Writer
 from pilot.engine.status import ExecutionStatus, StepStatus
-from pilot.engine.writer import Writer
 from pilot.errors import FencedError
 from tests.engine.worker_process import make_agent, start, switch_on
 

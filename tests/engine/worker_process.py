@@ -12,8 +12,9 @@ import redis
 from pilot import db, jobs, progress, settings
 from pilot.audit import Actor
 from pilot.config import Config
-from pilot.engine import agents, starts
-from pilot.engine.liveness import Liveness
+from pilot.engine.agents import agents
+from pilot.engine.life import starts
+from pilot.engine.worker.liveness import Liveness
 from pilot.worker import Resident
 
 BY = Actor("cli:test")

@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from pilot import db
-from pilot.engine import rollups, zones
+from pilot.engine.triggers import zones
+from pilot.engine.upkeep import rollups
 from pilot.reports import costs
 from pilot.reports.costs import DIMENSIONS, Asked
 from tests.engine import worker_process as wp

@@ -8,8 +8,10 @@ import redis
 
 from pilot import audit, db, vault
 from pilot.audit import Actor
-from pilot.engine import api_tokens, connections, personal_data, provider_keys, secret_handles
-from pilot.engine.api_tokens import NewToken
+from pilot.engine.people import api_tokens, personal_data
+from pilot.engine.people.api_tokens import NewToken
+from pilot.engine.providers import provider_keys
+from pilot.engine.secrets import connections, secret_handles
 from pilot.services import postgres
 from tests.pages import KEY
 from tests.services.test_doctor import FIELDS

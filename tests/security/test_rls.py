@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DataError, InternalError
 
 from pilot import db
-from pilot.engine import rollups
+from pilot.engine.upkeep import rollups
 from pilot.errors import ConflictError
 from pilot.models.agent import Agent
 from pilot.models.generation import Generation

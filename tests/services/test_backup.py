@@ -10,7 +10,10 @@ from cryptography.fernet import Fernet
 
 from pilot import audit, cli, db, vault
 from pilot.audit import Actor
-from pilot.engine import anchors, executions, folders, provider_keys
+from pilot.engine import folders
+from pilot.engine.life import executions
+from pilot.engine.providers import provider_keys
+from pilot.engine.upkeep import anchors
 from pilot.errors import ConfigError, ConflictError
 from pilot.services import archive, backup, installation, restore, schema
 from tests.crash.receiver import Receiver

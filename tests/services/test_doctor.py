@@ -5,8 +5,9 @@ from cryptography.fernet import Fernet
 
 from pilot import audit, cli, db, settings, vault
 from pilot.config import Config
-from pilot.engine import connections, provider_keys
-from pilot.engine.anchors import FILE, KEY_FILE, Anchors
+from pilot.engine.providers import provider_keys
+from pilot.engine.secrets import connections
+from pilot.engine.upkeep.anchors import FILE, KEY_FILE, Anchors
 from pilot.services import doctor, installation
 from tests.engine.worker_process import make_agent, start
 

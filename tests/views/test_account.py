@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pilot.engine import users
+from pilot.engine.people import users
 
 ENDS = re.compile(r'action="(/account/sessions/[0-9a-f-]{36}/end)"')
 

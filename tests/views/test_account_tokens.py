@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pilot.engine import api_tokens
+from pilot.engine.people import api_tokens
 from tests.pages import check_accessible
 
 NEW = {"label": "Nightly report", "days": "30", "scopes": ["executions:read", "costs:read"]}

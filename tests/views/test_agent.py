@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pilot.engine import agents
+from pilot.engine.agents import agents
 from pilot.engine.demo import loading
 from tests.engine import worker_process as wp
 from tests.pages import LOOKS, check_accessible

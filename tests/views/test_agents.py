@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from pilot.engine import agents
+from pilot.engine.agents import agents
 from tests.engine import worker_process as wp
 from tests.reports.ledger_rows import book
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pilot.engine import executions
+from pilot.engine.life import executions
 from tests.engine import worker_process as wp
 from tests.pages import LOOKS, check_accessible
 

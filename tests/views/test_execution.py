@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from pilot.engine import executions
+from pilot.engine.life import executions
 from tests.engine import worker_process as wp
 from tests.pages import LOOKS, check_accessible
 from tests.reports.ledger_rows import FAILED, RECORDED, book

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from pilot import db
-from pilot.engine import executions, starts
+from pilot.engine.life import executions, starts
 from tests.engine import worker_process as wp
 from tests.pages import check_accessible
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilot.engine import first_run, users
+from pilot.engine.people import first_run, users
 from pilot.web import create_app
 from tests.pages import Browser
 from tests.world import PASSWORD

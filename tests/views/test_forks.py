@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pilot.engine import agents
+from pilot.engine.agents import agents
 from tests.engine import worker_process as wp
 from tests.engine.worker_process import broken, put
 

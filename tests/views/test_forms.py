@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from pilot import db
-from pilot.engine import executions
+from pilot.engine.life import executions
 from pilot.reports import execution as report
 from tests.engine import worker_process as wp
 from tests.views.test_approval_links import give

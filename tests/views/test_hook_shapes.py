@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from pilot.engine import hooks, signatures
+from pilot.engine.secrets import signatures
+from pilot.engine.triggers import hooks
 from pilot.errors import InvalidError
 from tests.engine import worker_process as wp
 from tests.scheduling import STEP, count, events

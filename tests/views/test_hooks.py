@@ -8,7 +8,9 @@ from uuid import UUID
 import pytest
 
 from pilot import jobs, progress, vault
-from pilot.engine import agents, hooks, sealed, signatures
+from pilot.engine.agents import agents
+from pilot.engine.secrets import sealed, signatures
+from pilot.engine.triggers import hooks
 from pilot.errors import ConflictError, NotFoundError
 from tests.engine import worker_process as wp
 from tests.engine.together import at_once

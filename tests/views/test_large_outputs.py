@@ -3,7 +3,7 @@
 import pytest
 
 from pilot import strictjson
-from pilot.engine import sharing
+from pilot.engine.agents import sharing
 from tests.engine import worker_process as wp
 
 ROWS = ["<b>" + "x" * 99_997] * 15

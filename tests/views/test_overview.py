@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from pilot.engine import starts
 from pilot.engine.demo import loading
+from pilot.engine.life import starts
 from tests.pages import check_looks
 from tests.reports.ledger_rows import UNPRICED, book
 

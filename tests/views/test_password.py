@@ -6,8 +6,9 @@ import time
 import pytest
 
 from pilot import settings
-from pilot.engine import new_passwords, outbox
-from pilot.engine.letters import Channels
+from pilot.engine.notices import outbox
+from pilot.engine.notices.letters import Channels
+from pilot.engine.people import new_passwords
 from tests.engine.test_outbox import mails
 from tests.world import PASSWORD
 

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from pilot.engine import new_passwords, users
+from pilot.engine.people import new_passwords, users
 from pilot.views import watch
 from tests.pages import Browser, check_looks
 from tests.views.test_streams import Follower, execution, url  # noqa: F401 - a fixture

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from pilot import db, vault
-from pilot.engine import model_catalogue, own_models, provider_keys
-from pilot.engine.own_models import NewModel, NewProvider
+from pilot.engine.providers import model_catalogue, own_models, provider_keys
+from pilot.engine.providers.own_models import NewModel, NewProvider
 from tests.pages import LOOKS, check_accessible
 from tests.peer.fixture import KEY as PEER_KEY
 from tests.views.test_workflow_pilot import drafted  # noqa: F401 -- a fixture

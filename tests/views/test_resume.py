@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pilot.engine import events, executions
+from pilot.engine.life import executions
+from pilot.engine.waits import events
 from tests.engine import worker_process as wp
 from tests.pages import check_looks
 
@@ -25,7 +26,7 @@ OK = {"id": "ok", "type": "wait_for_event", "event": "order.ok", "dependencies":
 
 @pytest.fixture
 def worker(database, redis_url, config, app, monkeypatch):
-    monkeypatch.setattr("pilot.engine.chores.EVENTS_EVERY_S", 0.2)
+    monkeypatch.setattr("pilot.engine.worker.chores.EVENTS_EVERY_S", 0.2)
     wp.switch_on()
     with wp.working(wp.config(database, redis_url, config.data), hears=True) as resident:
         yield resident

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from pilot.engine import agents, event_triggers
-from pilot.engine.event_triggers import Following
+from pilot.engine.agents import agents
+from pilot.engine.triggers import event_triggers
+from pilot.engine.triggers.event_triggers import Following
 from tests.engine import worker_process as wp
 from tests.pages import check_looks
 from tests.scheduling import INPUTS, STEP, minutes

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilot.engine import sharing
+from pilot.engine.agents import sharing
 from pilot.views import watch
 from tests.engine import worker_process as wp
 from tests.pages import check_looks

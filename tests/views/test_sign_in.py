@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pilot.engine import users
+from pilot.engine.people import users
 from tests.world import PASSWORD
 
 ATTACKS = Path(__file__).parent.parent / "data" / "attacks.yaml"

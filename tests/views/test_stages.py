@@ -8,8 +8,8 @@ import pytest
 
 import pilot
 from pilot import settings
-from pilot.engine import model_catalogue
-from pilot.engine.model_catalogue import NewPrice
+from pilot.engine.providers import model_catalogue
+from pilot.engine.providers.model_catalogue import NewPrice
 from tests.pages import check_looks
 from tests.reports.ledger_rows import FAILED, RECORDED, generate
 from tests.views.test_workflow_pilot import CLASSIC

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from pilot import progress
-from pilot.engine import executions, users
+from pilot.engine.life import executions
+from pilot.engine.people import users
 from pilot.reports import standing
 from pilot.views import execution as page
 from pilot.views import streams, watch

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pilot.engine import firing
-from pilot.engine.preflight import UNTOLD
+from pilot.engine.life.preflight import UNTOLD
+from pilot.engine.triggers import firing
 from tests.engine import worker_process as wp
 from tests.scheduling import STEP
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pilot.engine import document
+from pilot.engine.workflow import document
 from tests.engine import worker_process as wp
 
 STEPS = [{"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}]

@@ -9,10 +9,10 @@ import pytest
 
 import pilot
 from pilot import db, settings, vault
-from pilot.engine import model_catalogue, own_models, provider_keys
-from pilot.engine.ledger import DirectBooking
-from pilot.engine.model_catalogue import Baseline, Chain, NewPrice
-from pilot.engine.own_models import NewModel
+from pilot.engine.providers import model_catalogue, own_models, provider_keys
+from pilot.engine.providers.ledger import DirectBooking
+from pilot.engine.providers.model_catalogue import Baseline, Chain, NewPrice
+from pilot.engine.providers.own_models import NewModel
 from pilot.llm.calls import Attempt
 from pilot.llm.messages import Model, Usage
 from tests.pages import LOOKS, check_accessible

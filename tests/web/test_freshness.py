@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pilot.engine import users
+from pilot.engine.people import users
 from pilot.views import FRESH
 from tests.pages import check_looks
 from tests.world import PASSWORD

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from pilot.engine import api_tokens
-from pilot.engine.api_tokens import NewToken
+from pilot.engine.people import api_tokens
+from pilot.engine.people.api_tokens import NewToken
 from pilot.web import create_app
 from pilot.web.limits import REQUESTS, WRITES
 from tests.pages import Browser

@@ -12,12 +12,16 @@ from pilot import db, money, strictjson
 from pilot.cli import acting, event_triggers, schedules, simulations
 from pilot.cli.named import inputs_of, pairs
 from pilot.cli.terminal import answer, complain, say, show
-from pilot.engine import agents, budgets, catalogue, display, portable, starts
-from pilot.engine.agents import NewAgent
-from pilot.engine.forecast import forecast
+from pilot.engine.agents import agents, portable
+from pilot.engine.agents.agents import NewAgent
+from pilot.engine.editor import display
 from pilot.engine.generation import drafts, surroundings
+from pilot.engine.language import catalogue
+from pilot.engine.life import starts
+from pilot.engine.life.forecast import forecast
+from pilot.engine.people.users import SessionUser
+from pilot.engine.providers import budgets
 from pilot.engine.status import ExecutionStatus
-from pilot.engine.users import SessionUser
 from pilot.errors import NotFoundError
 from pilot.models.agent import Agent
 from pilot.models.generation import Generation

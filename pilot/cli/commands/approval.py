@@ -9,7 +9,8 @@ from pilot import db
 from pilot.audit import Actor
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
-from pilot.engine import approvals, delegating, users
+from pilot.engine.approvals import approvals, delegating
+from pilot.engine.people import users
 from pilot.errors import InvalidError, Issue
 from pilot.reports import approvals as rows
 from pilot.reports.listing import Wanted

@@ -10,7 +10,7 @@ from pilot import audit, db
 from pilot.cli import acting
 from pilot.cli.terminal import answer, complain
 from pilot.config import Config
-from pilot.engine import anchors
+from pilot.engine.upkeep import anchors
 from pilot.errors import NotFoundError
 
 FAILED = 1

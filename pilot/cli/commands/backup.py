@@ -9,7 +9,7 @@ from pathlib import Path
 from pilot.cli import acting
 from pilot.cli.terminal import answer
 from pilot.config import KEYS_FILE
-from pilot.engine import anchors
+from pilot.engine.upkeep import anchors
 from pilot.services import backup
 
 

@@ -6,7 +6,8 @@ from pilot import db
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
 from pilot.egress import Egress
-from pilot.engine import connections, folders
+from pilot.engine import folders
+from pilot.engine.secrets import connections
 from pilot.errors import ConfigError, NotFoundError
 from pilot.reports import connections as report
 

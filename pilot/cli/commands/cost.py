@@ -7,7 +7,7 @@ from typing import Any
 from pilot import db, money, strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import say, show
-from pilot.engine import zones
+from pilot.engine.triggers import zones
 from pilot.errors import InvalidError, Issue
 from pilot.reports import costs
 from pilot.reports.costs import DIMENSIONS, Asked

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from pilot import strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import say, show
-from pilot.engine import events
+from pilot.engine.waits import events
 from pilot.errors import BadJsonError, InvalidError, Issue
 
 

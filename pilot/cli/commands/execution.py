@@ -12,19 +12,13 @@ from pilot import db, money, progress, strictjson
 from pilot.cli import acting
 from pilot.cli.named import pairs
 from pilot.cli.terminal import answer, complain, confirmed, say, show
-from pilot.engine import (
-    agents,
-    budgets,
-    executions,
-    forks,
-    inputs,
-    moving,
-    receipts,
-    retrying,
-)
-from pilot.engine.receipts import Receipt
+from pilot.engine.agents import agents
+from pilot.engine.life import executions, forks, moving, receipts, retrying
+from pilot.engine.life.receipts import Receipt
+from pilot.engine.people.users import SessionUser
+from pilot.engine.providers import budgets
 from pilot.engine.status import FINAL, RESUMABLE, ExecutionStatus
-from pilot.engine.users import SessionUser
+from pilot.engine.workflow import inputs
 from pilot.errors import InvalidError, Issue
 from pilot.reports import execution as report
 from pilot.reports import executions as rows

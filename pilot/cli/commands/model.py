@@ -4,8 +4,8 @@ from argparse import ArgumentParser, Namespace
 
 from pilot.cli import acting
 from pilot.cli.terminal import answer
-from pilot.engine import model_catalogue, own_models
-from pilot.engine.own_models import NewModel
+from pilot.engine.providers import model_catalogue, own_models
+from pilot.engine.providers.own_models import NewModel
 
 SWITCHES = ("strict_schema", "json_mode", "tools")
 

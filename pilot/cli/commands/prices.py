@@ -8,8 +8,8 @@ from typing import Any
 from pilot import db
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
-from pilot.engine import model_catalogue
-from pilot.engine.model_catalogue import Entry, NewPrice
+from pilot.engine.providers import model_catalogue
+from pilot.engine.providers.model_catalogue import Entry, NewPrice
 from pilot.errors import InvalidError, Issue
 from pilot.llm import prices
 

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from pilot import db
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
-from pilot.engine import own_models, provider_keys
-from pilot.engine.own_models import NewProvider
+from pilot.engine.providers import own_models, provider_keys
+from pilot.engine.providers.own_models import NewProvider
 from pilot.models.provider import Provider
 
 

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 
 from pilot.cli import acting
 from pilot.cli.terminal import answer
-from pilot.engine import retention
+from pilot.engine.upkeep import retention
 
 
 def arguments(parser: ArgumentParser) -> None:

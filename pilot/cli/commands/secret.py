@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pilot import db
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
-from pilot.engine import secret_handles
+from pilot.engine.secrets import secret_handles
 
 
 def arguments(parser: ArgumentParser) -> None:

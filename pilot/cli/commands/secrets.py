@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from pilot.cli import acting
 from pilot.cli.terminal import answer
-from pilot.engine import sealed
+from pilot.engine.secrets import sealed
 
 
 def arguments(parser: ArgumentParser) -> None:

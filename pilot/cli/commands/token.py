@@ -6,8 +6,9 @@ from uuid import UUID
 from pilot import db, strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
-from pilot.engine import agents, api_tokens
-from pilot.engine.api_tokens import DAYS, KINDS, NewToken, Scope
+from pilot.engine.agents import agents
+from pilot.engine.people import api_tokens
+from pilot.engine.people.api_tokens import DAYS, KINDS, NewToken, Scope
 
 
 def arguments(parser: ArgumentParser) -> None:

@@ -10,8 +10,8 @@ from pilot import db, strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import answer, confirmed, say, show
 from pilot.config import Config
-from pilot.engine import new_passwords, personal_data, users
-from pilot.engine.new_user import NewUser, Role
+from pilot.engine.people import new_passwords, personal_data, users
+from pilot.engine.people.new_user import NewUser, Role
 from pilot.errors import ConflictError, InvalidError, Issue
 from pilot.reports import people
 from pilot.reports.listing import Wanted

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pilot.engine.catalogue import Catalogue
 from pilot.engine.clause_planner import choosing, conditions, described, matching, splitting
 from pilot.engine.clause_planner.asking import Asking
 from pilot.engine.clause_planner.binding import Bound, Call
@@ -18,8 +17,9 @@ from pilot.engine.clause_planner.literals import values
 from pilot.engine.clause_planner.splitting import Part
 from pilot.engine.clause_planner.words import normals
 from pilot.engine.clause_planner.writing import Plan
-from pilot.engine.draft import Clause, Draft
+from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.validation import validate
+from pilot.engine.workflow.draft import Clause, Draft
 from pilot.errors import type_json
 from pilot.plugins import Effect
 

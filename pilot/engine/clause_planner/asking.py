@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pilot.engine.clause_planner.described import Described, Parameter
-from pilot.engine.draft import Answers, Kind, Question
+from pilot.engine.workflow.draft import Answers, Kind, Question
 from pilot.errors import type_json
 
 MAX_QUESTIONS = 3

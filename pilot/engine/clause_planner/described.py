@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from pilot.engine.catalogue import Action, Catalogue
 from pilot.engine.clause_planner.words import VERBS, normal, normals
+from pilot.engine.language.catalogue import Action, Catalogue
 from pilot.engine.shortlist import Index
 from pilot.engine.validation import schemas
 from pilot.plugins import Effect, Model

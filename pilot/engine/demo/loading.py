@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 
 from pilot import db, settings
 from pilot.audit import Actor
-from pilot.engine import agents, folders, planner
-from pilot.engine.catalogue import Catalogue
+from pilot.engine import folders, planner
+from pilot.engine.agents import agents
 from pilot.engine.demo import make_demo
-from pilot.engine.document import FORMAT
 from pilot.engine.generation import surroundings
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.workflow.document import FORMAT
 from pilot.models.agent import Agent
 from pilot.models.user import User
 

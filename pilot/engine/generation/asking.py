@@ -18,15 +18,16 @@ from sqlalchemy.orm import Session
 
 from pilot import db, money
 from pilot.audit import Event
-from pilot.engine import document, ledger, model_catalogue
-from pilot.engine.breaker import Breaker, Guarded
-from pilot.engine.catalogue import Catalogue
 from pilot.engine.clause_planner.described import needs
 from pilot.engine.generation import candidates, nearest, prompt, stages, surroundings
 from pilot.engine.generation.candidates import Candidate, Rules
-from pilot.engine.ledger import DirectBooking
-from pilot.engine.model_catalogue import Chain
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.providers import ledger, model_catalogue
+from pilot.engine.providers.breaker import Breaker, Guarded
+from pilot.engine.providers.ledger import DirectBooking
+from pilot.engine.providers.model_catalogue import Chain
 from pilot.engine.shortlist import Shortlist
+from pilot.engine.workflow import document
 from pilot.errors import ErrorClass, FencedError, Issue, ModelError, StepError
 from pilot.llm import calls
 from pilot.llm.calls import Attempt

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilot.engine import conversion, validation
-from pilot.engine.catalogue import Catalogue
-from pilot.engine.document import FORMAT
+from pilot.engine import validation
+from pilot.engine.editor import conversion
 from pilot.engine.generation import flat, semantic_gate
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.workflow.document import FORMAT
 from pilot.errors import BadJsonError, Issue, type_json
 from pilot.llm import reading
 from pilot.llm.reasons import FailureReason

@@ -13,10 +13,12 @@ from sqlalchemy.orm import Session
 
 from pilot import db, jobs, settings
 from pilot.audit import Actor, Event
-from pilot.engine import agents, document, idempotency, trail, validation
-from pilot.engine.catalogue import Catalogue
+from pilot.engine import idempotency, trail, validation
+from pilot.engine.agents import agents
 from pilot.engine.generation import asking, free, stages
 from pilot.engine.generation.surroundings import known_actions
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.workflow import document
 from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
 from pilot.models.generation import Generation
 from pilot.models.user import User

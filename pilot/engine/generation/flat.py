@@ -8,7 +8,7 @@ parameters are JSON texts. What is right is the validator's to say.
 from typing import Any
 
 from pilot import strictjson
-from pilot.engine.document import FORMAT
+from pilot.engine.workflow.document import FORMAT
 from pilot.errors import BadJsonError, Issue, type_json
 
 _TEXT = {"type": "string"}

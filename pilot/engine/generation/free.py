@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from pilot import strictjson
 from pilot.engine import planner, validation
-from pilot.engine.catalogue import Catalogue
 from pilot.engine.generation import nearest, prompt, semantic_gate
+from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.planner import Draft
 from pilot.errors import Issue
 from pilot.models.generation import Generation

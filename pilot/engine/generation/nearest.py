@@ -15,10 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pilot.engine import shortlist
-from pilot.engine.draft import Draft
-from pilot.engine.outline import outline
 from pilot.engine.planner.text import Token, normalise, set_of, tokenise
 from pilot.engine.shortlist import Past
+from pilot.engine.workflow.draft import Draft
+from pilot.engine.workflow.outline import outline
 from pilot.models.generation import Generation
 
 GLUE = set_of("a an the please kindly")

@@ -11,8 +11,8 @@ from itertools import takewhile
 from typing import Any
 
 from pilot import strictjson
-from pilot.engine.catalogue import Action, Column, TableSample
 from pilot.engine.generation import flat
+from pilot.engine.language.catalogue import Action, Column, TableSample
 from pilot.engine.shortlist import tokens as words
 from pilot.errors import Issue, type_json
 from pilot.llm import tokens

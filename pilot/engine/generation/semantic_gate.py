@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pilot import strictjson
-from pilot.engine.catalogue import Catalogue
-from pilot.engine.document import parse, walk
+from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.planner.text import Token, normalise, set_of, tokenise
+from pilot.engine.workflow.document import parse, walk
 from pilot.errors import Issue
 from pilot.plugins import Effect
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from pilot import audit, progress
 from pilot.audit import Actor, Event
-from pilot.engine import document
+from pilot.engine.workflow import document
 from pilot.models.generation import Generation, GenerationEvent
 
 FREE, ATTEMPT, FALLBACK, END = "free", "attempt", "fallback", "end"

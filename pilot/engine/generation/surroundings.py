@@ -5,8 +5,10 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pilot import db
-from pilot.engine import catalogue, connections, folders
-from pilot.engine.catalogue import Catalogue
+from pilot.engine import folders
+from pilot.engine.language import catalogue
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.secrets import connections
 from pilot.models.user import User
 from pilot.plugins.tables.sampling import sample
 

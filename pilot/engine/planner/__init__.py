@@ -5,9 +5,9 @@ All words of the goal are read over the real columns of the tables; what they le
 
 from collections.abc import Mapping
 
-from pilot.engine.catalogue import Catalogue
-from pilot.engine.draft import Clause, Draft, Question
+from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.planner.planning import plan_goal
+from pilot.engine.workflow.draft import Clause, Draft, Question
 from pilot.errors import type_json
 
 __all__ = ["Clause", "Draft", "Question", "plan"]

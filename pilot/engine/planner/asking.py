@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from pilot.engine.catalogue import TableSample
-from pilot.engine.draft import Answers, Kind, Question
+from pilot.engine.language.catalogue import TableSample
 from pilot.engine.planner.facts import ColumnRef, Sense, Unable
 from pilot.engine.planner.vocabulary import Vocabulary
+from pilot.engine.workflow.draft import Answers, Kind, Question
 from pilot.errors import type_json
 
 LEAVE_OUT = "Leave it out"

@@ -1,8 +1,8 @@
 """Which step does what each clause of the goal says, and how sure the draft is."""
 
-from pilot.engine.draft import Clause
 from pilot.engine.planner.parsing import Parse
 from pilot.engine.planner.request import Request
+from pilot.engine.workflow.draft import Clause
 
 _STEPS = {
     "SOURCE": ("read",), "FILTER": ("rows",), "WINDOW": ("rows",), "TODAY": ("rows",),

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pilot.engine.catalogue import TableSample
-from pilot.engine.draft import Answers
+from pilot.engine.language.catalogue import TableSample
 from pilot.engine.planner.asking import Asking
 from pilot.engine.planner.delivering import measure_name
 from pilot.engine.planner.parsing import Parse, without
 from pilot.engine.planner.request import Request, gather
 from pilot.engine.planner.wordings import shown, shown_span
+from pilot.engine.workflow.draft import Answers
 
 NEARLY = 0.25  # a difference in cost that says nothing
 

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from pilot.engine import clause_planner
-from pilot.engine.catalogue import Catalogue, Column, TableSample
-from pilot.engine.draft import Draft
+from pilot.engine.language.catalogue import Catalogue, Column, TableSample
 from pilot.engine.planner import building, screening, typos, vocabulary
 from pilot.engine.planner.asking import NO_SINK, Asking, label
 from pilot.engine.planner.clauses import clauses, confidence
@@ -14,6 +13,7 @@ from pilot.engine.planner.parsing import UNKNOWN_COST, Names, Parse, of, parse
 from pilot.engine.planner.request import Request, gather
 from pilot.engine.planner.text import Token, normalise, tokenise
 from pilot.engine.planner.vocabulary import Vocabulary
+from pilot.engine.workflow.draft import Draft
 from pilot.errors import type_json
 
 MAX_CANDIDATES = 6

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pilot.engine.catalogue import TableSample
+from pilot.engine.language.catalogue import TableSample
 from pilot.engine.planner.asking import Asking
 from pilot.engine.planner.chart import Edge
 from pilot.engine.planner.conflicts import (

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from pilot.engine.catalogue import Column, TableSample
+from pilot.engine.language.catalogue import Column, TableSample
 from pilot.engine.planner.chart import Chart, Edge
 from pilot.engine.planner.facts import ColumnRef, Sense
 from pilot.engine.planner.text import Token, set_of, stem

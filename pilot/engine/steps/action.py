@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 from pydantic import Field, StrictStr
 
-from pilot.engine import actions, wording
-from pilot.engine.catalogue import Catalogue
-from pilot.engine.history import Attempt
-from pilot.engine.outcomes import StepContext
-from pilot.engine.step_fields import StepFields, Template
+from pilot.engine.acting import actions
+from pilot.engine.acting.history import Attempt
+from pilot.engine.acting.outcomes import StepContext
+from pilot.engine.language import wording
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.step_fields import StepFields, Template
 
 IO = True
 TIMEOUT_S = 60

@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 from pydantic import Field, StrictInt
 
-from pilot.engine import ai, wording
-from pilot.engine.catalogue import Catalogue
-from pilot.engine.history import Attempt
-from pilot.engine.outcomes import Done, StepContext
-from pilot.engine.step_fields import Expression, Intent, Schema, StepFields, TemplateText
+from pilot.engine.acting import ai
+from pilot.engine.acting.history import Attempt
+from pilot.engine.acting.outcomes import Done, StepContext
+from pilot.engine.language import wording
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.step_fields import Expression, Intent, Schema, StepFields, TemplateText
 
 IO = True
 TIMEOUT_S = 120

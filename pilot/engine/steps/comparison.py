@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 from pydantic import Field, StrictStr
 
-from pilot.engine import wording
-from pilot.engine.catalogue import Catalogue
-from pilot.engine.differing import Difference, difference, exactly, holds
+from pilot.engine.acting.differing import Difference, difference, exactly, holds
+from pilot.engine.acting.outcomes import Done, StepContext
 from pilot.engine.expressions.values import equal
-from pilot.engine.outcomes import Done, StepContext
-from pilot.engine.references import compile_field
-from pilot.engine.step_fields import Expression, StepFields
+from pilot.engine.language import wording
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.references import compile_field
+from pilot.engine.language.step_fields import Expression, StepFields
 from pilot.errors import type_json
 
 IO = False

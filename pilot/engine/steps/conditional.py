@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pilot.engine import wording
-from pilot.engine.catalogue import Catalogue
-from pilot.engine.conditions import compile_condition
-from pilot.engine.outcomes import Enter, StepContext
-from pilot.engine.step_fields import Body, Condition, StepFields
+from pilot.engine.acting.outcomes import Enter, StepContext
+from pilot.engine.language import wording
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.conditions import compile_condition
+from pilot.engine.language.step_fields import Body, Condition, StepFields
 
 IO = False
 BODIES = {"then": "/then", "else": "/else"}

@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from pilot.engine import wording
-from pilot.engine.catalogue import Catalogue
+from pilot.engine.acting.history import WaitRow
+from pilot.engine.acting.outcomes import Done, StepContext, Wait
 from pilot.engine.expressions import Scope
-from pilot.engine.history import WaitRow
-from pilot.engine.outcomes import Done, StepContext, Wait
-from pilot.engine.references import compile_template
-from pilot.engine.step_fields import YEAR_S, SecondsOrTemplate, StepFields, TemplateText
+from pilot.engine.language import wording
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.references import compile_template
+from pilot.engine.language.step_fields import YEAR_S, SecondsOrTemplate, StepFields, TemplateText
 from pilot.errors import ErrorClass, StepError
 
 IO = False

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from pilot import strictjson
-from pilot.engine import wording
-from pilot.engine.catalogue import Catalogue
-from pilot.engine.history import WaitRow
-from pilot.engine.outcomes import Done, StepContext, Wait
-from pilot.engine.references import compile_template
-from pilot.engine.step_fields import (
+from pilot.engine.acting.history import WaitRow
+from pilot.engine.acting.outcomes import Done, StepContext, Wait
+from pilot.engine.language import wording
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.references import compile_template
+from pilot.engine.language.step_fields import (
     ID_PATTERN,
     SECONDS_PER_DAY,
     YEAR_S,

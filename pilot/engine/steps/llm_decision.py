@@ -9,13 +9,14 @@ from typing import Any, Literal
 
 from pydantic import Field, StrictInt, StrictStr
 
-from pilot.engine import ai, wording
-from pilot.engine.catalogue import Catalogue
-from pilot.engine.outcomes import Done, Enter, StepContext
-from pilot.engine.step_fields import Expression, Intent, Schema, StepFields, TemplateText
+from pilot.engine.acting import ai
+from pilot.engine.acting.outcomes import Done, Enter, StepContext
+from pilot.engine.language import wording
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.step_fields import Expression, Intent, Schema, StepFields, TemplateText
 
 IO = True
-TURNS = True  # what runs it is the loop of engine/decisions.py
+TURNS = True  # what runs it is the loop of engine/running/decisions.py
 TIMEOUT_S = 120.0
 MAX_TOKENS_PER_TURN = 50_000
 MAX_TOKENS = 200_000

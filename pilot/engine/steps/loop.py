@@ -8,12 +8,19 @@ from typing import Any, Literal
 
 from pydantic import Field, StrictInt, model_validator
 
-from pilot.engine import wording
-from pilot.engine.catalogue import Catalogue
-from pilot.engine.conditions import compile_condition
-from pilot.engine.outcomes import Enter, StepContext
-from pilot.engine.repeating import OUTPUT_FIELDS, RepeatFields, Round, checked, gathered, listed
-from pilot.engine.step_fields import Condition, Expression
+from pilot.engine.acting.outcomes import Enter, StepContext
+from pilot.engine.acting.repeating import (
+    OUTPUT_FIELDS,
+    RepeatFields,
+    Round,
+    checked,
+    gathered,
+    listed,
+)
+from pilot.engine.language import wording
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.conditions import compile_condition
+from pilot.engine.language.step_fields import Condition, Expression
 from pilot.errors import ErrorClass, StepError, type_json
 
 IO = False

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field, StrictInt, model_validator
 
-from pilot.engine.catalogue import Catalogue
-from pilot.engine.outcomes import Enter, StepContext
-from pilot.engine.step_fields import Body, StepFields, StepId
+from pilot.engine.acting.outcomes import Enter, StepContext
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.step_fields import Body, StepFields, StepId
 
 IO = False
 BODIES = {"{}": "/branches/{}"}

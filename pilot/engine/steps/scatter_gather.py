@@ -9,12 +9,19 @@ from typing import Any, Literal
 from pydantic import Field, StrictInt, StrictStr, model_validator
 
 from pilot import strictjson
-from pilot.engine import wording
-from pilot.engine.catalogue import Catalogue
-from pilot.engine.outcomes import Enter, StepContext
-from pilot.engine.references import compile_field
-from pilot.engine.repeating import OUTPUT_FIELDS, RepeatFields, Round, checked, gathered, listed
-from pilot.engine.step_fields import Expression, Part
+from pilot.engine.acting.outcomes import Enter, StepContext
+from pilot.engine.acting.repeating import (
+    OUTPUT_FIELDS,
+    RepeatFields,
+    Round,
+    checked,
+    gathered,
+    listed,
+)
+from pilot.engine.language import wording
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.references import compile_field
+from pilot.engine.language.step_fields import Expression, Part
 from pilot.engine.transforms.measures import Measuring
 from pilot.engine.transforms.registry import Run
 from pilot.errors import ErrorClass, StepError, type_json

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pilot.engine import wording
-from pilot.engine.catalogue import Catalogue
-from pilot.engine.outcomes import Done, StepContext
-from pilot.engine.references import compile_template
-from pilot.engine.step_fields import StepFields, Template, TemplateText
+from pilot.engine.acting.outcomes import Done, StepContext
+from pilot.engine.language import wording
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.references import compile_template
+from pilot.engine.language.step_fields import StepFields, Template, TemplateText
 
 IO = False
 ENDS = True  # the execution, once it is completed

@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
 
-from pilot.engine.catalogue import Catalogue
-from pilot.engine.history import WaitRow
-from pilot.engine.outcomes import Child, Done, StepContext, Wait
-from pilot.engine.references import compile_template
-from pilot.engine.step_fields import Schema, StepFields, Template
+from pilot.engine.acting.history import WaitRow
+from pilot.engine.acting.outcomes import Child, Done, StepContext, Wait
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.references import compile_template
+from pilot.engine.language.step_fields import Schema, StepFields, Template
 from pilot.errors import ErrorClass, StepError
 
 IO = False

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pilot.engine import wording
-from pilot.engine.catalogue import Catalogue
+from pilot.engine.acting.outcomes import Enter, StepContext
 from pilot.engine.expressions.values import equal
-from pilot.engine.outcomes import Enter, StepContext
-from pilot.engine.references import compile_field
-from pilot.engine.step_fields import Body, Expression, Part, StepFields
+from pilot.engine.language import wording
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.references import compile_field
+from pilot.engine.language.step_fields import Body, Expression, Part, StepFields
 
 IO = False
 BODIES = {"case{}": "/cases/{}/steps", "default": "/default"}

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictStr, model_validator
 
-from pilot.engine import wording
-from pilot.engine.catalogue import Catalogue
-from pilot.engine.outcomes import Done, StepContext
-from pilot.engine.references import compile_field
-from pilot.engine.step_fields import Expression, Kind, StepFields
+from pilot.engine.acting.outcomes import Done, StepContext
+from pilot.engine.language import wording
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.references import compile_field
+from pilot.engine.language.step_fields import Expression, Kind, StepFields
 from pilot.engine.transforms import compile_operations
 
 IO = False

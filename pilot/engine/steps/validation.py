@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 from pydantic import Field, StrictStr, model_validator
 
-from pilot.engine import wording
-from pilot.engine.catalogue import Catalogue
-from pilot.engine.conditions import compile_condition
-from pilot.engine.json_schemas import check_value
-from pilot.engine.outcomes import Done, Skip, StepContext
-from pilot.engine.pointers import pointer
-from pilot.engine.references import compile_field
-from pilot.engine.step_fields import Expression, ItemCondition, Part, Schema, StepFields
+from pilot.engine.acting.outcomes import Done, Skip, StepContext
+from pilot.engine.language import wording
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.conditions import compile_condition
+from pilot.engine.language.json_schemas import check_value
+from pilot.engine.language.pointers import pointer
+from pilot.engine.language.references import compile_field
+from pilot.engine.language.step_fields import Expression, ItemCondition, Part, Schema, StepFields
 from pilot.errors import ErrorClass, StepError
 
 IO = False

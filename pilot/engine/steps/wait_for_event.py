@@ -17,13 +17,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pilot.engine import event_matches, wording
-from pilot.engine.catalogue import Catalogue
-from pilot.engine.conditions import compile_condition
-from pilot.engine.history import WaitRow
-from pilot.engine.outcomes import Done, StepContext, Wait
-from pilot.engine.references import compile_template
-from pilot.engine.step_fields import (
+from pilot.engine.acting import event_matches
+from pilot.engine.acting.history import WaitRow
+from pilot.engine.acting.outcomes import Done, StepContext, Wait
+from pilot.engine.language import wording
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.conditions import compile_condition
+from pilot.engine.language.references import compile_template
+from pilot.engine.language.step_fields import (
     SECONDS_PER_DAY,
     YEAR_S,
     EventCondition,

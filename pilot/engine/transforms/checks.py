@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from pilot.engine.spelling import meant, suggestion
+from pilot.engine.language.spelling import meant, suggestion
 from pilot.engine.transforms.fields import Column, Config, Key, PerRow, field_pattern, walk
 from pilot.engine.transforms.registry import Need
 from pilot.engine.transforms.shapes import KIND_WORDS, Shape

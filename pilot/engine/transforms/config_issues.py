@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pilot.engine.spelling import meant, suggestion
+from pilot.engine.language.spelling import meant, suggestion
 from pilot.engine.transforms.checks import pointer
 from pilot.engine.transforms.fields import Config
 from pilot.engine.transforms.incoming import kind_of

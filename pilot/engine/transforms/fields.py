@@ -15,10 +15,10 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from pilot.engine.conditions import compile_condition
 from pilot.engine.expressions import Compiled
-from pilot.engine.references import compile_field, compile_template
-from pilot.engine.step_fields import Part
+from pilot.engine.language.conditions import compile_condition
+from pilot.engine.language.references import compile_field, compile_template
+from pilot.engine.language.step_fields import Part
 from pilot.errors import ExpressionError, InvalidError, type_json
 
 _FORGIVING = r"\b(?:exists|default|is_empty)\(\s*"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from pilot.engine.spelling import suggestion
+from pilot.engine.language.spelling import suggestion
 from pilot.engine.transforms.registry import Need, Run
 from pilot.errors import ErrorClass, type_json
 

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from pilot.engine import document as documents
-from pilot.engine.catalogue import Catalogue
+from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.validation import (
     actions,
     approvals,
@@ -27,6 +26,7 @@ from pilot.engine.validation import (
 )
 from pilot.engine.validation.context import Context
 from pilot.engine.validation.repairing import Repaired, apply_fix
+from pilot.engine.workflow import document as documents
 from pilot.errors import BadJsonError, InvalidError, Issue, type_json
 
 __all__ = ["MAX_STEPS", "Repaired", "apply_fix", "repair", "validate"]

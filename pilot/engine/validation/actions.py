@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pilot.engine import spelling
-from pilot.engine.catalogue import Action
-from pilot.engine.outline import Node
-from pilot.engine.pointers import pointer
+from pilot.engine.language import spelling
+from pilot.engine.language.catalogue import Action
+from pilot.engine.language.pointers import pointer
 from pilot.engine.validation import parameters
 from pilot.engine.validation.context import Context, effect_of
+from pilot.engine.workflow.outline import Node
 from pilot.errors import Issue
 
 _STRICTNESS = ("pure", "keyed", "probe", "once")

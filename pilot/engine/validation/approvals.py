@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pilot.engine import spelling
-from pilot.engine.outline import Node
+from pilot.engine.language import spelling
 from pilot.engine.validation.context import Context
+from pilot.engine.workflow.outline import Node
 from pilot.errors import Issue
 
 

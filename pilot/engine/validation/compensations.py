@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from pilot.engine import fields, payloads
-from pilot.engine.outline import Node
-from pilot.engine.references import compile_template
+from pilot.engine.language.references import compile_template
 from pilot.engine.validation.context import Context
+from pilot.engine.workflow import fields, payloads
+from pilot.engine.workflow.outline import Node
 from pilot.errors import Issue
 
 ROOTS = frozenset({"inputs", "steps", "execution"})

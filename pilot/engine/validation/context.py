@@ -5,14 +5,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from pilot.engine import fields, graph, pointers
-from pilot.engine.catalogue import Action, Catalogue
-from pilot.engine.faults import Read
-from pilot.engine.fields import Compilation, Written
-from pilot.engine.outline import Node, outline
-from pilot.engine.step_fields import Kind
+from pilot.engine.language import pointers
+from pilot.engine.language.catalogue import Action, Catalogue
+from pilot.engine.language.step_fields import Kind
 from pilot.engine.validation import schemas
 from pilot.engine.validation.schemas import Schema
+from pilot.engine.workflow import fields, graph
+from pilot.engine.workflow.faults import Read
+from pilot.engine.workflow.fields import Compilation, Written
+from pilot.engine.workflow.outline import Node, outline
 from pilot.errors import Issue, PluginError
 
 MODEL_STEPS = frozenset({"ai_processing", "llm_decision"})

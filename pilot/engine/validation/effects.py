@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from pilot.engine import fields, graph, pointers
-from pilot.engine.outline import Node
+from pilot.engine.language import pointers
 from pilot.engine.validation import flow, parameters, types
 from pilot.engine.validation.context import Context, Use
+from pilot.engine.workflow import fields, graph
+from pilot.engine.workflow.outline import Node
 from pilot.errors import Issue
 
 # A constant that stands for a value nobody gave.

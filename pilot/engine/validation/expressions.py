@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pilot.engine.step_fields import CONDITIONS
+from pilot.engine.language.step_fields import CONDITIONS
 from pilot.engine.validation import reshaping, schemas, types
 from pilot.engine.validation.context import Context, Use
 from pilot.errors import Issue

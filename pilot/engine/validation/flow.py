@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from pilot import strictjson
-from pilot.engine import fields, pointers
-from pilot.engine.outline import AFTER, Node
+from pilot.engine.language import pointers
 from pilot.engine.validation import repeats, types
 from pilot.engine.validation.context import Context, Use
+from pilot.engine.workflow import fields
+from pilot.engine.workflow.outline import AFTER, Node
 from pilot.errors import Issue
 
 Guard = tuple[str, str]

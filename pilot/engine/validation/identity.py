@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pilot.engine import pointers
-from pilot.engine.outline import Node
-from pilot.engine.step_fields import ID_PATTERN
+from pilot.engine.language import pointers
+from pilot.engine.language.step_fields import ID_PATTERN
 from pilot.engine.validation.context import Context
+from pilot.engine.workflow.outline import Node
 from pilot.errors import Issue
 
 _ID = re.compile(ID_PATTERN)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pilot.engine import steps
-from pilot.engine.outline import Node
 from pilot.engine.validation.context import Context, moved
+from pilot.engine.workflow.outline import Node
 from pilot.errors import Issue
 
 Validate = Callable[[Any], list[Issue]]

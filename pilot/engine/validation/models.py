@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from pilot.engine import json_schemas
-from pilot.engine.outline import Node
+from pilot.engine.language import json_schemas
 from pilot.engine.validation import types
 from pilot.engine.validation.context import MODEL_STEPS, Context
+from pilot.engine.workflow.outline import Node
 from pilot.errors import Issue
 
 # A command to do what an operation of a transform does, at the start of a sentence or clause.

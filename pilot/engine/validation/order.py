@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pilot.engine import fields, graph, spelling
-from pilot.engine.outline import Node
+from pilot.engine.language import spelling
 from pilot.engine.validation import repeats
 from pilot.engine.validation.context import Context, Use
+from pilot.engine.workflow import fields, graph
+from pilot.engine.workflow.outline import Node
 from pilot.errors import Issue
 
 Patch = list[dict[str, Any]]

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pilot.engine.catalogue import Action
-from pilot.engine.outline import Node
+from pilot.engine.language.catalogue import Action
 from pilot.engine.validation import conversions, schemas, types
 from pilot.engine.validation.context import Context, Use, moved
 from pilot.engine.validation.schemas import Schema
+from pilot.engine.workflow.outline import Node
 from pilot.errors import Issue
 
 _TEXTS = {

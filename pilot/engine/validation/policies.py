@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pilot.engine import concurrency, payloads
+from pilot.engine.language import concurrency
 from pilot.engine.validation.context import Context
+from pilot.engine.workflow import payloads
 from pilot.errors import Issue
 
 ROOTS = frozenset({"inputs", "error", "execution"})  # of the execution that failed

@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pilot.engine import fields, pointers, spelling
-from pilot.engine.faults import Read
-from pilot.engine.outline import AFTER, Node
-from pilot.engine.step_fields import Kind
+from pilot.engine.language import pointers, spelling
+from pilot.engine.language.step_fields import Kind
 from pilot.engine.validation import repeats, schemas, types
 from pilot.engine.validation.context import Context, Use
+from pilot.engine.workflow import fields
+from pilot.engine.workflow.faults import Read
+from pilot.engine.workflow.outline import AFTER, Node
 from pilot.errors import Issue
 
 ROOTS = ("inputs", "steps", "execution", "memory")

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from pilot.engine import fields
-from pilot.engine.step_fields import Kind
+from pilot.engine.language.step_fields import Kind
 from pilot.engine.validation import rows, types
 from pilot.engine.validation.context import Context, Use, moved
+from pilot.engine.workflow import fields
 from pilot.errors import Issue
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pilot.engine import fields, json_schemas
-from pilot.engine.outline import Node
+from pilot.engine.language import json_schemas
 from pilot.engine.validation import flow, schemas, types
 from pilot.engine.validation.context import Context
+from pilot.engine.workflow import fields
+from pilot.engine.workflow.outline import Node
 from pilot.errors import Issue
 
 # By type of step, the field that is a schema, and the type that it has to describe.

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from pilot.engine.catalogue import TableSample
-from pilot.engine.outline import Node
+from pilot.engine.language.catalogue import TableSample
 from pilot.engine.transforms import Shape
 from pilot.engine.validation import schemas
 from pilot.engine.validation.context import Context
 from pilot.engine.validation.schemas import ANY, Schema
+from pilot.engine.workflow.outline import Node
 
 HEADER = "x-header"  # of a list of lists: what stands in its first row
 _READS = "tables.read_range"

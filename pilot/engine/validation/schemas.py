@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from pilot.engine import json_schemas
+from pilot.engine.language import json_schemas
 from pilot.plugins import Model
 
 Schema = dict[str, Any]

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from pilot.engine import secret_sinks
-from pilot.engine.pointers import texts
+from pilot.engine.language import secret_sinks
+from pilot.engine.language.pointers import texts
 from pilot.engine.validation.context import Context
 from pilot.errors import Issue
 

@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 from pilot.engine import steps
 from pilot.engine.expressions import Scope
-from pilot.engine.faults import Read
-from pilot.engine.outline import Node
-from pilot.engine.step_fields import CONDITIONS
+from pilot.engine.language.step_fields import CONDITIONS
 from pilot.engine.validation import rows, schemas
 from pilot.engine.validation.context import Context, Use
 from pilot.engine.validation.schemas import ANY, Schema
+from pilot.engine.workflow.faults import Read
+from pilot.engine.workflow.outline import Node
 from pilot.errors import ExpressionError
 
 TEXT: Schema = {"type": "string"}

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 from pydantic import Field
 
-from pilot.engine.catalogue import Catalogue
 from pilot.engine.clause_planner import plan
+from pilot.engine.language.catalogue import Catalogue
 from pilot.plugins import Category, Effect, Model, Plugin
 
 shop = Plugin(

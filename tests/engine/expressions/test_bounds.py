@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pilot import strictjson
-from pilot.engine.conditions import compile_condition
 from pilot.engine.expressions import FUNCTIONS, ROOTS, compile_expression
-from pilot.engine.references import compile_field, compile_template
+from pilot.engine.language.conditions import compile_condition
+from pilot.engine.language.references import compile_field, compile_template
 from pilot.errors import ErrorClass, ExpressionError
 from tests.engine.expressions.evaluating import scope
 

@@ -4,10 +4,10 @@ import time
 
 from pilot import db, settings
 from pilot.audit import Actor
-from pilot.engine import model_catalogue, own_models, provider_keys
 from pilot.engine.generation import drafts
-from pilot.engine.model_catalogue import NewPrice
-from pilot.engine.own_models import NewModel, NewProvider
+from pilot.engine.providers import model_catalogue, own_models, provider_keys
+from pilot.engine.providers.model_catalogue import NewPrice
+from pilot.engine.providers.own_models import NewModel, NewProvider
 from tests.peer.answers import PRICES
 from tests.peer.fixture import KEY
 

@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from pilot import db, settings, vault
-from pilot.engine import provider_keys
+from pilot.engine.providers import provider_keys
 from pilot.models.audit import AuditEntry
 from pilot.models.call import Call
 from tests.engine import worker_process as wp

@@ -11,8 +11,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from pilot import db, vault
-from pilot.engine import catalogue, validation
+from pilot.engine import validation
 from pilot.engine.generation import drafts, stages
+from pilot.engine.language import catalogue
 from tests.engine import worker_process as wp
 from tests.engine.generation.asked import GOAL, GOOD, SEARCH, SEND, SUM_UP, flat, set_up, step
 

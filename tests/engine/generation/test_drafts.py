@@ -3,10 +3,12 @@
 import pytest
 
 from pilot import db
-from pilot.engine import agents, catalogue, planner, validation
+from pilot.engine import planner, validation
+from pilot.engine.agents import agents
 from pilot.engine.demo import make_demo
 from pilot.engine.folders import private
 from pilot.engine.generation import drafts, free, surroundings
+from pilot.engine.language import catalogue
 from pilot.errors import ConflictError, InvalidError, NotFoundError
 from pilot.models.agent import Agent, WorkflowVersion
 

@@ -12,8 +12,8 @@ from sqlalchemy import select
 
 from pilot import db, settings, vault
 from pilot.engine import folders
-from pilot.engine.breaker import Breaker
 from pilot.engine.generation import drafts
+from pilot.engine.providers.breaker import Breaker
 from pilot.llm import calls
 from pilot.llm.reasons import FailureReason
 from pilot.models.audit import AuditEntry

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pilot import strictjson
-from pilot.engine import catalogue, validation
+from pilot.engine import validation
 from pilot.engine.generation import flat
+from pilot.engine.language import catalogue
 
 NONE = {"action": None, "parent": None, "needs": [], "when": None, "intent": None, "prompt": None}
 

@@ -6,9 +6,11 @@ from collections import Counter
 import pytest
 
 from pilot import strictjson
-from pilot.engine import ai, catalogue, document, json_schemas
+from pilot.engine.acting import ai
 from pilot.engine.generation import candidates
 from pilot.engine.generation.candidates import Rules
+from pilot.engine.language import catalogue, json_schemas
+from pilot.engine.workflow import document
 from pilot.errors import BadJsonError
 from pilot.llm.messages import Reply
 from pilot.llm.reading import json_value

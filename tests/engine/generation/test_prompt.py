@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from pilot import strictjson
-from pilot.engine import catalogue
-from pilot.engine.catalogue import Catalogue, Column, TableSample
 from pilot.engine.clause_planner.described import needs
 from pilot.engine.generation import prompt
+from pilot.engine.language import catalogue
+from pilot.engine.language.catalogue import Catalogue, Column, TableSample
 from pilot.engine.shortlist import Shortlist
 from pilot.errors import Issue
 from pilot.llm import tokens

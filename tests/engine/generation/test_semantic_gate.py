@@ -2,8 +2,8 @@
 
 import pytest
 
-from pilot.engine import catalogue
 from pilot.engine.generation import semantic_gate
+from pilot.engine.language import catalogue
 from tests.engine.documents import GOOD, workflow
 
 KNOWN = catalogue.load()

@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from pilot.engine import catalogue
 from pilot.engine.demo import make_demo
+from pilot.engine.language import catalogue
 from pilot.engine.planner import plan
 from pilot.plugins.tables.sampling import sample
 from tests.engine.planner import running

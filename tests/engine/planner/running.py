@@ -8,9 +8,9 @@ import structlog
 
 from pilot import plugins
 from pilot.egress import Egress
-from pilot.engine.conditions import compile_condition
 from pilot.engine.expressions import Scope
-from pilot.engine.references import compile_field, compile_template
+from pilot.engine.language.conditions import compile_condition
+from pilot.engine.language.references import compile_field, compile_template
 from pilot.engine.transforms.pipeline import compile_operations
 from pilot.plugins import Call
 

@@ -5,10 +5,12 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pilot.egress import Egress
-from pilot.engine import catalogue, children, document
+from pilot.engine.acting.history import WaitRow
+from pilot.engine.acting.outcomes import Resources, StepContext
 from pilot.engine.expressions import Scope
-from pilot.engine.history import WaitRow
-from pilot.engine.outcomes import Resources, StepContext
+from pilot.engine.language import catalogue
+from pilot.engine.life import children
+from pilot.engine.workflow import document
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 OWNER = UUID(int=1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilot.engine.history import Attempt
+from pilot.engine.acting.history import Attempt
 from pilot.engine.status import StepStatus
 from pilot.engine.steps import action
 from pilot.errors import StepError

@@ -3,8 +3,8 @@
 import pytest
 
 from pilot import strictjson
-from pilot.engine.history import Attempt
-from pilot.engine.outcomes import Done
+from pilot.engine.acting.history import Attempt
+from pilot.engine.acting.outcomes import Done
 from pilot.engine.status import StepStatus
 from pilot.engine.steps import ai_processing
 from pilot.errors import ErrorClass, StepError

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from pilot.engine.outcomes import Done, Wait
+from pilot.engine.acting.outcomes import Done, Wait
 from pilot.engine.steps import delay
 from pilot.errors import StepError
 from tests.engine.steps.surroundings import NOW, context, resolved, step

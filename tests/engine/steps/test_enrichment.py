@@ -2,8 +2,8 @@
 
 import pytest
 
-from pilot.engine import document
 from pilot.engine.steps import enrichment
+from pilot.engine.workflow import document
 from pilot.errors import InvalidError, StepError
 from tests.engine.steps.surroundings import context, step
 

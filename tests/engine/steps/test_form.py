@@ -3,7 +3,7 @@
 import pytest
 
 from pilot import strictjson
-from pilot.engine.catalogue import load
+from pilot.engine.language.catalogue import load
 from pilot.engine.steps import form
 from pilot.errors import StepError
 from tests.engine.steps.surroundings import NOW, context, resolved, step

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilot.engine.outcomes import Done, Enter
+from pilot.engine.acting.outcomes import Done, Enter
 from pilot.engine.steps import llm_decision
 from pilot.errors import StepError
 from tests.engine.steps.surroundings import context, step

@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from pilot.engine import approvals, retrying
+from pilot.engine.approvals import approvals
+from pilot.engine.life import retrying
 from tests.engine import worker_process as wp
 from tests.engine.steps.containers import scatter
 from tests.engine.worker_process import paths, put, run

@@ -6,7 +6,8 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from pilot.engine import agents, executions, retrying
+from pilot.engine.agents import agents
+from pilot.engine.life import executions, retrying
 from pilot.errors import InvalidError
 from tests.engine import worker_process as wp
 from tests.engine.steps.containers import pause, scatter

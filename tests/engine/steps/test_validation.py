@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilot.engine.outcomes import Skip
+from pilot.engine.acting.outcomes import Skip
 from pilot.engine.steps import validation
 from pilot.errors import StepError
 from tests.engine.steps.surroundings import context, step

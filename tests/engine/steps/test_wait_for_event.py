@@ -4,8 +4,8 @@ from collections import ChainMap
 
 import pytest
 
-from pilot.engine import event_matches
-from pilot.engine.catalogue import load
+from pilot.engine.acting import event_matches
+from pilot.engine.language.catalogue import load
 from pilot.engine.steps import wait_for_event
 from pilot.errors import StepError
 from tests.engine.steps.surroundings import NOW, context, resolved, step

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pilot.engine import catalogue
-from pilot.engine.catalogue import Column, TableSample
+from pilot.engine.language import catalogue
+from pilot.engine.language.catalogue import Column, TableSample
 from pilot.engine.validation import validate
 
 

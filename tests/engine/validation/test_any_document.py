@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilot.engine import catalogue, conversion, display
-from pilot.engine.outline import outline
+from pilot.engine.editor import conversion, display
+from pilot.engine.language import catalogue
 from pilot.engine.validation import repair, validate
+from pilot.engine.workflow.outline import outline
 from pilot.errors import Issue
 from tests.engine.documents import GOOD, workflow
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilot.engine import conversion
+from pilot.engine.editor import conversion
 from tests.engine.documents import waiting, workflow
 
 

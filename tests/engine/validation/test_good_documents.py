@@ -1,7 +1,7 @@
 import pytest
 
-from pilot.engine import document
 from pilot.engine.validation import validate
+from pilot.engine.workflow import document
 from tests.engine.documents import GOOD, waiting, workflow
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from pilot.engine.catalogue import Column, TableSample
+from pilot.engine.language.catalogue import Column, TableSample
 from pilot.engine.validation import repair, validate
 from tests.engine.documents import workflow
 from tests.engine.goal_documents import TASKS

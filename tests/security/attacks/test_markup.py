@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pilot.engine import agent_details, agents
+from pilot.engine.agents import agent_details, agents
 from pilot.engine.generation import drafts
 from tests.engine import worker_process as wp
 from tests.security.attacks.cases import literals

@@ -8,8 +8,8 @@ import structlog
 
 from pilot import audit, db, logs, redaction, strictjson, vault
 from pilot.audit import Event
-from pilot.engine import provider_keys
-from pilot.engine.checkpoints import Checkpoint
+from pilot.engine.providers import provider_keys
+from pilot.engine.running.checkpoints import Checkpoint
 from pilot.llm.messages import Message, Request
 from pilot.redaction import redact
 from tests.pages import KEY

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from pilot import logs
-from pilot.engine import agents
+from pilot.engine.agents import agents
 from tests.engine import worker_process as wp
 from tests.reports.ledger_rows import book
 from tests.security.attacks.cases import literals

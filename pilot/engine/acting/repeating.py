@@ -1,0 +1,157 @@
+"""What loops and scatters share: steps that run for each item, and what their failures mean."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, StrictInt, StrictStr, Tag
+
+from pilot.engine.acting.outcomes import StepContext
+from pilot.engine.language.references import compile_field
+from pilot.engine.language.step_fields import Body, Part, StepFields, StepId, Template
+from pilot.engine.status import StepStatus
+from pilot.errors import ErrorClass, StepError
+
+MAX_ITEMS = 10_000  # of executions that were started before there was a setting
+_PERCENT = re.compile(r"\s*(\d{1,3}(?:\.\d+)?)\s*%\s*")
+RESERVED = frozenset({"inputs", "steps", "index", "loop", "memory", "execution", "error"})
+OUTPUT_FIELDS: dict[str, Any] = {
+    "items": {"type": "array"},
+    "errors": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "index": {"type": "integer"},
+                "key": {},
+                "class": {"type": "string"},
+                "message": {"type": "string"},
+            },
+            "required": ["index", "key", "class", "message"],
+            "additionalProperties": False,
+        },
+    },
+    "total": {"type": "integer"},
+    "succeeded": {"type": "integer"},
+    "failed": {"type": "integer"},
+    "truncated": {"type": "boolean"},
+}
+
+
+class Tolerate(Part):
+    """How many items may fail: a number, or a share of all like 5%."""
+
+    tolerate: StrictInt | StrictStr
+
+    def of(self, total: int) -> int:
+        """Return how many of so many items may fail."""
+        if isinstance(self.tolerate, int):
+            return self.tolerate
+        share = _PERCENT.fullmatch(self.tolerate)
+        return math.floor(total * float(share[1]) / 100) if share else 0
+
+
+def _failure_tag(value: Any) -> str:
+    return "#tolerate" if isinstance(value, dict | Tolerate) else "#mode"
+
+
+# Tags begin with # so that they can be told from keys in the places of errors.
+Failure = Annotated[
+    Annotated[Literal["stop", "collect"], Tag("#mode")] | Annotated[Tolerate, Tag("#tolerate")],
+    Discriminator(_failure_tag),
+]
+
+
+class RepeatFields(StepFields):
+    """The steps that run for each item, the item's name, and what comes of it."""
+
+    steps: Body = Field(min_length=1)
+    item_name: StepId = "item"
+    output: Template = Field(
+        None, description="What an item gives; without it, the output of the last step."
+    )
+    failure: Failure = Field(
+        "stop", description="stop, collect, or {tolerate: n or 5%}: what a failed item means."
+    )
+
+    def may_fail(self, total: int) -> int:
+        """Return how many of so many items may fail without failing the step."""
+        if isinstance(self.failure, Tolerate):
+            return self.failure.of(total)
+        return total if self.failure == "collect" else 0
+
+
+def checked(step: RepeatFields) -> RepeatFields:
+    """Return the fields if they are right together.
+
+    Raises:
+        ValueError: a name that is taken, or a share that is none.
+    """
+    if step.item_name in RESERVED:
+        raise ValueError(
+            f"{step.item_name} is a name of expressions already: call the item something else."
+        )
+    if isinstance(step.failure, Tolerate):
+        tolerated = step.failure.tolerate
+        share = _PERCENT.fullmatch(tolerated) if isinstance(tolerated, str) else None
+        if not (share and float(share[1]) <= 100) and not (
+            isinstance(tolerated, int) and tolerated >= 0
+        ):
+            raise ValueError("tolerate is a number of items from 0, or a share like 5%.")
+    return step
+
+
+@dataclass(frozen=True)
+class Round:
+    """How the steps ran for one item."""
+
+    index: int
+    status: StepStatus
+    output: Any = None
+    error: dict[str, Any] | None = None
+    mended: bool = False  # a step in it failed, which was tolerated
+
+
+def listed(step_id: str, written: Any, context: StepContext) -> list[Any]:
+    """Return the items that an expression gives.
+
+    Raises:
+        ExpressionError: it cannot be evaluated.
+        StepError: no list (class input), or one beyond the setting (class limit).
+    """
+    given = context.compiled(step_id, "items", lambda: compile_field(written))
+    items = given.evaluate(context.scope)
+    if not isinstance(items, list):
+        text = "items must be a list"
+        got = "null" if items is None else type(items).__name__.replace("dict", "an object")
+        raise StepError(ErrorClass.INPUT, f"{text}; it is {got.replace('str', 'a text')}.")
+    most = int(context.execution["settings"].get("pilot_max_items", MAX_ITEMS))
+    if len(items) > most:
+        text = f"There are {len(items):,} items, more than {most:,}: filter or split them first."
+        raise StepError(ErrorClass.LIMIT, text)
+    return items
+
+
+def gathered(
+    rounds: list[Round], keys: list[Any], total: int, *, truncated: bool
+) -> dict[str, Any]:
+    """Return the output of all items: of failed ones why, of the others what they gave."""
+    failed = [one for one in rounds if one.status is StepStatus.FAILED]
+    done = [one for one in rounds if one.status is StepStatus.COMPLETED]
+    return {
+        "items": [one.output for one in done],
+        "errors": [
+            {
+                "index": one.index,
+                "key": keys[one.index] if keys else None,
+                "class": str((one.error or {}).get("class", "internal")),
+                "message": str((one.error or {}).get("message", "")),
+            }
+            for one in failed
+        ],
+        "total": total,
+        "succeeded": len(done),
+        "failed": len(failed),
+        "truncated": truncated,
+    }

@@ -1,0 +1,1 @@
+"""Agents and their versions: named, shared, archived, carried to other installations."""

@@ -1,0 +1,403 @@
+"""Agents and their immutable versions: create, save, restore, saved inputs, switch off."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from pilot import audit, db, settings
+from pilot.audit import Actor, Event
+from pilot.engine import idempotency, validation
+from pilot.engine.agents import access
+from pilot.engine.editor import display
+from pilot.engine.language import catalogue
+from pilot.engine.workflow import document, outline
+from pilot.errors import ConflictError, ForbiddenError, InvalidError, Issue, NotFoundError
+from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
+from pilot.models.columns import NOW
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a save stored: agent, version id and number; of unchanged content, the old ones."""
+
+    agent_id: UUID
+    version_id: UUID
+    number: int
+
+
+@dataclass(frozen=True)
+class NewAgent:
+    """What a person gives for a new agent."""
+
+    name: str
+    goal: str = ""
+    prompt: str = ""
+    description: str = ""
+    origin: str = "edited"
+    demo: bool = False
+    generation_id: UUID | None = None
+
+
+def load(session: Session, agent_id: UUID, *, lock: bool = False) -> Agent:
+    """Return an agent that the session's user may see; locked, one that they may change.
+
+    Raises:
+        NotFoundError: absent, deleted or somebody else's.
+        ForbiddenError: it is shared with them, but only its owner may change it.
+    """
+    query = select(Agent).where(Agent.id == agent_id, Agent.deleted_at.is_(None))
+    found = session.scalar(query.with_for_update() if lock else query)
+    if found is None:
+        if lock and session.scalar(query) is not None:
+            raise ForbiddenError("It is shared with you: only its owner may change it.")
+        raise NotFoundError("There is no such agent, or it is not yours.")
+    return found
+
+
+def find(session: Session, text: str) -> Agent:
+    """Return an agent by its id or its exact name.
+
+    Raises:
+        NotFoundError: none has it.
+        ConflictError: several have the name.
+    """
+    try:
+        return load(session, UUID(text))
+    except ValueError:
+        query = select(Agent).where(Agent.name == text, Agent.deleted_at.is_(None))
+    found = session.scalars(query.limit(2)).all()
+    if not found:
+        raise NotFoundError(f"There is no agent {text!r}, or it is not yours.")
+    if len(found) > 1:
+        raise ConflictError(f"Several agents are called {text!r}: name its id.")
+    return found[0]
+
+
+def newest(session: Session, agent: Agent) -> WorkflowVersion | None:
+    """Return the newest version of an agent."""
+    return session.scalar(
+        select(WorkflowVersion).where(
+            WorkflowVersion.agent_id == agent.id,
+            WorkflowVersion.number == agent.version_number,
+        )
+    )
+
+
+def create(
+    new: NewAgent, workflow: Any | None, *, owner_id: UUID, by: Actor, key: str | None = None
+) -> Saved:
+    """Make an agent with version 1; `workflow` None: it runs as the simple loop of one step.
+
+    The same key makes it once.
+
+    Raises:
+        InvalidError: the name is empty, or the workflow has errors.
+    """
+    if not new.name.strip():
+        raise InvalidError([Issue("E_INPUT_MISSING", "/name", "Give the agent a name.")])
+    checked(workflow)
+    body = {"new": asdict(new), "workflow": workflow}
+    with db.transaction("agent.create", owner_id) as session:
+        kept = idempotency.open_request(session, owner_id, key, "agent.create", body)
+        if kept is not None:
+            return _kept(kept)
+        saved = insert(session, new, workflow, owner_id=owner_id, by=by)
+        idempotency.keep_answer(session, owner_id, key, _keep(saved))
+    return saved
+
+
+def _keep(saved: Saved) -> dict[str, Any]:
+    return {name: str(value) for name, value in asdict(saved).items()}
+
+
+def _kept(answer: dict[str, Any]) -> Saved:
+    return Saved(UUID(answer["agent_id"]), UUID(answer["version_id"]), int(answer["number"]))
+
+
+def insert(
+    session: Session, new: NewAgent, workflow: Any | None, *, owner_id: UUID, by: Actor
+) -> Saved:
+    """Insert an agent and its first version in the caller's transaction."""
+    agent = Agent(
+        owner_id=owner_id,
+        name=new.name.strip()[:120],
+        goal=new.goal,
+        prompt=new.prompt or _prompt_of(workflow) or new.goal,
+        description=new.description,
+        demo=new.demo,
+        grants=sorted(actions_of(workflow)),
+    )
+    session.add(agent)
+    session.flush()
+    audit.record(
+        session,
+        Event.AGENT_CREATED,
+        actor=by,
+        about=("agent", agent.id),
+        owner_id=owner_id,
+        details={"name": agent.name, "origin": new.origin},
+    )
+    return _add_version(
+        session,
+        agent,
+        workflow,
+        reason="First version",
+        origin=new.origin,
+        by=by,
+        generation_id=new.generation_id,
+    )
+
+
+def duplicate(agent_id: UUID, *, key: str | None, by: Actor, user_id: UUID) -> UUID:
+    """Make a new agent with the newest workflow, grants and prompt of another; return its id.
+
+    The same key returns the same copy.
+
+    Raises:
+        NotFoundError: no such agent.
+    """
+    body = {"agent": str(agent_id)}
+    with db.transaction("agent.duplicate", user_id) as session:
+        kept = idempotency.open_request(session, user_id, key, "agent.duplicate", body)
+        if kept is not None:
+            return UUID(kept["agent_id"])
+        source = load(session, agent_id)
+        version = newest(session, source)
+        new = NewAgent(
+            f"Copy of {source.name}",
+            goal=source.goal,
+            prompt=source.prompt,
+            description=source.description,
+            origin="duplicated",
+        )
+        made = insert(session, new, workflow_of(source, version), owner_id=user_id, by=by)
+        load(session, made.agent_id).grants = list(source.grants)
+        idempotency.keep_answer(session, user_id, key, {"agent_id": str(made.agent_id)})
+    return made.agent_id
+
+
+def checked(workflow: Any | None) -> None:
+    """Refuse a document with errors.
+
+    Raises:
+        InvalidError: every issue, warnings too.
+    """
+    if workflow is None:
+        return
+    with db.reading(None) as session:
+        limit = settings.value(session, "pilot_max_steps")
+    issues = validation.validate(workflow, catalogue.load(), max_steps=int(limit))
+    if any(one.severity == "error" for one in issues):
+        raise InvalidError(issues)
+
+
+def version(session: Session, agent: Agent, number: int) -> WorkflowVersion:
+    """Return one version of an agent.
+
+    Raises:
+        NotFoundError: it has none of this number.
+    """
+    found = session.scalar(
+        select(WorkflowVersion).where(
+            WorkflowVersion.agent_id == agent.id, WorkflowVersion.number == number
+        )
+    )
+    if found is None:
+        raise NotFoundError(f"The agent has no version {number}.")
+    return found
+
+
+def save_version(
+    agent_id: UUID, workflow: Any, *, reason: str, base: int, by: Actor, user_id: UUID
+) -> Saved:
+    """Save a workflow as the agent's next version; equal content makes none.
+
+    Raises:
+        NotFoundError: no such agent.
+        InvalidError: the workflow has errors, or no reason was given.
+        ConflictError: it was edited from version `base`, and a newer one exists.
+    """
+    if not reason.strip():
+        raise InvalidError([Issue("E_INPUT_MISSING", "/reason", "Say why it was changed.")])
+    checked(workflow)
+    with db.transaction("version.save", user_id) as session:
+        agent = load(session, agent_id, lock=True)
+        present = newest(session, agent)
+        if present is not None and _is_equal(agent, present, workflow):
+            return Saved(agent.id, present.id, present.number)
+        if agent.version_number != base:
+            raise ConflictError(
+                f"Version {agent.version_number} was saved meanwhile; yours is based on {base}.",
+                {"version": agent.version_number},
+            )
+        agent.grants = sorted(set(agent.grants) | actions_of(workflow))
+        agent.prompt = _prompt_of(workflow) or agent.prompt
+        return _add_version(session, agent, workflow, reason=reason, origin="edited", by=by)
+
+
+def restore(
+    agent_id: UUID, number: int, *, key: str | None = None, by: Actor, user_id: UUID
+) -> Saved:
+    """Save an earlier version's workflow as the newest; the same key saves it once.
+
+    Raises:
+        NotFoundError: no such agent or version.
+    """
+    body = {"agent": str(agent_id), "number": number}
+    with db.transaction("version.restore", user_id) as session:
+        agent = load(session, agent_id, lock=True)
+        kept = idempotency.open_request(session, user_id, key, "version.restore", body)
+        if kept is not None:
+            return _kept(kept)
+        workflow = workflow_of(agent, version(session, agent, number))
+        present = newest(session, agent)
+        if present is not None and _is_equal(agent, present, workflow):
+            saved = Saved(agent.id, present.id, present.number)
+            idempotency.keep_answer(session, user_id, key, _keep(saved))
+            return saved
+        reason = f"Restored version {number}"
+        saved = _add_version(session, agent, workflow, reason=reason, origin="restored", by=by)
+        idempotency.keep_answer(session, user_id, key, _keep(saved))
+        details = {"from": number, "number": saved.number}
+        about, event = ("agent", agent_id), Event.WORKFLOW_VERSION_RESTORED
+        audit.record(
+            session, event, actor=by, about=about, owner_id=agent.owner_id, details=details
+        )
+    return saved
+
+
+def _add_version(  # noqa: PLR0913 -- one keyword for each column that a version explains itself by
+    session: Session,
+    agent: Agent,
+    workflow: Any | None,
+    *,
+    reason: str,
+    origin: str,
+    by: Actor,
+    generation_id: UUID | None = None,
+) -> Saved:
+    """Add the next version. A document of one model step is stored as no document (simple loop)."""
+    stored = None if is_one_model_step(workflow) else workflow
+    agent.version_number += 1
+    version = WorkflowVersion(
+        owner_id=agent.owner_id,
+        agent_id=agent.id,
+        number=agent.version_number,
+        document=stored,
+        document_hash=document.content_hash(stored),
+        inputs_schema=(workflow or {}).get("inputs"),
+        workflow_steps=display.workflow_steps(
+            workflow or one_step(agent.prompt, agent.grants), catalogue.load()
+        ),
+        author_id=by.user_id or agent.owner_id,
+        reason=reason,
+        origin=origin,
+        generation_id=generation_id,
+    )
+    session.add(version)
+    session.execute(update(Agent).where(Agent.id == agent.id).values(updated_at=NOW))
+    session.flush()
+    audit.record(
+        session,
+        Event.WORKFLOW_VERSION_SAVED,
+        actor=by,
+        about=("agent", agent.id),
+        owner_id=agent.owner_id,
+        details={"number": version.number, "reason": reason, "hash": version.document_hash},
+    )
+    return Saved(agent.id, version.id, version.number)
+
+
+def _is_equal(agent: Agent, version: WorkflowVersion, workflow: Any) -> bool:
+    """Whether a workflow is what a version of the agent holds already."""
+    if version.document is None and not is_one_model_step(workflow):
+        return False
+    return document.content_hash(workflow_of(agent, version)) == document.content_hash(workflow)
+
+
+def workflow_of(agent: Agent, version: WorkflowVersion | None) -> dict[str, Any]:
+    """Return the document of a version; without pilot steps, that of the simple loop."""
+    if version is not None and version.document is not None:
+        return dict(version.document)
+    return one_step(agent.prompt, agent.grants)
+
+
+def is_one_model_step(workflow: Any | None) -> bool:
+    """Whether a document needs no pilot steps: decided by step types, never by words.
+
+    A step with an input, a schema or choices says more than an agent's prompt can, and so does a
+    document with a budget or another policy: they stay.
+    """
+    if workflow is None:
+        return True
+    found = workflow.get("steps", [])
+    if len(found) != 1 or found[0].get("type") not in {"ai_processing", "llm_decision"}:
+        return False
+    return found[0].keys() <= SIMPLE and not any(workflow.get(name) for name in SAYS_MORE)
+
+
+SIMPLE = frozenset({"id", "name", "type", "prompt", "actions"})  # what the simple loop keeps
+SAYS_MORE = ("inputs", "output", "output_schema", "policies", "defaults")
+
+
+def _prompt_of(workflow: Any | None) -> str:
+    """Return the prompt of a document that is stored as none, else nothing."""
+    if workflow is None or not is_one_model_step(workflow):
+        return ""
+    return str(workflow["steps"][0].get("prompt", ""))
+
+
+def one_step(prompt: str, grants: list[str]) -> dict[str, Any]:
+    """Return the document of an agent without pilot steps: a model that may call its actions."""
+    step = {"id": "decide", "type": "llm_decision", "prompt": prompt or "-", "actions": grants}
+    return {"format": 1, "name": "Simple loop", "steps": [step]}
+
+
+def actions_of(workflow: Any | None) -> set[str]:
+    """Return the names of all actions that a document calls."""
+    found: set[str] = set()
+    for one in outline.documents(workflow) if workflow is not None else ():
+        for step in document.walk(document.parse(one).steps):
+            name = getattr(step, "action_name", None)
+            undone = [step.compensate.action_name] if step.compensate else []
+            found.update([name] if name else getattr(step, "actions", None) or [], undone)
+    return found
+
+
+def set_active(agent_id: UUID, active: bool, *, by: Actor, user_id: UUID) -> None:  # noqa: FBT001
+    """Switch an agent on or off; one that is off cannot be started.
+
+    Raises:
+        NotFoundError: no such agent.
+    """
+    with db.transaction("agent.set_active", user_id) as session:
+        agent = load(session, agent_id, lock=True)
+        agent.active, agent.updated_at = active, session.scalars(select(NOW)).one()
+        audit.record(
+            session,
+            Event.AGENT_STATUS_CHANGED,
+            actor=by,
+            about=("agent", agent_id),
+            owner_id=agent.owner_id,
+            details={"active": active},
+        )
+
+
+def save_inputs(agent_id: UUID, values: dict[str, Any], *, user_id: UUID) -> None:
+    """Save inputs for an agent's run mode; makes no version.
+
+    Raises:
+        NotFoundError: no such agent.
+        ForbiddenError: it is shared with the person only to look at it.
+    """
+    with db.transaction("agent.save_inputs", user_id) as session:
+        agent = load(session, agent_id)
+        access.act_as_owner(session, agent_id, agent.owner_id, user_id)
+        session.add(
+            AgentConfiguration(
+                owner_id=agent.owner_id, agent_id=agent_id, user_id=user_id, inputs=values
+            )
+        )

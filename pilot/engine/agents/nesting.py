@@ -1,0 +1,53 @@
+"""Which agents a workflow runs within itself: that they exist, and that they come to an end."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from pilot.engine.agents import agents
+from pilot.engine.workflow.outline import Node, outline
+from pilot.errors import ConflictError, Issue, NotFoundError
+from pilot.models.agent import Agent
+
+MAX_DEPTH = 10
+
+
+def problems(session: Session, document: dict[str, Any], agent: Agent) -> list[Issue]:
+    """Return what keeps the agents that a workflow runs from running."""
+    return list(_problems(session, document, "", (agent.id,), agent.name))
+
+
+def called(document: dict[str, Any]) -> Iterator[tuple[Node, str]]:
+    """Yield the steps that run an agent, with how it is named; also those of inner workflows."""
+    for node in outline(document):
+        if node.type != "sub_workflow":
+            continue
+        name, steps = node.step.get("agent"), node.step.get("steps")
+        if isinstance(name, str):
+            yield node, name
+        elif isinstance(steps, list):
+            for _, inner in called({"steps": steps}):
+                yield node, inner
+
+
+def _problems(
+    session: Session, document: dict[str, Any], place: str, around: tuple[UUID, ...], names: str
+) -> Iterator[Issue]:
+    for node, name in called(document):
+        path = place or f"{node.path}/agent"
+        try:
+            agent = agents.find(session, name)
+        except (NotFoundError, ConflictError) as error:
+            yield Issue("E_UNKNOWN_AGENT", path, error.message, got=name[:60])
+            continue
+        way = f"{names} -> {agent.name}"
+        if agent.id in around:
+            message = f"These agents run each other without end: {way}."
+            yield Issue("E_RECURSION", path, message, got=way[:120])
+        elif len(around) > MAX_DEPTH:
+            message = f"Workflows within workflows are {MAX_DEPTH} deep at most: {way}."
+            yield Issue("E_RECURSION", path, message, got=way[:120])
+        elif (version := agents.newest(session, agent)) is not None and version.document:
+            yield from _problems(session, version.document, path, (*around, agent.id), way)

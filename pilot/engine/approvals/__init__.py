@@ -1,0 +1,1 @@
+"""People decide: approvals, other approvers, changed payloads."""

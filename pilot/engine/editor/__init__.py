@@ -1,0 +1,1 @@
+"""A workflow under a person's hands: text, older formats, differences, steps in words."""

@@ -1,0 +1,1 @@
+"""What a workflow may say: fields, references, conditions, schemas, policies, in words."""

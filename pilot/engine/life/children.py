@@ -1,0 +1,188 @@
+"""Executions that a step of another one starts: begun once, paid by it, ended with it."""
+
+from typing import Any
+from uuid import UUID, uuid5
+
+import structlog
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from pilot import db
+from pilot.audit import Actor
+from pilot.engine.acting import blobs
+from pilot.engine.acting.blobs import Blob
+from pilot.engine.acting.outcomes import Child, StepContext
+from pilot.engine.agents import agents
+from pilot.engine.agents.nesting import MAX_DEPTH
+from pilot.engine.life import executions, preflight, retrying, starts
+from pilot.engine.running import compensation
+from pilot.engine.status import FINAL, RETRYABLE, ExecutionStatus
+from pilot.engine.workflow import inputs
+from pilot.engine.workflow.document import parse
+from pilot.errors import (
+    ConflictError,
+    ErrorClass,
+    FencedError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    StepError,
+)
+from pilot.models.agent import Agent, WorkflowVersion
+from pilot.models.execution import Execution
+
+log = structlog.get_logger()
+
+BY = Actor("worker")
+ABANDONED = text("SELECT id, owner_id FROM abandoned_children(100)")
+GOOD = frozenset({ExecutionStatus.COMPLETED, ExecutionStatus.COMPLETED_WITH_ERRORS})
+
+
+def begin(context: StepContext, asked: Child) -> UUID:
+    """Start the execution of a step, or return the one that it started before.
+
+    One that failed is retried if its step runs again on request.
+
+    Raises:
+        FencedError: another worker owns the parent now.
+        StepError: there is no such agent, it cannot run, its inputs are wrong, it is too deep.
+    """
+    key = _key(context)
+    with db.transaction("execution.child", context.owner_id) as session:
+        known = _known(session, key, lock=True)  # a child's row is locked before its parent's
+        parent = _parent(session, context)
+        if known is None:
+            return _insert(session, parent, context, asked, key)
+        again = context.superseded and known.status in RETRYABLE
+        found = known.id
+    if again:
+        retrying.failed(found, by=BY, user_id=context.owner_id)
+    return found
+
+
+def _key(context: StepContext) -> UUID:
+    parent_id = UUID(context.scope.roots["execution"]["id"])
+    return uuid5(parent_id, f"{context.path}|{context.rerun}")
+
+
+def _known(session: Session, key: UUID, *, lock: bool = False) -> Execution | None:
+    query = select(Execution).where(Execution.parent_key == key)
+    return session.scalar(query.with_for_update() if lock else query)
+
+
+def _parent(session: Session, context: StepContext) -> Execution:
+    """Return the parent's locked row, if this worker still holds it."""
+    parent_id = UUID(context.scope.roots["execution"]["id"])
+    row = executions.find(session, parent_id, lock=True)
+    if row.fence != context.execution["fence"]:
+        raise FencedError(f"Execution {parent_id} has another owner.")
+    if row.status != ExecutionStatus.RUNNING:
+        raise StepError(ErrorClass.CANCELLED, "It was cancelled before this step could start.")
+    if row.depth >= MAX_DEPTH:
+        message = f"Executions within executions are {MAX_DEPTH} deep at most: is there a circle?"
+        raise StepError(ErrorClass.LIMIT, message)
+    return row
+
+
+def _insert(
+    session: Session, parent: Execution, context: StepContext, asked: Child, key: UUID
+) -> UUID:
+    try:
+        row = _of_agent(session, parent, asked) if asked.agent else _of_steps(parent, asked)
+    except InvalidError as error:
+        problems = " ".join(issue.message for issue in error.issues)
+        raise StepError(ErrorClass.INPUT, problems) from error
+    except (ConflictError, NotFoundError, ForbiddenError) as error:
+        raise StepError(ErrorClass.CONFIG, error.message) from error
+    row.parent_id, row.parent_path, row.parent_key = parent.id, context.path, key
+    row.depth, row.detached = parent.depth + 1, asked.detached
+    row.priority, row.deadline_at = parent.priority, min(row.deadline_at, parent.deadline_at)
+    session.add(row)
+    session.flush()
+    starts.tell(session, row, BY)
+    return row.id
+
+
+def _of_agent(session: Session, parent: Execution, asked: Child) -> Execution:
+    agent = agents.find(session, str(asked.agent))
+    version = _version(session, agent, asked.version, parent)
+    given = starts.Start(inputs=asked.inputs, mode=parent.mode, trigger="parent", complete=True)
+    return starts.prepare(
+        session, agent, given, parent.started_by, preflight.UNTOLD, version=version, by=BY
+    )
+
+
+def _version(
+    session: Session, agent: Agent, number: int | None, parent: Execution
+) -> WorkflowVersion | None:
+    """Return the version that was asked for, or the newest of when the parent was started."""
+    query = select(WorkflowVersion).where(WorkflowVersion.agent_id == agent.id)
+    if number is not None:
+        found = session.scalar(query.where(WorkflowVersion.number == number))
+        if found is None:
+            raise NotFoundError(f"The agent {agent.name} has no version {number}.")
+        return found
+    then = query.where(WorkflowVersion.created_at <= parent.created_at)
+    newest = session.scalar(then.order_by(WorkflowVersion.number.desc()).limit(1))
+    return newest or agents.newest(session, agent)
+
+
+def _of_steps(parent: Execution, asked: Child) -> Execution:
+    document = asked.document or {}
+    schema = document.get("inputs")
+    values = inputs.fill_defaults(schema, asked.inputs) if schema else asked.inputs
+    if schema and (issues := inputs.check(schema, values)):
+        raise InvalidError(issues)
+    return Execution(
+        owner_id=parent.owner_id,
+        agent_id=parent.agent_id,
+        agent_name=parent.agent_name,
+        document=document,
+        runs="pilot_steps",
+        runs_reason="inline",
+        mode=parent.mode,
+        trigger="parent",
+        started_by=parent.started_by,
+        inputs=values,
+        settings=parent.settings,
+        settings_version=parent.settings_version,
+        flags=parent.flags,
+        zone=parent.zone,
+        status=ExecutionStatus.QUEUED,
+        compensation=compensation.state(parse(document)),
+        deadline_at=parent.deadline_at,
+    )
+
+
+def outcome(context: StepContext) -> dict[str, Any]:
+    """Return what the execution of a step gave: `{execution_id, status, output}`.
+
+    Raises:
+        StepError: it failed (its own class), or was cancelled.
+    """
+    with db.transaction("execution.outcome", context.owner_id) as session:
+        row = _known(session, _key(context))
+        if row is None or row.status not in FINAL:
+            raise StepError(ErrorClass.INTERNAL, "The execution that this step started is gone.")
+        status, error, output, sha256 = row.status, row.error or {}, row.output, row.output_blob
+        found = {"execution_id": str(row.id), "status": status, "output": output}
+    if status not in GOOD:
+        kind = ErrorClass.CANCELLED if status == ExecutionStatus.CANCELLED else ErrorClass.INTERNAL
+        reason = error.get("message") or f"it was {status}"
+        raise StepError(
+            ErrorClass(error.get("class") or kind), f"Execution {found['execution_id']}: {reason}"
+        )
+    if sha256 is not None:
+        found["output"] = blobs.load(context.owner_id, Blob(sha256.hex(), output or {}))
+    return found
+
+
+def cancel_abandoned() -> None:
+    """Cancel what belongs to executions that ended or were cancelled."""
+    with db.transaction("execution.abandoned", None) as session:
+        abandoned = session.execute(ABANDONED).all()
+    for execution_id, owner_id in abandoned:
+        try:
+            executions.cancel(execution_id, by=BY, user_id=owner_id)
+        except (ConflictError, NotFoundError):
+            log.info("child_ended_meanwhile", execution=str(execution_id))

@@ -1,0 +1,329 @@
+"""What would keep an agent from running, found before anything starts."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from pilot import db, money, plugins, settings, strictjson
+from pilot.engine import folders, validation
+from pilot.engine.agents import access, agents, nesting
+from pilot.engine.language import catalogue
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.life.forecast import forecast
+from pilot.engine.providers import model_catalogue
+from pilot.engine.secrets import connections
+from pilot.engine.validation.context import MODEL_STEPS
+from pilot.engine.workflow import inputs
+from pilot.engine.workflow.document import MAX_STEPS_CEILING, canonical
+from pilot.engine.workflow.outline import documents, outline
+from pilot.errors import Obstacle
+from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
+from pilot.plugins.tables.sampling import sample
+from pilot.settings import flags
+
+Where = Literal[
+    "permission",
+    "agent",
+    "prompt",
+    "switch",
+    "inputs",
+    "workflow",
+    "worker",
+    "model",
+    "budget",
+    "connection",
+]
+LINKS = {
+    "agent": "/agents/{}#state",
+    "prompt": "/agents/{}#details",
+    "inputs": "/agents/{}#start",
+    "workflow": "/agents/{}/workflow/edit",
+    "switch": "/system-config#switches",
+    "model": "/system-config#workflow-pilot",
+    "worker": "/healthz",
+    "connection": "/connections",
+}
+LIVE_WORKER = text(
+    "SELECT EXISTS (SELECT 1 FROM worker WHERE stopped_at IS NULL AND NOT draining "
+    "AND lease_until > pilot_now())"
+)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One finding: a blocker keeps the agent from being started, a warning does not."""
+
+    blocks: bool
+    where: Where  # what to change
+    step: str  # id of the step that it concerns, or empty
+    field: str  # JSON Pointer in the workflow or the inputs, or empty
+    problem: str
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who would start the agent."""
+
+    user_id: UUID
+    may_start: bool = True  # by their roles
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What this installation offers to executions."""
+
+    data: Path | None = None  # the data folder; without it the tables there are not looked at
+    has_models: bool = False  # recorded answers take the place of all models
+
+
+UNTOLD = Setup(has_models=True)  # only what the database knows is looked at
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which document runs, and why."""
+
+    runs: str  # pilot_steps or one_step
+    reason: str  # pilot_steps, no_pilot_steps, override or pilot_disabled
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """Which document would run, and what stands in the way."""
+
+    choice: Choice
+    items: list[Item]
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a start would be refused or fail for certain."""
+        return any(item.blocks for item in self.items)
+
+
+def choose(*, enabled: bool, has_pilot_steps: bool, override: bool) -> Choice:
+    """Decide which document runs; of several reasons for one step, the first that holds."""
+    if not has_pilot_steps:
+        return Choice("one_step", "no_pilot_steps")
+    if override:
+        return Choice("one_step", "override")
+    if not enabled:
+        return Choice("one_step", "pilot_disabled")
+    return Choice("pilot_steps", "pilot_steps")
+
+
+def link(where: Where, agent_id: UUID) -> str:
+    """Return the page that removes an obstacle of this kind; empty: none does."""
+    return LINKS.get(where, "").format(agent_id)
+
+
+def obstacles(
+    session: Session, agent: Agent, version: WorkflowVersion | None, choice: Choice, setup: Setup
+) -> list[Obstacle]:
+    """Return what a start of this document would be refused for, its inputs apart.
+
+    Warnings are left out, and so is what they take to find: this is on the path of every start.
+    """
+    document = version.document if version is not None else None
+    if choice.runs == "one_step" or document is None:
+        no_model = "" if setup.has_models or agent.demo else _no_model(session)
+        items = [_dead_loop(no_model)] if no_model else []
+    else:
+        items = _document_items(document, agent, setup) + _connections(session, document, agent)
+        items += _agents(session, document, agent)
+    return [
+        Obstacle(
+            one.code,
+            one.field,
+            one.problem,
+            where=one.where,
+            step=one.step,
+            link=link(one.where, agent.id),
+        )
+        for one in items
+        if one.blocks
+    ]
+
+
+def examine(
+    session: Session, agent: Agent, version: WorkflowVersion | None, asked: Asked, setup: Setup
+) -> Preflight:
+    """Look at everything that a start of this agent by this person needs; nothing is started."""
+    document = version.document if version is not None else None
+    enabled = flags.resolve(session, "pilot_enabled", agent.id, asked.user_id).value
+    choice = choose(enabled=enabled, has_pilot_steps=document is not None, override=False)
+    no_model = "" if setup.has_models or agent.demo else _no_model(session)
+    items = _permission(session, agent, asked)
+    if not agent.active:
+        items.append(Item(True, "agent", "", "", "The agent is switched off."))
+    if choice.reason == "pilot_disabled":
+        problem = "Pilot steps are switched off: it would run as the simple loop of one model step."
+        items.append(Item(False, "switch", "", "", problem))
+    if choice.runs == "one_step":
+        items += _simple_loop(agent, no_model)
+    if not session.scalar(LIVE_WORKER):
+        problem = "No worker is running: an execution stays queued until one is (pilot worker)."
+        items.append(Item(False, "worker", "", "", problem))
+    items += _missing_inputs(version, saved_inputs(session, agent.id, asked.user_id))
+    items += _budget(session, agents.workflow_of(agent, version), agent)
+    if document is not None and choice.runs == "pilot_steps":
+        items += _document_items(document, agent, setup)
+        items += _model_steps(document, no_model)
+        items += _connections(session, document, agent)
+        items += _agents(session, document, agent)
+    return Preflight(choice, items)
+
+
+def _budget(session: Session, document: Any, agent: Agent) -> list[Item]:
+    """Say that the budget may be too small for what its AI steps usually cost."""
+    expected = forecast(session, document, agent.id)
+    if expected is None or not expected.may_exceed:
+        return []
+    rarely, limit = money.usd(expected.rarely_usd), money.usd(expected.limits.usd)
+    problem = f"It may cost up to {rarely}; its budget is {limit}: it would wait for more."
+    return [Item(False, "budget", "", "/policies/budget", problem)]
+
+
+def _no_model(session: Session) -> str:
+    """Say why a step that asks a model would fail, or nothing."""
+    values, _ = settings.snapshot(session)
+    found = model_catalogue.chain(session, model_catalogue.chosen(values))
+    return "" if found.models else found.why_none
+
+
+def _simple_loop(agent: Agent, no_model: str) -> list[Item]:
+    items = []
+    if not agent.prompt.strip():
+        items.append(Item(True, "prompt", "", "", "The simple loop needs a prompt; it has none."))
+    if no_model:
+        items.append(_dead_loop(no_model))
+    return items
+
+
+def _dead_loop(no_model: str) -> Item:
+    problem = f"The simple loop would fail. {no_model}"
+    return Item(True, "model", "", "", problem, "E_MODEL_KEY")
+
+
+def _permission(session: Session, agent: Agent, asked: Asked) -> list[Item]:
+    if not asked.may_start:
+        problem = "You may look at it; starting it needs the role operator."
+    elif not access.may_run(session, agent.id, agent.owner_id, asked.user_id):
+        problem = "It belongs to somebody else: its owner can give you the right to run it."
+    else:
+        return []
+    return [Item(True, "permission", "", "", problem)]
+
+
+def saved_inputs(session: Session, agent_id: UUID, user_id: UUID) -> dict[str, Any]:
+    """Return the newest inputs that a person saved for an agent."""
+    query = (
+        select(AgentConfiguration.inputs)
+        .where(AgentConfiguration.agent_id == agent_id, AgentConfiguration.user_id == user_id)
+        .order_by(AgentConfiguration.id.desc())
+        .limit(1)
+    )
+    return dict(session.scalar(query) or {})
+
+
+def _missing_inputs(version: WorkflowVersion | None, saved: dict[str, Any]) -> list[Item]:
+    schema = version.inputs_schema if version is not None else None
+    if schema is None:
+        return []
+    found = inputs.check(schema, inputs.fill_defaults(schema, saved))
+    return [Item(False, "inputs", "", issue.path, issue.message, issue.code) for issue in found]
+
+
+def _document_items(document: dict[str, Any], agent: Agent, setup: Setup) -> list[Item]:
+    """Check the document again: over the tables as they are now, and what the agent may call."""
+    if setup.data is None or not _reads_tables(document):
+        return list(_checked(canonical(document), tuple(agent.grants)))
+    known = catalogue.load().with_grants(agent.grants)
+    known = known.with_samples(sample(folders.private(setup.data, agent.owner_id)))
+    return _issues(document, known)
+
+
+def _reads_tables(document: dict[str, Any]) -> bool:
+    nodes = (node for one in documents(document) for node in outline(one))
+    return any(node.step.get("plugin") == "tables" for node in nodes)
+
+
+@lru_cache(500)
+def _checked(document: str, grants: tuple[str, ...]) -> tuple[Item, ...]:
+    """Return the same for a document that depends on nothing else: each start asks for it."""
+    known = catalogue.load().with_grants(list(grants))
+    return tuple(_issues(strictjson.loads(document, max_bytes=len(document) * 4 + 1), known))
+
+
+def _issues(document: dict[str, Any], known: Catalogue) -> list[Item]:
+    nodes = outline(document)
+    items = []
+    for issue in validation.validate(document, known, max_steps=MAX_STEPS_CEILING):
+        inside = [node for node in nodes if issue.path.startswith(node.path)]
+        step = inside[-1].id if inside else ""
+        blocks = issue.severity == "error"
+        items.append(Item(blocks, "workflow", step, issue.path, issue.message, issue.code))
+    return items
+
+
+def asks_model(document: dict[str, Any]) -> bool:
+    """Say whether a workflow has a step that asks a model."""
+    return any(node.type in MODEL_STEPS for one in documents(document) for node in outline(one))
+
+
+def _model_steps(document: dict[str, Any], no_model: str) -> list[Item]:
+    nodes = (node for one in documents(document) for node in outline(one))
+    asking = [node for node in nodes if node.type in MODEL_STEPS]
+    problem = f"This step would fail. {no_model}"
+    return [Item(False, "model", node.id, node.path, problem) for node in asking if no_model]
+
+
+def _connections(session: Session, document: dict[str, Any], agent: Agent) -> list[Item]:
+    """Say which accounts the steps name that are not there, or cannot be used as they are."""
+    items = []
+    known: dict[tuple[str, str], tuple[str, str]] = {}
+    for node in (node for one in documents(document) for node in outline(one)):
+        label = node.step.get("connection")
+        if isinstance(label, str):
+            account = (str(node.step.get("plugin")), label)
+            if account not in known:
+                known[account] = _standing(session, agent, *account)
+            code, problem = known[account]
+            if code:
+                place = f"{node.path}/connection"
+                blocks = code.startswith("E_")
+                items.append(Item(blocks, "connection", node.id, place, problem, code))
+    return items
+
+
+def _agents(session: Session, document: dict[str, Any], agent: Agent) -> list[Item]:
+    """Say which agents it runs within itself that are not there, or that run without end."""
+    found = nesting.problems(session, document, agent)
+    return [Item(True, "workflow", "", one.path, one.message, one.code) for one in found]
+
+
+def _standing(session: Session, agent: Agent, plugin: str, label: str) -> tuple[str, str]:
+    """Return code and sentence of what is wrong with a connection; empty: nothing."""
+    if plugin in plugins.names() and plugins.load(plugin).account is None:
+        return "E_NOT_CONNECTED", f"{plugin} takes no connection: take the field out of the step."
+    row = connections.find(session, agent.owner_id, plugin, label)
+    if row is None:
+        return "E_NOT_CONNECTED", f"There is no connection {label!r} for {plugin}: add it."
+    return {
+        "disabled": ("E_NOT_CONNECTED", f"The connection {row.label} is switched off."),
+        "reconnect": (
+            "E_CONNECTION_EXPIRED",
+            f"The connection {row.label} has expired: give it its present password.",
+        ),
+        "failing": ("W_UNTESTED", f"The last test of the connection {row.label} failed."),
+        "untested": ("W_UNTESTED", f"The connection {row.label} has not been tested."),
+        "expiring": (
+            "W_EXPIRES_DURING_RUN",
+            f"The password of the connection {row.label} ends within 7 days.",
+        ),
+    }.get(connections.standing(row, db.now()), ("", ""))

@@ -1,0 +1,1 @@
+"""Models to ask: catalogue, keys, prices, rest after faults; the ledger and the budgets."""

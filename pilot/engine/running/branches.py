@@ -1,0 +1,112 @@
+"""Runs the branches of a parallel group until enough of them are finished."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pilot.engine.language.step_fields import StepFields
+from pilot.engine.running import records, unpacking
+from pilot.engine.running.run import Frame, Result, Run, RunBody, failure, last_output, worst
+from pilot.engine.status import StepStatus
+
+GOING_ON = frozenset({StepStatus.WAITING, StepStatus.PENDING})
+
+
+class Branches:
+    """The branches of one group at work."""
+
+    def __init__(self, run: Run, step: Any, inner: Frame, go: RunBody) -> None:
+        """Prepare a frame for each branch."""
+        self._run = run
+        self._step = step
+        self._inner = inner
+        self._go = go
+        self._frames = dict(_frames(step, inner))
+        self._found: dict[str, list[Result]] = {}
+
+    async def perform(self) -> Result:
+        """Run the branches as far as they go now, and write how the group stands then.
+
+        Raises:
+            StepError: too few of them can finish.
+        """
+        await self._recall()
+        limit = asyncio.Semaphore(self._step.max_concurrency or len(self._frames))
+        if not (self._is_decided() and self._step.rest == "cancel"):
+            await asyncio.gather(*(self._branch(name, limit) for name in self._frames))
+        return await self._outcome()
+
+    async def _recall(self) -> None:
+        """Look what is recorded first: enough may be finished already, then nothing more starts."""
+        for name, frame in _frames(self._step, self._inner):
+            frame.failed = True
+            self._found[name] = await self._go(self._run, self._step.branches[name], frame)
+
+    async def _branch(self, name: str, limit: asyncio.Semaphore) -> None:
+        frame = self._frames[name]
+        async with limit:
+            self._found[name] = await self._go(self._run, self._step.branches[name], frame)
+        if self._is_decided() and self._step.rest == "cancel":
+            for other in self._frames.values():
+                other.failed = True
+
+    def _status(self, name: str) -> StepStatus:
+        """Return how a branch stands: as its gravest step."""
+        gravest = worst(self._found.get(name, [Result(StepStatus.PENDING)]))
+        return StepStatus.COMPLETED if gravest is None else gravest.status
+
+    def _having(self, status: StepStatus) -> list[str]:
+        return [name for name in self._step.branches if self._status(name) is status]
+
+    def _is_met(self) -> bool:
+        needed: int = self._step.needed
+        return len(self._having(StepStatus.COMPLETED)) >= needed
+
+    def _is_decided(self) -> bool:
+        """Whether enough branches are finished, or too many failed for that."""
+        possible = len(self._step.branches) - len(self._having(StepStatus.FAILED))
+        return self._is_met() or possible < self._step.needed
+
+    async def _outcome(self) -> Result:
+        run, path = self._run, self._inner.container
+        if unknown := self._having(StepStatus.UNKNOWN):  # a person is asked, whatever the others do
+            return Result(StepStatus.UNKNOWN, error=self._gravest(unknown[0]).error)
+        waits = any(self._status(name) in GOING_ON for name in self._frames)
+        if waits and not (self._is_decided() and self._step.rest == "cancel"):
+            waiting = self._having(StepStatus.WAITING)
+            return Result(StepStatus.WAITING if waiting else StepStatus.PENDING)
+        await records.cancel_waits(run, path)
+        if not self._is_met():
+            first = self._having(StepStatus.FAILED)[0]
+            raise failure(self._gravest(first), f"Branch {first}: ")
+        done = self._having(StepStatus.COMPLETED)
+        output = {name: await unpacking.value(run, last_output(self._found[name])) for name in done}
+        result = await records.complete_container(run, self._step, path, output)
+        failed = bool(self._having(StepStatus.FAILED))
+        return replace(result, tolerated=failed or result.tolerated)
+
+    def _gravest(self, name: str) -> Result:
+        return worst(self._found[name]) or Result(StepStatus.PENDING)
+
+
+def _frames(step: Any, inner: Frame) -> Iterator[tuple[str, Frame]]:
+    """Yield a frame for each branch: a failure in it stays in it, its results are seen outside."""
+    for name in step.branches:
+        yield name, Frame(inner.prefix, inner.scope, inner.slots, inner, catches=True)
+
+
+def entered(step: Any, inner: Frame) -> Iterator[tuple[Frame, Sequence[StepFields]]]:
+    """Yield frame and steps of each branch of a finished group."""
+    for name, frame in _frames(step, inner):
+        frame.tolerates = True
+        yield frame, step.branches[name]
+
+
+async def perform(run: Run, step: Any, inner: Frame, go: RunBody) -> Result:
+    """Run the branches of a group.
+
+    Raises:
+        StepError: too few of them can finish.
+    """
+    return await Branches(run, step, inner, go).perform()

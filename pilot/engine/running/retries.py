@@ -1,0 +1,34 @@
+"""Whether and when a failed attempt is repeated."""
+
+import random
+
+from pilot.engine.language.step_fields import Retry, StepFields
+from pilot.engine.running.run import Run
+from pilot.errors import ErrorClass, StepError
+
+REFUSED = frozenset({ErrorClass.RATE_LIMIT, ErrorClass.NETWORK, ErrorClass.SERVER})
+NO_RETRY = Retry(max_attempts=1)
+
+
+def policy(run: Run, step: StepFields) -> Retry:
+    """Return the policy that holds for a step; only steps that do I/O are repeated unasked."""
+    return step.retry or run.plan.workflow.defaults.retry or Retry()
+
+
+def may_retry(
+    run: Run, step: StepFields, error: StepError, failures: int, effect: str | None
+) -> bool:
+    """Whether an attempt that failed for the `failures`-th time is followed by another.
+
+    A `once` effect is repeated only if its request provably never left or was refused.
+    """
+    rule = policy(run, step)
+    if error.error_class not in rule.retry_on or failures >= rule.max_attempts:
+        return False
+    return not (effect == "once" and error.sent)
+
+
+def delay_s(rule: Retry, failures: int, retry_after_s: float | None) -> float:
+    """Return the delay before the next attempt: full jitter, at least what the receiver asked."""
+    longest = min(rule.max_s, rule.base_s * rule.factor ** (failures - 1))
+    return max(random.uniform(0, longest), retry_after_s or 0)  # noqa: S311 -- no secret

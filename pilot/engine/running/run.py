@@ -1,0 +1,402 @@
+"""The state of one execution while a worker holds it; behaviour is in runner and its parts."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pilot.engine.acting.blobs import Blob
+from pilot.engine.acting.history import Held
+from pilot.engine.acting.outcomes import Resources, Simulated
+from pilot.engine.expressions import Scope
+from pilot.engine.language.step_fields import StepFields
+from pilot.engine.providers import budgets
+from pilot.engine.providers.ledger import Booking
+from pilot.engine.providers.model_catalogue import Chain
+from pilot.engine.running.checkpoints import Checkpoint, Flags
+from pilot.engine.running.writer import Writer
+from pilot.engine.status import StepStatus
+from pilot.engine.transforms import compile_operations
+from pilot.engine.workflow import fields, graph
+from pilot.engine.workflow.document import Workflow, bodies, walk
+from pilot.errors import ErrorClass, FencedError, StepError
+from pilot.failpoints import failpoint
+
+BOOK_WITHIN_S = 90
+MAX_SOON = 256  # checkpoints of an execution on their way before its next step waits
+SLICE_S = 0.005  # of computing, before the other executions of the worker have their turn
+DONE = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A document made ready to run; shared by all executions of its version."""
+
+    workflow: Workflow
+    cache: dict[tuple[str, str], Any] = field(default_factory=dict)  # compiled expressions
+
+    def compiled(self, step_id: str, name: str, make: Callable[[], Any]) -> Any:
+        """Return what `make` compiles for a field of a step, once per document and process."""
+        key = (step_id, name)
+        if key not in self.cache:
+            self.cache[key] = make()
+        return self.cache[key]
+
+    def dependencies(self, body: Sequence[StepFields]) -> dict[str, frozenset[str]]:
+        """Return what each step of a list waits for."""
+        key = ("needs", body[0].id) if body else ("needs", "")
+        if key not in self.cache:
+            self.cache[key] = graph.dependencies(body)
+        found: dict[str, frozenset[str]] = self.cache[key]
+        return found
+
+    def reads(self, step: StepFields) -> frozenset[str]:
+        """Return the ids of the steps whose results a step may look at."""
+        key = ("reads", step.id)
+        if key not in self.cache:
+            written = step.model_dump(by_alias=True)
+            found = frozenset(fields.step_ids(fields.reads(written)))
+            if step.type == "human_approval":  # it shows what the actions behind it would do
+                found |= self.dependencies(self.body_of(step.id))[step.id]
+            self.cache[key] = found
+        read: frozenset[str] = self.cache[key]
+        return read
+
+    def html_steps(self) -> frozenset[str]:
+        """Return the ids of transforms that render HTML."""
+        key = ("html", "")
+        if key not in self.cache:
+            self.cache[key] = frozenset(
+                step.id
+                for step in walk(self.workflow.steps)
+                if hasattr(step, "pipeline") and compile_operations(step.pipeline()).writes_html
+            )
+        found: frozenset[str] = self.cache[key]
+        return found
+
+    def step(self, step_id: str) -> StepFields | None:
+        """Return a step by its id, nested ones too."""
+        key = ("steps", "")
+        if key not in self.cache:
+            self.cache[key] = {step.id: step for step in walk(self.workflow.steps)}
+        found: StepFields | None = self.cache[key].get(step_id)
+        return found
+
+    def body_of(self, step_id: str) -> Sequence[StepFields]:
+        """Return the list of steps that a step stands in."""
+        key = ("bodies", "")
+        if key not in self.cache:
+            lists = [self.workflow.steps]
+            lists += [inner for step in walk(self.workflow.steps) for _, inner in bodies(step)]
+            self.cache[key] = {step.id: body for body in lists for step in body}
+        found: Sequence[StepFields] = self.cache[key][step_id]
+        return found
+
+    def approvals(self, paths: Iterable[str]) -> list[tuple[str, str]]:
+        """Return those of the recorded paths that are approvals, with their steps' ids."""
+        key = ("approvals", "")
+        if key not in self.cache:
+            known = [step for step in walk(self.workflow.steps) if step.type == "human_approval"]
+            self.cache[key] = frozenset(step.id for step in known)
+        if not self.cache[key]:
+            return []
+        named = ((path, path.rsplit("/", 1)[-1]) for path in paths)
+        return [(path, name) for path, name in named if name in self.cache[key]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a step stands for now."""
+
+    status: StepStatus
+    output: Any = None
+    tolerated: bool = False  # it failed, or something inside it did, and that is no failure
+    error: dict[str, Any] | None = None
+
+    @property
+    def terminal(self) -> bool:
+        """Whether steps that depend on it may run."""
+        return self.status in DONE or (self.status is StepStatus.FAILED and self.tolerated)
+
+
+def worst(results: Iterable[Result]) -> Result | None:
+    """Return the result that keeps a list of steps from being finished, the gravest first."""
+    found = list(results)
+    for status in (StepStatus.FAILED, StepStatus.UNKNOWN, StepStatus.WAITING, StepStatus.PENDING):
+        for one in found:
+            if one.status is status and not one.tolerated:
+                return one
+    return None
+
+
+def last_output(results: Iterable[Result]) -> Any:
+    """Return what the last of the steps gave that gave something, or None."""
+    done = [one.output for one in results if one.status is StepStatus.COMPLETED or one.tolerated]
+    return done[-1] if done else None
+
+
+def failure(child: Result, where: str = "") -> StepError:
+    """Return the failure of a container, which is that of a step inside it."""
+    error = child.error or {}
+    return StepError(ErrorClass(error.get("class", "internal")), f"{where}{error.get('message')}")
+
+
+@dataclass(eq=False)
+class Frame:
+    """One list of steps at work: where its paths begin and what its expressions see."""
+
+    prefix: str
+    scope: Scope
+    slots: asyncio.Semaphore  # of steps that run at the same time
+    outer: "Frame | None" = None
+    container: str = ""  # path of the step that it stands in
+    catches: bool = False  # a failure in it is answered by that step
+    failed: bool = False  # nothing new starts in it
+    tolerates: bool = False  # of what is recorded in it, failures count as tolerated
+
+    def inner(self, container: str, segment: str = "", *, catches: bool = False) -> "Frame":
+        """Return the frame of a list within one of its steps."""
+        return Frame(f"{container}/{segment}", self.scope, self.slots, self, container, catches)
+
+    def round(self, container: str, scope: Scope) -> "Frame":
+        """Return the frame of one round of a repeated list; its failures stay in it."""
+        return Frame(f"{container}/", scope, self.slots, self, container, catches=True)
+
+    def around(self) -> Iterator["Frame"]:
+        """Yield the frame and those around it, the innermost first."""
+        frame: Frame | None = self
+        while frame is not None:
+            yield frame
+            frame = frame.outer
+
+    def fail(self) -> None:
+        """Start nothing more here, nor around it up to the step that answers for it."""
+        for frame in self.around():
+            frame.failed = True
+            if frame.catches:
+                return
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a failure here or around it keeps new steps from starting."""
+        return any(frame.failed for frame in self.around())
+
+
+RunBody = Callable[["Run", Sequence[StepFields], Frame], Awaitable[list[Result]]]
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What a worker lends to a run."""
+
+    writer: Writer
+    bulk: Writer  # of what comes with blobs: nobody waits behind megabytes
+    pool: Executor
+    resources: Resources
+    may_act: Callable[[], bool]  # whether its lease is long enough to start an effect
+
+
+class Run:
+    """One execution, held by this worker."""
+
+    def __init__(self, held: Held, plan: Plan, ports: Ports) -> None:
+        """Take over what was read at claim."""
+        self.held = held
+        self.plan = plan
+        self.ports = ports
+        self.history = held.history
+        self.results: dict[str, Result] = {}  # by path, without those inside finished containers
+        self._inside: dict[str, list[str]] = defaultdict(list)  # their paths, by container
+        self.stop: str | None = None  # cancel, stop, pause, late, pilot_disabled, budget or drain
+        self.refused: dict[str, Any] = {}  # the call that the budget had not enough for
+        self.compensating = False  # finished steps are undone: nothing but a drain stops that
+        self.stopped = asyncio.Event()
+        self.bookings: dict[str, Booking] = {}  # calls to models of the attempt at a path
+        self.has_blobs = False  # whether a step gave a large output
+        self.last_value: tuple[str, Any] | None = None  # of a blob, by its hash
+        self.links: list[dict[str, Any]] = []  # addresses that the next commit stores
+        self.loop = asyncio.get_running_loop()
+        settings = held.facts["settings"]
+        limit = plan.workflow.policies.max_parallel or settings["pilot_max_parallel_steps"]
+        self.at_once: int = limit  # steps, unless a container says otherwise
+        self.ended: dict[str, Any] | None = None  # what a stop step said
+        self.on_limit = budgets.on_limit(plan.workflow.policies.budget, settings)
+        self._soon: list[asyncio.Future[Flags | None]] = []  # what is being written meanwhile
+        self._room = asyncio.Semaphore(MAX_SOON)
+        self._lost = False  # whether one of them could not be written
+        self._base = self._yielded = time.monotonic()
+        self.simulated: Simulated | None = None
+        self.renew()
+
+    def renew(self) -> None:
+        """Look at the document from its begin again; what is recorded is known."""
+        self.results.clear()
+        self._inside.clear()
+        self.scope = self._scope()
+        self.top = Frame("", self.scope, asyncio.Semaphore(self.at_once))
+
+    def _scope(self) -> Scope:
+        facts = self.held.facts
+        zone = ZoneInfo(self.plan.workflow.defaults.zone or facts["zone"])
+        execution = {
+            "id": str(self.held.id),
+            "mode": facts["mode"],
+            "started_at": facts["started_at"],
+            "date": self.now().astimezone(zone).date().isoformat(),
+            "zone": zone.key,
+            "agent": facts["agent_name"],
+            "trigger": facts["trigger"],
+        }
+        roots = {"inputs": facts["inputs"], "steps": {}, "execution": execution}
+        return Scope(roots=roots, now=self.now(), zone=zone)
+
+    def now(self) -> datetime:
+        """Return the database's clock, carried on by this machine's monotonic one."""
+        return self.held.moment + timedelta(seconds=time.monotonic() - self._base)
+
+    def skip_to(self, moment: datetime) -> None:
+        """Let the clock of a simulated execution stand at a later moment."""
+        self._base -= max((moment - self.now()).total_seconds(), 0)
+
+    def ask_to_stop(self, why: str) -> None:
+        """Start nothing more. A cancel outranks every other reason."""
+        if self.compensating and why != "drain":
+            return
+        if self.stop is None or why == "cancel":
+            self.stop = why
+        self.stopped.set()
+
+    def compensate(self) -> str | None:
+        """Go on in order to undo what was finished; returns why it was to stop."""
+        asked, self.stop, self.compensating = self.stop, None, True
+        self.stopped.clear()
+        return asked
+
+    def end(self, said: dict[str, Any]) -> None:
+        """End the execution as a stop step said: nothing more starts."""
+        self.ended = said
+        self.ask_to_stop("stop")
+
+    def note(self, step: StepFields, frame: Frame, result: Result) -> None:
+        """Keep a step's result where expressions and the status function find it."""
+        path = frame.prefix + step.id
+        self.results[path] = result
+        for one in frame.around():
+            if one.container:
+                self._inside[one.container].append(path)
+        seen: dict[str, Any] = {"status": str(result.status)}
+        if result.status is StepStatus.COMPLETED or result.tolerated:
+            seen["output"] = result.output
+            self.has_blobs = self.has_blobs or isinstance(result.output, Blob)
+        if result.error is not None:
+            seen["error"] = result.error
+        steps = frame.scope.roots["steps"]
+        address = steps.get(step.id, {}).get("resume_url")  # it stays readable
+        steps[step.id] = seen if address is None else seen | {"resume_url": address}
+
+    def within(self, path: str) -> list[tuple[str, Result]]:
+        """Return the results of the steps inside one that is not closed yet, by path."""
+        inside = dict.fromkeys(self._inside.get(path, ()))
+        return [(one, self.results[one]) for one in inside if one in self.results]
+
+    def closed(self, path: str, result: Result) -> Result:
+        """Return the result of a finished step, which from now on answers for what is inside it."""
+        inside = [self.results.pop(one, None) for one in self._inside.pop(path, ())]
+        mended = any(one is not None and one.tolerated for one in inside)
+        return replace(result, tolerated=result.tolerated or mended)
+
+    async def write(self, checkpoint: Checkpoint) -> Flags:
+        """Commit a checkpoint, with all that was to be written before it; heed the row's flags."""
+        if checkpoint.contents or self._lost:
+            await self.settle_writes()
+        flags = await self.writer_of(checkpoint).put(checkpoint)
+        await self.settle_writes()
+        self._heed(flags)
+        return flags
+
+    def writer_of(self, checkpoint: Checkpoint) -> Writer:
+        """Return which writer takes a checkpoint."""
+        return self.ports.bulk if checkpoint.contents else self.ports.writer
+
+    async def write_soon(self, checkpoint: Checkpoint) -> None:
+        """Let a checkpoint ride on the next commit and go on.
+
+        Only for what costs nothing to make again and has no effect: a crash may lose it. It is
+        durable before anything that is written later, so before any effect and before the end.
+        """
+        if checkpoint.contents:
+            await self.write(checkpoint)
+            return
+        await self._room.acquire()
+        future = self.ports.writer.submit(checkpoint)
+        future.add_done_callback(partial(self._written, checkpoint))
+        self._soon.append(future)
+        if time.monotonic() - self._yielded > SLICE_S:  # others of this worker have their turn
+            await asyncio.sleep(0)
+            self._yielded = time.monotonic()
+
+    async def park(self, checkpoint: Checkpoint) -> bool:
+        """Commit a checkpoint that parks or pauses; False: something came in between."""
+        await self.settle_writes()
+        return await self.ports.writer.try_park(checkpoint)
+
+    def _written(self, checkpoint: Checkpoint, future: "asyncio.Future[Flags | None]") -> None:
+        self._room.release()
+        lost = future.cancelled() or future.exception() is not None
+        flags = None if lost else future.result()
+        if flags is None:
+            self._lost = True  # whoever writes next is told why
+            self.ask_to_stop("drain")
+            return
+        failpoint(f"{checkpoint.name}.after_commit")
+        self._heed(flags)
+
+    async def settle_writes(self) -> None:
+        """Wait until all that was to be written soon is durable.
+
+        Raises:
+            FencedError: another worker owns the execution now.
+        """
+        soon, self._soon = self._soon, []
+        for future in soon:
+            if await future is None:
+                raise FencedError(f"Execution {self.held.id} has another owner.")
+        self._yielded = time.monotonic()
+
+    def _heed(self, flags: Flags) -> None:
+        if flags.cancel:
+            self.ask_to_stop("cancel")
+        elif flags.late:
+            self.ask_to_stop("late")
+        elif flags.pause:
+            self.ask_to_stop("pause")
+
+    def booking(self, path: str, chain: Chain) -> Booking:
+        """Return where the attempt at a path books its calls to the models of a chain."""
+        if path not in self.bookings:
+            latest = self.history.latest(path)
+            self.bookings[path] = Booking(path, latest.attempt if latest else 1, self._book)
+        self.bookings[path].chain = chain
+        return self.bookings[path]
+
+    def _book(self, calls: list[dict[str, Any]]) -> None:
+        """Commit rows of the ledger; called from the thread that asks the model."""
+        checkpoint = self.checkpoint("call")
+        checkpoint.calls += calls
+        asyncio.run_coroutine_threadsafe(self.write(checkpoint), self.loop).result(BOOK_WITHIN_S)
+
+    def calls_of(self, path: str) -> list[dict[str, Any]]:
+        """Return the rows of the ledger that belong into the commit which ends an attempt."""
+        booking = self.bookings.pop(path, None)
+        return booking.end() if booking is not None else []
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        """Start a checkpoint of this execution; `name` names its crash points."""
+        links, self.links = self.links, []
+        return Checkpoint(self.held.id, self.held.fence, name, waits=links)

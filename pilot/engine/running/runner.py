@@ -1,0 +1,192 @@
+"""The one way to run an execution: interprets its document from the rows, step by step.
+
+A run reads the history once, does what is ready, and ends when nothing is: finished, parked on a
+wait, paused, or fenced off by another worker. Resuming is the same call.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from pilot.engine import steps
+from pilot.engine.expressions import Scope
+from pilot.engine.language.step_fields import Branch, StepFields
+from pilot.engine.running import (
+    addresses,
+    attempts,
+    containers,
+    decisions,
+    finish,
+    guards,
+    records,
+    simulation,
+    unpacking,
+)
+from pilot.engine.running.run import Frame, Result, Run, last_output, worst
+from pilot.engine.status import StepStatus
+from pilot.engine.workflow.outline import ON_ERROR, ON_TIMEOUT
+from pilot.errors import ErrorClass
+
+
+async def run(execution: Run) -> bool:
+    """Run an execution as far as it can go now, and write how it stands then.
+
+    Returns False when a wait was resolved, or a cancel asked, while it was parking or pausing: it
+    has to be claimed again.
+
+    Raises:
+        FencedError: another worker owns it; nothing more was written.
+    """
+    facts = execution.held.facts
+    if facts["mode"] == simulation.MODE:
+        await simulation.begin(execution)
+    if facts["cancel"]:
+        execution.ask_to_stop("cancel")
+    elif datetime.fromisoformat(facts["deadline_at"]) <= execution.held.moment:
+        execution.ask_to_stop("late")
+    elif facts["compensating"]:
+        execution.top.fail()  # it has failed: only undoing what was finished goes on
+    elif facts["pause"]:
+        execution.ask_to_stop("pause")
+    elif facts["disabled"] and execution.simulated is None:
+        execution.ask_to_stop("pilot_disabled")
+    await _body(execution, execution.plan.workflow.steps, execution.top)
+    while simulation.goes_on(execution):
+        await _body(execution, execution.plan.workflow.steps, execution.top)
+    return await finish.settle(execution)
+
+
+async def _body(run: Run, body: Sequence[StepFields], frame: Frame) -> list[Result]:
+    """Run what is ready in a list of steps until nothing is; returns their results in order.
+
+    Ready steps start in list order. A step is ready when all it depends on is terminal; it is
+    skipped when all of that was skipped.
+    """
+    addresses.offer(run, body, frame)
+    needs = run.plan.dependencies(body)
+    found: dict[str, Result] = {}
+    running: dict[asyncio.Task[Result], StepFields] = {}
+    while True:
+        ready = [
+            step
+            for step in body
+            if step.id not in found
+            and step not in running.values()
+            and all(one in found and found[one].terminal for one in needs[step.id])
+        ]
+        if len(ready) == 1 and not running:  # the common chain needs no task
+            gone = _gone(needs, ready[0], found)
+            found[ready[0].id] = await _step(run, ready[0], frame, gone)
+            continue
+        for step in ready:
+            gone = _gone(needs, step, found)
+            task = asyncio.ensure_future(_step(run, step, frame, gone))
+            running[task] = step
+        if not running:
+            return [found.get(step.id, Result(StepStatus.PENDING)) for step in body]
+        finished, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in finished:
+            found[running.pop(task).id] = task.result()
+
+
+def _gone(needs: dict[str, frozenset[str]], step: StepFields, found: dict[str, Result]) -> bool:
+    """Whether everything that the step depends on was skipped."""
+    needed = needs[step.id]
+    return bool(needed) and all(found[one].status is StepStatus.SKIPPED for one in needed)
+
+
+async def _step(run: Run, step: StepFields, frame: Frame, gone: bool) -> Result:  # noqa: FBT001
+    """Bring one step as far as it goes now: recorded results are reused, never run again."""
+    path = frame.prefix + step.id
+    result = await _recalled(run, step, path, frame.scope)
+    if result is not None and result.terminal:
+        await _revisit(run, step, frame)
+    if result is None:
+        if run.stop or frame.stopped:
+            result = Result(StepStatus.PENDING)
+        else:
+            result = await _fresh(run, step, frame, gone=gone)
+    if result.status is StepStatus.FAILED:
+        result = await _recover(run, step, frame, result)
+    if hasattr(steps.load(step.type), "ENDS") and result.status is StepStatus.COMPLETED:
+        run.end(result.output)
+    if result.terminal:
+        result = run.closed(path, result)
+    elif result.status is StepStatus.FAILED and run.plan.workflow.policies.on_error == "stop":
+        frame.fail()
+    run.note(step, frame, result)
+    return result
+
+
+async def _recalled(run: Run, step: StepFields, path: str, scope: Scope) -> Result | None:
+    """Return what is recorded of a step, or None; a tolerated failure's output is made anew."""
+    latest = run.history.latest(path)
+    if latest is not None and latest.status is StepStatus.FAILED:
+        scope = await unpacking.scope_of(run, step, scope)
+    return attempts.recall(run, step, path, scope)
+
+
+async def _fresh(run: Run, step: StepFields, frame: Frame, *, gone: bool) -> Result:
+    path = frame.prefix + step.id
+    if gone:
+        return await records.skip(run, step, path, ["Everything it depends on was skipped."])
+    module = steps.load(step.type)
+    if hasattr(module, "BODIES"):
+        return await containers.perform(run, step, frame, _body)
+    async with frame.slots:
+        if run.stop or frame.stopped:
+            return Result(StepStatus.PENDING)
+        scope = await unpacking.scope_of(run, step, frame.scope)
+        if hasattr(module, "TURNS"):
+            return await decisions.perform(run, step, frame, scope)
+        return await attempts.perform(run, step, path, scope)
+
+
+async def _recover(run: Run, step: StepFields, frame: Frame, result: Result) -> Result:
+    """Run the steps that answer a failure; after an error the last output becomes the step's."""
+    segment, answer = _answer(step, result)
+    if answer is None or run.stop:
+        return result
+    path = frame.prefix + step.id
+    inner = frame.inner(path, f"{segment}/")
+    about = {"step": step.id, "attempt": run.history.next_number(path) - 1}
+    inner.scope = frame.scope.child(error=(result.error or {}) | about)
+    results = await _body(run, answer.branch, inner)
+    child = worst(results)
+    if child is not None:
+        return (
+            replace(result, error=child.error or result.error)
+            if (child.status is StepStatus.FAILED)
+            else Result(child.status)
+        )
+    if segment == ON_TIMEOUT:
+        output = steps.load(step.type).late(step, guards.context(run, path, frame.scope))
+        return await records.recovered(run, step, path, output, "Nothing came in time.")
+    output = last_output(results)
+    return await records.recovered(run, step, path, output, "Recovered by its error branch.")
+
+
+def _answer(step: StepFields, result: Result) -> tuple[str, Branch | None]:
+    """Return segment and steps of what answers a failure: that nothing came in time, or any."""
+    late = getattr(step, ON_TIMEOUT, None)
+    if isinstance(late, Branch) and (result.error or {}).get("class") == ErrorClass.EXPIRED:
+        return ON_TIMEOUT, late
+    if isinstance(step.on_error, Branch) and not result.tolerated:
+        return ON_ERROR, step.on_error
+    return ON_ERROR, None
+
+
+async def _revisit(run: Run, step: StepFields, frame: Frame) -> None:
+    """Note what is recorded inside a finished step: others may read it."""
+    path = frame.prefix + step.id
+    for inner, body in containers.lists(run, step, path, frame):
+        for one in body:
+            known = await _recalled(run, one, inner.prefix + one.id, inner.scope)
+            if known is None:
+                continue
+            if inner.tolerates and known.status is StepStatus.FAILED:
+                known = replace(known, tolerated=True)
+            if known.terminal:
+                await _revisit(run, one, inner)
+                run.note(one, inner, run.closed(inner.prefix + one.id, known))

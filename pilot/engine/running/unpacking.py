@@ -1,0 +1,47 @@
+"""Blobs read back where a step refers to them: for that step alone, so that memory stays flat."""
+
+import asyncio
+from typing import Any
+
+from pilot.engine.acting import blobs
+from pilot.engine.acting.blobs import Blob
+from pilot.engine.expressions import Scope
+from pilot.engine.language.step_fields import StepFields
+from pilot.engine.running.run import Run
+
+
+async def scope_of(run: Run, step: StepFields, scope: Scope) -> Scope:
+    """Return the scope with the values of the blobs that a step reads."""
+    return await with_values(run, scope, run.plan.reads(step)) if run.has_blobs else scope
+
+
+async def with_values(run: Run, scope: Scope, names: frozenset[str]) -> Scope:
+    """Return the scope with the values of the blobs that steps of these ids gave.
+
+    Raises:
+        NotFoundError: one is gone.
+    """
+    steps = scope.roots["steps"]
+    read = {
+        name: steps[name] | {"output": await value(run, steps[name]["output"])}
+        for name in sorted(names)
+        if isinstance(steps.get(name, {}).get("output"), Blob)
+    }
+    return Scope({**scope.roots, "steps": steps | read}, scope.now, scope.zone) if read else scope
+
+
+async def value(run: Run, output: Any) -> Any:
+    """Return an output, read back if it is a blob; the last one stays for the next step.
+
+    Raises:
+        NotFoundError: it is gone.
+    """
+    if not isinstance(output, Blob):
+        return output
+    if run.last_value is None or run.last_value[0] != output.sha256:
+        run.last_value = None  # never two at a time
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(run.ports.pool, blobs.load, run.held.owner_id, output)
+        run.last_value = (output.sha256, found)
+        return found
+    return run.last_value[1]

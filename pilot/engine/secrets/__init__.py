@@ -1,0 +1,1 @@
+"""What is stored sealed: connections, secrets of people, keys; what is hidden in all texts."""

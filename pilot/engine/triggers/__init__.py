@@ -1,0 +1,1 @@
+"""What starts agents by itself or from outside: schedules, events of Pilot's own, webhooks."""

@@ -1,0 +1,350 @@
+"""Webhooks that start an agent from outside: made, rotated, switched, deleted; what comes in."""
+
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, NoReturn
+from uuid import UUID, uuid4
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session, undefer
+
+from pilot import audit, db, strictjson, vault
+from pilot.audit import Actor, Event
+from pilot.db import transaction
+from pilot.engine.agents import agents
+from pilot.engine.life import preflight, starts
+from pilot.engine.secrets import signatures
+from pilot.engine.workflow import payloads
+from pilot.errors import (
+    BadJsonError,
+    ConflictError,
+    InvalidError,
+    Issue,
+    NotFoundError,
+    PilotError,
+    UnsignedError,
+)
+from pilot.models.hook import Hook, HookDelivery
+
+MAX_BYTES = 1024 * 1024
+MAX_ID_CHARACTERS = 100
+MOST_PER_AGENT = 20
+ROTATION = text("SELECT pilot_now() + interval '24 hours'")
+FIND = text("SELECT id, owner_id FROM find_hook(:token)")
+KNOWN = text("""
+SELECT sealed, CASE WHEN before_until > pilot_now() THEN before_sealed END AS before_sealed,
+       agent_id, version, bearer, match, inputs, pilot_now() AS now FROM hook WHERE id = :id
+""")
+ACCEPT = text("""
+INSERT INTO hook_delivery (owner_id, hook_id, message_id, status, address, execution_id)
+VALUES (:owner, :hook, :message, 202, :address, :execution)
+ON CONFLICT (hook_id, execution_id) WHERE status = 202 DO NOTHING RETURNING id
+""")
+
+
+@dataclass(frozen=True)
+class Made:
+    """A webhook whose secret is told, this once."""
+
+    id: UUID
+    token: str
+    secret: str
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a webhook takes: how senders prove who they are, and what it makes of the payload."""
+
+    bearer: bool = False  # the secret itself comes along; else a signature made with it
+    match: str | None = None  # a condition over `payload`; else it starts nothing
+    inputs: dict[str, Any] | None = None  # templates over `payload`; None: all of it
+
+
+@dataclass(frozen=True)
+class Message:
+    """A request as it came in; nothing of it is believed yet."""
+
+    id: str
+    timestamp: str
+    signature: str
+    body: bytes
+    address: str
+    request_id: str
+    authorization: str = ""
+
+
+def create(agent_id: UUID, shape: Shape | None = None, *, by: Actor, user_id: UUID) -> Made:
+    """Give an agent one more address that starts it.
+
+    Raises:
+        NotFoundError: there is no such agent, or it is not theirs.
+        ConflictError: it has 20 already.
+        InvalidError: the condition or the inputs are not right, each named.
+    """
+    shape = shape or Shape()
+    issues = [*payloads.check(shape.match, shape.inputs)]
+    if issues:
+        raise InvalidError(issues)
+    secret = signatures.new_secret()
+    with transaction("hooks.create", user_id) as session:
+        agent = agents.load(session, agent_id)
+        if len(listed(session, agent_id)) >= MOST_PER_AGENT:
+            raise ConflictError(f"An agent has at most {MOST_PER_AGENT} webhooks: delete one.")
+        row = Hook(
+            id=session.scalars(text("SELECT uuidv7()")).one(),
+            owner_id=agent.owner_id,
+            agent_id=agent.id,
+            token=secrets.token_urlsafe(32),
+            version=1,
+            **asdict(shape),
+        )
+        row.sealed = vault.seal(secret, _place(row.id, row.owner_id, row.version))
+        session.add(row)
+        _record(session, row, by, "made")
+    return Made(row.id, row.token, secret)
+
+
+def rotate(agent_id: UUID, hook_id: UUID, *, by: Actor, user_id: UUID) -> Made:
+    """Give a webhook a new secret; the one before holds for 24 hours more.
+
+    Raises:
+        NotFoundError: there is none, or it is not theirs.
+    """
+    secret = signatures.new_secret()
+    with transaction("hooks.rotate", user_id) as session:
+        row = _locked(session, agent_id, hook_id)
+        row.version += 1
+        row.before_sealed, row.before_until = row.sealed, session.scalars(ROTATION).one()
+        row.sealed = vault.seal(secret, _place(row.id, row.owner_id, row.version))
+        _record(session, row, by, "rotated")
+    return Made(row.id, row.token, secret)
+
+
+def set_active(
+    agent_id: UUID,
+    hook_id: UUID,
+    active: bool,  # noqa: FBT001
+    *,
+    by: Actor,
+    user_id: UUID,
+) -> None:
+    """Switch a webhook on or off; switched off it answers as if it did not exist.
+
+    Raises:
+        NotFoundError: there is none, or it is not theirs.
+    """
+    with transaction("hooks.set_active", user_id) as session:
+        row = _locked(session, agent_id, hook_id)
+        if row.active != active:
+            row.active = active
+            _record(session, row, by, "switched on" if active else "switched off")
+
+
+def delete(agent_id: UUID, hook_id: UUID, *, by: Actor, user_id: UUID) -> None:
+    """Forget a webhook and its secret; its deliveries stay.
+
+    Raises:
+        NotFoundError: there is none, or it is not theirs.
+    """
+    with transaction("hooks.delete", user_id) as session:
+        row = _locked(session, agent_id, hook_id)
+        row.sealed = row.before_sealed = row.before_until = None
+        row.active = False
+        _record(session, row, by, "deleted")
+
+
+def listed(session: Session, agent_id: UUID) -> list[Hook]:
+    """Return the webhooks of an agent, the newest first."""
+    query = select(Hook).where(Hook.agent_id == agent_id, Hook.sealed.is_not(None))
+    return list(session.scalars(query.order_by(Hook.id.desc())))
+
+
+def deliveries(session: Session, agent_id: UUID, limit: int = 50) -> Sequence[HookDelivery]:
+    """Return the newest deliveries to the webhooks of an agent, deleted ones too."""
+    of_agent = select(Hook.id).where(Hook.agent_id == agent_id)
+    query = select(HookDelivery).where(HookDelivery.hook_id.in_(of_agent))
+    return session.scalars(query.order_by(HookDelivery.id.desc()).limit(limit)).all()
+
+
+def receive(token: str, message: Message, setup: preflight.Setup = preflight.UNTOLD) -> UUID | None:
+    """Start the agent of a webhook with inputs of the body; returns the execution.
+
+    None: the webhook's condition does not hold for it. A message starts once: its id is remembered
+    with the start, for 24 hours; one with a bearer secret and no id is always new.
+
+    Raises:
+        NotFoundError: nothing answers at this address.
+        UnsignedError: a header is missing, its time is not now, or no signature is right.
+        ConflictError: the id came before (`present` names the execution), or the agent is off.
+        InvalidError: the body is no JSON, or no object where it is the inputs, does not fit them,
+            or the preflight found what stands in the way; each is named.
+    """
+    if not token.isascii():
+        raise NotFoundError("Nothing answers here.")
+    with db.reading(None) as session:
+        found = session.execute(FIND, {"token": token[:100]}).one_or_none()
+    if found is None:
+        raise NotFoundError("Nothing answers here.")
+    try:
+        return _start(found.id, found.owner_id, message, setup)
+    except PilotError as error:
+        if error.status < 500:
+            _refuse(found.id, found.owner_id, message, error)
+        raise
+
+
+def _start(hook_id: UUID, owner_id: UUID, message: Message, setup: preflight.Setup) -> UUID | None:
+    with db.reading(owner_id) as session:
+        known = session.execute(KNOWN, {"id": hook_id}).one()
+    if known.bearer and not message.id:
+        message = replace(message, id=str(uuid4()))
+    _check(known, hook_id, owner_id, message)
+    values = {"payload": _payload(message.body)}
+    if not payloads.holds(known.match, values, known.now):
+        _note(hook_id, owner_id, message, 200, "Its condition does not hold.")
+        return None
+    inputs = _inputs(known.inputs, values, known.now)
+    asked = starts.Start(inputs=inputs, key=f"hook {hook_id} {message.id}", trigger="webhook")
+    by = _actor(hook_id, message)
+    try:
+        execution_id = starts.start(known.agent_id, asked, by=by, user_id=owner_id, setup=setup)
+    except InvalidError as error:
+        if any(issue.code == "idempotency_key_reused" for issue in error.issues):
+            raise ConflictError("This id came before, with another body.") from None
+        raise
+    facts = {
+        "owner": owner_id,
+        "hook": hook_id,
+        "message": message.id,
+        "address": message.address,
+        "execution": execution_id,
+    }
+    with transaction("hooks.accept", owner_id) as session:
+        if session.execute(ACCEPT, facts).first() is None:
+            present = {"execution_id": str(execution_id)}
+            raise ConflictError("This id came before: it has started an execution.", present)
+        details = {"hook": str(hook_id), "message": message.id}
+        about = ("execution", execution_id)
+        audit.record(
+            session, Event.TRIGGER_FIRED, actor=by, about=about, details=details, owner_id=owner_id
+        )
+    return execution_id
+
+
+def _check(known: Any, hook_id: UUID, owner_id: UUID, message: Message) -> None:
+    """Refuse a message whose sender does not prove to know the secret."""
+    plain = message.id.isascii() and message.id.isprintable()
+    if not plain or len(message.id) > MAX_ID_CHARACTERS:
+        _unsigned(f"A webhook-id has at most {MAX_ID_CHARACTERS} plain characters.")
+    sealed = {known.version: known.sealed, known.version - 1: known.before_sealed}
+    secrets_ = [
+        vault.open_sealed(one, _place(hook_id, owner_id, version))
+        for version, one in sealed.items()
+        if one is not None
+    ]
+    if known.bearer:
+        _check_bearer(message.authorization, secrets_)
+    else:
+        _check_signature(message, secrets_, known.now.timestamp())
+
+
+def _check_bearer(authorization: str, known: list[str]) -> None:
+    scheme, _, given = authorization.partition(" ")
+    offered = given.strip().encode(errors="replace")
+    found = [hmac.compare_digest(one.encode(), offered) for one in known]
+    if scheme.lower() != "bearer" or not any(found):
+        _unsigned("Send the webhook's secret as Authorization: Bearer whsec_...")
+
+
+def _check_signature(message: Message, known: list[str], now: float) -> None:
+    if not (message.id and message.timestamp and message.signature):
+        _unsigned("Send webhook-id, webhook-timestamp and webhook-signature.")
+    digits = message.timestamp
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 12):
+        _unsigned("webhook-timestamp is the time in seconds since 1970.")
+    if abs(int(digits) - now) > signatures.TOLERANCE_S:
+        _unsigned("webhook-timestamp is more than 5 minutes from now: sign it again.")
+    right = signatures.is_signed(message.signature, known, message.id, int(digits), message.body)
+    if not right:
+        _unsigned("No signature is right: sign id, timestamp and body with the webhook's secret.")
+
+
+def _unsigned(reason: str) -> NoReturn:
+    raise UnsignedError(reason)
+
+
+def _payload(body: bytes) -> Any:
+    try:
+        return strictjson.loads(body, max_bytes=MAX_BYTES)
+    except BadJsonError as error:
+        raise InvalidError([Issue("hook_json", "", error.message)]) from None
+
+
+def _inputs(written: Any, values: dict[str, Any], now: datetime) -> dict[str, Any]:
+    if written is not None:
+        return payloads.mapped(written, values, now)
+    value = values["payload"]
+    if not isinstance(value, dict):
+        told = "The body is a JSON object: the inputs of the agent by name."
+        raise InvalidError([Issue("hook_json", "", told, "an object")])
+    return value
+
+
+def _refuse(hook_id: UUID, owner_id: UUID, message: Message, error: PilotError) -> None:
+    """Keep what was refused and why, for the agent's owner."""
+    issues = error.issues if isinstance(error, InvalidError) else ()
+    reason = "; ".join(one.message for one in issues) or error.message
+    _note(hook_id, owner_id, message, error.status, reason)
+
+
+def _note(hook_id: UUID, owner_id: UUID, message: Message, status: int, reason: str) -> None:
+    """Keep a delivery that started nothing, and why."""
+    plain = "".join(one for one in message.id if one.isprintable())[:MAX_ID_CHARACTERS]
+    with transaction("hooks.refuse", owner_id) as session:
+        session.add(
+            HookDelivery(
+                owner_id=owner_id,
+                hook_id=hook_id,
+                message_id=plain,
+                status=status,
+                reason=reason[:500],
+                address=message.address,
+            )
+        )
+        audit.record(
+            session,
+            Event.TRIGGER_REJECTED,
+            actor=_actor(hook_id, message),
+            about=("hook", hook_id),
+            details={"message": plain, "status": status, "reason": reason[:500]},
+            owner_id=owner_id,
+        )
+
+
+def _actor(hook_id: UUID, message: Message) -> Actor:
+    return Actor(f"hook:{hook_id}", message.address, message.request_id)
+
+
+def _locked(session: Session, agent_id: UUID, hook_id: UUID) -> Hook:
+    query = select(Hook).where(Hook.id == hook_id, Hook.agent_id == agent_id)
+    row = session.scalar(
+        query.options(undefer(Hook.sealed), undefer(Hook.before_sealed)).with_for_update()
+    )
+    if row is None or row.sealed is None:
+        raise NotFoundError("There is no such webhook, or it is not yours.")
+    return row
+
+
+def _place(hook_id: UUID, owner_id: UUID, version: int) -> vault.Place:
+    return vault.Place("hook", str(hook_id), version, str(owner_id))
+
+
+def _record(session: Session, row: Hook, by: Actor, change: str) -> None:
+    details = {"change": change, "agent": str(row.agent_id), "version": row.version}
+    about = ("hook", row.id)
+    audit.record(
+        session, Event.HOOK_CHANGED, actor=by, about=about, details=details, owner_id=row.owner_id
+    )

@@ -1,0 +1,63 @@
+"""What becomes of a time of a schedule that comes while its execution before is under way."""
+
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from pilot import db
+from pilot.engine.life import executions
+from pilot.engine.status import FINAL
+from pilot.engine.triggers import fires
+from pilot.errors import ConflictError
+from pilot.models.execution import Execution
+from pilot.models.trigger import Trigger, TriggerFire
+
+log = structlog.get_logger()
+
+MOST_WAITING = 100
+
+
+def hold(session: Session, trigger: Trigger, fire: TriggerFire) -> bool:
+    """Let a fire wait for the execution before, or skip it, as the schedule says."""
+    if fire.status == "waiting":
+        return False
+    waiting = (TriggerFire.trigger_id == trigger.id, TriggerFire.status == "waiting")
+    if trigger.overlap == "cancel_previous":
+        newer = {"status": "skipped", "reason": "A later time came before it could start."}
+        session.execute(update(TriggerFire).where(*waiting).values(**newer))
+    elif trigger.overlap == "skip":
+        fire.status, fire.reason = "skipped", "The execution before was still under way."
+        return True
+    elif len(session.scalars(select(TriggerFire.id).where(*waiting)).all()) >= MOST_WAITING:
+        fire.status, fire.reason = "skipped", f"{MOST_WAITING} fires waited already."
+        return True
+    fire.status, fire.reason = "waiting", "The execution before is still under way."
+    return True
+
+
+def make_room(fire_id: UUID, owner_id: UUID) -> None:
+    """Cancel what the schedule started before, where it is to make way."""
+    with db.reading(owner_id) as session:
+        fire = session.get_one(TriggerFire, fire_id)
+        trigger = session.get_one(Trigger, fire.trigger_id)
+        if trigger.overlap != "cancel_previous":
+            return
+        before = under_way(session, trigger.id)
+    for execution_id in before:
+        try:
+            executions.cancel(execution_id, by=fires.actor(fire), user_id=owner_id)
+        except ConflictError:
+            log.info("ended_meanwhile", execution=str(execution_id))
+
+
+def under_way(session: Session, trigger_id: UUID) -> list[UUID]:
+    """Return the executions of a schedule that have not ended."""
+    query = (
+        select(Execution.id)
+        .join(TriggerFire, TriggerFire.execution_id == Execution.id)
+        .where(TriggerFire.trigger_id == trigger_id, TriggerFire.status == "started")
+        .where(Execution.status.not_in(FINAL))
+    )
+    return list(session.scalars(query))

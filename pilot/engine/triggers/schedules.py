@@ -1,0 +1,158 @@
+"""When a schedule fires: its times, checked and told in words; what a downtime left to catch up."""
+
+import hashlib
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from pilot.engine.triggers import cron, zones
+from pilot.errors import InvalidError, Issue
+
+OVERLAPS = ("skip", "queue", "allow", "cancel_previous")
+CATCH_UPS = ("none", "one", "all")
+LEAST_S, MOST_S = 60, 366 * 86_400
+MAX_JITTER_S = 3_600
+MOST_CAUGHT_UP = 100
+CAUGHT_UP = timedelta(hours=24)
+GRACE = timedelta(seconds=60)  # what is later has been missed
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When it fires, and what is done when it could not, or has not ended."""
+
+    cron: str | None = None  # five fields, in the zone; or
+    every_s: int | None = None  # 60 and more, counted from `starts_at`, else from full days in UTC
+    zone: str = "UTC"
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    jitter_s: int = 0  # each fire is late by up to this, always by the same
+    overlap: str = "skip"
+    catch_up: str = "one"
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """Return that of a stored trigger."""
+        return cls(**{name: getattr(row, name) for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class Due:
+    """What to do now: the times that fire, and those that were missed."""
+
+    fires: tuple[datetime, ...]
+    missed: int  # in the last 24 h
+    missed_at: datetime | None  # the newest of them, if none fires in its place
+
+
+def check(timing: Timing, now: datetime) -> None:
+    """Refuse what is no schedule, or one that never fires from now on.
+
+    Raises:
+        InvalidError: every issue, by its field.
+    """
+    found = [*_issues(timing)]
+    if timing.cron is not None:
+        try:
+            cron.parse(timing.cron)
+        except InvalidError as error:
+            found += error.issues
+    if not found and next_after(timing, now) is None:
+        told = "It never fires: no time of it lies between now and its end."
+        found.append(Issue("E_SCHEDULE", "/ends_at", told))
+    if found:
+        raise InvalidError(found)
+
+
+def next_after(timing: Timing, after: datetime) -> datetime | None:
+    """Return the first time (UTC) after a moment; None: it fires no more."""
+    start = timing.starts_at
+    if start is not None and start > after:
+        after = start - timedelta(microseconds=1)
+    if timing.cron is not None:
+        found = cron.next_after(cron.parse(timing.cron), ZoneInfo(timing.zone), after)
+    else:
+        step, first = timedelta(seconds=timing.every_s or LEAST_S), start or EPOCH
+        found = first + ((after - first) // step + 1) * step
+    if found is None or (timing.ends_at is not None and found > timing.ends_at):
+        return None
+    return found
+
+
+def times(timing: Timing, after: datetime) -> Iterator[datetime]:
+    """Yield the times after a moment."""
+    found = next_after(timing, after)
+    while found is not None:
+        yield found
+        found = next_after(timing, found)
+
+
+def next_times(timing: Timing, after: datetime, count: int = 5) -> list[datetime]:
+    """Return the next times, each in the schedule's zone."""
+    zone = ZoneInfo(timing.zone)
+    return [one.astimezone(zone) for one in islice(times(timing, after), count)]
+
+
+def due(timing: Timing, first: datetime, now: datetime) -> Due:
+    """Return what fires of the times from `first` on that have come.
+
+    After a downtime `none` of what was missed fires, `one` (the newest), or `all` of the last
+    24 hours, 100 at most.
+    """
+    came: deque[datetime] = deque(maxlen=MOST_CAUGHT_UP)
+    count = 0
+    for one in times(timing, max(first, now - CAUGHT_UP) - timedelta(microseconds=1)):
+        if one > now:
+            break
+        came.append(one)
+        count += 1
+    if not came:  # older than what is caught up
+        return Due((first,), 0, None) if timing.catch_up == "one" else Due((), 1, first)
+    newest = came[-1]
+    if timing.catch_up == "all":
+        return Due(tuple(came), count - len(came), None)
+    if timing.catch_up == "one" or now - newest <= GRACE:
+        return Due((newest,), count - 1, None)
+    return Due((), count, newest)
+
+
+def lateness(timing: Timing, trigger_id: Any, fire_at: datetime) -> timedelta:
+    """Return by how much a fire is late on purpose: always the same for the same fire."""
+    digest = hashlib.sha256(f"{trigger_id} {fire_at.timestamp()}".encode()).digest()
+    return timedelta(seconds=int.from_bytes(digest[:4]) / 2**32 * timing.jitter_s)
+
+
+def in_words(timing: Timing) -> str:
+    """Tell when it fires, such as `every weekday at 08:00 Europe/Berlin`."""
+    if timing.cron is not None:
+        return f"{cron.in_words(cron.parse(timing.cron))} {timing.zone}"
+    seconds = timing.every_s or LEAST_S
+    size, unit = next(one for one in UNITS if not seconds % one[0])
+    count = seconds // size
+    return f"every {unit}" if count == 1 else f"every {count} {unit}s"
+
+
+def _issues(timing: Timing) -> Iterator[Issue]:
+    if (timing.cron is None) == (timing.every_s is None):
+        yield Issue("E_SCHEDULE", "/cron", "Give either a cron expression or every_s.")
+    if timing.every_s is not None and not LEAST_S <= timing.every_s <= MOST_S:
+        told = f"every_s is from {LEAST_S} to {MOST_S:,} seconds."
+        yield Issue("E_SCHEDULE", "/every_s", told, got=str(timing.every_s))
+    if timing.zone not in zones.names():
+        told = "Choose a time zone of the IANA list, such as Europe/Berlin."
+        yield Issue("E_SCHEDULE", "/zone", told, got=timing.zone[:100])
+    if not 0 <= timing.jitter_s <= MAX_JITTER_S:
+        told = f"jitter_s is from 0 to {MAX_JITTER_S:,} seconds."
+        yield Issue("E_SCHEDULE", "/jitter_s", told, got=str(timing.jitter_s))
+    for name, known in (("overlap", OVERLAPS), ("catch_up", CATCH_UPS)):
+        if getattr(timing, name) not in known:
+            told = f"{name} is one of {', '.join(known)}."
+            yield Issue("E_SCHEDULE", f"/{name}", told, got=str(getattr(timing, name))[:80])
+    if timing.starts_at and timing.ends_at and timing.ends_at <= timing.starts_at:
+        yield Issue("E_SCHEDULE", "/ends_at", "It ends before it starts.")

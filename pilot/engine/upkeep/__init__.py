@@ -1,0 +1,1 @@
+"""What keeps an installation in order: retention, roll-ups, anchors, what follows a restore."""

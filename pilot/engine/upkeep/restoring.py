@@ -1,0 +1,172 @@
+"""After a restore: which executions may go on, and which a person has to look at first.
+
+Between the backup and the restore the installation ran on, and nobody knows how far. What may be
+sent again goes on under its old keys; where a `once` effect was in flight or still to come, it may
+have happened since, so a person decides.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from pilot import audit, db
+from pilot.audit import Actor, Event
+from pilot.engine import trail
+from pilot.engine.language import catalogue
+from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.step_fields import StepFields
+from pilot.engine.status import ExecutionStatus, StepStatus
+from pilot.engine.validation.context import effect_of
+from pilot.engine.workflow.document import parse, walk
+from pilot.errors import PilotError
+from pilot.models.agent import WorkflowVersion
+from pilot.models.execution import Execution, StepExecution
+
+BATCH = 200
+HELD = "restoring:"  # begins the reason of one that is held, then what it was
+RESTORED = "restored"
+BEHIND = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED, StepStatus.CANCELLED})
+
+# What a restore does in the transaction that fills the database: no worker of before can write, and
+# every execution is held until it was looked at. Sessions end: one may have been ended since.
+HOLD = f"""
+UPDATE deployment SET epoch = epoch + 1, backup_id = '{{backup}}', restored_at = pilot_now();
+UPDATE worker SET stopped_at = coalesce(stopped_at, pilot_now());
+UPDATE step_execution s
+   SET status = CASE s.effect WHEN 'once' THEN 'unknown' ELSE 'interrupted' END,
+       finished_at = pilot_now()
+ WHERE s.status = 'running' AND s.effect IS NOT NULL;
+UPDATE execution SET fence = fence + 1000, worker_id = NULL;
+UPDATE execution SET status = 'needs_attention',
+       status_reason = '{HELD}' || CASE status WHEN 'running' THEN 'queued'
+         WHEN 'cancelling' THEN 'queued' ELSE status END || ':' || coalesce(status_reason, '')
+ WHERE status NOT IN ('completed', 'completed_with_errors', 'failed', 'cancelled');
+UPDATE generation SET runs = runs + 1000, worker_id = NULL, stage = 'queued' WHERE stage <> 'done';
+UPDATE user_session SET ended_at = pilot_now() WHERE ended_at IS NULL;
+UPDATE one_time_token SET used_at = pilot_now() WHERE used_at IS NULL;
+"""  # noqa: S608 - constants; the id of the backup is a UUID
+
+
+@dataclass
+class Settled:
+    """How many executions go on, and how many wait for a person."""
+
+    going_on: int = 0
+    held_back: int = 0
+    unknown: int = 0  # steps that may or may not have happened
+
+
+def settle(*, by: Actor) -> Settled:
+    """Let go on what may go on; the rest needs attention, reason `restored`.
+
+    Each batch is a transaction of its own: one that was cut short goes on where it stopped.
+    """
+    actions, settled = catalogue.load(), Settled()
+    while _settle_some(actions, settled, by):
+        continue
+    return settled
+
+
+def _settle_some(actions: Catalogue, settled: Settled, by: Actor) -> bool:
+    with db.transaction("restore.settle", None, sees_all=True) as session:
+        rows = session.scalars(
+            select(Execution)
+            .where(
+                Execution.status == ExecutionStatus.NEEDS_ATTENTION,
+                Execution.status_reason.startswith(HELD),
+            )
+            .order_by(Execution.id)
+            .limit(BATCH)
+            .with_for_update()
+        ).all()
+        for row in rows:
+            _settle(session, row, actions, settled, by)
+    return bool(rows)
+
+
+def _settle(
+    session: Session, row: Execution, actions: Catalogue, settled: Settled, by: Actor
+) -> None:
+    was, _, reason = (row.status_reason or "").removeprefix(HELD).partition(":")
+    attempts = session.execute(
+        select(StepExecution.path, StepExecution.attempt, StepExecution.status).where(
+            StepExecution.execution_id == row.id
+        )
+    ).all()
+    for path, attempt, status in attempts:
+        if status == StepStatus.UNKNOWN:
+            settled.unknown += 1
+            facts = {"path": path, "attempt": attempt}
+            trail.record(session, row, Event.PILOT_OUTCOME_UNKNOWN, by, facts)
+            trail.tell(session, row.id, "step", path, {"status": "unknown", "attempt": attempt})
+    unknown = any(status == StepStatus.UNKNOWN for _, _, status in attempts)
+    if unknown or (
+        row.cancel_requested_at is None and _may_repeat(session, row, attempts, actions)
+    ):
+        settled.held_back += 1
+        row.status_reason = RESTORED
+    else:
+        settled.going_on += 1
+        row.status, row.status_reason = was, reason or None
+    facts = {"status": row.status, "reason": RESTORED}
+    trail.tell(session, row.id, "execution", None, facts)
+    trail.record(session, row, Event.PILOT_EXECUTION_RECOVERED, by, facts)
+
+
+def _may_repeat(
+    session: Session, row: Execution, attempts: Iterable[Any], actions: Catalogue
+) -> bool:
+    """Whether a step that is never repeated by itself is still to come, by the rows."""
+    document = row.document
+    if document is None:
+        query = select(WorkflowVersion.document).where(WorkflowVersion.id == row.version_id)
+        document = session.scalar(query)
+    try:
+        steps = parse(document).steps
+    except PilotError:
+        return True  # of another Pilot: nobody here knows
+    # A step in the body of a loop has many paths: it counts as still to come.
+    behind = {
+        path.rpartition("/")[2]
+        for path, _, status in attempts
+        if status in BEHIND and "[" not in path
+    }
+    return any(
+        _is_once(step, actions) and step.id not in behind
+        for top in steps
+        if top.id not in behind
+        for step in walk([top])
+    )
+
+
+def _is_once(step: StepFields, actions: Catalogue) -> bool:
+    names = [getattr(step, "action_name", ""), *getattr(step, "actions", [])]
+    found = [actions.actions[name] for name in names if name in actions.actions]
+    known = len(found) == len([name for name in names if name])
+    params = getattr(step, "params", None)
+    return (
+        not known
+        or step.effect == "once"
+        or any(effect_of(action, params) == "once" for action in found)
+    )
+
+
+def record(backup_id: str, settled: Settled, details: dict[str, Any], *, by: Actor) -> None:
+    """Note in the audit trail that the installation was restored."""
+    with db.transaction("restore.record", None) as session:
+        audit.record(
+            session,
+            Event.BACKUP_RESTORED,
+            actor=by,
+            about=("backup", backup_id),
+            details=details | vars(settled),
+        )
+
+
+def epoch() -> int:
+    """Return how often this database was restored."""
+    with db.reading(None) as session:
+        return int(session.scalar(text("SELECT epoch FROM deployment")) or 0)

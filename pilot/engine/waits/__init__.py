@@ -1,0 +1,1 @@
+"""What steps wait for besides time: events, links of one use, forms."""

@@ -1,0 +1,1 @@
+"""A worker process: its resident loop, its heartbeat, its chores."""

@@ -1,0 +1,53 @@
+"""What every worker does now and then besides running executions; each look is its own thread's.
+
+Any number of workers may look at once: each chore takes its work row by row from the database.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from pilot.audit import Actor
+from pilot.config import Config
+from pilot.engine.life import children, preflight
+from pilot.engine.notices import outbox
+from pilot.engine.notices.letters import Channels
+from pilot.engine.triggers import firing
+from pilot.engine.upkeep import anchors, retention, rollups
+from pilot.engine.waits import events
+
+RELAY_EVERY_S = 1.0
+FIRE_EVERY_S = 0.5
+EVENTS_EVERY_S = 1.0  # only of what a process that died left, and of what came early
+CHILDREN_EVERY_S = 1.0
+ROLL_UP_EVERY_S = 60.0
+ANCHOR_EVERY_S = 10.0  # a look; an anchor follows after enough time or rows
+PRUNE_AFTER_S, PRUNE_EVERY_S = 600.0, 86_400.0  # the first time after a start, and then
+
+
+@dataclass(frozen=True)
+class Chore:
+    """One thing to look at: again at once while there was something to do, else after a while."""
+
+    name: str
+    look: Callable[[], Any]
+    every_s: float
+    after_s: float = 0.0  # before the first look
+    until_done: bool = False  # what it returns says whether there is more
+
+
+def chores(config: Config) -> list[Chore]:
+    """Return what a worker looks after."""
+    setup = preflight.Setup(config.data, has_models=config.script is not None)
+    by = Actor("worker")
+    fire = partial(firing.look, setup, config.url)
+    return [
+        Chore("relay", partial(outbox.relay, Channels.of(config)), RELAY_EVERY_S, RELAY_EVERY_S),
+        Chore("triggers", fire, FIRE_EVERY_S, until_done=True),
+        Chore("events", events.look, EVENTS_EVERY_S),
+        Chore("children", children.cancel_abandoned, CHILDREN_EVERY_S),
+        Chore("roll_up", rollups.roll_up, ROLL_UP_EVERY_S, until_done=True),
+        Chore("anchor", anchors.Anchors(config.data).append, ANCHOR_EVERY_S),
+        Chore("prune", partial(retention.prune, by=by), PRUNE_EVERY_S, PRUNE_AFTER_S),
+    ]

@@ -1,0 +1,1 @@
+"""The workflow document as a whole: read, outlined, ordered, with its inputs."""

@@ -1,0 +1,194 @@
+"""The workflow document: read, checked for its shape, canonical text, hash."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from hashlib import sha256
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field, StrictFloat, StrictInt, StrictStr
+from pydantic_core import PydanticCustomError
+
+from pilot import strictjson
+from pilot.engine import steps
+from pilot.engine.language import yaml_text
+from pilot.engine.language.policies import Policies
+from pilot.engine.language.step_fields import (
+    YEAR_S,
+    Body,
+    Branch,
+    Part,
+    Retry,
+    Schema,
+    StepFields,
+    Template,
+)
+from pilot.engine.workflow import outline, shape
+from pilot.errors import BadJsonError, InvalidError, Issue, type_json
+
+FORMAT = 1
+MAX_BYTES = 256 * 1024
+MAX_STEPS_CEILING = 500
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Return the names of all zones; finding them walks the folders of the database."""
+    return frozenset(available_timezones())
+
+
+def _zone(name: str) -> str:
+    if name not in _zones():
+        expected = "a zone of the IANA database like Europe/Berlin"
+        raise PydanticCustomError("zone", "{expected}", {"expected": expected})
+    return name
+
+
+class Defaults(Part):
+    """What steps have that do not say otherwise."""
+
+    retry: Retry | None = None
+    timeout_s: Annotated[StrictFloat, Field(gt=0, le=YEAR_S)] | None = None
+    on_error: Literal["fail", "continue"] | None = None
+    zone: Annotated[StrictStr, AfterValidator(_zone)] | None = None
+
+
+class Workflow(Part):
+    """A document whose shape is right; `validation.validate` checks what it means."""
+
+    format: StrictInt = Field(FORMAT, ge=1, le=FORMAT)
+    name: Annotated[StrictStr, Field(max_length=120)] = ""
+    description: Annotated[StrictStr, Field(max_length=4_000)] = ""
+    goal: Annotated[StrictStr, Field(max_length=8_000)] = ""
+    inputs: Schema | None = None
+    output: Template = None
+    output_schema: Schema | None = None
+    defaults: Defaults = Defaults()
+    policies: Policies = Policies()
+    steps: Body = Field(min_length=1)
+    metadata: dict[str, Any] = Field({})
+
+
+def decode(text: str | bytes) -> type_json:
+    """Return the JSON value of a JSON or YAML text.
+
+    YAML is taken without aliases, tags and doubled keys, with the types of JSON only.
+
+    Raises:
+        InvalidError: one issue, E_JSON.
+    """
+    size_bytes = len(text if isinstance(text, bytes) else text.encode(errors="surrogatepass"))
+    if size_bytes > MAX_BYTES:
+        message = f"The document has {size_bytes:,} bytes; 262,144 is the limit."
+        raise InvalidError([Issue("E_LIMIT", "", message, expected="262144", got=str(size_bytes))])
+    try:
+        return strictjson.loads(text, max_bytes=MAX_BYTES)
+    except BadJsonError as error:
+        if _looks_like_json(text):
+            raise _bad_json(f"This is not one JSON document: {error.message}") from error
+    try:
+        value = yaml_text.loads(text)
+    except BadJsonError as error:
+        raise _bad_json(f"This is neither JSON nor YAML: {error.message}.") from error
+    if not isinstance(value, dict) or "steps" not in value:  # any prose is YAML
+        raise _bad_json("This is text, not a workflow: give one JSON object with steps.")
+    return value
+
+
+def parse(source: type_json) -> Workflow:
+    """Return the workflow of a document, given as JSON value or as JSON or YAML text.
+
+    Raises:
+        InvalidError: every issue of the shape, with codes of the validator.
+    """
+    value = decode(source) if isinstance(source, str | bytes) else source
+    workflow, issues = read(value)
+    if workflow is None or issues:
+        raise InvalidError(issues)
+    return workflow
+
+
+def read(value: type_json) -> tuple[Workflow | None, list[Issue]]:
+    """Return the workflow of a JSON value, None if it cannot be read, and the issues."""
+    if not isinstance(value, dict):
+        message = "A workflow is one JSON object."
+        found = shape.kind_of(value)
+        return None, [Issue("E_SCHEMA", "", message, expected="an object", got=found)]
+    newer = _newer_format(value.get("format"))
+    if newer:
+        return None, [newer]
+    issues: list[Issue] = list(shape.check_metadata(value.get("metadata"), ""))
+    values = value
+    if isinstance(value.get("steps"), list):
+        values = {**value, "steps": shape.read_steps(value["steps"], "/steps", issues)}
+    workflow = shape.read_part(Workflow, values, "", issues)
+    return (workflow if isinstance(workflow, Workflow) else None), issues
+
+
+def text(document: type_json) -> str:
+    """Return a document as the indented JSON that people read and edit."""
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def canonical(document: type_json) -> str:
+    """Return the text that is stored and hashed: sorted keys, no spaces, shortest numbers."""
+    return strictjson.canonical(document)
+
+
+def content_hash(document: type_json) -> str:
+    """Return the SHA-256 of the canonical text, as hexadecimal digits."""
+    return sha256(canonical(document).encode()).hexdigest()
+
+
+def bodies(step: StepFields) -> list[tuple[str, list[StepFields]]]:
+    """Return segment and steps of each list within a step: then, case0 .., on_error, on_timeout."""
+    found: list[tuple[str, list[StepFields]]] = []
+    for segment, pattern in getattr(steps.load(step.type), "BODIES", {}).items():
+        found += [(segment.format(*names), body) for names, body in _followed(step, pattern)]
+    for segment in outline.AFTER:
+        answer = getattr(step, segment, None)
+        if isinstance(answer, Branch):
+            found.append((segment, answer.branch))
+    return found
+
+
+def walk(body: Sequence[StepFields]) -> Iterator[StepFields]:
+    """Yield all steps, outer before inner, in the order of the document."""
+    for step in body:
+        yield step
+        for _, inner in bodies(step):
+            yield from walk(inner)
+
+
+def _followed(value: Any, pattern: str) -> Iterator[tuple[list[str], list[StepFields]]]:
+    """Follow the pattern of a body; {} is each index of a list or key of a mapping."""
+    first, _, rest = pattern.removeprefix("/").partition("/")
+    if not first:
+        yield [], value
+    elif first == "{}":
+        inner = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for name, one in inner:
+            yield from (([str(name), *names], body) for names, body in _followed(one, rest))
+    else:
+        yield from _followed(getattr(value, _attributes(value.__class__)[first]), rest)
+
+
+@cache
+def _attributes(model: type[Part]) -> dict[str, str]:
+    return {field.alias or name: name for name, field in model.model_fields.items()}
+
+
+def _looks_like_json(text: str | bytes) -> bool:
+    return text.lstrip()[:1] in {"{", "[", b"{", b"["}
+
+
+def _bad_json(message: str) -> InvalidError:
+    return InvalidError([Issue("E_JSON", "", message, expected="one JSON object")])
+
+
+def _newer_format(found: type_json) -> Issue | None:
+    if not isinstance(found, int) or isinstance(found, bool) or found <= FORMAT:
+        return None
+    message = f"The document has format {found}; this version of Pilot reads {FORMAT}: update it."
+    return Issue("E_FORMAT", "/format", message, expected=str(FORMAT), got=str(found))
