@@ -98,6 +98,11 @@ class Config:
         return self.given_redis_url or embedded_redis_url(sockets(self.data))
 
     @property
+    def has_https(self) -> bool:
+        """Whether people's browsers reach Pilot by https."""
+        return bool(self.public_url and self.public_url.startswith("https:"))
+
+    @property
     def url(self) -> str:
         """Where a person's browser finds Pilot, without a slash at the end."""
         if self.public_url:

@@ -87,9 +87,12 @@ def servers() -> Iterator[own_servers.Servers]:
 
 
 @pytest.fixture
-def database(servers) -> Iterator[str]:
+def database(request, servers) -> Iterator[str]:
     """Give the URL of a migrated database of this test; `pilot.db` is configured for it."""
-    with servers.database() as url:
+    has_people = "world" in request.fixturenames
+    if has_people:
+        request.getfixturevalue("everybody")
+    with servers.database(own_servers.PEOPLED if has_people else own_servers.TEMPLATE) as url:
         engine = db.configure(url)
         yield url
         engine.dispose()

@@ -3,6 +3,8 @@
 import base64
 import re
 import time
+from dataclasses import replace
+from functools import cache
 from threading import Thread
 
 import pytest
@@ -15,7 +17,7 @@ from werkzeug.serving import make_server
 from pilot import vault
 from pilot.config import Config
 from pilot.views import streams, watch
-from pilot.web import create_app
+from pilot.web import create_app, settings_of
 
 KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -74,12 +76,38 @@ def config(tmp_path):
     return Config.from_env({"PILOT_SECRET_KEYS": KEY, "PILOT_DATA": str(tmp_path)})
 
 
+@cache
+def _application() -> Flask:
+    """Build the application of this process: to bind its hundreds of routes takes 0.1 s."""
+    config = Config.from_env({"PILOT_SECRET_KEYS": KEY})
+    return create_app(replace(config, given_redis_url="memory://"))
+
+
 @pytest.fixture
-def app(world, config):
-    """Give the application over this test's database; it can seal secrets."""
+def vaulted(config):
+    """Let this test seal secrets."""
     vault.configure(config.secret_keys)
-    yield create_app(config)
+    yield
     vault.configure(())
+
+
+@pytest.fixture
+def app(world, config, vaulted):
+    """Give the application over this test's database and folder; nobody has asked it for much."""
+    app = _application()
+    kept = dict(app.config)
+    app.config.update(settings_of(config))
+    for limiter in app.extensions["limiter"]:
+        limiter.reset()
+    yield app
+    app.config.clear()
+    app.config.update(kept)
+
+
+@pytest.fixture
+def own_app(world, config, vaulted):
+    """Give an application that a test may change: no other one sees it."""
+    return create_app(config)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from pilot.config import TEST_DATABASE, embedded_redis_url
 from pilot.services import binaries, postgres, processes, schema, valkey
 
 TEMPLATE = f"{TEST_DATABASE}_template"
+PEOPLED = f"{TEST_DATABASE}_peopled"  # the template with everybody of tests/world.py in it
 DISK, MEMORY = Path("/tmp"), Path("/dev/shm")  # noqa: S108
 MEMORY_BYTES = 4 * 2**30  # of a session: its databases and up to 1 GB of write-ahead log
 
@@ -42,17 +43,21 @@ class Servers:
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
             connection.execute(sql.SQL(statement).format(**quoted))
 
-    @contextmanager
-    def database(self, template: str = TEMPLATE) -> Iterator[str]:
-        """Give the URL of a copy of the template, dropped at the end."""
-        name = f"{TEST_DATABASE}_{next(self._numbers)}"
+    def copy(self, name: str, template: str = TEMPLATE) -> str:
+        """Create a database from a template; returns its URL."""
         self.execute(
             "CREATE DATABASE {name} TEMPLATE {template} OWNER pilot_owner STRATEGY FILE_COPY",
             name=name,
             template=template,
         )
+        return self.cluster.url(name, schema.LOGIN)
+
+    @contextmanager
+    def database(self, template: str = TEMPLATE) -> Iterator[str]:
+        """Give the URL of a copy of the template, dropped at the end."""
+        name = f"{TEST_DATABASE}_{next(self._numbers)}"
         try:
-            yield self.cluster.url(name, schema.LOGIN)
+            yield self.copy(name, template)
         finally:
             self.execute("DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=name)
 

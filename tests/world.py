@@ -8,8 +8,10 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from pilot import db
 from pilot.audit import Actor
 from pilot.engine.people import passwords, users
+from tests.servers import PEOPLED
 
 PASSWORD = "four unrelated words here"
 
@@ -47,10 +49,19 @@ def person(name: str, *roles: str) -> Person:
     return Person(user_id, email, Actor(f"user:{user_id}"))
 
 
+@pytest.fixture(scope="session")
+def everybody(servers):
+    """Create everybody once, in the database that those of tests with a world are copied from."""
+    engine = db.configure(servers.copy(PEOPLED))
+    made = people()
+    engine.dispose()
+    return made
+
+
 @pytest.fixture
-def world(database):
+def world(everybody, database):
     """Admin, operator, approver, viewer and a stranger."""
-    return people()
+    return everybody
 
 
 def people() -> World:

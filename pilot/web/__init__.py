@@ -87,37 +87,47 @@ def _signing_key(key: str) -> str:
     return hashlib.blake2b(key.encode(), person=b"pilot page").hexdigest()
 
 
+def settings_of(config: Config) -> dict[str, Any]:
+    """Return what an application keeps of the configuration, by its names in `app.config`.
+
+    Raises:
+        ConfigError: no secret keys.
+    """
+    if not config.secret_keys:
+        raise ConfigError("There are no secret keys yet; `pilot up` makes them.")
+    newest, *older = (_signing_key(key) for key in config.secret_keys)
+    sign_in, page_cookie = visitors.cookie_names(newest, https=config.has_https)
+    return {
+        "SECRET_KEY": newest,
+        "SECRET_KEY_FALLBACKS": older,
+        "DATA": config.data,
+        "URL": config.url,
+        "METRICS_TOKEN": config.metrics_token,
+        "HAS_MODELS": config.script is not None,
+        "EGRESS_ALLOW": config.egress_allow,
+        "SIGN_IN_COOKIE": sign_in,
+        "SESSION_COOKIE_NAME": page_cookie,
+        "SESSION_COOKIE_SECURE": config.has_https,
+    }
+
+
 def create_app(config: Config) -> Flask:
     """Return the application, ready for a WSGI server; `db.configure` was called before.
 
     Raises:
         ConfigError: no secret keys.
     """
-    https = bool(config.public_url and config.public_url.startswith("https:"))
     app = Flask("pilot")
-    if not config.secret_keys:
-        raise ConfigError("There are no secret keys yet; `pilot up` makes them.")
-    newest, *older = (_signing_key(key) for key in config.secret_keys)
-    sign_in, page_cookie = visitors.cookie_names(newest, https=https)
     app.config.update(
-        SECRET_KEY=newest,
-        SECRET_KEY_FALLBACKS=older,
-        DATA=config.data,
-        URL=config.url,
-        METRICS_TOKEN=config.metrics_token,
-        HAS_MODELS=config.script is not None,
-        EGRESS_ALLOW=config.egress_allow,
-        SIGN_IN_COOKIE=sign_in,
-        SESSION_COOKIE_NAME=page_cookie,
+        settings_of(config),
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=https,
         SQLALCHEMY_DATABASE_URI="postgresql+psycopg://",  # asked for, not used: see PageDatabase
     )
     requests.install(app)
     PageDatabase(metadata=db.Base.metadata).init_app(app)
     visitors.install(app)
-    security.install(app, https=https)
+    security.install(app, https=config.has_https)
     limits.install(app, config.redis_url)
     assets.install(app)
     known = register_pages(app)

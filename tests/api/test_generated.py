@@ -93,7 +93,13 @@ def unlimited(monkeypatch):
 
 
 @pytest.fixture
-def api(unlimited, app, config, program, world):
+def app(unlimited, own_app):
+    """Give an application without that limit."""
+    return own_app
+
+
+@pytest.fixture
+def api(app, config, program, world):
     """Give the API with some rows."""
     wp.switch_on()
     agent = wp.make_agent(world.admin.id, [STEP])

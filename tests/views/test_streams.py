@@ -1,6 +1,7 @@
 """Live pages: nothing is lost on the way, and nobody follows who may not."""
 
 import re
+import threading
 import time
 from http.client import HTTPConnection
 from threading import Thread
@@ -44,6 +45,14 @@ class Follower(Thread):
             assert time.monotonic() < end, self.text[-500:]
             time.sleep(0.005)
         return self.came[-1][0]
+
+
+@pytest.fixture(autouse=True)
+def _watched_alone():
+    """Wait for the thread that looked for the test before: its database is gone."""
+    for thread in threading.enumerate():
+        if thread.name == "watch":
+            thread.join(5)
 
 
 @pytest.fixture
@@ -251,9 +260,12 @@ def test_one_query_looks_at_all_that_is_followed(person, execution, another, who
         one.until("Queued")
     asked.clear()
     end = time.monotonic() + 10
-    while len(asked) < 4 and time.monotonic() < end:
+    while asked.count({execution, another}) < 4 and time.monotonic() < end:
         time.sleep(0.01)
-    assert asked[1:4] == [{execution, another}] * 3
+    assert asked.count({execution, another}) >= 4
+    assert (
+        len(asked) <= 4 + 2
+    )  # a signal of each start may come late: one look, for all its readers
     for one in (execution, another):
         executions.cancel(one, **who)
     for one in followers:
