@@ -17,6 +17,7 @@ from pilot.engine.editor import differences, editing
 from pilot.engine.editor.editing import Checked
 from pilot.engine.generation import surroundings
 from pilot.engine.workflow import document as documents
+from pilot.engine.workflow import simple_loop
 from pilot.errors import ConflictError, ForbiddenError, InvalidError
 from pilot.models.agent import Agent, WorkflowVersion
 from pilot.views import (
@@ -128,7 +129,7 @@ def _save(agent: Agent, form: EditForm, checked: Checked) -> ResponseReturnValue
     told = f"Saved as version {saved.number}."
     if saved.number == agent.version_number:
         told = f"Nothing was changed: version {saved.number} holds this workflow."
-    elif agents.is_one_model_step(checked.document):
+    elif simple_loop.is_enough(checked.document):
         told += " One model step: its prompt runs as the simple loop."
     toast(told)
     return redirect_to(f"/agents/{agent.id}/workflow")

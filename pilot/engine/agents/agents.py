@@ -13,7 +13,7 @@ from pilot.engine import idempotency, validation
 from pilot.engine.agents import access
 from pilot.engine.editor import display
 from pilot.engine.language import catalogue
-from pilot.engine.workflow import document, outline
+from pilot.engine.workflow import document, outline, simple_loop
 from pilot.errors import ConflictError, ForbiddenError, InvalidError, Issue, NotFoundError
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
 from pilot.models.columns import NOW
@@ -125,7 +125,7 @@ def insert(
         owner_id=owner_id,
         name=new.name.strip()[:120],
         goal=new.goal,
-        prompt=new.prompt or _prompt_of(workflow) or new.goal,
+        prompt=new.prompt or simple_loop.prompt_of(workflow) or new.goal,
         description=new.description,
         demo=new.demo,
         grants=sorted(actions_of(workflow)),
@@ -234,7 +234,7 @@ def save_version(
                 {"version": agent.version_number},
             )
         agent.grants = sorted(set(agent.grants) | actions_of(workflow))
-        agent.prompt = _prompt_of(workflow) or agent.prompt
+        agent.prompt = simple_loop.prompt_of(workflow) or agent.prompt
         return _add_version(session, agent, workflow, reason=reason, origin="edited", by=by)
 
 
@@ -280,7 +280,7 @@ def _add_version(  # noqa: PLR0913 -- one keyword for each column that a version
     generation_id: UUID | None = None,
 ) -> Saved:
     """Add the next version. A document of one model step is stored as no document (simple loop)."""
-    stored = None if is_one_model_step(workflow) else workflow
+    stored = None if simple_loop.is_enough(workflow) else workflow
     agent.version_number += 1
     version = WorkflowVersion(
         owner_id=agent.owner_id,
@@ -290,7 +290,7 @@ def _add_version(  # noqa: PLR0913 -- one keyword for each column that a version
         document_hash=document.content_hash(stored),
         inputs_schema=(workflow or {}).get("inputs"),
         workflow_steps=display.workflow_steps(
-            workflow or one_step(agent.prompt, agent.grants), catalogue.load()
+            workflow or simple_loop.of(agent.prompt, agent.grants), catalogue.load()
         ),
         author_id=by.user_id or agent.owner_id,
         reason=reason,
@@ -313,7 +313,7 @@ def _add_version(  # noqa: PLR0913 -- one keyword for each column that a version
 
 def _is_equal(agent: Agent, version: WorkflowVersion, workflow: Any) -> bool:
     """Whether a workflow is what a version of the agent holds already."""
-    if version.document is None and not is_one_model_step(workflow):
+    if version.document is None and not simple_loop.is_enough(workflow):
         return False
     return document.content_hash(workflow_of(agent, version)) == document.content_hash(workflow)
 
@@ -322,38 +322,7 @@ def workflow_of(agent: Agent, version: WorkflowVersion | None) -> dict[str, Any]
     """Return the document of a version; without pilot steps, that of the simple loop."""
     if version is not None and version.document is not None:
         return dict(version.document)
-    return one_step(agent.prompt, agent.grants)
-
-
-def is_one_model_step(workflow: Any | None) -> bool:
-    """Whether a document needs no pilot steps: decided by step types, never by words.
-
-    A step with an input, a schema or choices says more than an agent's prompt can, and so does a
-    document with a budget or another policy: they stay.
-    """
-    if workflow is None:
-        return True
-    found = workflow.get("steps", [])
-    if len(found) != 1 or found[0].get("type") not in {"ai_processing", "llm_decision"}:
-        return False
-    return found[0].keys() <= SIMPLE and not any(workflow.get(name) for name in SAYS_MORE)
-
-
-SIMPLE = frozenset({"id", "name", "type", "prompt", "actions"})  # what the simple loop keeps
-SAYS_MORE = ("inputs", "output", "output_schema", "policies", "defaults")
-
-
-def _prompt_of(workflow: Any | None) -> str:
-    """Return the prompt of a document that is stored as none, else nothing."""
-    if workflow is None or not is_one_model_step(workflow):
-        return ""
-    return str(workflow["steps"][0].get("prompt", ""))
-
-
-def one_step(prompt: str, grants: list[str]) -> dict[str, Any]:
-    """Return the document of an agent without pilot steps: a model that may call its actions."""
-    step = {"id": "decide", "type": "llm_decision", "prompt": prompt or "-", "actions": grants}
-    return {"format": 1, "name": "Simple loop", "steps": [step]}
+    return simple_loop.of(agent.prompt, agent.grants)
 
 
 def actions_of(workflow: Any | None) -> set[str]:

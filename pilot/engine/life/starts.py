@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 from pilot import db, jobs, progress, strictjson
 from pilot.audit import Actor, Event
 from pilot.engine import idempotency, trail
-from pilot.engine.agents import access, agents
+from pilot.engine.agents import access
 from pilot.engine.language import concurrency
 from pilot.engine.life import executions, preflight, unattended
 from pilot.engine.providers import budgets
 from pilot.engine.running import compensation
 from pilot.engine.status import ExecutionStatus
-from pilot.engine.workflow import document, inputs
+from pilot.engine.workflow import document, inputs, simple_loop
 from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError, Obstacle
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
 from pilot.models.execution import Execution
@@ -200,7 +200,7 @@ def draft(
 
 
 def _one_step(agent: Agent, asked: Start) -> dict[str, Any]:
-    return agents.one_step(asked.prompt or agent.prompt, agent.grants)
+    return simple_loop.of(asked.prompt or agent.prompt, agent.grants)
 
 
 def _obstacles(

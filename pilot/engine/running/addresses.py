@@ -16,7 +16,8 @@ from pilot import vault
 from pilot.engine import steps
 from pilot.engine.language import references
 from pilot.engine.language.step_fields import StepFields
-from pilot.engine.running.run import Frame, Plan, Run
+from pilot.engine.running.plan import Plan
+from pilot.engine.running.run import Frame, Run
 from pilot.engine.workflow import fields
 from pilot.engine.workflow.document import bodies, walk
 from pilot.engine.workflow.faults import Read

@@ -24,7 +24,8 @@ from pilot.engine.generation import asking
 from pilot.engine.language import catalogue
 from pilot.engine.life import children
 from pilot.engine.running import runner
-from pilot.engine.running.run import Plan, Ports, Run
+from pilot.engine.running.plan import Plan
+from pilot.engine.running.run import Ports, Run
 from pilot.engine.running.writer import Writer
 from pilot.engine.worker import chores
 from pilot.engine.worker.chores import Chore
