@@ -2,15 +2,21 @@
 
 import ast
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from pilot import db
+from pilot import db, failpoints
 from pilot.engine.agents import agents
+from pilot.engine.approvals import approvals
 from pilot.engine.life import retrying
+from pilot.engine.running.checkpoints import Checkpoint, parameters
+from tests import world as people
+from tests.crash.restarting import restartable
 from tests.engine import worker_process as wp
+from tests.engine.receiving import reaching, receiving
 from tests.engine.worker_process import broken, put
 
 ANY = {"type": "object", "additionalProperties": True}
@@ -135,3 +141,141 @@ def test_steps_that_are_being_written_when_their_execution_is_taken_away_run_onc
         "WHERE status = 'completed' AND path LIKE '%/a'"
     ).fetchone()
     assert (claims, rows) == (3, (2000, 2000))  # claimed, taken away, claimed
+
+
+ASK = {
+    "id": "ask",
+    "type": "human_approval",
+    "title": "Go on?",
+    "approvers": ["owner"],
+    "timeout_s": 600,
+    "on_timeout": "approve",
+}
+# Which transactions last wrote what a decision changes: one, or a crash leaves half of it.
+WRITTEN_BY = """
+SELECT count(DISTINCT txn), count(*) FROM (
+  SELECT xmin::text AS txn FROM approval UNION ALL SELECT xmin::text FROM wait
+  UNION ALL SELECT xmin::text FROM execution
+  UNION ALL (SELECT xmin::text FROM event ORDER BY seq DESC LIMIT 2)
+  UNION ALL (SELECT xmin::text FROM audit WHERE chain <> 'system' ORDER BY seq DESC LIMIT 1)) AS one
+"""
+
+
+@pytest.mark.parametrize("how", ["a person", "nobody in time"])
+def test_decision_and_state_share_a_commit(settings, database, world, superuser, how):
+    agent = wp.make_agent(world.operator.id, [ASK])
+    with wp.working(settings):
+        execution = wp.start(agent, world.operator.id)
+        wp.wait_for(database, execution, {"waiting"})
+    (approval, seen) = superuser.execute("SELECT id, payload_hash FROM approval").fetchone()
+    if how == "a person":
+        who = {"by": world.operator.actor, "user_id": world.operator.id}
+        approvals.decide(approval, "approved", seen_hash=seen, **who)
+    else:
+        superuser.execute("UPDATE approval SET expires_at = pilot_now()")
+        superuser.execute("SELECT expire_approval(%s)", [approval])
+    assert wp.row(database, execution)[0] == "queued"
+    assert superuser.execute(WRITTEN_BY).fetchone() == (1, 6)
+
+
+def test_finished_execution_is_never_marked_failed_later(settings, database, world, superuser):
+    """Its worker dies, its deadline passes, and what came too late wants to be written."""
+    agent = wp.make_agent(world.operator.id, [put("a", 1)])
+    with wp.working(settings):
+        execution = wp.start(agent, world.operator.id)
+        assert wp.wait_for(database, execution)[0] == "completed"
+    superuser.execute("UPDATE execution SET deadline_at = pilot_now() - interval '1 h'")
+    (worker,) = superuser.execute("SELECT worker_id FROM step_execution").fetchone()
+    whole = (
+        "SELECT e::text, (SELECT count(*) FROM event), (SELECT count(*) FROM audit),"
+        " (SELECT string_agg(s::text, ' ') FROM step_execution s) FROM execution e"
+    )
+    before = superuser.execute(whole).fetchone()
+    failing = Checkpoint(execution, 1, "finish")
+    failing.status = "failed"
+    failing.events.append(("execution", None, {"status": "failed"}))
+    late = parameters(worker, [failing.rows()])
+    assert superuser.execute("SELECT stop_worker(%s)", [worker]).fetchall() == []
+    assert superuser.execute("SELECT kind FROM due(100)").fetchall() == []
+    assert superuser.execute("SELECT * FROM claim(%s, 99, 10, 200)", [worker]).fetchall() == []
+    for why in ("worker_died", "crashed", "released", "grace_over"):
+        superuser.execute("SELECT take_away(%s, %s, %s)", [execution, worker, why])
+    superuser.execute("SELECT wake(%s)", [execution])
+    superuser.execute("SELECT * FROM checkpoint(%s, %s, %s, %s, %s, %s)", late)
+    assert superuser.execute(whole).fetchone() == before
+
+
+@contextmanager
+def hanging(settings, database, world, tmp_path, count=1, **fields):
+    """Give executions whose step has sent a request that nobody answers for long."""
+    with receiving() as outside, reaching(outside, database, settings.redis_url, tmp_path):
+        step = outside.send("slow", **fields)
+        step["params"]["url"] += "?wait_ms=5000"
+        agent = wp.make_agent(world.operator.id, [step])
+        ids = [wp.start(agent, world.operator.id) for _ in range(count)]
+        wp.until(lambda: outside.sent["slow"] == count)
+        yield ids
+
+
+def test_deadline_ends_a_hanging_step(settings, database, world, superuser, tmp_path):
+    with hanging(settings, database, world, tmp_path, timeout_s=60) as (execution,):
+        superuser.execute("UPDATE execution SET deadline_at = pilot_now()")
+        status, _, error, reason = wp.wait_for(database, execution)
+        assert (status, error["class"], reason) == ("failed", "deadline", "deadline")
+    assert wp.paths(database, execution) == {"slow": "interrupted"}  # no answer was waited for
+
+
+def test_heartbeats_cost_one_row_per_process(settings, database, world, superuser, tmp_path):
+    written = (
+        "SELECT 'execution', id::text, xmin::text, cmin::text FROM execution UNION ALL"
+        " SELECT 'step', path, xmin::text, cmin::text FROM step_execution UNION ALL"
+        " SELECT 'event', seq::text, xmin::text, '' FROM event ORDER BY 1, 2, 3"
+    )
+    beats = "SELECT id, heartbeat_at FROM worker"
+    with hanging(settings, database, world, tmp_path, count=4) as ids:
+        before, seen = superuser.execute(written).fetchall(), set()
+        while len(seen) < 4:
+            seen |= set(superuser.execute(beats).fetchall())
+        after = superuser.execute(written).fetchall()
+        superuser.execute("UPDATE execution SET deadline_at = pilot_now()")
+        wp.wait_for(database, *ids[:1])
+    assert len({worker for worker, _ in seen}) == 1
+    assert after == before
+
+
+@pytest.fixture
+def armed(monkeypatch):
+    """Give a function that arms a crash point of this process on a database."""
+
+    def arm(point, database):
+        monkeypatch.setenv("PILOT_FAILPOINT", point)
+        monkeypatch.setenv("DATABASE_URL", database)
+        failpoints._armed.cache_clear()
+
+    yield arm
+    failpoints._armed.cache_clear()
+
+
+def test_postgres_restart_during_takeover_strands_nothing(tmp_path, armed):
+    """The list of what the dead worker held is in the memory of the one that takes over."""
+    with restartable() as server:
+        engine = db.configure(server.url)
+        armed("sweep.between_items:2:sleep:400", server.url)
+        wp.switch_on()
+        person = people.person("owner", "operator").id
+        agent = wp.make_agent(person, [put("a", 1)])
+        ids = [wp.start(agent, person) for _ in range(6)]
+        server.ask(
+            "WITH dead AS (INSERT INTO worker (host, pid, version, lease_until)"
+            " VALUES ('gone', 1, 'test', pilot_now()) RETURNING id)"
+            " UPDATE execution SET status = 'running', fence = 1, worker_id = dead.id FROM dead"
+        )
+        taken = "SELECT count(*) FROM execution WHERE fence > 1"
+        with wp.working(wp.config(server.url, server.redis_url, tmp_path)):
+            wp.until(lambda: server.ask(taken)[0][0] > 1)
+            server.restart()
+            for one in ids:
+                assert wp.wait_for(server.url, one)[0] == "completed"
+        fences = "SELECT min(fence), max(fence), count(*) FROM execution"
+        assert server.ask(fences) == [(3, 3, 6)]  # each was taken away once
+        engine.dispose()

@@ -35,7 +35,7 @@ from pilot.failpoints import failpoint
 
 log = structlog.get_logger()
 
-ABANDONING = frozenset({"cancel", "stop"})  # what runs is not waited for
+ABANDONING = frozenset({"cancel", "stop", "late"})  # what runs is not waited for
 AMBIGUOUS = frozenset({ErrorClass.TIMEOUT, ErrorClass.NETWORK, ErrorClass.SERVER})
 
 
@@ -198,7 +198,7 @@ def _done(output: Any) -> Done:
 
 
 async def _await(run: Run, future: asyncio.Future[Any], timeout_s: float, attempt: Attempt) -> Any:
-    """Wait for an effect: to its timeout; a cancel abandons all but `once` effects at once."""
+    """Wait for an effect, to its timeout; an end of all abandons it at once, but not a `once`."""
     cancelled = asyncio.ensure_future(_cancelled(run))
     waits: list[asyncio.Future[Any]] = [future]
     if attempt.effect != "once":
