@@ -119,6 +119,7 @@ class Execution(Base):
     parent_key: Mapped[UUID | None]
     depth: Mapped[int] = mapped_column(server_default="0")
     detached: Mapped[bool] = mapped_column(server_default=text("false"))
+    held_by_parent: Mapped[bool] = mapped_column(server_default=text("false"))  # paused with it
     settings: Mapped[Json]  # the snapshot that this execution keeps
     settings_version: Mapped[int]
     flags: Mapped[Json] = mapped_column(server_default="{}")  # switches that a rule decided

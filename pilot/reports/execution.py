@@ -24,6 +24,15 @@ SHOWN_EVENTS = 500
 
 
 @dataclass(frozen=True)
+class Held:
+    """The innermost execution that lets the others wait, and at which path of the outermost."""
+
+    path: str
+    id: UUID
+    words: str
+
+
+@dataclass(frozen=True)
 class Shown:
     """Everything the page of an execution shows."""
 
@@ -38,6 +47,7 @@ class Shown:
     refused: dict[str, Any] | None  # the call that its budget had not enough for
     reused: Any  # from where it was forked: {steps, ms, usd, unpriced}; None: it is no fork
     forks: list[UUID]
+    held_by: "Held | None" = None  # the execution within it that it waits for
     turn_after: UUID | None = None  # the execution of the same key whose end lets it run
     seq: int = field(default=0)
 
@@ -104,10 +114,8 @@ class Shown:
     def waiting_words(self) -> str:
         """What an execution that does not move waits for; empty for one that does."""
         row = self.row
-        if row.status == "budget_paused":
-            return "until its budget is raised"
-        if row.status in {"paused", "needs_attention"}:
-            return STOPPED.get(row.status_reason or "", row.status_reason or "")
+        if row.status in {"budget_paused", "paused", "needs_attention"}:
+            return self._stopped_words
         if row.status == "queued":
             return self._queued_words
         if row.status == "running" and row.pause_requested_at is not None:
@@ -115,8 +123,26 @@ class Shown:
         waits = [step for step in self.steps if step.wait_kind]
         if row.status != "waiting" or not waits:
             return ""
-        step = waits[0]
-        return ": ".join(filter(None, [step.name, step.awaited]))
+        held = self.held_by
+        step = next((one for one in waits if held and one.path == held.path), waits[0])
+        awaited = held.words if held and step.path == held.path else step.awaited
+        return ": ".join(filter(None, [step.name, awaited]))
+
+    @property
+    def payer(self) -> str | None:
+        """The execution whose budget had not enough, if it is not its own."""
+        found: str | None = (self.refused or {}).get("payer")
+        return found
+
+    @property
+    def _stopped_words(self) -> str:
+        row = self.row
+        if row.status == "budget_paused":
+            whose = f"the budget of execution {self.payer}" if self.payer else "its budget"
+            return f"until {whose} is raised"
+        if row.held_by_parent:
+            return f"as execution {row.parent_id} is, whose step started it"
+        return STOPPED.get(row.status_reason or "", row.status_reason or "")
 
     @property
     def _queued_words(self) -> str:
@@ -181,6 +207,12 @@ FACTS = [
     "deadline_at",
 ]
 WAITING_TYPES = frozenset({"human_approval", "delay", "wait_for_event", "form"})
+HELD_BY = text("""
+SELECT w.path, c.id FROM wait w JOIN execution c ON c.id = (w.asked ->> 'execution_id')::uuid
+ WHERE w.execution_id = :id AND w.kind = 'child' AND w.consumed_at IS NULL
+   AND c.finished_at IS NULL
+ ORDER BY c.status NOT IN ('paused', 'budget_paused', 'needs_attention'), c.id LIMIT 1
+""")
 QUESTION = text(
     "SELECT id, kind FROM approval WHERE execution_id = :id AND decided_at IS NULL "
     "ORDER BY requested_at LIMIT 1"
@@ -237,6 +269,7 @@ def shown(session: Session, execution_id: UUID, path: str | None = None) -> Show
         worker=worker,
         calls=calls.of_execution(session, row.id),
         refused=_refused(session, row),
+        held_by=_held_by(session, row),
         turn_after=ahead.id if (ahead := concurrency.awaited(session, row)) else None,
         reused=_reused(session, row),
         forks=list(session.scalars(FORKS, {"id": row.id})),
@@ -250,6 +283,19 @@ def _question(session: Session, execution_id: UUID) -> tuple[str, str] | None:
         return None
     is_form = found.kind == "form"
     return ("Fill in", f"/forms/{found.id}") if is_form else ("Decide", f"/approvals/{found.id}")
+
+
+def _held_by(session: Session, row: Execution) -> Held | None:
+    """Return what the execution of a step waits for itself; of several one that rests."""
+    found = session.execute(HELD_BY, {"id": row.id}).one_or_none()
+    if row.status != "waiting" or found is None:
+        return None
+    child = shown(session, found.id)
+    if child.held_by is not None:
+        return Held(found.path, child.held_by.id, child.held_by.words)
+    status = child.row.status.replace("_", " ")
+    words = f"execution {child.row.id} of {child.row.agent_name}, {status} {child.waiting_words}"
+    return Held(found.path, child.row.id, words.rstrip())
 
 
 def _reused(session: Session, row: Execution) -> Any:

@@ -41,7 +41,7 @@ def test_a_worker_killed_in_a_round_repeats_no_other(laboratory):
     laboratory(trials + at(["decide"], "rounds", hits=(2,)) + at(["finish"], "rounds"))
 
 
-@pytest.mark.capability(209, 223)
+@pytest.mark.capability(209)
 def test_a_worker_killed_around_an_execution_within_starts_it_once(laboratory):
     trials = at(["execution.child", "wait"], "nested") + at(["finish"], "nested", hits=(1, 2))
     laboratory(trials + at(["result"], "nested", hits=(3,)))

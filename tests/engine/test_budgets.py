@@ -6,12 +6,13 @@ from uuid import uuid4
 import pytest
 from cryptography.fernet import Fernet
 
-from pilot import settings, vault
+from pilot import db, settings, vault
 from pilot.engine.language.policies import Budget
-from pilot.engine.life import executions, starts
+from pilot.engine.life import children, executions, starts
 from pilot.engine.providers import budgets, own_models
 from pilot.engine.providers.budgets import Limits
 from pilot.errors import ConflictError, InvalidError, NotFoundError
+from pilot.reports import execution as report
 from tests.engine import worker_process as wp
 from tests.engine.generation.asked import set_up
 from tests.engine.test_ai_steps import calls
@@ -98,6 +99,28 @@ def test_a_raised_budget_goes_on_at_the_same_step_and_pays_nothing_twice(
         "PILOT_BUDGET_PAUSED",
         "PILOT_BUDGET_RAISED",
     ]
+
+
+@pytest.mark.capability(209)
+def test_a_child_that_its_parent_cannot_pay_goes_on_when_that_has_more(
+    worker, models, database, world, superuser
+):
+    user = world.operator
+    parent = start(user, [{"id": "sub", "type": "sub_workflow", "steps": TWO}], usd="0.0005")
+    held = "SELECT id FROM execution WHERE parent_id = %s AND status = 'budget_paused'"
+    wp.until(lambda: superuser.execute(held, [parent]).fetchone())
+    (child,) = superuser.execute(held, [parent]).fetchone()
+    with db.reading(user.id) as session:
+        seen = report.shown(session, child)
+        above = report.shown(session, parent)
+    assert f"of the budget of execution {parent}, which pays it," in seen.refused["message"]
+    assert seen.why == f"until the budget of execution {parent} is raised"
+    assert above.why == f"sub: execution {child} of Test, budget paused {seen.why}"
+    assert not children.follow()
+    raise_to(user, parent, "0.01")
+    assert wp.wait_for(database, parent)[0] == "completed"
+    assert len(models.requests()) == 2
+    assert money(superuser, parent)[1:3] == money(superuser, child)[1:3] == (0, models.bill())
 
 
 def test_a_resume_without_more_budget_pauses_again_and_asks_nobody(worker, models, database, world):

@@ -1,4 +1,4 @@
-"""Executions that a step of another one starts: begun once, paid by it, ended with it."""
+"""Executions that a step of another one starts: begun once, paid by it, rest and end with it."""
 
 from typing import Any
 from uuid import UUID, uuid5
@@ -16,7 +16,7 @@ from pilot.engine.agents import agents
 from pilot.engine.agents.nesting import MAX_DEPTH
 from pilot.engine.life import executions, preflight, retrying, starts
 from pilot.engine.running import compensation
-from pilot.engine.status import FINAL, RETRYABLE, ExecutionStatus
+from pilot.engine.status import FINAL, PAUSABLE, RETRYABLE, ExecutionStatus
 from pilot.engine.workflow import inputs
 from pilot.engine.workflow.document import parse
 from pilot.errors import (
@@ -34,7 +34,7 @@ from pilot.models.execution import Execution
 log = structlog.get_logger()
 
 BY = Actor("worker")
-ABANDONED = text("SELECT id, owner_id FROM abandoned_children(100)")
+FOLLOWING = text("SELECT id, owner_id, wanted FROM following_children(100)")
 GOOD = frozenset({ExecutionStatus.COMPLETED, ExecutionStatus.COMPLETED_WITH_ERRORS})
 
 
@@ -177,12 +177,35 @@ def outcome(context: StepContext) -> dict[str, Any]:
     return found
 
 
-def cancel_abandoned() -> None:
-    """Cancel what belongs to executions that ended or were cancelled."""
-    with db.transaction("execution.abandoned", None) as session:
-        abandoned = session.execute(ABANDONED).all()
-    for execution_id, owner_id in abandoned:
+def follow() -> bool:
+    """Let children end, rest and go on with what is above them; whether there was one to move.
+
+    A child follows in a transaction of its own, one level at a look: those below it come next.
+    """
+    with db.transaction("execution.following", None) as session:
+        following = session.execute(FOLLOWING).all()
+    moved = False
+    for child_id, owner_id, wanted in following:
         try:
-            executions.cancel(execution_id, by=BY, user_id=owner_id)
+            MOVES[wanted](child_id, owner_id)
+            moved = True
         except (ConflictError, NotFoundError):
-            log.info("child_ended_meanwhile", execution=str(execution_id))
+            log.info("child_moved_meanwhile", execution=str(child_id), wanted=wanted)
+    return moved
+
+
+def _cancel(child_id: UUID, owner_id: UUID) -> None:
+    executions.cancel(child_id, by=BY, user_id=owner_id)
+
+
+def _pause(child_id: UUID, owner_id: UUID) -> None:
+    with db.transaction("execution.pause_child", owner_id) as session:
+        row = executions.locked(session, child_id, PAUSABLE, "paused")
+        executions.pause_locked(session, row, BY, held_by_parent=True)
+
+
+def _resume(child_id: UUID, owner_id: UUID) -> None:
+    executions.resume(child_id, by=BY, user_id=owner_id)
+
+
+MOVES = {"cancel": _cancel, "pause": _pause, "resume": _resume}

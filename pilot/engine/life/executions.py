@@ -53,15 +53,22 @@ def pause(
     with db.transaction("execution.pause", user_id, sees_all=sees_all) as session:
         if done_before(session, user_id, key, "execution.pause", execution_id):
             return
-        row = locked(session, execution_id, PAUSABLE, "paused")
-        if row.status == ExecutionStatus.RUNNING:
-            row.pause_requested_at = trail.now(session)
-            trail.tell(session, row.id, "execution", None, {"asked": "pause"})
-        else:
-            row.status, row.status_reason = ExecutionStatus.PAUSED, "pause"
-            trail.tell(session, row.id, "execution", None, {"status": "paused", "reason": "pause"})
-            trail.record(session, row, Event.PILOT_EXECUTION_PAUSED, by, {"reason": "pause"})
-        progress.signal(session, row.id)
+        pause_locked(session, locked(session, execution_id, PAUSABLE, "paused"), by)
+
+
+def pause_locked(
+    session: Session, row: Execution, by: Actor, *, held_by_parent: bool = False
+) -> None:
+    """Do what `pause` does with a locked row that can be paused; `resume` tells who ends it."""
+    row.held_by_parent = held_by_parent
+    if row.status == ExecutionStatus.RUNNING:
+        row.pause_requested_at = trail.now(session)
+        trail.tell(session, row.id, "execution", None, {"asked": "pause"})
+    else:
+        row.status, row.status_reason = ExecutionStatus.PAUSED, "pause"
+        trail.tell(session, row.id, "execution", None, {"status": "paused", "reason": "pause"})
+        trail.record(session, row, Event.PILOT_EXECUTION_PAUSED, by, {"reason": "pause"})
+    progress.signal(session, row.id)
 
 
 def resume(
@@ -77,7 +84,8 @@ def resume(
 
     Raises:
         NotFoundError: no such execution, or its agent is gone (named).
-        ConflictError: it cannot be resumed now, or it changed since the receipt.
+        ConflictError: it cannot be resumed now, or it changed since the receipt; or it rests
+            with the execution whose step started it, which is to be resumed instead.
     """
     with db.transaction("execution.resume", user_id, sees_all=sees_all) as session:
         if done_before(session, user_id, key, "execution.resume", execution_id):
@@ -85,6 +93,7 @@ def resume(
         row = locked(session, execution_id, RESUMABLE, "resumed")
         agent_exists(session, row)
         fresh_receipt(row, seen_seq)
+        _parent_goes_on(session, row)
         if row.status == ExecutionStatus.NEEDS_ATTENTION and open_unknown(session, row.id):
             raise ConflictError(ANSWER_FIRST)
         row.recovery_attempts = 0
@@ -300,6 +309,18 @@ def fresh_receipt(row: Execution, seen_seq: int | None) -> None:
         raise ConflictError("It changed since you looked: read the new receipt and decide again.")
 
 
+def _parent_goes_on(session: Session, row: Execution) -> None:
+    if row.parent_id is None or row.detached:
+        return
+    parent = session.get(Execution, row.parent_id)
+    if parent is not None and (
+        parent.status == ExecutionStatus.PAUSED or parent.pause_requested_at is not None
+    ):
+        raise ConflictError(
+            f"A step of execution {parent.id} started it, and that is paused: resume {parent.id}."
+        )
+
+
 def still_whole(row: Execution) -> None:
     """Raise ConflictError if what its steps gave is deleted or undone."""
     if row.compensation == "begun":
@@ -329,7 +350,8 @@ def reopen(session: Session, row: Execution) -> None:
 def queue(session: Session, row: Execution) -> None:
     """Let a worker claim an execution that nobody holds."""
     row.status, row.status_reason = ExecutionStatus.QUEUED, None
-    row.pause_requested_at, row.wake_at = None, trail.now(session)
+    row.pause_requested_at, row.held_by_parent = None, False
+    row.wake_at = trail.now(session)
     trail.tell(session, row.id, "execution", None, {"status": "queued"})
     jobs.ring(session, row.id)
     progress.signal(session, row.id)

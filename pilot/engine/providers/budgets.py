@@ -134,9 +134,13 @@ def _in_words(facts: Mapping[str, Any]) -> str:
     else:
         could, has = f"{facts['needs_tokens']:,} tokens", f"{facts['left_tokens']:,} are left"
         limit = f"{facts['limit_tokens']:,} tokens"
+    payer = facts.get("payer")
+    whose = (
+        f"the budget of execution {payer}, which pays it," if payer else "this execution's budget"
+    )
     return (
-        f"The next call, to {facts['model']}, could take {could}; {has} of this execution's "
-        f"budget of {limit}. Nothing was sent."
+        f"The next call, to {facts['model']}, could take {could}; {has} of {whose} of {limit}. "
+        "Nothing was sent."
     )
 
 

@@ -46,7 +46,7 @@ def chores(config: Config) -> list[Chore]:
         Chore("relay", partial(outbox.relay, Channels.of(config)), RELAY_EVERY_S, RELAY_EVERY_S),
         Chore("triggers", fire, FIRE_EVERY_S, until_done=True),
         Chore("events", events.look, EVENTS_EVERY_S),
-        Chore("children", children.cancel_abandoned, CHILDREN_EVERY_S),
+        Chore("children", children.follow, CHILDREN_EVERY_S, until_done=True),
         Chore("roll_up", rollups.roll_up, ROLL_UP_EVERY_S, until_done=True),
         Chore("anchor", anchors.Anchors(config.data).append, ANCHOR_EVERY_S),
         Chore("prune", partial(retention.prune, by=by), PRUNE_EVERY_S, PRUNE_AFTER_S),

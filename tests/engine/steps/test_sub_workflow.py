@@ -32,7 +32,7 @@ def children(superuser, parent):
     ).fetchall()
 
 
-@pytest.mark.capability(223)
+@pytest.mark.capability(209)
 def test_steps_of_their_own_run_as_an_execution(worker, database, world, superuser):
     body = [put("double", "{{inputs.n * 2}}")]
     schema = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
@@ -132,7 +132,7 @@ def test_children_are_cancelled_with_their_parent_unless_detached(
         time.sleep(0.02)
 
 
-@pytest.mark.capability(243)
+@pytest.mark.capability(209)
 def test_what_a_child_spends_is_its_parents_too_and_within_both_budgets(
     worker, database, world, superuser
 ):
