@@ -181,7 +181,7 @@ class StepFields(Part):
     on_error: OnError | None = Field(None, description="Without it, the default of the workflow.")
     retry: Retry | None = None
     timeout_s: Annotated[StrictFloat, Field(gt=0, le=YEAR_S)] | None = Field(
-        None, description="Of one attempt."
+        None, description="Of one attempt; steps that hold others make none."
     )
     compensate: Compensate | None = Field(
         None, description="Undoes it if the execution fails or is cancelled: the latest first."

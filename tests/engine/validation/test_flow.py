@@ -2,6 +2,7 @@ import pytest
 
 from pilot.engine.validation import apply_fix, validate
 from tests.engine.documents import waiting, workflow
+from tests.engine.worker_process import put
 
 SEARCH = {"id": "search", "type": "action", "plugin": "mail", "action": "search", "params": {}}
 INPUTS = {"type": "object", "properties": {"n": {"type": "integer"}, "s": {"type": "string"}}}
@@ -241,3 +242,24 @@ def test_the_branch_of_a_nested_step_counts(check):
     inner = {**choice([reading("a")], condition="inputs.n > 2"), "id": "inner"}
     document = workflow(choice([waiting("a")], [inner]), inputs=INPUTS)
     assert check(document) == [("E_UNREACHABLE", "/steps/0/else/0/then/0/execute_if")]
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        {"type": "loop", "items": "[1]", "steps": [put("in", 1)]},
+        {"type": "scatter_gather", "items": "[1]", "steps": [put("in", 1)]},
+        {"type": "parallel_group", "branches": {"one": [put("in", 1)]}},
+        {"type": "conditional", "condition": "inputs.x == 1", "then": [put("in", 1)]},
+        {"type": "sub_workflow", "steps": [put("in", 1)]},
+    ],
+    ids=lambda one: one["type"],
+)
+def test_what_holds_steps_makes_no_attempts_to_repeat_or_end(issue, holder):
+    fields = {"retry": {"max_attempts": 2}, "timeout_s": 5}
+    inputs = {"type": "object", "properties": {"x": {"type": "integer"}}}
+    for name, instead in (("retry", "the steps inside"), ("timeout_s", "deadline_s in policies")):
+        step = {"id": "all", name: fields[name]} | holder
+        found = issue(workflow(step, inputs=inputs), "E_SCHEMA")
+        assert found.path == f"/steps/0/{name}"
+        assert instead in found.message
