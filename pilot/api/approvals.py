@@ -4,13 +4,13 @@ from typing import Any, Literal
 from uuid import UUID
 
 from flask import Blueprint
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from pilot.api import Page, for_all_agents, listed, operation, reach, wanted
 from pilot.engine.life import executions
 from pilot.engine.people.api_tokens import Scope
 from pilot.reports import approvals as rows
-from pilot.views import reading, signed_in
+from pilot.views import downloads, reading, signed_in
 
 bp = Blueprint("api_approvals", __name__)
 SORTS = {"mine": "deadline", "all": "deadline", "decided": "-asked"}
@@ -30,8 +30,15 @@ class Listing(BaseModel):
     next: str | None
 
 
+class Payload(RootModel[Any]):
+    """What exactly would happen, whole."""
+
+
 class Approval(BaseModel):
-    """What a decision would let happen; `payload_hash` covers `payload` exactly."""
+    """What a decision would let happen; `payload_hash` covers `payload` exactly.
+
+    Of a large one, `payload` is an excerpt, and `payload_size_bytes` says how large the whole is.
+    """
 
     id: UUID
     execution_id: UUID
@@ -39,6 +46,7 @@ class Approval(BaseModel):
     title: str
     message: str
     payload: dict[str, Any]
+    payload_size_bytes: int | None
     payload_hash: str
     needed: int
     approved: int
@@ -58,13 +66,8 @@ def index(query: ListQuery) -> dict[str, Any]:
 @operation(bp, "/approvals/<uuid:approval_id>", scope=Scope.APPROVALS_READ, gives=Approval)
 def read(approval_id: UUID) -> dict[str, Any]:
     """Return an approval with what exactly would happen."""
-    with reading() as session:
-        shown = rows.shown(session, approval_id, signed_in())
-        row = shown.row
-        if row.owner_id == signed_in():
-            reach(executions.find(session, row.execution_id).agent_id)
-        else:  # somebody else's agent asks the owner of the token
-            for_all_agents()
+    shown = _reached(approval_id)
+    row = shown.row
     return {
         "id": row.id,
         "execution_id": row.execution_id,
@@ -72,6 +75,7 @@ def read(approval_id: UUID) -> dict[str, Any]:
         "title": row.title,
         "message": row.message,
         "payload": shown.payload,
+        "payload_size_bytes": shown.size_bytes,
         "payload_hash": row.payload_hash,
         "needed": row.needed,
         "approved": shown.approved,
@@ -79,3 +83,20 @@ def read(approval_id: UUID) -> dict[str, Any]:
         "requested_at": row.requested_at,
         "expires_at": row.expires_at,
     }
+
+
+@operation(bp, "/approvals/<uuid:approval_id>/payload", scope=Scope.APPROVALS_READ, gives=Payload)
+def payload(approval_id: UUID) -> Any:
+    """Return all that would happen, however large: the bytes that `payload_hash` is of."""
+    _reached(approval_id)
+    return downloads.payload(approval_id)
+
+
+def _reached(approval_id: UUID) -> rows.Shown:
+    with reading() as session:
+        shown = rows.shown(session, approval_id, signed_in())
+        if shown.row.owner_id == signed_in():
+            reach(executions.find(session, shown.row.execution_id).agent_id)
+        else:  # somebody else's agent asks the owner of the token
+            for_all_agents()
+    return shown

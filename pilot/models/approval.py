@@ -30,7 +30,8 @@ class Approval(Base):
     path: Mapped[str] = mapped_column(Text)
     title: Mapped[str] = mapped_column(Text)
     message: Mapped[str | None] = mapped_column(Text)
-    payload: Mapped[str] = mapped_column(Text)  # canonical JSON: exactly what was hashed and shown
+    # Canonical JSON: exactly what was hashed and shown; of a large one the terms have an excerpt.
+    payload: Mapped[str] = mapped_column(Text, deferred=True)
     payload_hash: Mapped[str] = mapped_column(Text)
     rule: Mapped[str] = mapped_column(Text)  # any, all, majority, quorum
     needed: Mapped[int]  # approvals that settle it
@@ -52,6 +53,12 @@ class Approval(Base):
         JSON, server_default="[]"
     )  # {round, from, to}, in order
     was_asked: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")  # earlier
+
+    @property
+    def excerpt(self) -> dict[str, Any] | None:
+        """Return what pages and messages show of a large payload; None: it is shown whole."""
+        found: dict[str, Any] | None = (self.terms or {}).get("excerpt")
+        return found
 
 
 class Vote(Base):

@@ -8,6 +8,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from pilot import strictjson
+from pilot.engine import digests
 from pilot.engine.approvals import delegating
 from pilot.engine.approvals.approvals import DECIDERS
 from pilot.engine.editor import display
@@ -95,7 +96,6 @@ FAILS = {  # by the step's failure policy
     "continue": "Nothing of the above happens. The execution goes on with what it did not guard.",
     "branch": "Nothing of the above happens. These steps run instead:",
 }
-MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,7 @@ class Act:
     action: str
     params: dict[str, Any] | None  # in the order of the action; None: not all is known yet
     open: str
+    cut: list[str]  # parameters of which this is only a digest
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ class Shown:
     """One approval with all that a decision needs."""
 
     row: Approval
-    payload: dict[str, Any]  # title, message, context, steps: exactly what the hash covers
+    # Title, message, context, steps: exactly what the hash covers, or of a large one its excerpt.
+    payload: dict[str, Any]
     acts: list[Act]  # the same steps, for a person
     status: str
     facts: dict[str, Any]  # agent_name, started_by, owner, version_number, execution_status
@@ -129,6 +131,11 @@ class Shown:
     may_decide: bool  # this person, now
     delegations: list[dict[str, Any]]  # names: from, to
     may_delegate: bool  # this person, now
+
+    @property
+    def size_bytes(self) -> int | None:
+        """How large the whole payload is, where only an excerpt of it is shown."""
+        return None if self.row.excerpt is None else int(self.row.excerpt["size_bytes"])
 
     @property
     def approved(self) -> int:
@@ -187,7 +194,7 @@ def shown(session: Session, approval_id: UUID, user_id: UUID) -> Shown:
     person = session.get(User, user_id)
     decides = person is not None and bool(DECIDERS & set(person.roles))
     others = _dicts(session, OTHERS, execution=row.execution_id, path=row.path, id=row.id)
-    payload = strictjson.loads(row.payload, max_bytes=MAX_PAYLOAD_BYTES)
+    payload = row.excerpt or strictjson.loads(row.payload, max_bytes=digests.MAX_BYTES)
     asked = {step["step"] for step in payload["steps"]}
     follows = _follows(facts["document"] or {}, row.path, asked)
     may_decide = status == "pending" and user_id in row.approver_ids and not voted and decides
@@ -233,7 +240,7 @@ def _act(step: dict[str, Any]) -> Act:
         known = [name for name in action.params_schema.get("properties", {}) if name in params]
         params = {name: params[name] for name in [*known, *(params.keys() - known)]}
     title = action.title if action is not None else step["action"]
-    return Act(title, step["action"], params, step.get("open", ""))
+    return Act(title, step["action"], params, step.get("open", ""), step.get("cut", []))
 
 
 def _follows(document: dict[str, Any], path: str, asked: set[str]) -> _Follows:

@@ -1,4 +1,4 @@
-"""Whole outputs, for downloads: large ones are read piece by piece."""
+"""Whole outputs, and what approvals ask, for downloads: large ones are read piece by piece."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ from pilot.engine.life import executions
 from pilot.errors import NotFoundError
 
 PIECE_BYTES = 1024 * 1024
+PIECE_CHARACTERS = 8 * 1024 * 1024  # each is found by reading all before it
 OF_STEP = text("""
 SELECT s.owner_id, s.output::text AS output, s.output_blob, b.size
   FROM step_execution s
@@ -28,6 +29,13 @@ SELECT e.owner_id, e.output::text AS output, e.output_blob, b.size
 PIECE = text(
     "SELECT substring(content FROM :start FOR :most) FROM blob "
     "WHERE owner_id = :owner AND sha256 = :sha256"
+)
+
+OF_APPROVAL = text(
+    "SELECT payload_hash, octet_length(payload) AS size FROM approval WHERE id = :id"
+)
+APPROVAL_PIECE = text(
+    "SELECT substr(payload, :start, :most) FROM approval WHERE id = :id AND payload_hash = :sha256"
 )
 
 
@@ -64,3 +72,33 @@ def piece(session: Session, output: Output, start: int) -> bytes:
     values = {"start": start + 1, "most": PIECE_BYTES, "owner": output.owner_id}
     found = session.scalar(PIECE, values | {"sha256": output.sha256})
     return bytes(found or b"")
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What an approval asks: its bytes are those that are hashed."""
+
+    approval_id: UUID
+    sha256: str
+    size: int
+
+
+def payload(session: Session, approval_id: UUID) -> Payload:
+    """Return where the whole of what an approval asks is.
+
+    Raises:
+        NotFoundError: absent, or this person may not see it.
+    """
+    row = session.execute(OF_APPROVAL, {"id": approval_id}).one_or_none()
+    if row is None:
+        raise NotFoundError("There is no such approval, or it is not for you.")
+    return Payload(approval_id, row.payload_hash, row.size)
+
+
+def payload_piece(session: Session, found: Payload, start: int) -> str:
+    """Return some million characters of it; empty at its end, or once it was changed."""
+    values = {"id": found.approval_id, "sha256": found.sha256}
+    return (
+        session.scalar(APPROVAL_PIECE, values | {"start": start + 1, "most": PIECE_CHARACTERS})
+        or ""
+    )

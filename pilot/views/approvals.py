@@ -25,6 +25,7 @@ from pilot.views import (
     VIEW,
     Visitor,
     actor,
+    downloads,
     reading,
     redirect_to,
     render,
@@ -140,6 +141,12 @@ def approval(approval_id: UUID) -> ResponseReturnValue:
     return _page(approval_id)
 
 
+@route(bp, "/approvals/<uuid:approval_id>/payload", allow=VIEW)
+def payload(approval_id: UUID) -> ResponseReturnValue:
+    """All that would happen, as a file."""
+    return downloads.payload(approval_id)
+
+
 @route(bp, "/approvals/links/<token>", allow=VIEW)
 def linked(token: str) -> ResponseReturnValue:
     """The approval that the link of a mail leads to; looking decides nothing."""
@@ -194,7 +201,7 @@ def change(approval_id: UUID) -> ResponseReturnValue:
     """Put other values into what would happen; the engine checks who may, and what fits."""
     typed = dict(zip(request.form.getlist("place"), request.form.getlist("value"), strict=False))
     with reading() as session:
-        known = amending.places(approvals.visible(session, approval_id))
+        known = amending.places(rows.shown(session, approval_id, signed_in()).row)
     values, wrong = {}, {}
     for place, text in typed.items():
         try:
@@ -341,6 +348,7 @@ def _twin(shown: Shown) -> dict[str, Any]:
         "step": row.path,
         "status": shown.status,
         "payload": shown.payload,
+        "payload_size_bytes": shown.size_bytes,
         "payload_hash": row.payload_hash,
         "rule": row.rule,
         "needed": row.needed,

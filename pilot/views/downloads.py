@@ -1,4 +1,4 @@
-"""Whole outputs as files: a large one is sent piece by piece, and never held at once."""
+"""Whole outputs, and all that approvals ask, as files: sent piece by piece, never held at once."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import Response, stream_with_context
 
 from pilot.reports import outputs
-from pilot.reports.outputs import Output
+from pilot.reports.outputs import Output, Payload
 from pilot.views import reading
 
 
@@ -19,10 +19,36 @@ def output(execution_id: UUID, path: str | None = None, attempt: int | None = No
     with reading() as session:
         found = outputs.find(session, execution_id, path, attempt)
     body = found.text if found.sha256 is None else stream_with_context(_pieces(found))
+    return _file(body, found.size, "output.json")
+
+
+def payload(approval_id: UUID) -> Response:
+    """Answer with all that an approval asks, as a file: the bytes of its hash.
+
+    Raises:
+        NotFoundError: there is none, or it is not for this person.
+    """
+    with reading() as session:
+        found = outputs.payload(session, approval_id)
+    return _file(stream_with_context(_parts(found)), found.size, "approval.json")
+
+
+def _file(body: str | Iterator[bytes], size: int, name: str) -> Response:
     answer = Response(body, mimetype="application/json")
-    answer.headers["Content-Length"] = str(found.size)
-    answer.headers["Content-Disposition"] = 'attachment; filename="output.json"'
+    answer.headers["Content-Length"] = str(size)
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
+
+
+def _parts(found: Payload) -> Iterator[bytes]:
+    start = 0
+    while True:
+        with reading() as session:
+            part = outputs.payload_piece(session, found, start)
+        if not part:
+            return
+        yield part.encode()
+        start += len(part)
 
 
 def _pieces(found: Output) -> Iterator[bytes]:

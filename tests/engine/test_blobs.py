@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from pilot import db, strictjson
 from pilot.audit import Actor
+from pilot.engine import digests
 from pilot.engine.acting import blobs
 from pilot.engine.approvals import approvals
 from pilot.errors import ErrorClass, StepError
@@ -129,7 +130,7 @@ def test_branches_and_recovered_failures_hand_on_large_outputs(worker, database,
 
 @pytest.mark.capability(310)
 def test_beyond_the_limit_a_step_fails_by_name(worker, database, world, superuser, monkeypatch):
-    monkeypatch.setattr(blobs, "MAX_BYTES", 1024 * 1024)
+    monkeypatch.setattr(digests, "MAX_BYTES", 1024 * 1024)
     owner = world.operator.id
     rule = {"continue": {"output": "{{len(steps.fits.output.rows)}}"}}
     document = [
@@ -151,7 +152,7 @@ def test_beyond_the_limit_a_step_fails_by_name(worker, database, world, superuse
 def test_outputs_that_are_too_large_together_fail_the_execution(
     worker, database, world, monkeypatch
 ):
-    monkeypatch.setattr(blobs, "MAX_BYTES", 1024 * 1024)
+    monkeypatch.setattr(digests, "MAX_BYTES", 1024 * 1024)
     owner = world.operator.id
     document = [giving("one", 6), giving("two", 6)]
     execution = wp.start(wp.make_agent(owner, document, inputs=INPUTS), owner, text=PIECE)
@@ -160,9 +161,9 @@ def test_outputs_that_are_too_large_together_fail_the_execution(
 
 
 def test_the_limit_is_fifty_megabytes():
-    text = "x" * (blobs.MAX_BYTES - 2)
+    text = "x" * (digests.MAX_BYTES - 2)
     packed = blobs.pack(text)
-    assert len(packed.content) == blobs.MAX_BYTES == 50 * 1024 * 1024
+    assert len(packed.content) == digests.MAX_BYTES == 50 * 1024 * 1024
     assert len(packed.text) < 1_000
     with pytest.raises(StepError, match="50 MB is the limit") as refused:
         blobs.pack(text + "x")

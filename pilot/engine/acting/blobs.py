@@ -8,12 +8,11 @@ from uuid import UUID
 from sqlalchemy import text
 
 from pilot import db, strictjson
-from pilot.errors import ErrorClass, NotFoundError, StepError
+from pilot.engine import digests
+from pilot.errors import NotFoundError
 
 MAX_INLINE_BYTES = 256 * 1024  # of JSON in a row
-MAX_BYTES = 50 * 1024 * 1024  # of JSON in a blob
 MOST_BYTES_A_CHARACTER = 4
-SHOWN_KEYS, SHOWN_ITEMS, SHOWN_CHARACTERS, SHOWN_DEPTH = 10, 3, 100, 3
 VALUE = text(
     "SELECT convert_from(content, 'UTF8')::json FROM blob WHERE owner_id = :o AND sha256 = :h"
 )
@@ -59,24 +58,10 @@ def pack(output: Any) -> Packed:
     content = written.encode()
     if len(content) <= MAX_INLINE_BYTES:
         return Packed(written, output)
-    refuse_beyond(len(content))
+    digests.refuse_beyond(len(content))
     blob = Blob(sha256(content).hexdigest(), {})
-    blob.digest.update(_digest(output, blob.sha256, len(content)))
+    blob.digest.update(digests.digest(output, len(content), blob.sha256))
     return Packed(strictjson.dumps(blob.digest), blob, content)
-
-
-def refuse_beyond(size: int) -> None:
-    """Refuse an output of more bytes than a blob may have.
-
-    Raises:
-        StepError: class output_too_large.
-    """
-    if size > MAX_BYTES:
-        said = (
-            f"The output has {size / 1024 / 1024:.1f} MB; {MAX_BYTES // 1024 // 1024} MB is the "
-            "limit. Select fewer rows or fields."
-        )
-        raise StepError(ErrorClass.OUTPUT_TOO_LARGE, said)
 
 
 def shown(value: Any) -> Any:
@@ -84,7 +69,7 @@ def shown(value: Any) -> Any:
     if isinstance(value, Blob):
         return value.digest
     size = len(strictjson.dumps(value).encode("utf-8", "replace"))
-    return value if size <= MAX_INLINE_BYTES else _digest(value, None, size)
+    return value if size <= MAX_INLINE_BYTES else digests.digest(value, size)
 
 
 def load(owner_id: UUID, blob: Blob) -> Any:
@@ -98,30 +83,3 @@ def load(owner_id: UUID, blob: Blob) -> Any:
     if row is None:
         raise NotFoundError("The stored output is gone: start a new execution.")
     return row[0]
-
-
-def _digest(value: Any, sha256: str | None, size: int) -> dict[str, Any]:
-    facts: dict[str, Any] = {"blob": sha256} if sha256 else {}
-    facts["size_bytes"] = size
-    if isinstance(value, dict):
-        keys = [str(key)[:SHOWN_CHARACTERS] for key in list(value)[:SHOWN_KEYS]]
-        facts |= {"type": "object", "length": len(value), "keys": keys}
-    elif isinstance(value, list):
-        facts |= {"type": "array", "length": len(value)}
-    else:
-        facts |= {"type": "string", "length": len(value)}
-    return facts | {"first": _first(value, SHOWN_DEPTH)}
-
-
-def _first(value: Any, depth: int) -> Any:
-    """Return the start of a value: few items, keys and characters of it, to a depth."""
-    if isinstance(value, str):
-        return value if len(value) <= SHOWN_CHARACTERS else value[:SHOWN_CHARACTERS] + "..."
-    if not isinstance(value, dict | list):
-        return value
-    if not depth:
-        return "..."
-    if isinstance(value, list):
-        return [_first(one, depth - 1) for one in value[:SHOWN_ITEMS]]
-    some = list(value)[:SHOWN_KEYS]
-    return {key[:SHOWN_CHARACTERS]: _first(value[key], depth - 1) for key in some}

@@ -5,17 +5,18 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from pilot import audit, db, progress, strictjson
 from pilot.audit import Actor, Event
-from pilot.engine import idempotency, trail
-from pilot.engine.approvals import approvals
+from pilot.engine import digests, idempotency, trail
+from pilot.engine.approvals import approvals, excerpts
 from pilot.engine.language.catalogue import load
 from pilot.engine.language.pointers import pointer
 from pilot.errors import ConflictError, ForbiddenError, GoneError, InvalidError, Issue
 from pilot.models.approval import Approval
 
-MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
+PAYLOAD = text("SELECT payload::json FROM approval WHERE id = :id")
 MAX_EDITED_BYTES = 100_000
 
 
@@ -53,7 +54,7 @@ def amend(
             if seen_hash != row.payload_hash:
                 raise ConflictError("What would happen is not what you saw: read it again.")  # noqa: TRY301
             before = row.payload_hash
-            _put(row, values)
+            _put(session, row, values)
             trail.tell(session, row.execution_id, "approval", row.path, {"decision": "changed"})
             session.execute(text("SELECT tell_approvers(:a)"), {"a": row.id})
             audit.record(
@@ -77,8 +78,12 @@ def amend(
 
 
 def places(row: Approval) -> dict[str, Any]:
-    """Return what may be changed, by place: its value as it is shown."""
-    steps = {one["step"]: one["params"] for one in _payload(row)["steps"]}
+    """Return what may be changed, by place: its value as it is shown; nothing that is cut."""
+    shown = row.excerpt or strictjson.loads(row.payload, max_bytes=digests.MAX_BYTES)
+    steps = {
+        one["step"]: {k: v for k, v in (one["params"] or {}).items() if k not in one.get("cut", [])}
+        for one in shown["steps"]
+    }
     found = {}
     for place in (row.terms or {}).get("editable", []):
         step, _, name = place.partition(".")
@@ -87,12 +92,7 @@ def places(row: Approval) -> dict[str, Any]:
     return found
 
 
-def _payload(row: Approval) -> dict[str, Any]:
-    shown: dict[str, Any] = strictjson.loads(row.payload, max_bytes=MAX_PAYLOAD_BYTES)
-    return shown
-
-
-def _put(row: Approval, values: dict[str, Any]) -> None:
+def _put(session: Session, row: Approval, values: dict[str, Any]) -> None:
     """Change what is shown.
 
     Raises:
@@ -105,7 +105,7 @@ def _put(row: Approval, values: dict[str, Any]) -> None:
         raise ForbiddenError(f"{place[:80]} may not be changed here.")
     if not changed:
         raise InvalidError([Issue("unchanged", "", "Nothing was changed.")])
-    payload = _payload(row)
+    payload: dict[str, Any] = session.execute(PAYLOAD, {"id": row.id}).scalar_one()
     for step in payload["steps"]:
         own = {place.partition(".")[2]: value for place, value in changed.items()
                if place.partition(".")[0] == step["step"]}  # fmt: skip
@@ -118,7 +118,11 @@ def _put(row: Approval, values: dict[str, Any]) -> None:
         raise InvalidError([Issue("too_large", "", message)])
     row.edited = edited
     row.payload = strictjson.canonical(payload)
-    row.payload_hash = hashlib.sha256(row.payload.encode()).hexdigest()
+    content = row.payload.encode()
+    row.payload_hash = hashlib.sha256(content).hexdigest()
+    row.terms = {k: v for k, v in (row.terms or {}).items() if k != "excerpt"} | excerpts.terms(
+        payload, len(content)
+    )
     row.round += 1
 
 

@@ -61,6 +61,7 @@ class Question:
     context: Any
     expires_at: datetime
     token: str  # of the link to its page
+    size_bytes: int | None = None  # of all that is asked, if this is only the start of it
 
 
 def deliver(letter: Letter, channels: Channels) -> None:
@@ -112,7 +113,8 @@ def asking(question: Question, url: str) -> tuple[str, str, str]:
     """
     page = f"{url}/approvals/links/{question.token}"
     until = f"Decide until {question.expires_at:%Y-%m-%d %H:%M} UTC."
-    given = [part for part in (question.message, _context(question.context), until) if part]
+    parts = (question.message, _context(question.context), _more(question), until)
+    given = [part for part in parts if part]
     links = f"Approve: {page}#approve\nReject: {page}#reject"
     html = [f"<h1>{html_text(question.title)}</h1>"]
     html += [f"<p>{html_text(part)}</p>" for part in given]
@@ -147,6 +149,13 @@ def plain(subject: str, text: str, link: str | None) -> tuple[str, str, str]:
     if link:
         html.append(f'<p><a href="{html_text(link)}">{html_text(link)}</a></p>')
     return subject, "\n\n".join(filter(None, [text, link])), "\n".join(html)
+
+
+def _more(question: Question) -> str:
+    if question.size_bytes is None:
+        return ""
+    size = f"{question.size_bytes / 1024 / 1024:.1f} MB"
+    return f"This is the start of {size}: the page has a file with all of it."
 
 
 def _context(context: Any) -> str:

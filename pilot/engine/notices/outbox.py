@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from pilot import audit, db, settings, strictjson
 from pilot.audit import Event
-from pilot.engine import links
+from pilot.engine import digests, links
 from pilot.engine.links import ApprovalLink
 from pilot.engine.notices import channels as posts
 from pilot.engine.notices import letters, notices
@@ -103,7 +103,7 @@ def _send(row: Any, channels: Channels) -> None:
 def _approval(session: Session, row: Any, url: str) -> Due:
     approval = session.get_one(Approval, UUID(row.payload["approval_id"]))
     person = session.get_one(User, UUID(row.payload["user_id"]))
-    payload = strictjson.loads(approval.payload, max_bytes=len(approval.payload.encode()) + 1)
+    payload = _shown(approval)
     token = secrets.token_urlsafe(32)
     question = Question(
         title=redact(approval.title),
@@ -111,6 +111,7 @@ def _approval(session: Session, row: Any, url: str) -> Due:
         context=redact(payload.get("context")),
         expires_at=approval.expires_at,
         token=token,
+        size_bytes=payload.get("size_bytes"),
     )
     says = letters.filling if approval.kind == "form" else letters.asking
     if row.kind == REMINDER:
@@ -123,6 +124,14 @@ def _approval(session: Session, row: Any, url: str) -> Due:
         local=_local(session),
         link=ApprovalLink(approval.id, person.id, approval.expires_at, token),
     )
+
+
+def _shown(approval: Approval) -> dict[str, Any]:
+    """Return what is asked, or of much the excerpt."""
+    if approval.excerpt is not None:
+        return approval.excerpt
+    shown: dict[str, Any] = strictjson.loads(approval.payload, max_bytes=digests.MAX_BYTES)
+    return shown
 
 
 def _addressless(row: Any) -> Due:
@@ -146,7 +155,7 @@ def _post(session: Session, row: Any, url: str) -> Due:
         ConfigError: its address cannot be opened.
     """
     approval = session.get_one(Approval, UUID(row.payload["approval_id"]))
-    payload = strictjson.loads(approval.payload, max_bytes=len(approval.payload.encode()) + 1)
+    payload = _shown(approval)
     people = session.scalars(select(User.email).where(User.id.in_(approval.approver_ids)))
     content = {
         "type": "approval.requested",

@@ -12,6 +12,7 @@ from pilot.engine import steps
 from pilot.engine.acting import actions, rules
 from pilot.engine.acting.history import Attempt
 from pilot.engine.acting.outcomes import StepContext, Wait
+from pilot.engine.approvals import excerpts
 from pilot.engine.language.step_fields import SECONDS_PER_DAY, StepFields
 from pilot.engine.running import guards
 from pilot.engine.running.checkpoints import AttemptRow
@@ -35,10 +36,7 @@ def question(
         return None
     shown = {"title": asked[0], "message": " ".join(asked[1:]) or None, "context": None}
     guarded = {"step": step.id, "action": action.name, "params": given}
-    approval = {
-        "title": shown["title"],
-        "message": shown["message"],
-        "payload": strictjson.canonical(shown | {"steps": [guarded]}),
+    approval = excerpts.asked(shown, [guarded]) | {
         "rule": "any",
         "k": None,
         "approvers": ["owner"],

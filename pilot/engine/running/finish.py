@@ -4,6 +4,7 @@ from typing import Any
 
 from pilot import strictjson
 from pilot.audit import Event
+from pilot.engine import digests
 from pilot.engine.acting import blobs
 from pilot.engine.acting.blobs import Blob, Packed
 from pilot.engine.expressions import Scope
@@ -209,5 +210,5 @@ async def _evaluate(run: Run, scope: Scope) -> Any:
     done = {name: one.output for name, one in last.items() if one.status is StepStatus.COMPLETED}
     if len(last) == 1:
         return next(iter(done.values()), None)
-    blobs.refuse_beyond(sum(one.size for one in done.values() if isinstance(one, Blob)))
+    digests.refuse_beyond(sum(one.size for one in done.values() if isinstance(one, Blob)))
     return {name: await unpacking.value(run, one) for name, one in done.items()}

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
 
-from pilot import strictjson
 from pilot.engine.acting.history import WaitRow
 from pilot.engine.acting.outcomes import Done, StepContext, Wait
+from pilot.engine.approvals import excerpts
 from pilot.engine.language import wording
 from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.language.references import compile_template
@@ -127,11 +127,8 @@ def run(step: Params, context: StepContext) -> Wait:
         ),
     )
     shown = texts.evaluate(context.scope)
-    payload = strictjson.canonical(shown | {"steps": context.render_guarded(step.id)})
-    asked = {
-        "title": str(shown["title"]),
-        "message": shown["message"],
-        "payload": payload,
+    question = excerpts.asked(shown, context.render_guarded(step.id))
+    asked = question | {
         "rule": step.rule,
         "k": step.k,
         "approvers": step.approvers,
@@ -139,7 +136,8 @@ def run(step: Params, context: StepContext) -> Wait:
         "require_comment": step.require_comment,
         "on_timeout": step.on_timeout if isinstance(step.on_timeout, str) else "branch",
         "timeout_s": step.timeout_s,
-        "terms": {
+        "terms": question["terms"]
+        | {
             "k": step.k,
             "self_approval": step.self_approval,
             "escalation": [level.model_dump() for level in step.escalation],
