@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+STATE_SCHEMA = 1  # of the rows of an execution; those of a newer Pilot are left to it
+
 
 class ExecutionStatus(StrEnum):
     """Where an execution stands."""

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from pilot.engine import steps as types
 from pilot.engine.language import concurrency
 from pilot.engine.life import executions
-from pilot.engine.status import FINAL
+from pilot.engine.status import FINAL, STATE_SCHEMA
 from pilot.models.agent import WorkflowVersion
 from pilot.models.execution import Execution
 from pilot.models.user import User
@@ -146,6 +146,8 @@ class Shown:
 
     @property
     def _queued_words(self) -> str:
+        if self.row.state_schema > STATE_SCHEMA:
+            return "for a newer Pilot: another one wrote it"
         if self.turn_after is None:
             return "for a worker"
         key = self.row.concurrency_key

@@ -27,6 +27,7 @@ from pilot.engine.running import runner
 from pilot.engine.running.plan import Plan
 from pilot.engine.running.run import Ports, Run
 from pilot.engine.running.writer import Writer
+from pilot.engine.status import STATE_SCHEMA
 from pilot.engine.worker import chores
 from pilot.engine.worker.chores import Chore
 from pilot.engine.worker.liveness import Lease
@@ -37,7 +38,6 @@ from pilot.failpoints import failpoint
 log = structlog.get_logger()
 T = TypeVar("T")
 
-STATE_SCHEMA = 1
 CLAIM = (  # and load: one round trip, one transaction
     "SELECT id, moment, head, attempts, waits FROM load_executions(%s, p_known => %s, p_ids => "
     "ARRAY(SELECT id FROM claim(%s, %s, %s, (SELECT coalesce((SELECT (value #>> '{}')::int "
