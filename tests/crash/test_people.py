@@ -14,7 +14,7 @@ POINTS = {
 }
 
 
-@pytest.mark.capability(27)
+@pytest.mark.capability(27, 307)
 def test_a_press_that_dies_on_its_way_counts_once_when_it_is_repeated(laboratory):
     laboratory(
         [
@@ -25,7 +25,7 @@ def test_a_press_that_dies_on_its_way_counts_once_when_it_is_repeated(laboratory
     )
 
 
-@pytest.mark.capability(39, 214)
+@pytest.mark.capability(39, 214, 307)
 def test_of_fifty_presses_at_once_one_counts(laboratory):
     laboratory([{"kind": "crowd", "operation": name} for name in POINTS if name != "pause"])
 

@@ -39,7 +39,7 @@ def ask_from_many_threads(count=24):
         return sum(pool.map(lambda _: BREAKER.allows(MODEL), range(count)))
 
 
-@pytest.mark.capability(263)
+@pytest.mark.capability(45, 263)
 def test_five_failures_in_the_window_open_it_for_all(database, clock):
     fail(4)
     assert BREAKER.allows(MODEL)

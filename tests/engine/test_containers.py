@@ -16,6 +16,7 @@ def test_a_step_inside_is_still_read_after_a_wait(worker, database, world):
     assert found == ("completed", 7, None)
 
 
+@pytest.mark.capability(45)
 @pytest.mark.parametrize("on_error", ["continue", {"branch": [put("mended", 3)]}])
 def test_a_container_answers_for_what_fails_inside_it(worker, database, world, on_error):
     steps = [

@@ -235,6 +235,7 @@ def test_a_model_that_obeys_an_injection_reaches_nothing_and_approves_nothing(
     assert found["ask"] == "waiting"
 
 
+@pytest.mark.capability(306)
 def test_out_of_turns_is_a_limit_and_the_last_wish_is_not_fulfilled(
     answers, database, world, tmp_path
 ):
@@ -245,11 +246,34 @@ def test_out_of_turns_is_a_limit_and_the_last_wish_is_not_fulfilled(
     assert sent(tmp_path, owner) == []
 
 
+@pytest.mark.capability(306)
 def test_the_same_call_a_third_time_is_a_loop(answers, database, world):
     execution, (status, _, error, _) = run(answers, database, world.operator.id, {"calls": [LOOK]})
     assert (status, error["class"]) == ("failed", "loop_detected")
     searches = [one for one in rows(database, execution) if one[0].endswith("mail.search")]
     assert len(searches) == 2
+
+
+@pytest.mark.capability(306)
+def test_beyond_its_tokens_the_simple_loop_ends_and_keeps_what_it_has(answers, database, world):
+    owner = world.operator.id
+    dear = {"usage": {"input": 120_000}}
+    rules = [rule | dear for rule in THREE_TURNS[:2]]
+    with answers(*rules, THREE_TURNS[2]):
+        agent = wp.make_agent(owner, [DECIDE | {"input": "execution.date"}])
+        asked = starts.Start(simple=True)
+        execution = starts.start(agent, asked, by=world.operator.actor, user_id=owner)
+        status, _, error, _ = wp.wait_for(database, execution)
+    assert (status, error["class"]) == ("failed", "limit")
+    assert "200,000 at most" in error["message"]
+    kept = {path: output for path, _, how, output in wp.attempts(database, execution)
+            if how == "completed"}  # fmt: skip
+    assert sorted(one.partition("/")[2] for one in kept) == [
+        "turn[1]",
+        "turn[1]/mail.search",
+        "turn[2]",
+        "turn[2]/mail.send",
+    ]
 
 
 def test_choices_are_closed_and_a_wrong_one_is_sent_back(answers, database, world):

@@ -102,6 +102,7 @@ def test_a_step_that_reads_the_decision_is_not_what_is_decided(asked, database, 
     assert superuser.execute("SELECT count(*) FROM approval").fetchone() == (1,)
 
 
+@pytest.mark.capability(307)
 def test_an_expired_approval_is_gone_and_fails_the_step(asked, database, world, superuser):
     execution, approval, seen = asked([ASK | {"timeout_s": 0.2}, SEND])
     status, _, error, _ = wp.wait_for(database, execution)
@@ -123,7 +124,7 @@ def test_steps_of_its_own_run_when_nobody_decided(asked, worker, database, super
     assert (found["send"], sent(tmp_path)) == ("skipped", [])
 
 
-@pytest.mark.capability(253)
+@pytest.mark.capability(253, 307)
 def test_fifty_pairs_of_approvers_at_the_same_instant_decide_once(
     worker, database, world, superuser
 ):
@@ -182,6 +183,7 @@ def test_losers_are_audited_with_what_they_saw(asked, world, superuser):
     assert superuser.execute(query, [str(execution)]).fetchone() == (2,)
 
 
+@pytest.mark.capability(307)
 def test_the_starter_is_not_asked_where_self_approval_is_off(worker, database, world):
     ask = ASK | {"approvers": [f"user:{world.operator.email}"], "self_approval": False}
     execution = wp.start(wp.make_agent(world.operator.id, [ask]), world.operator.id)
@@ -190,6 +192,7 @@ def test_the_starter_is_not_asked_where_self_approval_is_off(worker, database, w
     assert "Nobody may decide this" in error["message"]
 
 
+@pytest.mark.capability(307)
 def test_who_lost_the_role_meanwhile_decides_nothing(asked, world, superuser):
     _, approval, seen = asked([ASK, SEND])
     superuser.execute("UPDATE app_user SET roles = '{viewer}' WHERE id = %s", [world.approver.id])
@@ -197,6 +200,7 @@ def test_who_lost_the_role_meanwhile_decides_nothing(asked, world, superuser):
         decide(approval, "approved", seen, world.approver)
 
 
+@pytest.mark.capability(307)
 def test_a_cancelled_one_is_gone(asked, world):
     execution, approval, seen = asked([ASK, SEND])
     executions.cancel(execution, by=world.operator.actor, user_id=world.operator.id)

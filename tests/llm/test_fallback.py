@@ -61,7 +61,7 @@ def pair(peer, order, fault, **connection):
         ({"kind": "status", "status": 413}, ["truncated"]),
     ],
 )
-@pytest.mark.capability(88)
+@pytest.mark.capability(45, 88)
 def test_any_model_follows_any_other(peer, order, fault, reasons):
     response, ended = ask(*pair(peer, order, fault))
     assert [one.reason for one in ended] == [*reasons, None]

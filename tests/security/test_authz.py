@@ -135,6 +135,7 @@ def counts():
         return {name: session.scalar(text(f'SELECT count(*) FROM "{name}"')) for name in tables}  # noqa: S608
 
 
+@pytest.mark.capability(307)
 def test_reading_changes_nothing(routes, app, world):
     browser = Browser(app, world.admin.sign_in())
     before = counts()

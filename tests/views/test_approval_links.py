@@ -30,7 +30,7 @@ def decide(browser, approval_id, token, page=None):
     return browser.post(f"/approvals/{approval_id}", data)
 
 
-@pytest.mark.capability(23)
+@pytest.mark.capability(23, 307)
 def test_the_link_of_one_approval_decides_no_other(ask, browse, world, superuser):  # noqa: F811
     (one, _), (other, _) = ask(), ask()
     token, browser = give(world.approver, one), browse(world.approver)

@@ -86,6 +86,7 @@ def test_the_page_shows_exactly_what_would_happen(ask, approver):
 FAKE = "~~Total 7~~\n\n# Total 1\n\n| Total |\n|---|\n| **1** |\n\n![1](http://evil.test/1.png)"
 
 
+@pytest.mark.capability(307)
 def test_markdown_that_fakes_another_amount_stays_text(ask, approver, superuser, database):
     approval, execution = ask(message=FAKE)
     page = approver.get(f"/approvals/{approval}").text
