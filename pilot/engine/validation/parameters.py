@@ -1,6 +1,7 @@
 """The parameters of an action against its schema; a reference is judged by what it refers to."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from pilot.engine.language.catalogue import Action
@@ -33,6 +34,9 @@ def check(context: Context, node: Node, action: Action, params: dict[str, Any]) 
         path = prefix + issue.path
         if not any(_related(path, known) for known in uses):
             yield moved(issue, lambda place: prefix + place)
+        elif issue.code == "E_PARAM_UNKNOWN":  # what refers to something is moved, never dropped
+            kept = [one for one in issue.fix or [] if one["op"] != "remove"]
+            yield moved(replace(issue, fix=kept or None), lambda place: prefix + place)
 
 
 def wanted(action: Action, keys: Keys) -> Schema:

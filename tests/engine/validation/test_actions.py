@@ -91,6 +91,7 @@ def test_a_missing_parameter_can_become_an_input(known, issue):
         ({"limit": "5"}, "E_PARAM_TYPE", "/limit"),
         ({"match": "some"}, "E_PARAM_TYPE", "/match"),
         ({"subjectWords": ["x"]}, "E_PARAM_UNKNOWN", "/subjectWords"),
+        ({"subjectWords": "{{execution.started_at}}"}, "E_PARAM_UNKNOWN", "/subjectWords"),
         ({"since": "2026-13-01"}, "E_PARAM_TYPE", "/since"),
     ],
 )
