@@ -14,7 +14,7 @@ from pilot.engine.workflow import inputs
 from pilot.errors import BadJsonError, InvalidError, Issue, Obstacle
 
 PREFIX = "input-"
-HINTS = {"array": "One per line.", "object": "As a JSON object."}
+HINTS = {"array": "One per line, or a JSON list.", "object": "As a JSON object."}
 
 
 class InputsForm(BaseForm):  # type: ignore[misc]

@@ -76,6 +76,8 @@ def test_an_unknown_input_names_the_nearest():
         ({"days": "5.0"}, {"days": 5}),
         ({"to": ["x", "y"]}, {"to": "y"}),
         ({"names": ["a", " b "]}, {"names": ["a", "b"]}),
+        ({"names": "a\n\n[b]"}, {"names": ["a", "[b]"]}),
+        ({"names": '["a", "b"]'}, {"names": ["a", "b"]}),
         ({"more": '{"rate": 1}'}, {"more": {"rate": 1}}),
         ({"more": "[1]"}, {"more": "[1]"}),
         ({"urgent": ""}, {"urgent": False}),

@@ -86,6 +86,8 @@ def as_text(value: type_json) -> str:
 def _from_text(text: str | list[str], part: dict[str, Any]) -> type_json:
     wanted = kind(part)
     if wanted == "array":
+        if isinstance(text, str) and isinstance(whole := _decoded(text, wanted), list):
+            return whole
         lines = text if isinstance(text, list) else text.splitlines()
         items = part.get("items")
         inner = items if isinstance(items, dict) else {}
@@ -110,7 +112,7 @@ def _boolean(text: str) -> type_json:
 
 
 def _decoded(text: str, kind: str) -> type_json:
-    wanted = {"integer": int, "number": int | float, "object": dict}[kind]
+    wanted = {"integer": int, "number": int | float, "object": dict, "array": list}[kind]
     try:
         value = strictjson.loads(text.strip().removeprefix("+"))
     except BadJsonError:
