@@ -33,10 +33,10 @@ def test_branches_say_when_they_run(known):
         ({"for_s": 259_200}, "Wait 3 days."),
         ({"for_s": 90}, "Wait 90 seconds."),
         ({"for_s": None, "until": "{{inputs.day}}"}, "Wait until the input day."),
-        ({"execute_if": "steps.a.output.count > 3"}, "If count of a > 3: wait 1 seconds."),
+        ({"execute_if": "steps.a.output.count > 3"}, "If count of a > 3: wait 1 second."),
         (
             {"execute_if": {"field": "inputs.n", "operator": "not_in", "value": [1, 2]}},
-            "If the input n is none of 1, 2: wait 1 seconds.",
+            "If the input n is none of 1, 2: wait 1 second.",
         ),
     ],
 )

@@ -134,7 +134,7 @@ def duration(seconds: Any) -> str:
         if seconds >= size and seconds % size == 0:
             count = int(seconds // size)
             return f"{count} {unit}" + ("s" if count > 1 else "")
-    return f"{seconds:g} seconds"
+    return f"{seconds:g} second" + ("" if seconds == 1 else "s")
 
 
 def parameters(params: Any, count: int = 3) -> str:

@@ -61,7 +61,10 @@ def describe(step: dict[str, Any], _: Catalogue) -> str:
     """Return the operations in order."""
     listed = step.get("operations") or [step]
     done = [_describe(one) for one in listed if isinstance(one, dict)]
-    return f"Take {wording.expression(step.get('input') or 'nothing')}; {'; '.join(done)}"
+    told = "; ".join(done)
+    if not step.get("input"):
+        return told[:1].upper() + told[1:]
+    return f"Take {wording.expression(step['input'])}; {told}"
 
 
 def _describe(operation: dict[str, Any]) -> str:
@@ -69,6 +72,8 @@ def _describe(operation: dict[str, Any]) -> str:
     given = config if isinstance(config, dict) else {}
     known = str(operation.get("operation"))
     name = WORDS.get(known, known.replace("_", " "))
+    if known == "set" and "value" in given:
+        return f"give {wording.literal(given['value'])}"
     if "condition" in given:
         return f"{name} where {wording.condition(given['condition'])}"
     if isinstance(given.get("by"), list):

@@ -25,3 +25,14 @@ def test_null_as_input_is_an_error_that_names_the_operation():
     made = step(type="transform", input="inputs.rows", operation="count", config={})
     with pytest.raises(StepError, match="count"):
         transform.run(made, context(inputs={"rows": None}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"operation": "set", "config": {"value": "{{inputs.n}} pieces"}}, "Give [n] pieces"),
+        ({"operation": "count", "input": "inputs.rows"}, "Take the input rows; count"),
+    ],
+)
+def test_it_is_told_in_words(fields, words):
+    assert transform.describe({"type": "transform"} | fields, None) == words
