@@ -174,13 +174,14 @@ def origin() -> users.Origin:
 
 
 def show_issues(form: Form, issues: Iterable[Issue]) -> None:
-    """Put what an operation refused beside the fields of a form, the rest above it."""
-    for issue in issues:
-        name = issue.path.split("/")[1] if issue.path else ""
+    """Put what an operation refused beside the fields of a form, the rest above it, with places."""
+    for issue in (one for one in issues if one.severity == "error"):
+        name, *inner = issue.path.split("/")[1:] or [""]
         if name in form:
             form[name].errors = [*form[name].errors, issue.message]
         else:
-            form.form_errors.append(issue.message)
+            place = f"{issue.path}: " if inner else ""
+            form.form_errors.append(place + issue.message)
 
 
 def reading() -> AbstractContextManager[Session]:

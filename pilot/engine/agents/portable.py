@@ -7,6 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -82,11 +83,7 @@ def read(source: bytes) -> Portable:
     except BadJsonError as error:
         raise _invalid("", f"This cannot be read: {error.message}") from None
     except ValidationError as error:
-        faults = [
-            Issue("import_field", pointer(*one["loc"]), f"{one['msg']}.")
-            for one in error.errors(include_url=False)[:20]
-        ]
-        raise InvalidError(faults) from None
+        raise InvalidError([_fault(one) for one in error.errors(include_url=False)[:20]]) from None
 
 
 def preview(source: bytes, *, user_id: UUID) -> Import:
@@ -157,6 +154,17 @@ def _present(session: Session, name: str, user_id: UUID) -> Agent | None:
     if len(found) > 1:
         raise ConflictError(f"Several agents are called {name}: rename one.")
     return found[0] if found else None
+
+
+def _fault(found: ErrorDetails) -> Issue:
+    name = ".".join(str(part) for part in found["loc"]) or "The text"
+    told = {
+        "missing": f"{name} is missing: an exported agent has it.",
+        "extra_forbidden": f"{name} is no part of an exported agent: remove it.",
+    }
+    return Issue(
+        "import_field", pointer(*found["loc"]), told.get(found["type"], f"{name}: {found['msg']}.")
+    )
 
 
 def _invalid(path: str, message: str) -> InvalidError:

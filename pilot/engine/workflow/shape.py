@@ -163,7 +163,9 @@ def _unknown_key(
 ) -> Issue:
     """Rename to the key that is surely meant; drop what is too small to hold a meaning."""
     field, place, around = str(keys[-1]), path + pointer(*keys), _at(value, keys[:-1])
-    known = [part.alias or name for name, part in (model.model_fields if model else {}).items()]
+    fields = model.model_fields if model else {}
+    own_first = sorted(fields, key=lambda name: name in StepFields.model_fields)
+    known = [fields[name].alias or name for name in own_first]
     sure = spelling.meant(field, [name for name in known if name not in around])
     found = around[field]
     fix: list[dict[str, Any]] | None = None
@@ -171,7 +173,9 @@ def _unknown_key(
         fix = [{"op": "move", "from": place, "path": path + pointer(*keys[:-1], sure)}]
     elif not (isinstance(found, dict | list) and found):
         fix = [{"op": "remove", "path": place}]
-    message = f"There is no field {field[:60]!r} here.{spelling.suggestion(field, known)}"
+    message = f"There is no field {field[:60]!r} here."
+    if near := spelling.nearest(field, known):
+        message += f" Nearest: {', '.join(near)}."
     if not sure and known:
         message += f" It takes: {', '.join(known[:_MAX_OFFERED])}."
     return Issue("E_SCHEMA", place, message, expected=sure, got=field[:60], fix=fix)
