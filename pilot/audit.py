@@ -110,6 +110,7 @@ class Event(Enum):
     PLUGIN_CONNECTED = ("info", SOC2)
     PLUGIN_DISCONNECTED = ("warning", SOC2)
     PLUGIN_RECONNECTED = ("info", SOC2)
+    PLUGIN_RATE_CHANGED = ("info", SOC2)
     PLUGIN_AUTH_FAILED = ("warning", SOC2)
     SETTINGS_API_KEY_CREATED = ("critical", SOC2)
     SETTINGS_API_KEY_REVOKED = ("warning", SOC2)

@@ -176,9 +176,9 @@ class BadJsonError(PilotError):
 class Hold:
     """What a step has to wait for before it is tried again, through no fault of its own."""
 
-    kind: str  # retry: a time; reconnect: that its connection is mended
+    kind: str  # retry: a time; turn: its turn; reconnect: that its connection is mended
     seconds: float | None = None  # at most; None: as long as the settings say
-    asked: dict[str, Any] = field(default_factory=dict)  # of a reconnect: connection (id), label
+    asked: dict[str, Any] = field(default_factory=dict)  # connection (id), its label
 
 
 class StepError(PilotError):

@@ -35,5 +35,21 @@ class Connection(Base):
     tested_ms: Mapped[int | None]
     last_used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     shared: Mapped[bool]  # by an administrator: every execution may use it
+    rate_per_minute: Mapped[int | None]  # at most so many calls in any 60 seconds; None: any number
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[CreatedAt]
+
+
+class ConnectionTurn(Base):
+    """A call over a connection with a rate: one that was let go lately, or one that waits."""
+
+    __tablename__ = "connection_turn"
+    __table_args__ = (
+        Index("connection_turn_at", "connection_id", "at"),
+        Index("connection_turn_key", "connection_id", "key", unique=True),
+    )
+
+    id: Mapped[Id]
+    connection_id: Mapped[UUID] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"))
+    key: Mapped[UUID | None]  # the idempotency key of a call that waits; None: it was let go
+    at: Mapped[Moment]  # when it was let go, or when its turn is

@@ -231,6 +231,11 @@ class Wait(Base):
             ),
         ),
         Index(
+            "wait_turn",
+            text("(asked ->> 'connection')"),
+            postgresql_where=text("kind = 'turn' AND resolved_at IS NULL AND consumed_at IS NULL"),
+        ),
+        Index(
             "wait_event",
             "owner_id",
             "event",
@@ -253,7 +258,7 @@ class Wait(Base):
     execution_id: Mapped[UUID] = mapped_column(ForeignKey("execution.id", ondelete="CASCADE"))
     owner_id: Mapped[UUID]
     path: Mapped[str] = mapped_column(Text)
-    kind: Mapped[str] = mapped_column(Text)  # timer, retry, reconnect, approval, form, event
+    kind: Mapped[str] = mapped_column(Text)  # timer, retry, turn, reconnect, approval, form, event
     event: Mapped[str | None] = mapped_column(Text)  # its name
     asked: Mapped[Json | None]  # what the event has to be: match, roots, schema
     wake_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -181,6 +181,7 @@ class Action:
     was_applied: Probe | None = field(repr=False)
     choose_effect: Callable[[Any], Effect] | None = field(repr=False)
     connected_effect: Effect | None = None  # over a connection, where that is another
+    choose_place: Callable[[Any], str] | None = field(default=None, repr=False)
 
     def check(self, params: type_json) -> list[Issue]:
         """Name every missing, unknown or mistyped parameter; paths start at the params."""
@@ -203,6 +204,14 @@ class Action:
         if connected and self.connected_effect is not None:
             return self.connected_effect
         return self.choose_effect(_require(self, params)) if self.choose_effect else self.effect
+
+    def place_of(self, params: type_json) -> str | None:
+        """Return host and port of the foreign place that a call with these params goes to.
+
+        Raises:
+            PluginError: class input, when a parameter is missing, unknown or mistyped.
+        """
+        return self.choose_place(_require(self, params)) if self.choose_place else None
 
     def success_text(self, params: type_json, output: type_json) -> str:
         """Return the sentence for the timeline, e.g. "Sent to ann@example.com"."""
@@ -242,6 +251,7 @@ class Plugin:
         errors: Mapping[str, str] | None = None,
         was_applied: Probe | None = None,
         connected_effect: Effect | None = None,
+        place: Callable[[Any], str] | None = None,
     ) -> Callable[[Perform], Perform]:
         """Declare the decorated function an action; its annotations give params and output.
 
@@ -276,6 +286,7 @@ class Plugin:
                 was_applied=was_applied,
                 choose_effect=None if isinstance(effect, Effect) else effect,
                 connected_effect=connected_effect,
+                choose_place=place,
             )
             return run
 

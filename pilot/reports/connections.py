@@ -1,7 +1,7 @@
 """Connections as people see them: state, last use, and what would break without one."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -58,6 +58,7 @@ class Line:
     owner: str
     agents: int  # whose newest workflow names it
     version: int
+    rate_per_minute: int | None  # at most so many calls
     rests_until: datetime | None  # after repeated failures nobody calls; then one tries
 
 
@@ -80,7 +81,7 @@ def listed(session: Session, owner_id: UUID) -> list[Line]:
     named = [set(_named(document)) for _, _, document in session.execute(NEWEST)]
     rests = {row.model_id: row.open_until for row in session.execute(RESTING)}
     return [
-        replace(_line(row, owner, owner_id, named), rests_until=rests.get(resting.key(str(row.id))))
+        _line(row, owner, owner_id, named, rests.get(resting.of_connection(str(row.id))))
         for row, owner in session.execute(query)
     ]
 
@@ -126,7 +127,11 @@ def _named(document: Any) -> Iterator[tuple[str, str]]:
 
 
 def _line(
-    row: Connection, owner: str | None, owner_id: UUID, named: list[set[tuple[str, str]]]
+    row: Connection,
+    owner: str | None,
+    owner_id: UUID,
+    named: list[set[tuple[str, str]]],
+    rests_until: datetime | None,
 ) -> Line:
     account = plugins.load(row.plugin).account
     return Line(
@@ -149,5 +154,6 @@ def _line(
         owner=owner or "an administrator",
         agents=sum((row.plugin, row.label.casefold()) in one for one in named),
         version=row.version,
-        rests_until=None,
+        rate_per_minute=row.rate_per_minute,
+        rests_until=rests_until,
     )

@@ -81,7 +81,7 @@ class Step:
         newest = self.attempts[-1].status
         if self.wait_kind == "retry":
             return "retrying"
-        if self.wait_kind == "reconnect":
+        if self.wait_kind in {"turn", "reconnect"}:
             return "waiting"
         return "pending" if newest in {"superseded", "replaced", "interrupted"} else newest
 
@@ -96,6 +96,8 @@ class Step:
         """What it waits for besides time, in words."""
         if self.wait_kind == "reconnect":
             return f"reconnect {self.waits_for}"
+        if self.wait_kind == "turn":
+            return f"its turn on {self.waits_for}, at {self.waits_until:%H:%M:%S} UTC"
         if self.wait_kind == "event" and self.waits_until is not None:
             return f"the event {self.waits_for}, until {self.waits_until:%Y-%m-%d %H:%M} UTC"
         return WAITED_FOR.get(self.wait_kind or "", "")

@@ -97,7 +97,7 @@ GAUGES = (
         "pilot_breaker_open",
         "1: too many calls to the model failed, nobody asks it now.",
         """SELECT model_id AS model, coalesce(open_until > pilot_now(), false)::int AS value
-             FROM model_state ORDER BY model_id""",
+             FROM model_state WHERE model_id !~ '^(connection|host):' ORDER BY model_id""",
     ),
     Gauge(
         "pilot_calls_under_way",

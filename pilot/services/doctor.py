@@ -30,7 +30,7 @@ SELECT extract(day FROM pilot_now() - (
 """
 RESTING = """
 SELECT model_id FROM model_state
- WHERE open_until > pilot_now() AND model_id NOT LIKE 'connection:%' ORDER BY model_id
+ WHERE open_until > pilot_now() AND model_id !~ '^(connection|host):' ORDER BY model_id
 """
 
 

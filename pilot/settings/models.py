@@ -189,7 +189,8 @@ DEFINITIONS = (
         5,
         CALLS,
         "Failures until a model rests",
-        "After so many failures a model is not asked for a while, by any worker.",
+        "After so many failures a model, connection or address is not called for a while, by any "
+        "worker.",
         "failures",
         1,
         100,
@@ -211,7 +212,7 @@ DEFINITIONS = (
         30,
         CALLS,
         "Rest of a failing model",
-        "After it one call tries whether the model answers again.",
+        "After it one call tries whether the model, connection or address answers again.",
         "s",
         1,
         3_600,

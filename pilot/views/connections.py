@@ -15,7 +15,7 @@ from wtforms.validators import InputRequired
 from pilot import plugins
 from pilot.egress import Egress
 from pilot.engine import folders
-from pilot.engine.secrets import connections
+from pilot.engine.secrets import connections, rates
 from pilot.engine.secrets.connections import Given
 from pilot.errors import InvalidError, Issue
 from pilot.reports import connections as report
@@ -86,6 +86,17 @@ def _field(name: str, info: FieldInfo) -> Field:
         return BooleanField(label, default=default, description=hint)
     kind = IntegerField if info.annotation is int else StringField
     return kind(label, needed, default=default, description=hint)
+
+
+class RateForm(FlaskForm):  # type: ignore[misc]
+    """How many calls may go over a connection."""
+
+    rate_per_minute = StringField(
+        "Calls a minute",
+        description="At most so many in any 60 seconds, of all steps together; the others wait for "
+        "their turn. Empty: any number.",
+        render_kw={"inputmode": "numeric", "size": 6, "maxlength": 6},
+    )
 
 
 _ACCOUNT = plugins.load(PLUGIN).account
@@ -190,6 +201,26 @@ def enable(connection_id: UUID) -> ResponseReturnValue:
 
 @route(
     bp,
+    "/connections/<uuid:connection_id>/rate",
+    allow=OPERATE,
+    methods=("POST",),
+    takes=(RateForm,),
+)
+def limit(connection_id: UUID) -> ResponseReturnValue:
+    """Let at most so many calls go over it in a minute; its test stays valid."""
+    form = RateForm()
+    try:
+        rate = rates.read(form.rate_per_minute.data or "")
+        rates.change(connection_id, rate, by=actor(), owner_id=signed_in())
+    except InvalidError as error:
+        show_issues(form, error.issues)
+        return _page(connection_id, rate_form=form, status=422)
+    toast(f"At most {rate:,} calls a minute." if rate else "Any number of calls.")
+    return redirect_to(f"/connections/{connection_id}")
+
+
+@route(
+    bp,
     "/connections/<uuid:connection_id>/delete",
     allow=OPERATE,
     methods=("POST",),
@@ -251,6 +282,7 @@ def _page(
     connection_id: UUID,
     form: ConnectionForm | None = None,
     *,
+    rate_form: RateForm | None = None,
     refused: str = "",
     typed: str = "",
     status: int = 200,
@@ -271,6 +303,8 @@ def _page(
         line=line,
         breaks=breaks,
         form=form,
+        rate_form=rate_form
+        or RateForm(formdata=None, data={"rate_per_minute": line.rate_per_minute or ""}),
         own=list(OWN),
         refused=refused,
         typed=typed,

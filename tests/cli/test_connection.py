@@ -42,6 +42,16 @@ def test_a_connection_is_tested_and_listed_without_its_password(pilot):
     assert "Sales" in told
 
 
+def test_its_rate_is_changed_and_told(pilot):
+    assert pilot("connection", "rate", "sales", "60")[1] == "Sales: at most 60 calls a minute.\n"
+    (one,) = json.loads(pilot("--json", "connection", "list")[1])
+    assert (one["rate_per_minute"], one["state"]) == (60, "untested")
+    assert "at most 60 calls a minute" in pilot("connection", "list")[1]
+    code, said = pilot("connection", "rate", "sales", "often")
+    assert (code, "'often' is no whole number from 1 to 6,000." in said) == (5, True)
+    assert "any number" in pilot("connection", "rate", "sales", "none")[1]
+
+
 def test_one_that_fails_or_is_not_there_says_so(pilot, smtp_peer):
     code, said = pilot("connection", "test", "Nothing")
     assert code != 0

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import psycopg
 
-from pilot import cli, db, failpoints, jobs, progress, strictjson
+from pilot import cli, db, failpoints, jobs, progress, settings, strictjson
 from pilot.audit import Actor
 from pilot.engine import folders
 from pilot.engine.approvals import approvals
@@ -25,8 +25,10 @@ from pilot.services import processes
 from pilot.worker import RESTART_ME
 from tests import world
 from tests.crash import workflows
-from tests.engine.worker_process import make_agent, switch_on
+from tests.engine.worker_process import BY, make_agent, switch_on
 
+# Its receiver fails on purpose, each second for another trial.
+UNRESTING = {"llm_breaker_failures": 100, "llm_breaker_window_s": 1}
 FINAL = {"completed", "completed_with_errors", "failed", "cancelled"}
 TRIAL_S = 40.0
 LOOK_EVERY_S = 0.01
@@ -65,6 +67,7 @@ class Slot:
         jobs.configure(place.redis)
         progress.configure(place.redis)
         switch_on()
+        settings.change_all(UNRESTING, by=BY)
         self.owner = world.person("owner", "operator").id
         self.by = Actor(f"user:{self.owner}")
         self.agents = {

@@ -12,23 +12,6 @@ BREAKER = Breaker(failures=5, window_s=60, open_s=30, probe_s=120)
 MODEL = "gpt-6-luna"
 
 
-@pytest.fixture
-def clock(superuser):
-    """Give a function that moves the database's clock; it stands still otherwise."""
-    seconds = 0.0
-
-    def forward(by_s):
-        nonlocal seconds
-        seconds += by_s
-        superuser.execute(
-            "CREATE OR REPLACE FUNCTION pilot_now() RETURNS timestamptz LANGUAGE sql STABLE AS"
-            f" $$ SELECT timestamptz '2026-11-21 12:00:00Z' + interval '{seconds} seconds' $$"
-        )
-
-    forward(0)
-    return forward
-
-
 def fail(times, reason=FailureReason.API):
     for _ in range(times):
         BREAKER.note(MODEL, reason)

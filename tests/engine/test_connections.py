@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from cryptography.fernet import Fernet
@@ -193,7 +194,7 @@ def test_a_connection_that_keeps_failing_rests_and_no_attempt_is_spent(world, da
     opened = connections.opened(world.operator.id, "mail", "Sales")
 
     def call(error=None):
-        with resting.minded(opened, {}):
+        with resting.minded(opened, str(uuid4()), {}):
             if error is not None:
                 raise PluginError(error, "It is away.")
 

@@ -115,6 +115,31 @@ def test_it_is_switched_off_and_deleted_by_its_name_after_what_breaks_is_listed(
     assert "No connections yet" in operator.get("/connections").text
 
 
+def test_one_that_rests_says_until_when(operator, superuser):
+    page = stored(operator)
+    rest = "INSERT INTO model_state VALUES (%s, '{}', '2099-01-01 12:34:56Z')"
+    superuser.execute(rest, [f"connection:{page.rpartition('/')[2]}"])
+    assert "rests until 12:34:56" in operator.get("/connections").text
+    assert "It rests until 12:34:56" in operator.get(page).text
+
+
+def test_its_rate_is_shown_and_changed_without_a_new_test(operator, browse, world, superuser):
+    page = stored(operator)
+    superuser.execute("UPDATE connection SET state = 'ok'")
+    refused = operator.post(f"{page}/rate", {"rate_per_minute": "7000"})
+    assert refused.status_code == 422
+    assert "is no whole number from 1 to 6,000" in refused.text
+    assert 'value="7000"' in refused.text, "what was typed stays"
+    assert operator.post(f"{page}/rate", {"rate_per_minute": "90"}).status_code == 303
+    assert browse(world.stranger).post(f"{page}/rate", {"rate_per_minute": ""}).status_code == 404
+    assert re.search(r'name="rate_per_minute"[^>]*value="90"', operator.get(page).text)
+    assert "at most 90 calls a minute" in operator.get("/connections").text
+    (one,) = operator.get("/connections.json").json["items"]
+    assert (one["rate_per_minute"], one["state"]) == (90, "ok")
+    changed = "SELECT count(*) FROM audit WHERE event = 'PLUGIN_RATE_CHANGED'"
+    assert superuser.execute(changed).fetchone() == (1,)
+
+
 def test_others_see_shared_ones_only_and_without_what_is_secret(operator, browse, world):
     page = stored(operator)
     stored(browse(world.admin), label="House", shared="y")

@@ -1,17 +1,20 @@
 """What an action step does: resolved parameters, grants, rules, effect class, the call itself."""
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import structlog
 
 from pilot import plugins, redaction
+from pilot.engine import outages
 from pilot.engine.acting import resting, rules
 from pilot.engine.acting.history import Attempt
 from pilot.engine.acting.outcomes import StepContext
 from pilot.engine.language import secret_sinks
 from pilot.engine.language.references import compile_template
 from pilot.engine.secrets import connections, secret_handles
+from pilot.engine.secrets.connections import Held
 from pilot.errors import ErrorClass, OutcomeUnknownError, PluginError, StepError
 from pilot.plugins import Action, Call
 
@@ -115,8 +118,11 @@ def perform(
     """
     action = find(name, context)
     named = secret_sinks.names(name, attempt.input)
-    secrets = secret_handles.opened(context.owner_id, named) if named else {}
-    held = connections.opened(context.owner_id, action.plugin, connection) if connection else None
+    with outages.held():
+        secrets = secret_handles.opened(context.owner_id, named) if named else {}
+        held = (
+            connections.opened(context.owner_id, action.plugin, connection) if connection else None
+        )
     call = Call(
         key=str(attempt.key),
         deadline=time.monotonic() + timeout_s,
@@ -128,13 +134,21 @@ def perform(
         credentials=held.credentials if held else None,
     )
     call.folder.mkdir(parents=True, exist_ok=True)
-    if held is None:
+    with _minded(action, held, call, attempt, context):
         output = _call(action, attempt, call, again=again)
-    else:
-        with resting.minded(held, context.execution["settings"]):
-            output = _call(action, attempt, call, again=again)
     # A receiver may send a secret back: it goes no further than this.
     return redaction.without_known(output) if secrets or held else output
+
+
+def _minded(
+    action: Action, held: Held | None, call: Call, attempt: Attempt, context: StepContext
+) -> AbstractContextManager[None]:
+    """Return what guards a call: the connection, or the address that the parameters name."""
+    values = context.execution["settings"]
+    if held is not None:
+        return resting.minded(held, call.key, values)
+    place = action.place_of(attempt.input)
+    return resting.minded_host(context.owner_id, place, values) if place else nullcontext()
 
 
 def _call(action: Action, attempt: Attempt, call: Call, *, again: bool) -> Any:

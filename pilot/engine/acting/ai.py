@@ -6,6 +6,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from pilot import db, money, settings, strictjson
+from pilot.engine import outages
 from pilot.engine.acting import blobs
 from pilot.engine.acting.history import Attempt
 from pilot.engine.acting.outcomes import Done, StepContext
@@ -79,7 +80,7 @@ def ask(asked: Request, context: StepContext, read: calls.Read) -> calls.Respons
         recorded = Chain([scripted.model(script)])
         return calls.complete(asked, recorded.models, context.gate(recorded), read)
     values = settings.with_defaults(context.execution["settings"])
-    with db.reading(None) as session:
+    with outages.held(), db.reading(None) as session:
         chosen = model_catalogue.chosen(values)
         found = model_catalogue.chain(session, chosen, values["llm_baseline_model"])
         spare = budgets.cheaper(session, values, found) if context.downgrades else []

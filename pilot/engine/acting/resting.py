@@ -1,20 +1,23 @@
-"""What a call over a connection minds: it rests after repeated failures, and is noted when refused.
+"""What a call to a foreign place minds: its rate, and that it rests after repeated failures.
 
-All workers share the breaker of a connection. A step that meets an open one waits for it, and none
-of its attempts is spent.
+All workers share the rate and the breaker of a connection, and the breakers of an owner's
+addresses. A step that meets an open one waits for it, and none of its attempts is spent.
 """
 
 import contextlib
 import random
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
+from uuid import UUID
 
 from pilot import audit, settings
 from pilot.audit import Event
 from pilot.db import transaction
+from pilot.engine import outages
 from pilot.engine.providers import breaker
-from pilot.engine.providers.breaker import Breaker
-from pilot.engine.secrets import connections
+from pilot.engine.providers.breaker import Answer, Breaker
+from pilot.engine.secrets import connections, rates
 from pilot.engine.secrets.connections import Held
 from pilot.errors import ErrorClass, Hold, PluginError
 
@@ -25,35 +28,77 @@ SPREAD_S = 2.0  # so that not all that wait come at once; one of them tries
 
 
 @contextlib.contextmanager
-def minded(held: Held, values: Mapping[str, Any]) -> Iterator[None]:
+def minded(held: Held, key: str, values: Mapping[str, Any]) -> Iterator[None]:
     """Let one call be made over a connection, and take note of how it ended.
 
     Raises:
-        PluginError: the connection rests, so the call was not made; or what the call raised.
+        PluginError: the connection rests, or is at its rate, so the call was not made; or what the
+            call raised.
     """
-    name, guard = key(str(held.id)), Breaker.of(settings.with_defaults(values))
-    if not guard.allows(name):
-        raise _rests(name, held)
+    label = held.credentials.label
+    with outages.held():
+        seconds = rates.wait_s(held, key)
+    if seconds:
+        raise _later(held, seconds)
     try:
-        yield
+        with _guarded(of_connection(str(held.id)), f"connection {label}", values):
+            yield
     except PluginError as error:
-        guard.tell(name, failed=error.error_class in FAILURES)
         if error.error_class is ErrorClass.AUTH:
             _refused(held, error)
         raise
-    guard.tell(name, failed=False)
-    connections.used(held)
+    with outages.survived():
+        connections.used(held)
 
 
-def key(connection_id: str) -> str:
+def minded_host(
+    owner_id: UUID, place: str, values: Mapping[str, Any]
+) -> AbstractContextManager[None]:
+    """Do the same for a call without a connection; `place` is host and port.
+
+    Each owner has breakers of their own: what one person's agents call in vain stops nobody else.
+    """
+    return _guarded(f"host:{owner_id}:{place}", f"address {place}", values)
+
+
+def of_connection(connection_id: str) -> str:
     """Return under which name a connection has its breaker."""
     return f"connection:{connection_id}"
 
 
-def _rests(name: str, held: Held) -> PluginError:
+@contextlib.contextmanager
+def _guarded(name: str, words: str, values: Mapping[str, Any]) -> Iterator[None]:
+    guard = Breaker.of(settings.with_defaults(values))
+    with outages.held():
+        answer = guard.asked(name)
+        if answer is Answer.NO:
+            raise _rests(name, words)
+    try:
+        yield
+    except PluginError as error:
+        with outages.survived():
+            guard.tell(name, failed=error.error_class in FAILURES)
+        raise
+    if answer is Answer.PROBE:
+        with outages.survived():
+            guard.tell(name, failed=False)
+
+
+def _later(held: Held, seconds: float) -> PluginError:
+    label, rate = held.credentials.label, held.rate_per_minute
+    message = (
+        f"The connection {label} is at its rate of {rate:,} calls a minute: this step waits for "
+        "its turn, and none of its attempts is spent."
+    )
+    error = PluginError(ErrorClass.RATE_LIMIT, message, code="turn", sent=False)
+    error.hold = Hold("turn", seconds, {"connection": str(held.id), "label": label})
+    return error
+
+
+def _rests(name: str, words: str) -> PluginError:
     seconds = breaker.rest_s(name)
     message = (
-        f"The connection {held.credentials.label} rests for {seconds:.0f} s, as its last calls "
+        f"The {words} rests for {seconds:.0f} s, as its last calls "
         "failed: this step waits, and none of its attempts is spent."
     )
     error = PluginError(ErrorClass.SERVER, message, code="resting", sent=False)
@@ -67,7 +112,7 @@ def _refused(held: Held, error: PluginError) -> None:
     label, reason = held.credentials.label, error.message
     error.message = f"{reason} {connections.again(label)}"
     error.hold = connections.hold(held.id, label)
-    with transaction("connections.refused", held.owner_id) as session:
+    with outages.survived(), transaction("connections.refused", held.owner_id) as session:
         facts = {"id": held.id, "version": held.version, "reason": reason}
         if session.scalar(connections.NOTE, facts):
             details = {"label": label, "reason": reason}

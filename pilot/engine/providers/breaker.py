@@ -6,16 +6,26 @@ call tries: its answer closes the breaker, its failure opens it again.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from sqlalchemy import text
 
 from pilot.db import reading, transaction
+from pilot.engine import outages
 from pilot.llm.calls import Attempt, Gate
 from pilot.llm.messages import Model
 from pilot.llm.reasons import FailureReason
 
 FAILURES = frozenset({FailureReason.TIMEOUT, FailureReason.API, FailureReason.RATE_LIMIT})
+
+
+class Answer(Enum):
+    """Whether a call may be sent."""
+
+    YES = "yes"
+    PROBE = "as the one that tries"
+    NO = "no"
 
 
 @dataclass(frozen=True)
@@ -42,15 +52,20 @@ class Breaker:
 
         Who hears yes has to tell `note` how it ended.
         """
+        return self.asked(model_id) is not Answer.NO
+
+    def asked(self, name: str) -> Answer:
+        """Do what `allows` does; who may call as usual has to tell failures only."""
         with reading(None) as session:
-            state = session.execute(text(STATE), {"model": model_id}).one_or_none()
+            state = session.execute(text(STATE), {"model": name}).one_or_none()
         if state is None or state.closed:
-            return True
+            return Answer.YES
         if not state.due:
-            return False
+            return Answer.NO
         with transaction("breaker.probe", None) as session:
-            values = {"model": model_id, "probe_s": self.probe_s}
-            return session.execute(text(PROBE), values).one_or_none() is not None
+            values = {"model": name, "probe_s": self.probe_s}
+            taken = session.execute(text(PROBE), values).one_or_none()
+        return Answer.NO if taken is None else Answer.PROBE
 
     def note(self, model_id: str, reason: FailureReason | None) -> None:
         """Take note of how a call ended; None: it was answered.
@@ -98,7 +113,8 @@ class Guarded:
 
     def allows(self, model: Model) -> bool:
         """Whether a model may be asked now."""
-        return self.gate.allows(model) and self.breaker.allows(model.id)
+        with outages.held():
+            return self.gate.allows(model) and self.breaker.allows(model.id)
 
     def open(self, attempt: Attempt) -> None:
         """Book an attempt before it is sent."""
@@ -106,7 +122,8 @@ class Guarded:
 
     def close(self, attempt: Attempt) -> None:
         """Take note of how it ended."""
-        self.breaker.note(attempt.model_asked, attempt.reason)
+        with outages.survived():
+            self.breaker.note(attempt.model_asked, attempt.reason)
         self.gate.close(attempt)
 
 

@@ -14,7 +14,7 @@ import structlog
 
 from pilot import strictjson
 from pilot.audit import Event
-from pilot.engine import steps
+from pilot.engine import outages, steps
 from pilot.engine.acting.history import Attempt
 from pilot.engine.acting.outcomes import Done, StepContext, Wait, Work
 from pilot.engine.expressions import Scope
@@ -154,7 +154,8 @@ async def _effect_and_result(
 
     def act() -> Any:
         if run.simulated is None:
-            confirmations.count(step, attempt, around)
+            with outages.held():
+                confirmations.count(step, attempt, around)
         remarks = confirmations.remarks(step, attempt, around)  # a bad rule fails before the effect
         failpoint("effect.before")
         if not run.ports.may_act():  # this worker may have been declared dead

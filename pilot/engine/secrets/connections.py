@@ -65,6 +65,7 @@ class Held:
     version: int
     owner_id: UUID  # as whom it was opened
     credentials: Credentials
+    rate_per_minute: int | None  # of calls
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def create(plugin: str, given: Given, *, by: Actor, owner_id: UUID) -> UUID:
         )
         _fill(row, given, fields)
         _store(session, row)
-        _record(session, Event.PLUGIN_CONNECTED, row, by, {"fields": fields})
+        record(session, Event.PLUGIN_CONNECTED, row, by, {"fields": fields})
         return row.id
 
 
@@ -114,7 +115,7 @@ def change(
         NotFoundError: there is no such connection, or it is not theirs.
     """
     with transaction("connections.change", owner_id) as session:
-        row = _owned(session, connection_id, owner_id)
+        row = owned(session, connection_id, owner_id)
         if row.version != seen_version:
             raise ConflictError("This connection was changed meanwhile: look at it again.")
         fields = _checked(_account(row.plugin), given, row.fields)
@@ -125,7 +126,7 @@ def change(
         row.state, row.reason, row.account = "untested", None, None
         _store(session, row)
         details = {"before": before, "fields": fields, "secret_changed": bool(given.secret)}
-        _record(session, Event.PLUGIN_RECONNECTED, row, by, details)
+        record(session, Event.PLUGIN_RECONNECTED, row, by, details)
 
 
 def test(connection_id: UUID, *, by: Actor, owner_id: UUID, egress: Egress, folder: Path) -> Tested:
@@ -135,7 +136,7 @@ def test(connection_id: UUID, *, by: Actor, owner_id: UUID, egress: Egress, fold
         NotFoundError: there is no such connection, or it is not theirs.
     """
     with db.reading(owner_id) as session:
-        row = _owned(session, connection_id, owner_id)
+        row = owned(session, connection_id, owner_id)
         held, plugin, was = _held(row, owner_id), row.plugin, row.state
     begun = time.monotonic()
     call = Call(
@@ -161,7 +162,7 @@ def test(connection_id: UUID, *, by: Actor, owner_id: UUID, egress: Egress, fold
 
 def _keep(held: Held, tested: Tested, *, was: str, by: Actor) -> None:
     with transaction("connections.test", held.owner_id) as session:
-        row = _owned(session, held.id, held.owner_id)
+        row = owned(session, held.id, held.owner_id)
         if row.version != held.version:
             return  # changed meanwhile: the test was of another account
         if row.state != "disabled":
@@ -169,9 +170,9 @@ def _keep(held: Held, tested: Tested, *, was: str, by: Actor) -> None:
         row.reason, row.account, row.tested_ms = tested.reason, tested.account, tested.ms
         row.tested_at = db.now()
         if tested.state == "reconnect" and was != "reconnect":
-            _record(session, Event.PLUGIN_AUTH_FAILED, row, by, {"reason": tested.reason})
+            record(session, Event.PLUGIN_AUTH_FAILED, row, by, {"reason": tested.reason})
         if tested.state == "ok" and was in {"reconnect", "failing"}:
-            _record(session, Event.PLUGIN_RECONNECTED, row, by, {"was": was})
+            record(session, Event.PLUGIN_RECONNECTED, row, by, {"was": was})
 
 
 def set_enabled(connection_id: UUID, *, enabled: bool, by: Actor, owner_id: UUID) -> None:
@@ -181,12 +182,12 @@ def set_enabled(connection_id: UUID, *, enabled: bool, by: Actor, owner_id: UUID
         NotFoundError: there is no such connection, or it is not theirs.
     """
     with transaction("connections.set_enabled", owner_id) as session:
-        row = _owned(session, connection_id, owner_id)
+        row = owned(session, connection_id, owner_id)
         if enabled == (row.state != "disabled"):
             return
         row.state, row.reason = ("untested" if enabled else "disabled"), None
         event = Event.PLUGIN_RECONNECTED if enabled else Event.PLUGIN_DISCONNECTED
-        _record(session, event, row, by, {"state": row.state})
+        record(session, event, row, by, {"state": row.state})
 
 
 def delete(connection_id: UUID, *, label: str, by: Actor, owner_id: UUID) -> None:
@@ -197,11 +198,11 @@ def delete(connection_id: UUID, *, label: str, by: Actor, owner_id: UUID) -> Non
         NotFoundError: there is no such connection, or it is not theirs.
     """
     with transaction("connections.delete", owner_id) as session:
-        row = _owned(session, connection_id, owner_id)
+        row = owned(session, connection_id, owner_id)
         if label.strip() != row.label:
             message = f"To delete it, enter its label: {row.label}"
             raise InvalidError([Issue("connection_label", "/label", message, row.label)])
-        _record(session, Event.PLUGIN_DISCONNECTED, row, by, {"deleted": True})
+        record(session, Event.PLUGIN_DISCONNECTED, row, by, {"deleted": True})
         session.delete(row)
 
 
@@ -305,7 +306,8 @@ def _held(row: Connection, owner_id: UUID) -> Held:
         text_ = " ".join(issue.message for issue in issues)
         raise ConfigError(f"The connection {row.label} needs to be entered again: {text_}")
     secret = vault.open_sealed(row.sealed, _place(row))
-    return Held(row.id, row.version, owner_id, Credentials(row.label, fields, secret))
+    credentials = Credentials(row.label, fields, secret)
+    return Held(row.id, row.version, owner_id, credentials, row.rate_per_minute)
 
 
 def _account(plugin: str) -> Account:
@@ -366,7 +368,12 @@ def _place(row: Connection) -> vault.Place:
     return vault.Place("connection", str(row.id), row.version, str(row.owner_id))
 
 
-def _owned(session: Session, connection_id: UUID, owner_id: UUID) -> Connection:
+def owned(session: Session, connection_id: UUID, owner_id: UUID) -> Connection:
+    """Return a connection of this person, locked.
+
+    Raises:
+        NotFoundError: there is no such connection, or it is not theirs.
+    """
     query = (
         select(Connection)
         .where(Connection.id == connection_id, Connection.owner_id == owner_id)
@@ -379,9 +386,10 @@ def _owned(session: Session, connection_id: UUID, owner_id: UUID) -> Connection:
     return row
 
 
-def _record(
+def record(
     session: Session, event: Event, row: Connection, by: Actor, details: dict[str, Any]
 ) -> None:
+    """Record what happened to a connection in its owner's chain."""
     facts = {"plugin": row.plugin, "label": row.label} | details
     about = ("connection", row.id)
     audit.record(session, event, actor=by, about=about, details=facts, owner_id=row.owner_id)

@@ -55,6 +55,12 @@ KINDS = (
         "WHERE at < pilot_now() - make_interval(days => :retention_execution_days))",
     ),
     Kind(
+        "breakers of addresses",
+        "SELECT prune_breakers(:batch)",
+        "SELECT count(*) FROM model_state WHERE model_id LIKE 'host:%' AND NOT EXISTS ("
+        "SELECT 1 FROM unnest(failed_at) f WHERE f > pilot_now() - interval '1 day')",
+    ),
+    Kind(
         "calls",
         "SELECT prune_calls(:retention_call_days, :batch)",
         "SELECT count(*) FROM call WHERE at < date_trunc('day', "

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -107,8 +107,19 @@ def _effect(params: Request) -> Effect:
     return Effect.ONCE
 
 
+def _place(params: Request | FetchPage) -> str:
+    """Return host and port of an address, or nothing for what is none: the client refuses it."""
+    try:
+        parts = urlsplit(params.url)
+        port = parts.port or {"http": 80}.get(parts.scheme, 443)
+    except ValueError:
+        return ""
+    return f"{parts.hostname}:{port}" if parts.hostname else ""
+
+
 @plugin.action(
     effect=_effect,
+    place=_place,
     success="{method} {url}: {status}",
     guidance="Use it for services that have no plugin of their own. Set idempotency only if the"
     " receiver's documentation says that it honours Idempotency-Key. Example:"
@@ -139,6 +150,7 @@ def request(call: Call, params: Request) -> Answer:
 
 @plugin.action(
     effect=Effect.PURE,
+    place=_place,
     success="Read {title}",
     guidance="Use it to read what a page says. It runs no scripts, so pages that scripts build"
     " may be empty.",
