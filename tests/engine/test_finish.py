@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from pilot.engine.life import executions
 from pilot.engine.people import api_tokens
 from pilot.engine.people.api_tokens import NewToken, Scope
 from pilot.views.formats import look
@@ -210,3 +211,20 @@ def test_what_an_ended_execution_waited_for_is_closed(worker, database, world, s
     assert superuser.execute("SELECT decision FROM approval").fetchall() == [("cancelled",)]
     opened = "SELECT count(*) FROM wait WHERE consumed_at IS NULL"
     assert superuser.execute(opened).fetchone() == (0,)
+
+
+@pytest.mark.capability(211)
+@pytest.mark.parametrize("how", ["deadline", "cancel"])
+def test_what_holds_unfinished_steps_does_not_run_on_in_an_ended_execution(
+    worker, database, world, superuser, how
+):
+    rest = {"id": "rest", "type": "delay", "for_s": 600}
+    each = {"id": "each", "type": "loop", "items": "[1]", "max_iterations": 1, "steps": [rest]}
+    execution = wp.start(wp.make_agent(world.operator.id, [each]), world.operator.id)
+    wp.wait_for(database, execution, {"waiting"})
+    if how == "deadline":
+        superuser.execute("UPDATE execution SET deadline_at = pilot_now()")
+    else:
+        executions.cancel(execution, by=world.operator.actor, user_id=world.operator.id)
+    assert wp.wait_for(database, execution)[0] == {"deadline": "failed"}.get(how, "cancelled")
+    assert wp.paths(database, execution) == {"each": "cancelled", "each[0]/rest": "cancelled"}

@@ -129,12 +129,12 @@ def cancel_locked(session: Session, row: Execution, by: Actor) -> None:
         row.status = ExecutionStatus.CANCELLING
         trail.tell(session, row.id, "execution", None, {"status": "cancelling"})
     elif compensation.is_due(session, row, document_of(session, row)):
-        _close_waits(session, row.id)
+        _close_steps(session, row.id)
         row.admitted = True  # it only ends
         queue(session, row)
     else:
         row.status, row.finished_at = ExecutionStatus.CANCELLED, row.cancel_requested_at
-        _close_waits(session, row.id)
+        _close_steps(session, row.id)
         trail.tell(session, row.id, "execution", None, {"status": "cancelled"})
         trail.record(session, row, Event.PILOT_EXECUTION_CANCELLED, by, {"status": "cancelled"})
     progress.signal(session, row.id)
@@ -357,11 +357,13 @@ def queue(session: Session, row: Execution) -> None:
     progress.signal(session, row.id)
 
 
-def _close_waits(session: Session, execution_id: UUID) -> None:
+def _close_steps(session: Session, execution_id: UUID) -> None:
     ended = session.execute(
         update(StepExecution)
         .where(
-            StepExecution.execution_id == execution_id, StepExecution.status == StepStatus.WAITING
+            StepExecution.execution_id == execution_id,
+            # No worker holds it: what runs by the rows is a step with others inside.
+            StepExecution.status.in_((StepStatus.WAITING, StepStatus.RUNNING)),
         )
         .values(status=StepStatus.CANCELLED, finished_at=NOW)
         .returning(StepExecution.path, StepExecution.attempt)

@@ -122,7 +122,7 @@ async def _settle_by_steps(run: Run) -> bool:
             checkpoint.contents.append(output.content)
     facts = {"status": str(status)} | ({"error": error} if error else {})
     if status in FINAL:
-        _close_waits(run, checkpoint)
+        _close(run, checkpoint)
     checkpoint.events.append(("execution", None, facts))
     if status in ENDS:
         checkpoint.audits.append((ENDS[status], facts))
@@ -130,10 +130,11 @@ async def _settle_by_steps(run: Run) -> bool:
     return True
 
 
-def _close_waits(run: Run, checkpoint: Checkpoint) -> None:
-    """What is still waited for is cancelled: by a cancel, a stop or the deadline."""
+def _close(run: Run, checkpoint: Checkpoint) -> None:
+    """What is still open is cancelled: by a cancel, a stop, a failure elsewhere, the deadline."""
     waiting = [path for path, one in run.results.items() if one.status is StepStatus.WAITING]
     records.close_waits(run, checkpoint, dict.fromkeys([*waiting, *run.history.waits]))
+    records.close_containers(run, checkpoint)
 
 
 def _reason(run: Run, status: ExecutionStatus) -> str | None:

@@ -297,13 +297,26 @@ def close_waits(run: Run, checkpoint: Checkpoint, paths: Iterable[str]) -> None:
     for path in paths:
         checkpoint.waits.append({"path": path, "consumed": True})
         latest = run.history.latest(path)
-        step = run.plan.step(path.rpartition("/")[2])
-        if step is None or latest is None or latest.status is not StepStatus.WAITING:
-            continue
-        row = attempt_row(run, step, path, StepStatus.CANCELLED, run.now(), keep=latest)
-        checkpoint.attempts.append(row)
-        seen = {"status": str(StepStatus.CANCELLED), "attempt": row.attempt}
-        checkpoint.events.append(("step", path, seen))
+        if latest is not None and latest.status is StepStatus.WAITING:
+            _cancel(run, checkpoint, latest)
+
+
+def close_containers(run: Run, checkpoint: Checkpoint) -> None:
+    """Write that the steps which hold others, and were not finished, are cancelled."""
+    for path in list(run.history.attempts):
+        latest = run.history.latest(path)
+        if latest is not None and latest.status is StepStatus.RUNNING:
+            _cancel(run, checkpoint, latest)
+
+
+def _cancel(run: Run, checkpoint: Checkpoint, latest: Attempt) -> None:
+    step = run.plan.step(latest.path.rpartition("/")[2])
+    if step is None:
+        return
+    row = attempt_row(run, step, latest.path, StepStatus.CANCELLED, run.now(), keep=latest)
+    checkpoint.attempts.append(row)
+    seen = {"status": str(StepStatus.CANCELLED), "attempt": row.attempt}
+    checkpoint.events.append(("step", latest.path, seen))
 
 
 def attempt_row(
