@@ -194,6 +194,7 @@ def _trail(slot, execution):
     )
     resolved = sum(n for (_, why), n in told.items() if why in {"happened", "skip"})
     done = tried["completed"] + tried["skipped"] - resolved + said["APPROVAL_VOIDED"]
+    done -= said["PILOT_STEP_COMPENSATED"]
     pairs = {
         "PILOT_STEP_EXECUTED": done,
         "PILOT_EXECUTION_STARTED": 1,

@@ -210,7 +210,7 @@ async def _await(run: Run, future: asyncio.Future[Any], timeout_s: float, attemp
         cancelled.cancel()
     if future.done():
         return future.result()
-    future.add_done_callback(lambda late: late.cancelled() or late.exception())
+    future.cancel()  # if no thread has begun it, it never leaves
     if run.stop in ABANDONING:
         return _ABANDONED
     raise StepError(ErrorClass.TIMEOUT, f"No answer within {timeout_s:g} s.")

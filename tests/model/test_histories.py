@@ -1,0 +1,50 @@
+"""Random histories against the reference: crashes, zombies, cuts and people, under virtual time."""
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from pilot.engine.life import executions, starts
+from tests.engine.receiving import receiving
+from tests.model.ground import Ground
+from tests.model.machine import History
+from tests.model.reference import Plan
+
+pytestmark = pytest.mark.crash
+NIGHTLY = settings.get_current_profile_name() == "nightly"
+HISTORIES = 3_000 if NIGHTLY else 15
+RULES = 60 if NIGHTLY else 40
+
+
+@pytest.fixture
+def ground(database, redis_url, world, superuser, tmp_path):
+    with receiving() as outside:
+        ground = Ground(database, redis_url, world.operator, superuser, tmp_path, outside)
+        yield ground
+        ground.close()
+
+
+@pytest.mark.capability(29, 30, 31, 32)
+def test_however_workers_die_each_execution_ends_as_the_reference_says(ground):
+    run_state_machine_as_test(
+        lambda: History(ground),
+        settings=settings(max_examples=HISTORIES, stateful_step_count=RULES),
+    )
+
+
+def test_a_request_that_no_thread_has_begun_when_it_is_cancelled_never_leaves(ground):
+    ground.clear()
+    agent = ground.agent(Plan(("keyed",), (frozenset(),)))
+    who = {"by": ground.person.actor, "user_id": ground.person.id}
+    one = starts.start(agent, starts.Start(inputs={"id": "x", "n": 1}), **who)
+    worker = ground.worker()
+    worker.loop.claim()
+    worker.advance()  # the intent
+    assert [gate.kind for gate in worker.gates] == ["work"]
+    executions.cancel(one, **who)
+    worker.look()
+    while worker.advance():
+        continue
+    worker.drop()
+    assert ground.ask("SELECT status FROM execution WHERE id = %s", one) == [("cancelled",)]
+    assert ground.requests() == []
