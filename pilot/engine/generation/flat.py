@@ -105,7 +105,10 @@ def _circles(name: str, parents: dict[str, str]) -> bool:
 
 def _lost(name: type_json, place: int) -> Issue:
     text = f"Step {name} stands in a branch that does not exist."
-    expected = "the id of a conditional with /then or /else, of a switch with /<value> or /default"
+    expected = (
+        "the id of a conditional with /then or /else, of a switch with /<value> or /default, of a "
+        "loop or scatter_gather with /steps, of a parallel_group with the name of a branch"
+    )
     return Issue("E_BRANCH_TARGET", f"/steps/{place}", text, expected)
 
 
@@ -181,11 +184,18 @@ def _body(parent: type_json, by_id: dict[str, Any]) -> list[Any] | None:
     if holder is None:
         return None
     if holder["type"] == "conditional" and (branch or "then") in {"then", "else"}:
-        found: list[Any] = holder.setdefault(branch or "then", [])
-        return found
+        return _list_in(holder, branch or "then")
     if holder["type"] == "switch" and branch:
         return _case(holder, branch)
-    return None
+    if holder["type"] in {"loop", "scatter_gather", "sub_workflow"}:
+        return _list_in(holder, "steps")
+    branches = holder.setdefault("branches", {}) if holder["type"] == "parallel_group" else None
+    return _list_in(branches, branch) if branch and isinstance(branches, dict) else None
+
+
+def _list_in(holder: dict[str, Any], name: str) -> list[Any] | None:
+    found = holder.setdefault(name, [])
+    return found if isinstance(found, list) else None
 
 
 def _case(holder: dict[str, Any], branch: str) -> list[Any]:

@@ -5,6 +5,7 @@ data. The whole keeps to `MAX_TOKENS`: what the person said is never cut, the re
 order of its use until there is no room, and only a very long goal takes more.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -18,7 +19,7 @@ from pilot.errors import Issue, type_json
 from pilot.llm import tokens
 from pilot.llm.messages import Message, Request
 
-VERSION = "1"
+VERSION = "2"
 MAX_TOKENS = 1_500  # of system, schema and all that is told, by our estimate
 FIRST = 4  # actions that come before everything else
 TABLE_TOKENS, MAX_COLUMNS, NAMED_TABLES, MAX_TABLES = 60, 20, 2, 6
@@ -62,6 +63,40 @@ Example (null fields left out): "Mail open tasks to ann@x.com, none if empty"
 "[\\"ann@x.com\\"]"},{"name":"subject","value":"Open tasks"},{"name":"html","value":\
 "{{steps.list.output.text}}"}]}],"questions":[],"confidence":90}
 """
+
+# Step types that few goals need: told where words of the goal call for them, else by name alone.
+MORE_TYPES = {
+    "scatter_gather": (
+        r"\b(each|for every|individually|one by one)\b",
+        'params items (expression), concerning {{item}}; inner steps have parent "id/steps"',
+    ),
+    "loop": (
+        r"\b(until|while|repeat\w*|one after (the )?(an)?other)\b",
+        'params items, or while and max_iterations; inner steps have parent "id/steps"',
+    ),
+    "parallel_group": (
+        r"\b(in parallel|parallel|at the same time|simultaneously|at once)\b",
+        'inner steps have parent "id/BRANCH"',
+    ),
+    "sub_workflow": (r"\b(agent|sub-?workflow)\b", "params agent, inputs"),
+    "wait_for_event": (
+        r"\b(wait|as soon as|once)\b",
+        "params event, match (condition over event.payload), timeout_s",
+    ),
+    "form": (
+        r"\b(form|fill (in|out)|questionnaire|survey|enter)\b",
+        'params title, fields (JSON Schema), assignees ["owner"]',
+    ),
+    "enrichment": (
+        r"\b(enrich\w*|look up|combine\w*|merge\w*|add the)\b",
+        'params sources [{key, from}], strategy "join", join_on',
+    ),
+    "comparison": (
+        r"\b(compar\w+|differ\w*|changed)\b",
+        'params left, right, operation "diff", key',
+    ),
+    "stop": (r"\b(stop|abort|give up)\b", 'params outcome "completed" or "failed", message'),
+}
 
 
 @dataclass(frozen=True)
@@ -133,12 +168,28 @@ def _told(wish: Wish, left: int) -> str:
     actions = signatures[:1]
     kept = ["Actions", *actions, "Tables", HINT, *facts, *goal]
     room = _Room(left - sum(map(tokens.estimate, kept)))
+    called_for, by_name = _more_types(wish.goal)
+    types = [*filter(room.takes, called_for)]
     actions += filter(room.takes, signatures[1:FIRST])
     tables = [*filter(room.takes, named)]
     actions += filter(room.takes, signatures[FIRST:])
     tables += filter(room.takes, others)
-    parts = ["Actions", *actions, *(["Tables"] if tables else []), *tables, *facts]
-    return "\n".join([*parts, *_hint(wish, room), *goal])
+    hint = _hint(wish, room)
+    room.left -= sum(map(tokens.estimate, hint))
+    types += filter(room.takes, [by_name])
+    parts = [*types, "Actions", *actions, *(["Tables"] if tables else []), *tables, *facts]
+    return "\n".join([*parts, *hint, *goal])
+
+
+def _more_types(goal: str) -> tuple[list[str], str]:
+    """Return the lines of the step types that a goal calls for, and one that names the others."""
+    called_for = {
+        name: f"{name}: {line}"
+        for name, (calls, line) in MORE_TYPES.items()
+        if re.search(calls, goal, re.IGNORECASE)
+    }
+    others = ", ".join(name for name in MORE_TYPES if name not in called_for)
+    return list(called_for.values()), f"More step types: {others}"
 
 
 def _tables(wish: Wish) -> tuple[list[str], list[str]]:

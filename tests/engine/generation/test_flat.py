@@ -46,6 +46,26 @@ def test_an_answer_becomes_a_valid_document():
     }
 
 
+def test_steps_stand_in_what_runs_them_again_or_at_once():
+    document, issues = flat.to_document(
+        answer(
+            step("each", "scatter_gather", params={"items": "inputs.rows"}),
+            SEND | {"parent": "each/steps"},
+            step("both", "parallel_group"),
+            READ | {"parent": "both/left"},
+            READ | {"id": "other", "parent": "both/right"},
+            step("text", "loop", params={"items": "[1]", "steps": "no list"}),
+            SEND | {"id": "lost", "parent": "text/steps"},
+        )
+    )
+    each, both = document["steps"][:2]
+    assert [one["id"] for one in each["steps"]] == ["send"]
+    inside = {name: [one["id"] for one in body] for name, body in both["branches"].items()}
+    assert inside == {"left": ["read"], "right": ["other"]}
+    assert [one.code for one in issues] == ["E_BRANCH_TARGET"]
+    assert document["steps"][3]["id"] == "lost"
+
+
 def test_steps_stand_in_the_branches_that_their_parents_name():
     document, issues = flat.to_document(
         answer(

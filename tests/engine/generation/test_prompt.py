@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pilot import strictjson
+from pilot.engine import steps
 from pilot.engine.clause_planner.described import needs
 from pilot.engine.generation import prompt
 from pilot.engine.language import catalogue
@@ -74,6 +75,30 @@ def test_all_that_a_model_is_told_keeps_to_1500_tokens(count, hint, goal, sample
     assert text.endswith(f"<goal>\n{goal}\n</goal>")
     assert strictjson.dumps(ANSWERS) in text
     assert all(prompt.signature(one) in text for one in actions[:3])
+
+
+@pytest.mark.parametrize(
+    ("goal", "kinds"),
+    [
+        ("Mail the list to ann@example.com", []),
+        ("For each mail of today ask a model, then stop", ["scatter_gather", "stop"]),
+        ("Compare both sheets and repeat it until nothing differs", ["loop", "comparison"]),
+        ("Wait for the order, then let Ann fill in a form", ["wait_for_event", "form"]),
+        ("Read both at the same time, enrich the rows", ["parallel_group", "enrichment"]),
+        ("Run the agent Invoices", ["sub_workflow"]),
+    ],
+)
+def test_step_types_that_a_goal_calls_for_are_told_and_the_others_named(goal, kinds):
+    lines = told(12, goal)[1].messages[0].text.partition("\nActions\n")[0].splitlines()
+    assert [one.partition(":")[0] for one in lines] == [*kinds, "More step types"]
+    named = lines[-1].removeprefix("More step types: ").split(", ")
+    assert {*kinds, *named} == set(prompt.MORE_TYPES)
+    assert not set(kinds) & set(named)
+
+
+def test_every_step_type_is_told_of():
+    assert all(f"\n{one}:" in prompt.SYSTEM or f" {one}:" in prompt.SYSTEM
+               or one in prompt.MORE_TYPES for one in steps.names())  # fmt: skip
 
 
 def test_of_tables_those_that_the_goal_speaks_of_come_first_with_their_columns():
