@@ -86,7 +86,7 @@ class Shown:
     @property
     def working_ms(self) -> int:
         """What the steps took, waiting left out."""
-        return sum(one.duration_ms or 0 for one in self.steps if one.type not in WAITING_TYPES)
+        return sum(one.working_ms for one in self.steps if one.type not in WAITING_TYPES)
 
     @property
     def is_older(self) -> bool:

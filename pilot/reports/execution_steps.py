@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -51,8 +51,15 @@ class Attempt:
     worker: str | None  # host and process of the worker that ran it
     started_at: datetime
     finished_at: datetime | None
-    duration_ms: int | None
+    working_ms: int | None  # without its waits
     reused_from: UUID | None  # the execution in which it ran, if not this one
+
+    @property
+    def duration_ms(self) -> int | None:
+        """How long it took, its waits too; None: it goes on, or it ran in another execution."""
+        if self.working_ms is None or self.finished_at is None:
+            return None
+        return round((self.finished_at - self.started_at) / timedelta(milliseconds=1))
 
 
 @dataclass(frozen=True)
@@ -113,11 +120,18 @@ class Step:
 
     @property
     def duration_ms(self) -> int | None:
-        """How long its attempts took together."""
+        """How long its attempts took together; of rounds, from the first begin to the last end."""
         if self.rounds is not None:
             return self.rounds.duration_ms
         known = [one.duration_ms for one in self.attempts if one.duration_ms is not None]
         return sum(known) if known else None
+
+    @property
+    def working_ms(self) -> int:
+        """The same without waits: of rounds, that of all together."""
+        if self.rounds is not None:
+            return self.rounds.working_ms
+        return sum(one.working_ms or 0 for one in self.attempts)
 
 
 @dataclass(frozen=True)
@@ -181,7 +195,7 @@ def _attempt(row: Any) -> Attempt:
         worker=row.worker,
         started_at=row.started_at,
         finished_at=row.finished_at,
-        duration_ms=row.duration_ms,
+        working_ms=row.duration_ms,
         reused_from=row.reused_from,
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +25,7 @@ COUNTS = text(f"""{NEWEST}
 SELECT regexp_replace(path, '\\[\\d+\\]', '', 'g') AS pattern,
        CASE WHEN status IN ('superseded', 'replaced', 'interrupted') THEN 'pending'
             ELSE status END AS status,
-       count(*) AS count, coalesce(sum(duration_ms), 0) AS duration_ms,
+       count(*) AS count, coalesce(sum(duration_ms), 0) AS working_ms,
        min(started_at) AS started_at, max(finished_at) AS finished_at,
        bool_or(finished_at IS NULL) AS open
   FROM newest GROUP BY 1, 2
@@ -44,7 +44,14 @@ class Rounds:
     counts: dict[str, int]
     started_at: datetime
     finished_at: datetime | None  # None: one is going on
-    duration_ms: int  # of all together
+    working_ms: int  # of all together, without their waits
+
+    @property
+    def duration_ms(self) -> int | None:
+        """From the first begin to the last end."""
+        if self.finished_at is None:
+            return None
+        return round((self.finished_at - self.started_at) / timedelta(milliseconds=1))
 
     @property
     def status(self) -> str:
@@ -84,7 +91,7 @@ def counted(session: Session, execution_id: UUID, prefixes: list[str]) -> dict[s
             {row.status: row.count for row in found},
             min(row.started_at for row in found),
             None if any(row.open for row in found) else max(row.finished_at for row in found),
-            sum(row.duration_ms for row in found),
+            sum(row.working_ms for row in found),
         )
         for pattern, found in rows.items()
     }

@@ -46,6 +46,16 @@ def test_any_round_can_be_looked_at(many, operator):
     assert "each[4]/number" not in page
 
 
+def test_what_waits_takes_the_time_that_it_waits(database, redis_url, world, tmp_path, operator):
+    wp.switch_on()
+    rest = {"id": "rest", "type": "delay", "for_s": 0.3}
+    with wp.working(wp.config(database, redis_url, tmp_path)):
+        execution, _ = run(database, world.operator, [scatter([rest], "[1, 2]")])
+    shown = operator.get(f"/executions/{execution}.json").json
+    took = {one["path"]: one["duration_ms"] >= 300 for one in shown["steps"]}
+    assert took == {"each": True, "each/rest": True}
+
+
 def test_as_json_rounds_are_counted(many, operator):
     steps = operator.get(f"/executions/{many}.json").json["steps"]
     assert {one["path"]: one["rounds"] for one in steps if one["rounds"]} == {
