@@ -1,4 +1,4 @@
-"""Events of Pilot's own that start agents: list, make, switch, delete."""
+"""Events of Pilot's own that start agents: list, make, change, switch, delete."""
 
 from typing import Any
 from uuid import UUID
@@ -98,6 +98,15 @@ def create(agent_id: UUID, json: TriggerBody) -> Any:
     following = Following(**json.model_dump())
     made = event_triggers.create(agent_id, following, by=actor(), user_id=signed_in())
     return _now(agent_id, made), 201
+
+
+@operation(bp, ONE, scope=Scope.AGENTS_WRITE, gives=Trigger, method="PUT")
+def change(agent_id: UUID, trigger_id: UUID, json: TriggerBody) -> Any:
+    """Change what the agent follows, as a whole; whether it is on stays."""
+    reach(agent_id)
+    following, who = Following(**json.model_dump()), signed_in()
+    event_triggers.change(trigger_id, agent_id, following, by=actor(), user_id=who)
+    return _now(agent_id, trigger_id)
 
 
 @operation(bp, ONE, scope=Scope.AGENTS_WRITE, gives=Trigger, method="PATCH")

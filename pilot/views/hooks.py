@@ -154,7 +154,10 @@ def _page(
     return render(
         "hooks/index.html",
         status=status,
-        twin=lambda: {"hooks": [_twin(row) for row in rows], "deliveries": [*map(_came, came)]},
+        twin=lambda: {
+            "hooks": [_twin(row) for row in rows],
+            "deliveries": [*map(hooks.came, came)],
+        },
         agent=agent,
         url=f"/agents/{agent_id}",
         rows=rows,
@@ -169,9 +172,4 @@ def _page(
 
 def _twin(row: Any) -> dict[str, Any]:
     names = ("id", "active", "bearer", "match", "inputs", "version", "created_at")
-    return {name: getattr(row, name) for name in names}
-
-
-def _came(row: Any) -> dict[str, Any]:
-    names = ("hook_id", "at", "message_id", "status", "reason", "address", "execution_id")
     return {name: getattr(row, name) for name in names}

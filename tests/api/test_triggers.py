@@ -16,6 +16,13 @@ def test_a_trigger_is_made_switched_and_deleted(program, world, timed_agent):
     assert (made.status_code, made.json["in_words"]) == (201, "after an execution of Test: failed")
     assert one.get(url).json["items"] == [made.json]
     path = f"{url}/{made.json['id']}"
+    other = {"event": "approval_decided", "statuses": ["rejected"]}
+    changed = one.client.put(f"/api/v1{path}", json=other, headers=one.headers)
+    assert (changed.status_code, changed.json["version"]) == (200, 2)
+    assert changed.json["in_words"].endswith("of any other agent: rejected")
+    assert (changed.json["match"], changed.json["about_agent_id"]) == (None, None)
+    strange = one.client.put(f"/api/v1{path}", json=BODY | {"event": "moon"}, headers=one.headers)
+    assert (strange.status_code, one.get(url).json["items"]) == (422, [changed.json])
     assert one.patch(path, {"active": False}).json["active"] is False
     gone = one.client.delete(f"/api/v1{path}", headers=one.headers)
     assert (gone.json["deleted"], one.get(url).json["items"]) == (True, [])

@@ -1,8 +1,9 @@
-"""`pilot agent schedule` and `pilot agent trigger` in this process."""
+"""`pilot agent schedule`, `trigger` and `webhook` in this process."""
 
 import pytest
+from cryptography.fernet import Fernet
 
-from pilot import strictjson
+from pilot import strictjson, vault
 from tests.engine import worker_process as wp
 from tests.scheduling import STEP
 
@@ -53,7 +54,38 @@ def test_an_agent_follows_an_event_of_another(shell, world, timed_agent):
     code, out = run("create", str(follower), *wanted)
     assert (code, out.split("  ")[1].strip()) == (0, "after an execution of Test: failed")
     made = out.split()[0]
+    code, out = run("change", made, "--status", "cancelled", "--match", "")
+    assert (code, out.split("  ")[1].strip()) == (0, "after an execution of Test: cancelled")
+    code, out = run("change", made, "--event", "approval_decided")
+    assert "after a decision about an execution of Test" in out
+    assert "cancelled" not in out
     assert run("off", made)[0] == 0
     assert "(switched off)" in run("list", str(follower))[1]
     assert run("delete", made)[0] == 0
     assert "0 triggers" in run("list", str(follower))[1]
+
+
+@pytest.mark.capability(202)
+def test_a_webhook_is_made_rotated_switched_and_deleted(shell, world, timed_agent, monkeypatch):
+    monkeypatch.setenv("PILOT_SECRET_KEYS", Fernet.generate_key().decode())
+    agent = str(timed_agent)
+
+    def run(*arguments):
+        who = ("--json", "--as", world.operator.email)
+        code, out, err = shell(*who, "agent", "webhook", *arguments)
+        return code, strictjson.loads(out or err)
+
+    code, made = run("create", agent, "--bearer", "--match", "payload.kind == 'paid'")
+    assert (code, made["proof"], made["secret"][:6]) == (0, "bearer", "whsec_")
+    (kept,) = run("list", agent)[1]
+    assert "secret" not in kept
+    assert (kept["url"], kept["match"]) == (made["url"], "payload.kind == 'paid'")
+    code, newer = run("rotate", agent, made["id"])
+    assert (code, newer["version"], newer["secret"] != made["secret"]) == (0, 2, True)
+    assert run("off", agent, made["id"])[0] == 0
+    assert run("list", agent)[1][0]["active"] is False
+    assert run("deliveries", agent)[1] == []
+    assert run("delete", agent, made["id"])[0] == 0
+    assert run("list", agent)[1] == []
+    assert run("create", agent, "--inputs", "[1]")[0] == 5
+    vault.configure([])

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from pilot import db, money, strictjson
-from pilot.cli import acting, event_triggers, schedules, simulations
+from pilot.cli import acting, event_triggers, schedules, simulations, webhooks
 from pilot.cli.named import inputs_of, pairs
 from pilot.cli.terminal import answer, complain, say, show
 from pilot.engine.agents import agents, portable
@@ -71,6 +71,7 @@ def arguments(parser: ArgumentParser) -> None:
     simulations.arguments(actions.add_parser("simulate", help="run it without calling anything"))
     schedules.arguments(actions.add_parser("schedule", help="when it starts by itself"))
     event_triggers.arguments(actions.add_parser("trigger", help="after what it starts by itself"))
+    webhooks.arguments(actions.add_parser("webhook", help="addresses that start it from outside"))
 
 
 def _start_options(start: ArgumentParser) -> None:

@@ -49,17 +49,50 @@ def create(agent_id: UUID, following: Following, *, by: Actor, user_id: UUID) ->
         agent = agents.load(session, agent_id, lock=True)
         if len(listed(session, agent_id)) >= triggers.MOST_PER_AGENT:
             raise ConflictError(f"An agent follows at most {triggers.MOST_PER_AGENT} events.")
-        if following.about_agent_id is not None:
-            agents.load(session, following.about_agent_id)
-        issues = [*_issues(agent, following), *_input_issues(session, agent, following)]
-        if issues:
-            raise InvalidError(issues)
+        _check(session, agent, following)
         zone = {"zone": "UTC"}
         row = Trigger(owner_id=agent.owner_id, agent_id=agent.id, **zone, **asdict(following))
         session.add(row)
         session.flush()
         triggers.record(session, row, by, "made")
         return row.id
+
+
+def change(
+    trigger_id: UUID,
+    agent_id: UUID,
+    following: Following,
+    *,
+    seen: int | None = None,
+    by: Actor,
+    user_id: UUID,
+) -> None:
+    """Change what an agent follows; `seen` is the version that was looked at.
+
+    Raises:
+        NotFoundError: there is no such trigger, or no agent to follow.
+        ForbiddenError: the agent is shared with them, but only its owner may change it.
+        ConflictError: it was changed meanwhile.
+        InvalidError: event, condition or inputs are not right, each named.
+    """
+    with transaction("triggers.change_event", user_id) as session:
+        agent = agents.load(session, agent_id, lock=True)
+        row = find(session, trigger_id, agent_id)
+        if seen not in {None, row.version}:
+            raise ConflictError("The trigger was changed meanwhile: look at it again.")
+        _check(session, agent, following)
+        for name, value in asdict(following).items():
+            setattr(row, name, value)
+        triggers.touch(session, row)
+        triggers.record(session, row, by, "changed")
+
+
+def _check(session: Session, agent: Agent, following: Following) -> None:
+    if following.about_agent_id is not None:
+        agents.load(session, following.about_agent_id)
+    issues = [*_issues(agent, following), *_input_issues(session, agent, following)]
+    if issues:
+        raise InvalidError(issues)
 
 
 def listed(session: Session, agent_id: UUID) -> Sequence[Trigger]:

@@ -162,6 +162,33 @@ def listed(session: Session, agent_id: UUID) -> list[Hook]:
     return list(session.scalars(query.order_by(Hook.id.desc())))
 
 
+def find(session: Session, agent_id: UUID, hook_id: UUID) -> Hook:
+    """Return a webhook of an agent.
+
+    Raises:
+        NotFoundError: there is none, or it is not theirs.
+    """
+    row = session.get(Hook, hook_id)
+    if row is None or row.agent_id != agent_id or row.sealed is None:
+        raise NotFoundError("There is no such webhook, or it is not yours.")
+    return row
+
+
+def told(row: Hook, url: str) -> dict[str, Any]:
+    """Return a webhook as the API and the command line tell it; `url` is where Pilot is."""
+    names = ("id", "match", "inputs", "active", "version", "created_at")
+    return {name: getattr(row, name) for name in names} | {
+        "url": f"{url}/hooks/{row.token}",
+        "proof": "bearer" if row.bearer else "signature",
+    }
+
+
+def came(row: HookDelivery) -> dict[str, Any]:
+    """Return a delivery as the API, the command line and the page's twin tell it."""
+    names = ("hook_id", "at", "message_id", "status", "reason", "address", "execution_id")
+    return {name: getattr(row, name) for name in names}
+
+
 def deliveries(session: Session, agent_id: UUID, limit: int = 50) -> Sequence[HookDelivery]:
     """Return the newest deliveries to the webhooks of an agent, deleted ones too."""
     of_agent = select(Hook.id).where(Hook.agent_id == agent_id)

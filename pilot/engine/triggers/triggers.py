@@ -94,7 +94,7 @@ def change(
             setattr(row, name, value)
         row.inputs = given
         row.next_at = schedules.next_after(timing, moment) if row.active else None
-        _touch(row, moment)
+        touch(session, row)
         record(session, row, by, "changed")
 
 
@@ -124,7 +124,7 @@ def set_active(
                 row.next_at = schedules.next_after(Timing.of(row), moment)
         else:
             switch_off(session, row, "")
-        _touch(row, moment)
+        touch(session, row)
         record(session, row, by, "switched on" if active else "switched off")
 
 
@@ -242,9 +242,10 @@ def _now(session: Session) -> datetime:
     return moment
 
 
-def _touch(row: Trigger, moment: datetime) -> None:
+def touch(session: Session, row: Trigger) -> None:
+    """Note that a trigger is another one now than it was."""
     row.version += 1
-    row.updated_at = moment
+    row.updated_at = _now(session)
 
 
 def record(session: Session, row: Trigger, by: Actor, change_: str) -> None:
