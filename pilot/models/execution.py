@@ -216,6 +216,35 @@ class StepExecution(Base):
     reused_from: Mapped[UUID | None]  # the execution in which it ran, if not this one
 
 
+class Batch(Base):
+    """Items of a wide scatter that any worker may claim; their steps are rows of the execution."""
+
+    __tablename__ = "batch"
+    __table_args__ = (
+        Index("batch_once", "execution_id", "path", "first", unique=True),
+        Index("batch_open", "execution_id", postgresql_where=text("finished_at IS NULL")),
+        Index("batch_held", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
+    )
+
+    id: Mapped[Id]
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"))
+    execution_id: Mapped[UUID] = mapped_column(ForeignKey("execution.id", ondelete="CASCADE"))
+    path: Mapped[str] = mapped_column(Text)  # of the scatter
+    first: Mapped[int]  # of its items
+    last: Mapped[int]
+    lanes: Mapped[int]  # items at the same time
+    places: Mapped[int]  # batches of the scatter at the same time
+    may_fail: Mapped[int]  # items, over all batches of the scatter
+    failed: Mapped[int] = mapped_column(server_default="0")
+    fence: Mapped[int]
+    worker_id: Mapped[UUID | None]
+    recovery_attempts: Mapped[int] = mapped_column(server_default="0")
+    # Whether the execution has to do what is left, and all later items, by itself.
+    gave_up: Mapped[bool] = mapped_column(server_default=text("false"))
+    changed_at: Mapped[CreatedAt]  # claimed, taken away or ended
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
 class Wait(Base):
     """Why an execution left its worker: a timer, a retry's back-off, an approval or an event."""
 

@@ -42,7 +42,7 @@ class Shown:
     newest_version: int | None  # of the agent; None: the agent is gone
     steps: list[Step]
     question: tuple[str, str] | None  # what people are asked now: words and address
-    worker: str | None
+    worker: str | None  # or how many hold batches of it
     calls: Calls  # to models
     refused: dict[str, Any] | None  # the call that its budget had not enough for
     reused: Any  # from where it was forked: {steps, ms, usd, unpriced}; None: it is no fork
@@ -120,6 +120,8 @@ class Shown:
             return self._queued_words
         if row.status == "running" and row.pause_requested_at is not None:
             return "pauses at the next step"
+        if row.status == "running" and row.worker_id is None and str(self.worker)[:4] == "none":
+            return "for a worker that takes its items"
         waits = [step for step in self.steps if step.wait_kind]
         if row.status != "waiting" or not waits:
             return ""
@@ -219,6 +221,11 @@ QUESTION = text(
     "SELECT id, kind FROM approval WHERE execution_id = :id AND decided_at IS NULL "
     "ORDER BY requested_at LIMIT 1"
 )
+BATCHES = text("""
+SELECT count(DISTINCT worker_id) AS workers,
+       count(*) FILTER (WHERE worker_id IS NULL) AS waiting
+  FROM batch WHERE execution_id = :id AND finished_at IS NULL
+""")
 WORKER = text("SELECT host || ':' || pid FROM worker WHERE id = :id")
 EVENTS = text("""
 SELECT seq, at, kind, path, data FROM event
@@ -260,7 +267,6 @@ def shown(session: Session, execution_id: UUID, path: str | None = None) -> Show
         text("SELECT version_number FROM agent WHERE id = :a AND deleted_at IS NULL"),
         {"a": row.agent_id},
     )
-    worker = session.scalar(WORKER, {"id": row.worker_id}) if row.worker_id else None
     return Shown(
         row=row,
         document=document,
@@ -268,7 +274,7 @@ def shown(session: Session, execution_id: UUID, path: str | None = None) -> Show
         newest_version=newest,
         steps=steps.recorded(session, row.id, document, path),
         question=_question(session, row.id),
-        worker=worker,
+        worker=_worker(session, row),
         calls=calls.of_execution(session, row.id),
         refused=_refused(session, row),
         held_by=_held_by(session, row),
@@ -277,6 +283,18 @@ def shown(session: Session, execution_id: UUID, path: str | None = None) -> Show
         forks=list(session.scalars(FORKS, {"id": row.id})),
         seq=row.event_seq,
     )
+
+
+def _worker(session: Session, row: Execution) -> str | None:
+    """Return who holds an execution: a worker, or several that hold batches of its items."""
+    if row.worker_id is not None:
+        found: str | None = session.scalar(WORKER, {"id": row.worker_id})
+        return found
+    if row.status not in {"running", "cancelling"}:
+        return None
+    held = session.execute(BATCHES, {"id": row.id}).one()
+    at_work = f"{held.workers} at batches of its items" if held.workers else "none"
+    return f"{at_work}, {held.waiting} batches wait for one" if held.waiting else at_work
 
 
 def _question(session: Session, execution_id: UUID) -> tuple[str, str] | None:

@@ -148,8 +148,9 @@ WORKERS = text("""
 SELECT w.host, w.pid, w.version, w.heartbeat_at,
        CASE WHEN w.lease_until <= pilot_now() THEN 'dead' WHEN w.draining THEN 'draining'
             ELSE 'live' END AS state,
-       (SELECT count(*) FROM execution e WHERE e.worker_id = w.id AND e.finished_at IS NULL)
-         AS executions
+       (SELECT count(*) FROM (
+          SELECT e.id FROM execution e WHERE e.worker_id = w.id AND e.finished_at IS NULL
+          UNION SELECT b.execution_id FROM batch b WHERE b.worker_id = w.id) AS held) AS executions
   FROM worker w
  WHERE w.stopped_at IS NULL AND w.heartbeat_at > pilot_now() - interval '24 hours'
  ORDER BY w.heartbeat_at DESC, w.id LIMIT :most

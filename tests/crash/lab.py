@@ -15,6 +15,7 @@ from pilot import logs, plugins, strictjson
 from pilot.cli.commands import worker
 from pilot.engine.language import catalogue
 from pilot.engine.people import passwords
+from pilot.engine.running import spreading
 from pilot.services import processes
 from tests.crash import judge, presses, spending, trials
 from tests.crash.slot import Place, Slot
@@ -27,6 +28,7 @@ def main():
     plugins.__path__.append(str(Path(__file__).with_name("plugins")))
     catalogue.load()
     logs.configure()
+    spreading.BATCH_ITEMS = 8  # a wide scatter need not be long
     places = strictjson.loads(sys.stdin.readline())
     slots = [open_slot(Place(**place), number) for number, place in enumerate(places)]
     for slot in slots:

@@ -35,6 +35,16 @@ def test_a_worker_killed_amid_thousands_of_items_gathers_each_once(laboratory):
     laboratory(at(["result"], "many", hits=(700,))[1:])
 
 
+@pytest.mark.capability(29, 31, 238)
+def test_of_two_workers_at_one_scatter_one_is_killed_and_the_other_does_all_that_is_left(
+    laboratory,
+):
+    points = {"result.before_commit": 12, "intent.after_commit": 9, "batch.before_commit": 1}
+    trials = [{"kind": "shared", "point": one, "hit": n, "workers": 2} for one, n in points.items()]
+    trials.append({"kind": "shared", "point": "spread.after_commit", "hit": 1, "workers": 1})
+    laboratory(trials)
+
+
 @pytest.mark.capability(29, 31, 40, 207, 208)
 def test_a_worker_killed_in_a_round_repeats_no_other(laboratory):
     trials = at(["result", "intent"], "rounds", hits=(2, 5)) + at(["effect"], "rounds")

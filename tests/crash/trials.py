@@ -146,6 +146,31 @@ def race(slot, asked):
     return found + [f"ran twice: {one}" for one in again]
 
 
+def shared(slot, asked):
+    """Two workers at one wide scatter: the one that handed it out dies, the other goes on."""
+    slot.gate(closed=True)
+    run = slot.start(["shared"])
+    worker = slot.fork(f"{asked['point']}:{asked['hit']}:kill9")
+    slot.until(lambda: any(state == "running" for state, _ in slot.statuses(run).values()))
+    slot.gate(closed=False)
+    code = slot.wait(worker)
+    before = judge.finished(slot, run)
+    slot.until(lambda: slot.attend(run))
+    found = judge.faults(slot, run, slot.controls, before)
+    by = slot.ask(
+        "SELECT DISTINCT worker_id FROM step_execution WHERE execution_id = ANY (%s) "
+        "AND path LIKE 'all[%%'",
+        list(run.names),
+    )
+    if len(by) != asked["workers"]:
+        found.append(f"{len(by)} workers did items")
+    if slot.ask("SELECT 1 FROM batch"):
+        found.append("batches are left")
+    if code != -signal.SIGKILL:
+        found.append(f"the worker was not killed: {code}")
+    return found
+
+
 def takeover(slot, asked):
     """A worker that dies while it takes over from another, or while it fires what is due."""
     slot.gate(closed=True)
@@ -232,6 +257,7 @@ def queueless(slot, asked):
 
 
 KINDS = {
+    "shared": shared,
     "kill": kill,
     "chance": chance,
     "zombies": zombies,

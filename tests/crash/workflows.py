@@ -255,6 +255,25 @@ MANY = _document(
     output=["{{steps.all.output.value}}", "{{steps.tell.output.json.step}}"],
 )
 
+SHARED = _document(
+    "shared",
+    _call("keyed", "first", ask="wait_ms=450"),  # until all workers know of each other
+    {
+        "id": "all",
+        "type": "scatter_gather",
+        "items": list(range(40)),
+        "max_concurrency": 4,
+        "dependencies": ["first"],
+        "steps": [
+            _in_round(_call("keyed", "send", ask="wait_ms=5")),
+            _set("twice", "{{item * 2}}"),
+        ],
+        "gather": {"operation": "reduce", "op": "sum"},
+    },
+    _call("keyed", "tell", "all"),
+    output=["{{steps.all.output.value}}", "{{steps.tell.output.json.step}}"],
+)
+
 _DOCUMENTS = (
     CHAIN,
     WIDE,
@@ -269,5 +288,6 @@ _DOCUMENTS = (
     ROUNDS,
     NESTED,
     MANY,
+    SHARED,
 )
 ALL = {one["name"]: one for one in _DOCUMENTS}

@@ -162,6 +162,7 @@ def wait_for(database, execution_id, statuses=END, seconds=15):
 
 def until(holds, seconds=15):
     end = time.monotonic() + seconds
-    while not holds():
+    while not (found := holds()):
         assert time.monotonic() < end, "it did not come to pass"
         time.sleep(0.02)
+    return found

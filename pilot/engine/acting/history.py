@@ -110,6 +110,19 @@ class History:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Items of a scatter that this worker holds, and nothing else of their execution."""
+
+    id: UUID
+    path: str  # of the scatter
+    first: int
+    last: int
+    lanes: int  # items at the same time
+    may_fail: int  # items, over all batches of the scatter
+    failed: int  # of this batch, as far as it was noted before
+
+
+@dataclass(frozen=True)
 class Held:
     """An execution that this worker holds: its row's facts and its history."""
 
@@ -119,11 +132,14 @@ class Held:
     moment: datetime  # the database's clock when it was read
     facts: Mapping[str, Any]
     history: History
+    batch: Batch | None = None  # all that it holds of the execution, if not the whole
 
 
 def held(row: tuple[UUID, datetime, dict[str, Any], Any, Any]) -> Held:
     """Make a held execution of one row of the database function `load_executions`."""
-    execution_id, moment, facts, attempts, waits = row
+    held_id, moment, facts, attempts, waits = row
+    batch = dict(facts["batch"] or {})
+    execution_id = UUID(batch.pop("execution_id", str(held_id)))
     history = History()
     for one in attempts or []:
         history.load(
@@ -147,4 +163,12 @@ def held(row: tuple[UUID, datetime, dict[str, Any], Any, Any]) -> Held:
             resolved=one["resolved"],
             resolution=one["resolution"],
         )
-    return Held(execution_id, UUID(facts["owner_id"]), facts["fence"], moment, facts, history)
+    return Held(
+        execution_id,
+        UUID(facts["owner_id"]),
+        facts["fence"],
+        moment,
+        facts,
+        history,
+        Batch(**batch | {"id": held_id}) if batch else None,
+    )

@@ -29,7 +29,7 @@ from pilot.errors import (
     StepError,
 )
 from pilot.models.agent import Agent, WorkflowVersion
-from pilot.models.execution import Execution
+from pilot.models.execution import Batch, Execution
 
 log = structlog.get_logger()
 
@@ -74,7 +74,7 @@ def _parent(session: Session, context: StepContext) -> Execution:
     """Return the parent's locked row, if this worker still holds it."""
     parent_id = UUID(context.scope.roots["execution"]["id"])
     row = executions.find(session, parent_id, lock=True)
-    if row.fence != context.execution["fence"]:
+    if not _holds(session, row, context):
         raise FencedError(f"Execution {parent_id} has another owner.")
     if row.status != ExecutionStatus.RUNNING:
         raise StepError(ErrorClass.CANCELLED, "It was cancelled before this step could start.")
@@ -82,6 +82,17 @@ def _parent(session: Session, context: StepContext) -> Execution:
         message = f"Executions within executions are {MAX_DEPTH} deep at most: is there a circle?"
         raise StepError(ErrorClass.LIMIT, message)
     return row
+
+
+def _holds(session: Session, row: Execution, context: StepContext) -> bool:
+    """Whether this worker still holds the parent, or the batch of it in which the step runs."""
+    fence, batch = context.execution["fence"], context.execution["batch"]
+    if batch is None:
+        return bool(row.fence == fence)
+    current = session.scalar(
+        select(Batch.fence).where(Batch.id == UUID(batch["id"]), Batch.finished_at.is_(None))
+    )
+    return bool(current == fence)
 
 
 def _insert(

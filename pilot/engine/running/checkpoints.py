@@ -91,6 +91,8 @@ class Checkpoint:
     blob: str | None = None  # the hash of the whole output, if `output` is its digest
     contents: list[bytes] = field(default_factory=list)  # JSON of the blobs it refers to
     error: str | None = None
+    batch: UUID | None = None  # under whose fence it is written, if not the execution's own
+    about_batches: dict[str, Any] = field(default_factory=dict)  # handed out, failed in it, ended
 
     def rows(self) -> "Rows":
         """Return what is written, as JSON."""
@@ -115,6 +117,9 @@ class Checkpoint:
         }
         if self.status is not None:
             facts |= {"status": self.status, "reason": self.reason, "final": self.status in FINAL}
+        if self.batch is not None:
+            facts["batch"] = str(self.batch)
+        facts |= self.about_batches
         text = f',"output":{self.output}' if self.output is not None else ""
         text += _blob(self.blob) if self.blob is not None else ""
         text += f',"error":{self.error}' if self.error is not None else ""

@@ -37,6 +37,14 @@ async def perform(run: Run, step: StepFields, frame: Frame, go: RunBody) -> Resu
         return await records.fail(run, step, path, scope, error)
 
 
+async def entered(run: Run, step: StepFields, frame: Frame) -> tuple[Frame, Scope, dict[str, Any]]:
+    """Return what a batch needs of a scatter that was entered: its frame, scope and decision."""
+    path = frame.prefix + step.id
+    decided = run.history.decided(path)
+    scope = await unpacking.scope_of(run, step, frame.scope)
+    return frame.inner(path, catches=True), _at(scope, decided), decided
+
+
 def _at(scope: Scope, decided: dict[str, Any]) -> Scope:
     """Return the scope as of the decision, so that a resume sees the same moment."""
     at = decided.get("at")

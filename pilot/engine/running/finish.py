@@ -9,7 +9,7 @@ from pilot.engine.acting import blobs
 from pilot.engine.acting.blobs import Blob, Packed
 from pilot.engine.expressions import Scope
 from pilot.engine.language import json_schemas, references
-from pilot.engine.running import compensation, records, unpacking
+from pilot.engine.running import compensation, records, spreading, unpacking
 from pilot.engine.running.checkpoints import Checkpoint
 from pilot.engine.running.run import Result, Run
 from pilot.engine.status import FINAL, ExecutionStatus, StepStatus, StepView, execution_status
@@ -37,6 +37,8 @@ async def settle(run: Run) -> bool:
         return await _pause(run)
     if run.stop == "drain" and pending:
         return await _leave(run, ExecutionStatus.QUEUED, "released")
+    if wide := spreading.wanted(run):
+        return await spreading.hand_out(run, wide)
     return await _settle_by_steps(run)
 
 

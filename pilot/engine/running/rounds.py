@@ -7,17 +7,18 @@ reads those and goes on with what is open.
 import asyncio
 import itertools
 from collections import ChainMap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pilot.engine import steps
+from pilot.engine.acting.history import Batch
 from pilot.engine.acting.outcomes import StepContext
 from pilot.engine.acting.repeating import Round
 from pilot.engine.expressions import Scope
 from pilot.engine.language import references
 from pilot.engine.language.step_fields import StepFields
-from pilot.engine.running import guards, records, unpacking
+from pilot.engine.running import guards, records, spreading, unpacking
 from pilot.engine.running.run import Frame, Result, Run, RunBody, failure, last_output, worst
 from pilot.engine.status import StepStatus
 from pilot.errors import ExpressionError, StepError
@@ -55,9 +56,11 @@ class Rounds:
         self._items: list[Any] | None = self._module.items(step, self._context)
         self._total: int | None = decided["total"]
         self._rounds: dict[int, Round] = {}
+        self._batch: Batch | None = None
         self._failed = 0
         self._allowed = step.may_fail(self._bound())
-        self._left = self._remaining()
+        self._at_once: int = step.at_once or run.at_once
+        self._left: Iterator[int] = iter(())
         self._ended = False  # no further round starts
         self._finished = False  # because none is left, or the loop is broken
         if step.at_once is not None:
@@ -67,19 +70,50 @@ class Rounds:
         bound: int = self._step.max_iterations if self._items is None else len(self._items)
         return bound
 
-    def _remaining(self) -> Iterator[int]:
-        return itertools.count() if self._items is None else iter(range(len(self._items)))
-
     async def perform(self) -> Result:
         """Run the rounds as far as they go now, and write how the step stands then.
+
+        Many items that are still to be begun may be left to batches, see `spreading`.
 
         Raises:
             ExpressionError: the condition of the loop cannot be evaluated.
             StepError: more items failed than may, or the loop goes on beyond its bound.
         """
-        lanes = max(1, min(self._step.at_once or self._run.at_once, self._bound()))
-        await asyncio.gather(*(self._lane() for _ in range(lanes)))
+        if self._items is None or self._step.at_once == 1:
+            await self._work(itertools.count() if self._items is None else self._all())
+            return await self._outcome()
+        fresh = await self._go_on(self._all())
+        if not self._ended and await spreading.pays(self._run, self._step, self._path, fresh):
+            may_fail = self._allowed - self._failed
+            spreading.plan(self._run, self._inner, fresh, self._at_once, may_fail)
+            return Result(StepStatus.PENDING)
+        if not self._ended:
+            await self._work(fresh)
         return await self._outcome()
+
+    async def perform_batch(self, batch: Batch) -> bool:
+        """Run the items of a batch as far as they go now; returns False if it was cut short."""
+        self._batch, self._at_once, self._allowed = batch, batch.lanes, batch.may_fail
+        self._inner.slots = asyncio.Semaphore(batch.lanes)
+        fresh = await self._go_on(range(batch.first, batch.last + 1))
+        if not self._ended:
+            await self._work(fresh)
+        return not self._ended
+
+    def _all(self) -> range:
+        return range(len(self._items or ()))
+
+    async def _go_on(self, indexes: range) -> list[int]:
+        """Go on with those that were begun, so that all failures count; returns the others."""
+        begun = [one for one in indexes if self._run.history.begun(self._path, one)]
+        await self._work(begun)
+        return sorted(set(indexes).difference(begun))
+
+    async def _work(self, indexes: Iterable[int]) -> None:
+        """Run these rounds, so many at the same time, until none is left or none may start."""
+        self._left, self._finished = iter(indexes), False
+        lanes = max(1, min(self._at_once, self._bound()))
+        await asyncio.gather(*(self._lane() for _ in range(lanes)))
 
     async def _lane(self) -> None:
         """Run one round after the other until none is left."""
@@ -92,9 +126,16 @@ class Rounds:
             found = await self._round(index)
             self._rounds[index] = found
             self._failed += found.status is StepStatus.FAILED
+            if self._batch is not None and self._failed > self._run.failed:
+                await self._tell_failed()
             if self._failed > self._allowed or self._stays(found):
                 self._ended = True
         self._finished = True
+
+    async def _tell_failed(self) -> None:
+        """Let the other batches know before the next item starts."""
+        self._run.failed = self._failed
+        await self._run.write(self._run.checkpoint("result"))
 
     def _stays(self, found: Round) -> bool:
         """Whether no further round may start because this one did not end."""

@@ -110,6 +110,16 @@ class Frame:
         return any(frame.failed for frame in self.around())
 
 
+@dataclass(frozen=True)
+class Spread:
+    """Items of a scatter that any worker may claim."""
+
+    frame: Frame
+    ranges: list[tuple[int, int]]  # first and last
+    at_once: int  # items, over all batches
+    may_fail: int
+
+
 RunBody = Callable[["Run", Sequence[StepFields], Frame], Awaitable[list[Result]]]
 
 
@@ -122,6 +132,7 @@ class Ports:
     pool: Executor
     resources: Resources
     may_act: Callable[[], bool]  # whether its lease is long enough to start an effect
+    workers: Callable[[], int]  # how many live, this one too
 
 
 class Run:
@@ -152,6 +163,9 @@ class Run:
         self._soon: list[asyncio.Future[Flags | None]] = []  # what is being written meanwhile
         self._room = asyncio.Semaphore(MAX_SOON)
         self._lost = False  # whether one of them could not be written
+        self.acting = 0  # steps at work that hold no others
+        self.spread: dict[str, Spread] = {}  # what is to go out in batches, by path
+        self.failed = held.batch.failed if held.batch else 0  # items of its batch
         self._base = self._yielded = time.monotonic()
         self.simulated: Simulated | None = None
         self.renew()
@@ -159,6 +173,7 @@ class Run:
     def renew(self) -> None:
         """Look at the document from its begin again; what is recorded is known."""
         self.results.clear()
+        self.spread.clear()
         self._inside.clear()
         self.scope = self._scope()
         self.top = Frame("", self.scope, asyncio.Semaphore(self.at_once))
@@ -321,4 +336,7 @@ class Run:
     def checkpoint(self, name: str) -> Checkpoint:
         """Start a checkpoint of this execution; `name` names its crash points."""
         links, self.links = self.links, []
-        return Checkpoint(self.held.id, self.held.fence, name, waits=links)
+        made = Checkpoint(self.held.id, self.held.fence, name, waits=links)
+        if self.held.batch is not None:
+            made.batch, made.about_batches = self.held.batch.id, {"failed": self.failed}
+        return made

@@ -10,11 +10,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from pilot.engine import steps
+from pilot.engine.acting.history import Batch
 from pilot.engine.expressions import Scope
 from pilot.engine.language.step_fields import Branch, StepFields
 from pilot.engine.running import (
     addresses,
     attempts,
+    batches,
     containers,
     decisions,
     finish,
@@ -51,10 +53,41 @@ async def run(execution: Run) -> bool:
         execution.ask_to_stop("pause")
     elif facts["disabled"] and execution.simulated is None:
         execution.ask_to_stop("pilot_disabled")
+    if execution.held.batch is not None:
+        return await _batch(execution, execution.held.batch)
     await _body(execution, execution.plan.workflow.steps, execution.top)
     while simulation.goes_on(execution):
         await _body(execution, execution.plan.workflow.steps, execution.top)
     return await finish.settle(execution)
+
+
+async def _batch(run: Run, batch: Batch) -> bool:
+    """Run the items of a batch; what is recorded around them they may read."""
+    found = await _reach(run, run.plan.workflow.steps, run.top, batch.path)
+    assert found is not None, batch.path
+    run.links.clear()  # those of steps around it were stored with the execution
+    return await batches.perform(run, batch, *found, _body)
+
+
+async def _reach(
+    run: Run, body: Sequence[StepFields], frame: Frame, path: str
+) -> tuple[StepFields, Frame] | None:
+    """Note what is recorded around a step; returns it with the list that it stands in."""
+    addresses.offer(run, body, frame)
+    found = None
+    for step in body:
+        here = frame.prefix + step.id
+        if here == path:
+            found = step, frame
+        elif path.startswith(f"{here}/"):
+            for inner, inside in containers.lists(run, step, here, frame):
+                found = await _reach(run, inside, inner, path) or found
+        else:
+            known = await _recalled(run, step, here, frame.scope)
+            if known is not None and known.terminal:
+                await _revisit(run, step, frame)
+                run.note(step, frame, known)
+    return found
 
 
 async def _body(run: Run, body: Sequence[StepFields], frame: Frame) -> list[Result]:
@@ -137,10 +170,14 @@ async def _fresh(run: Run, step: StepFields, frame: Frame, *, gone: bool) -> Res
     async with frame.slots:
         if run.stop or frame.stopped:
             return Result(StepStatus.PENDING)
-        scope = await unpacking.scope_of(run, step, frame.scope)
-        if hasattr(module, "TURNS"):
-            return await decisions.perform(run, step, frame, scope)
-        return await attempts.perform(run, step, path, scope)
+        run.acting += 1
+        try:
+            scope = await unpacking.scope_of(run, step, frame.scope)
+            if hasattr(module, "TURNS"):
+                return await decisions.perform(run, step, frame, scope)
+            return await attempts.perform(run, step, path, scope)
+        finally:
+            run.acting -= 1
 
 
 async def _recover(run: Run, step: StepFields, frame: Frame, result: Result) -> Result:

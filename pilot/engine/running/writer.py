@@ -44,7 +44,8 @@ class Waiting(NamedTuple):
         """
         before, now = earlier.checkpoint, self.checkpoint
         certain = now.status is None or now.status in FINAL
-        return before.fence == now.fence and before.status is None and certain
+        same = (before.batch, before.fence) == (now.batch, now.fence)
+        return same and before.status is None and certain
 
 
 def _refusal(error: Exception) -> StepError | None:

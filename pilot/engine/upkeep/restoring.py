@@ -39,6 +39,7 @@ UPDATE step_execution s
    SET status = CASE s.effect WHEN 'once' THEN 'unknown' ELSE 'interrupted' END,
        finished_at = pilot_now()
  WHERE s.status = 'running' AND s.effect IS NOT NULL;
+DELETE FROM batch;
 UPDATE execution SET fence = fence + 1000, worker_id = NULL;
 UPDATE execution SET status = 'needs_attention',
        status_reason = '{HELD}' || CASE status WHEN 'running' THEN 'queued'

@@ -20,6 +20,12 @@ BEAT_EVERY_S = 0.2
 SWEEP_EVERY_S = 1.0
 STUCK_S = 10.0  # a loop that has not turned for so long counts as dead
 VERSION = "0.1.0"
+BEAT = """
+UPDATE worker SET heartbeat_at = pilot_now(), lease_until = pilot_now() + interval '15 s'
+ WHERE id = %s AND stopped_at IS NULL
+RETURNING (SELECT count(*) FROM worker
+            WHERE stopped_at IS NULL AND NOT draining AND lease_until > pilot_now())
+"""
 
 
 class Lease:
@@ -28,6 +34,7 @@ class Lease:
     def __init__(self) -> None:
         """Begin with a full one."""
         self._renewed_at = time.monotonic()
+        self.workers = 1  # that live, as far as is known
 
     def renew(self, asked_at: float) -> None:
         """It was renewed by a beat that was sent at this monotonic time."""
@@ -160,12 +167,11 @@ class Liveness:
         return alive
 
     def _renew(self) -> bool:
-        cursor = self._connected().execute(
-            "UPDATE worker SET heartbeat_at = pilot_now(), "
-            "lease_until = pilot_now() + interval '15 s' WHERE id = %s AND stopped_at IS NULL",
-            (self._worker_id,),
-        )
-        return cursor.rowcount == 1
+        cursor = self._connected().execute(BEAT, (self._worker_id,))
+        row = cursor.fetchone()
+        if row is not None:
+            self.lease.workers = row[0]
+        return row is not None
 
     def _look(self, loop: Loop) -> None:
         """Take over from dead workers, and pass on what people asked of our executions."""
@@ -176,6 +182,9 @@ class Liveness:
         asked = connection.execute("SELECT id, why FROM asked_to_stop(%s)", (self._worker_id,))
         for execution_id, why in asked.fetchall():
             loop.stop_run(execution_id, why)
+        waits = connection.execute("SELECT batch_waits(%s)", (self._worker_id,)).fetchone()
+        if waits is not None and waits[0]:
+            loop.poke()
 
     def _take_over(self, dead: UUID, loop: Loop) -> None:
         connection = self._connected()

@@ -41,7 +41,8 @@ T = TypeVar("T")
 CLAIM = (  # and load: one round trip, one transaction
     "SELECT id, moment, head, attempts, waits FROM load_executions(%s, p_known => %s, p_ids => "
     "ARRAY(SELECT id FROM claim(%s, %s, %s, (SELECT coalesce((SELECT (value #>> '{}')::int "
-    "FROM setting WHERE key = 'pilot_max_running_per_owner'), 200)))))"
+    "FROM setting WHERE key = 'pilot_max_running_per_owner'), 200))) "
+    "UNION ALL SELECT claim_batch(%s, %s)))"
 )
 CLAIM_BATCH = 64
 LOOK_EVERY_S = 1.0
@@ -84,6 +85,7 @@ class Resident:
             self._pool,
             resources,
             lease.holds,
+            lambda: lease.workers,
         )
 
     def poke(self) -> None:
@@ -173,15 +175,16 @@ class Resident:
             return False
         reader = await self._reading()
         failpoint("claim.before_commit")
+        mine = self._worker_id
         cursor = await reader.execute(
-            CLAIM, (self._worker_id, list(self._plans), self._worker_id, STATE_SCHEMA, free)
+            CLAIM, (mine, list(self._plans), mine, STATE_SCHEMA, free, mine, STATE_SCHEMA)
         )
         rows = await cursor.fetchall()
         if rows:
             failpoint("claim.after_commit")
         for row in rows:
             self._begin(row)
-        return len(rows) == free
+        return len(rows) >= free or any(row[2]["batch"] for row in rows)
 
     async def _recount(self) -> None:
         """Give back what is ours by the rows but does not run: the answer to a claim was lost."""
