@@ -5,12 +5,14 @@ from decimal import Decimal
 
 import pytest
 from cryptography.fernet import Fernet
+from hypothesis import settings
 
 from pilot import jobs, progress, vault
 from tests.crash import billed
 
 pytestmark = pytest.mark.crash
-KILLS, CALLS = 4, 170
+NIGHTLY = settings.get_current_profile_name() == "nightly"
+KILLS, CALLS = (4, 170) if NIGHTLY else (2, 80)
 
 
 @pytest.fixture

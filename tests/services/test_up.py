@@ -108,7 +108,8 @@ def installation(installations):
 
 
 @pytest.mark.crash
-def test_a_signal_stops_all_and_the_next_start_finds_all(installation):
+def test_a_signal_stops_all_and_the_next_start_finds_all_beside_another(installations):
+    installation, beside = installations(), installations()
     with installation.up():
         link = re.search(r"http://127.0.0.1:\d+/first-run\S+", installation.text).group()
         with urlopen(link, timeout=10) as page:  # noqa: S310 - our own
@@ -117,10 +118,12 @@ def test_a_signal_stops_all_and_the_next_start_finds_all(installation):
     installation.environment["PILOT_ADMIN_PASSWORD"] = "four unrelated words here"
     with installation.up():
         assert "Sign in as admin@localhost" in installation.text
+        again = installation.command("up")
+        assert again.returncode == 1
+        assert re.fullmatch(r"pilot: Pilot already runs on .*PILOT_DATA.*\n", again.stderr)
+        with beside.up():
+            assert installation.status() == beside.status() == 200
         stopped_by(signal.SIGTERM, installation)
-    with installation.up(preexec_fn=ignore_interrupts):  # as a shell starts a script's job
-        assert "Sign in" not in installation.text
-        stopped_by(signal.SIGINT, installation)
 
 
 def stopped_by(number, installation):
@@ -145,20 +148,10 @@ def test_what_is_killed_comes_back_and_pilot_itself_at_the_next_start(installati
                 installation.wait(lambda: installation.status() == 200)
         children = installation.children()
         installation.stop(signal.SIGKILL)
-    with installation.up():
+    with installation.up(preexec_fn=ignore_interrupts):  # as a shell starts a script's job
+        assert [each for each in children if each.is_running()] == []
         assert installation.command("doctor").returncode == 0
-    assert [each for each in children if each.is_running()] == []
-
-
-@pytest.mark.crash
-def test_two_installations_run_side_by_side_but_not_on_one_folder(installations):
-    first, second = installations(), installations()
-    with first.up():
-        again = first.command("up")
-        assert again.returncode == 1
-        assert re.fullmatch(r"pilot: Pilot already runs on .*PILOT_DATA.*\n", again.stderr)
-        with second.up():
-            assert first.status() == second.status() == 200
+        stopped_by(signal.SIGINT, installation)
 
 
 @pytest.fixture
