@@ -49,6 +49,7 @@ class Costs(BaseModel):
     total: dict[str, Any]
     recorded_calls: int
     under_way: int
+    cached_steps: dict[str, Any]
 
 
 @operation(bp, "/costs", scope=Scope.COSTS_READ, gives=Costs, other=CSV)

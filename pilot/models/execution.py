@@ -188,6 +188,18 @@ class StepExecution(Base):
             postgresql_where=text("status IN ('running', 'waiting', 'completed')"),
         ),
         Index(
+            "step_execution_cache",
+            "owner_id",
+            "cache_key",
+            "finished_at",
+            postgresql_where=text("cache_key IS NOT NULL"),
+        ),
+        Index(
+            "step_execution_cached",
+            "finished_at",
+            postgresql_where=text("cached IS NOT NULL"),
+        ),
+        Index(
             "step_execution_blob", "output_blob", postgresql_where=text("output_blob IS NOT NULL")
         ),
     )
@@ -214,6 +226,8 @@ class StepExecution(Base):
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     duration_ms: Mapped[int | None]
     reused_from: Mapped[UUID | None]  # the execution in which it ran, if not this one
+    cache_key: Mapped[bytes | None] = mapped_column(LargeBinary)  # by which its output is found
+    cached: Mapped[Json | None]  # of an output that was found: whence, and what that saved
 
 
 class Batch(Base):

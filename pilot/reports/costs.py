@@ -13,6 +13,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from pilot.reports import cached
+from pilot.reports.cached import Saved, saved
 from pilot.reports.spending import ENDED, MODEL, RECORDED, SUMS, Spent, added, spent
 
 NONE = "none"  # the key of calls without an agent, an intent or a step
@@ -100,6 +102,7 @@ class Costs:
     recorded: int  # answers from a file: no model was asked, nothing was paid
     under_way: int  # calls that have not ended
     baselines: list[str]  # the models that savings are counted against
+    cached: Saved  # by steps that took an earlier result: they made no call
 
 
 def costs(session: Session, asked: Asked) -> Costs:
@@ -112,7 +115,8 @@ def costs(session: Session, asked: Asked) -> Costs:
     ]
     (total,) = (row for row in rows if row["key"] is None)
     baselines = sorted(total["baselines"] or [])
-    return Costs(lines, spent(total), total["recorded"], total["under_way"], baselines)
+    kept = saved(session, SINCE, UNTIL, _values(asked))
+    return Costs(lines, spent(total), total["recorded"], total["under_way"], baselines, kept)
 
 
 def _statement(asked: Asked) -> str:
@@ -182,6 +186,7 @@ def told(found: Costs) -> dict[str, Any]:
         "total": facts(found.total),
         "recorded_calls": found.recorded,
         "under_way": found.under_way,
+        "cached_steps": cached.facts(found.cached),
     }
 
 

@@ -23,7 +23,7 @@ ENDED = "greatest(s.finished_at, s.started_at + make_interval(secs => s.duration
 ATTEMPTS = text(f"""
 SELECT s.path, s.attempt, s.type, s.status, s.effect, s.key, s.input, s.output, s.error, s.notes,
        encode(s.output_blob, 'hex') AS blob,
-       s.started_at, {ENDED} AS finished_at, s.duration_ms, s.reused_from,
+       s.started_at, {ENDED} AS finished_at, s.duration_ms, s.reused_from, s.cached,
        w.host || ':' || w.pid AS worker
   FROM step_execution s LEFT JOIN worker w ON w.id = s.worker_id
  WHERE s.execution_id = :id AND (NOT {INSIDE} OR s.path = ANY (cast(:named AS text[])))
@@ -53,6 +53,7 @@ class Attempt:
     finished_at: datetime | None
     working_ms: int | None  # without its waits
     reused_from: UUID | None  # the execution in which it ran, if not this one
+    cached: dict[str, Any] | None = None  # of an output that was found: whence, what that saved
 
     @property
     def duration_ms(self) -> int | None:
@@ -95,7 +96,8 @@ class Step:
     @property
     def word(self) -> str:
         """How its status is named: what another execution did is reused."""
-        reused = bool(self.attempts) and self.attempts[-1].reused_from is not None
+        newest = self.attempts[-1] if self.attempts else None
+        reused = newest is not None and (newest.reused_from or newest.cached) is not None
         return "reused" if reused and self.status == "completed" else self.status
 
     @property
@@ -197,6 +199,7 @@ def _attempt(row: Any) -> Attempt:
         finished_at=row.finished_at,
         working_ms=row.duration_ms,
         reused_from=row.reused_from,
+        cached=row.cached,
     )
 
 

@@ -110,7 +110,7 @@ GAUGES = (
 STEPS = """
 SELECT type, status, width_bucket(duration_ms, cast(:bounds AS int[])) AS bucket,
        count(*) AS rows, coalesce(sum(duration_ms), 0) AS ms
-  FROM step_execution WHERE reused_from IS NULL GROUP BY 1, 2, 3
+  FROM step_execution WHERE reused_from IS NULL AND cached IS NULL GROUP BY 1, 2, 3
 """
 CALLS = """
 SELECT provider, model_asked AS model, role,

@@ -63,6 +63,14 @@ DEFINITIONS = (
         10_000,
     ),
     Definition(
+        "pilot_step_cache",
+        bool,
+        True,
+        SWITCHES,
+        "Take results of before",
+        "On: steps with a cache take an equal result that is young enough. Off: every step asks.",
+    ),
+    Definition(
         "plugin_reconnect_wait_days",
         int,
         7,

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from pilot import db, settings
 from pilot.engine.triggers import zones
-from pilot.reports import cascade, costs, drafting, feedback
+from pilot.reports import cached, cascade, costs, drafting, feedback
 from pilot.reports.costs import DIMENSIONS, NONE, Asked, Costs, Line
 from pilot.reports.spending import NOTHING
 from pilot.views import ADMIN, VIEW, reading, render, route, visitor, zone
@@ -239,6 +239,7 @@ def _twin(asked: Asked, found: Costs) -> dict[str, Any]:
         "recorded_calls": found.recorded,
         "calls_under_way": found.under_way,
         "baseline_models": found.baselines,
+        "cached_steps": cached.facts(found.cached),
     }
 
 

@@ -56,7 +56,7 @@ def test_a_save_is_told_from_the_database_listed_and_undone(admin):
 def test_pilot_is_switched_on_and_off_by_a_plain_form(admin):
     page = admin.get("/system-config")
     assert "Off: agents run as the simple loop of one model step" in page.text
-    save(admin, "switches", {"pilot_enabled": "y"})
+    save(admin, "switches", {"pilot_enabled": "y", "pilot_step_cache": "y"})
     assert stored()["pilot_enabled"] is True
     page = admin.get("/system-config")
     assert "Stored. Run pilot steps: on." in page.text

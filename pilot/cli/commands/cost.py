@@ -38,6 +38,10 @@ def _report(args: Namespace) -> None:
     for line in found.lines:
         say(f"{line.name:<32} {_words(line.spent)}")
     say(f"{'Total':<32} {_words(found.total)}")
+    kept = found.cached
+    if kept.hits:
+        saved = f"{kept.tokens:,} tokens  {money.usd(kept.usd)} saved"
+        say(f"{'Steps with an earlier result':<32} {kept.hits:,} steps  {saved}")
 
 
 def _asked(args: Namespace) -> Asked:

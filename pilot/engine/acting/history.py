@@ -27,6 +27,7 @@ class Attempt:
     input: Any = None
     output: Any = None  # or its blob
     error: dict[str, Any] | None = None
+    cache_key: str | None = None  # hex: by which its output may be found later
 
 
 @dataclass(frozen=True)

@@ -190,5 +190,24 @@ class StepFields(Part):
     metadata: dict[str, Any] = Field({}, description="To 8 KiB; not read by the engine.")
 
 
+class Cache(Part):
+    """Takes an equal result of before instead of asking again."""
+
+    ttl_s: Annotated[StrictFloat, Field(ge=1, le=30 * SECONDS_PER_DAY)] = Field(
+        description="How old a result may be, to 30 days."
+    )
+    scope: Literal["agent", "user"] = Field(
+        "agent", description="Whose results: this agent's, or those of all agents of its owner."
+    )
+
+
+class CachedFields(StepFields):
+    """What steps have besides that asks something without changing it."""
+
+    cache: Cache | None = Field(
+        None, description="Only where nothing is changed; a hit calls nobody and costs nothing."
+    )
+
+
 Body = list[SerializeAsAny[StepFields]]
 Branch.model_rebuild()

@@ -19,7 +19,7 @@ from pilot.engine.workflow.outline import AFTER, Node, bodies, outline, recorded
 
 DONE = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED})
 REPEATING = frozenset({"loop", "scatter_gather"})
-UNREAD = ("name", "metadata")  # fields that change nothing
+UNREAD = ("name", "metadata", "cache")  # fields that change nothing
 # Fields of containers that the steps inside them do not depend on.
 AROUND = (
     *("dependencies", "on_error", "retry", "timeout_s", "output", "gather", "failure"),

@@ -45,6 +45,8 @@ class AttemptRow:
     notes: str | None = None
     duration_ms: int | None = None
     blob: str | None = None  # the hash of the whole output, if `output` is its digest
+    cache_key: str | None = None  # hex: by which the output may be found later
+    cached: str | None = None  # of an output that was found: whence, and what that saved
 
     def text(self) -> str:
         """Return the row as JSON; input and output are JSON already and only placed."""
@@ -60,12 +62,14 @@ class AttemptRow:
             "duration_ms": self.duration_ms,
         }
         parts = [strictjson.dumps(facts)[:-1]]
-        for name in ("input", "output", "error", "notes"):
+        for name in ("input", "output", "error", "notes", "cached"):
             value = getattr(self, name)
             if value is not None:
                 parts.append(f',"{name}":{value}')
         if self.blob is not None:
             parts.append(_blob(self.blob))
+        if self.cache_key is not None:
+            parts.append(f',"cache_key":"\\\\x{self.cache_key}"')
         return "".join(parts) + "}"
 
 

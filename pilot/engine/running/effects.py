@@ -19,7 +19,7 @@ from pilot.engine.acting.history import Attempt
 from pilot.engine.acting.outcomes import Done, StepContext, Wait, Work
 from pilot.engine.expressions import Scope
 from pilot.engine.language.step_fields import StepFields
-from pilot.engine.running import confirmations, guards, records, simulation
+from pilot.engine.running import caching, confirmations, guards, records, simulation
 from pilot.engine.running.checkpoints import AttemptRow
 from pilot.engine.running.run import Result, Run
 from pilot.engine.status import StepStatus
@@ -73,6 +73,20 @@ async def _attempt_once(run: Run, step: StepFields, path: str, scope: Scope, wor
         return stays
     await confirmations.close(run, step, path, started)
     attempt = _attempt(run, path, begun, given, effect)
+    return await _act(run, step, attempt, started, scope, work)
+
+
+async def _act(
+    run: Run, step: StepFields, attempt: Attempt, started: datetime, scope: Scope, work: Work
+) -> Result:
+    """Take an earlier result if the step may, else intend, act and record."""
+    around = guards.context(run, attempt.path, scope)
+    try:
+        attempt, hit = await caching.find(run, step, attempt, around)
+    except StepError as error:
+        return await records.fail(run, step, attempt.path, scope, error, started)
+    if hit is not None:
+        return await caching.take(run, step, attempt.path, hit)
     if not await _intend(run, step, attempt, started):
         return Result(StepStatus.PENDING)
     return await _effect_and_result(run, step, attempt, started, scope, work)

@@ -200,6 +200,7 @@ async def _finish(
         blob=packed.sha256,
         notes=as_json(done.notes) if done.notes else None,
         duration_ms=elapsed_ms,
+        cache_key=keep.cache_key if keep else None,
     )
     await record(
         run,

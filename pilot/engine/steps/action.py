@@ -13,13 +13,13 @@ from pilot.engine.acting.history import Attempt
 from pilot.engine.acting.outcomes import StepContext
 from pilot.engine.language import wording
 from pilot.engine.language.catalogue import Catalogue
-from pilot.engine.language.step_fields import StepFields, Template
+from pilot.engine.language.step_fields import CachedFields, Template
 
 IO = True
 TIMEOUT_S = 60
 
 
-class Params(StepFields):
+class Params(CachedFields):
     """An action and what it is given."""
 
     type: Literal["action"]

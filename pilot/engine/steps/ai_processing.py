@@ -14,13 +14,13 @@ from pilot.engine.acting.history import Attempt
 from pilot.engine.acting.outcomes import Done, StepContext
 from pilot.engine.language import wording
 from pilot.engine.language.catalogue import Catalogue
-from pilot.engine.language.step_fields import Expression, Intent, Schema, StepFields, TemplateText
+from pilot.engine.language.step_fields import CachedFields, Expression, Intent, Schema, TemplateText
 
 IO = True
 TIMEOUT_S = 120
 
 
-class Params(StepFields):
+class Params(CachedFields):
     """One question to a model."""
 
     type: Literal["ai_processing"]

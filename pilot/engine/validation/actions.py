@@ -42,6 +42,7 @@ def _action(context: Context, node: Node) -> Iterator[Issue]:
             yield _as_input(context, node, action, issue) if is_missing else issue
     yield from _connection(context, node, action)
     yield from _effect(node, action)
+    yield from _cache(node, action)
     yield from _retry(context, node, action)
 
 
@@ -115,6 +116,15 @@ def _effect(node: Node, action: Action) -> Iterator[Issue]:
         path = f"{node.path}/effect"
         fix = [{"op": "remove", "path": path}]
         yield Issue("E_EFFECT_LOOSENED", path, message, expected=present, got=str(wanted), fix=fix)
+
+
+def _cache(node: Node, action: Action) -> Iterator[Issue]:
+    effect = node.step.get("effect") or effect_of(action, node.step.get("params"))
+    if node.step.get("cache") is not None and effect != "pure":
+        message = f"{action.name} changes something: it cannot be left out for an earlier result."
+        path = f"{node.path}/cache"
+        fix = [{"op": "remove", "path": path}]
+        yield Issue("E_CACHE", path, message, expected="pure", got=str(effect), fix=fix)
 
 
 def _retry(context: Context, node: Node, action: Action) -> Iterator[Issue]:
