@@ -71,12 +71,13 @@ class Installation:
         return starts.start(agent_id, asked, by=Actor(f"user:{self.owner}"), user_id=self.owner)
 
     @contextmanager
-    def worker(self) -> Iterator[psutil.Process]:
-        """Run one worker process."""
+    def worker(self, **more: str) -> Iterator[psutil.Process]:
+        """Run one worker process, with more in its environment."""
         environment = as_installed(
             DATABASE_URL=self.database_url,
             REDIS_URL=self.redis_url,
             PILOT_DATA=str(self.folder / "data"),
+            **more,
         )
         with (self.folder / "worker.log").open("ab") as log:
             process = subprocess.Popen(
