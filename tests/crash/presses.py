@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from pilot.engine.approvals import approvals
-from pilot.engine.life import executions, retrying, starts
+from pilot.engine.life import executions, forks, retrying, simulations, starts
+from pilot.engine.waits import events
 from pilot.errors import PilotError
 from tests.crash import judge
 from tests.crash.slot import Running, answered
@@ -24,6 +25,7 @@ def pressed(slot, asked):
         _note_starts(slot, run)
     slot.until(lambda: slot.attend(run))
     found = judge.faults(slot, run, slot.controls, {})
+    found += _made(slot, run, asked["operation"])
     if code != -signal.SIGKILL:
         found.append(f"the process was not killed at {asked['point']}: {code}")
     return found
@@ -32,13 +34,14 @@ def pressed(slot, asked):
 def crowd(slot, asked):
     """Fifty press at once, without keys (with one key for a start): one press counts."""
     run, operation = _prepared(slot, asked["operation"])
-    key = f"key-{slot.count}" if asked["operation"] == "start" else None
+    key = f"key-{slot.count}" if asked["operation"] in STARTING else None
     press = partial(operation, key=key, by=slot.by, user_id=slot.owner)
     accepted = slot.wait(slot.fork(work=lambda: _accepted(press)), 30)
     if asked["operation"] == "start":
         _note_starts(slot, run)
     slot.until(lambda: slot.attend(run))
     found = judge.faults(slot, run, slot.controls, {})
+    found += _made(slot, run, asked["operation"])
     if accepted != (PRESSES if key else 1):
         found.append(f"{accepted} of {PRESSES} presses were accepted")
     return found
@@ -65,10 +68,12 @@ def _prepared(slot, name):
         return Running({}, {}), partial(_start, slot.agents["chain"], asked)
     if name == "answer":
         return _unknown(slot)
-    run = slot.start([{"decide": "asked", "retry": "fails"}.get(name, "slow")])
+    run = slot.start([ON.get(name, ("slow",))[0]])
     execution = next(iter(run.names))
-    waited_for = {"decide": "waiting", "retry": "failed"}.get(name, "running")
+    waited_for = ON.get(name, ("", "running"))[1]
     slot.until(lambda: slot.statuses(run)[execution][0] == waited_for)
+    if name in OTHERS:
+        return run, partial(OTHERS[name], slot, run, execution)
     if name == "decide":
         approval, seen = slot.ask(
             "SELECT id, payload_hash FROM approval WHERE execution_id = %s", execution
@@ -81,6 +86,50 @@ def _prepared(slot, name):
         executions.pause(execution, by=slot.by, user_id=slot.owner)
         slot.until(lambda: slot.statuses(run)[execution][0] == "paused")
     return run, partial(getattr(executions, name), execution)
+
+
+def _repeat(_slot, _run, execution, *, key, by, user_id):
+    retrying.from_step(execution, "last", key=key, by=by, user_id=user_id)
+
+
+def _fork(_slot, _run, execution, *, key, by, user_id):
+    forks.fork(execution, forks.Fork(key=key), by=by, user_id=user_id)
+
+
+def _simulate(slot, _run, _execution, *, key, by, user_id):
+    asked = simulations.Asked(inputs={"id": key}, key=key)
+    simulations.begin(slot.agents["later"], asked, by=by, user_id=user_id)
+
+
+def _send(_slot, run, execution, *, key, by, user_id):
+    sent = events.Sent(f"go.{run.ids[execution]}", {"n": 1}, id=key)
+    events.send(sent, by=by, user_id=user_id)
+
+
+# Where an execution has to be before somebody presses: its workflow and its status.
+ON = {
+    "decide": ("asked", "waiting"),
+    "retry": ("fails", "failed"),
+    "repeat": ("once", "completed"),
+    "fork": ("once", "completed"),
+    "simulate": ("once", "completed"),
+    "send": ("awaits", "waiting"),
+}
+OTHERS = {"repeat": _repeat, "fork": _fork, "simulate": _simulate, "send": _send}
+STARTING = {"start", "fork", "simulate"}  # the same key gives the same execution
+MADE = {
+    "fork": "SELECT count(*) FROM execution WHERE forked_from = %s",
+    "simulate": "SELECT count(*) FROM execution WHERE mode = 'simulate' AND %s IS NOT NULL"
+    " AND created_at > pilot_now() - interval '5 s'",
+}
+
+
+def _made(slot, run, name):
+    """Yield what is wrong with the executions that a press made besides."""
+    if name in MADE:
+        count = slot.ask(MADE[name], next(iter(run.names)))[0][0]
+        if count != 1:
+            yield f"{name} made {count} executions"
 
 
 def _start(agent, asked, *, key, by, user_id):

@@ -2,13 +2,14 @@
 
 `/read/<id>` only reads, `/keyed/<id>/<step>` honours the Idempotency-Key, `/probe/...` can be asked
 with GET whether a key was applied, `/once/...` does whatever it is told. `?wait_ms=` answers late,
-`?flaky=1` answers the first request of a key with 500, `?drop=1` applies it and hangs up.
+`?flaky=4` answers the first four requests of a key with 500, `?drop=1` applies it and hangs up.
 """
 
 import json
 import sys
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -25,7 +26,7 @@ class Receiver(ThreadingHTTPServer):
         self.journal = journal
         self.lock = threading.Lock()
         self.applied = {}
-        self.seen = set()
+        self.seen = Counter()
 
     def note(self, **facts):
         print(json.dumps(facts), file=self.journal, flush=True)
@@ -52,9 +53,10 @@ class Requests(BaseHTTPRequestHandler):
         result = {"id": name, "step": step, "mode": mode}
         server = self.server
         with server.lock:
-            first = (mode, key) not in server.seen
-            server.seen.add((mode, key))
-            refused = first and "flaky" in asked
+            first = not server.seen[mode, key]
+            server.seen[mode, key] += 1
+            refusals = int(asked.get("flaky", ["0"])[0])
+            refused = server.seen[mode, key] <= refusals
             new = not refused and (mode == "once" or (mode, key) not in server.applied)
             if new:
                 server.applied[mode, key] = result

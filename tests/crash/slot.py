@@ -20,6 +20,7 @@ from pilot.audit import Actor
 from pilot.engine import folders
 from pilot.engine.approvals import approvals
 from pilot.engine.life import executions, retrying, starts
+from pilot.engine.waits import events
 from pilot.errors import PilotError
 from pilot.services import processes
 from pilot.worker import RESTART_ME
@@ -67,6 +68,7 @@ class Slot:
         jobs.configure(place.redis)
         progress.configure(place.redis)
         switch_on()
+        settings.change("llm_breaker_failures", 100, by=BY)  # the receiver's faults are many
         settings.change_all(UNRESTING, by=BY)
         self.owner = world.person("owner", "operator").id
         self.by = Actor(f"user:{self.owner}")
@@ -212,6 +214,8 @@ class Slot:
         for execution, (status, reason) in found.items():
             if status == "waiting":
                 self.approve(run, execution)
+                if run.names[execution] == "awaits":
+                    self.send(run, execution)
             elif status == "needs_attention" and reason == "unknown_outcome":
                 self.say(run, execution)
             elif status in {"needs_attention", "paused"}:
@@ -230,6 +234,12 @@ class Slot:
         )
         for approval, seen in open_ones:
             self.twice(run, approvals.decide, approval, "approved", seen_hash=seen)
+
+    def send(self, run, execution):
+        """Send the event that an execution waits for; later ones with its id are no other."""
+        known = run.ids[execution]
+        sent = events.Sent(f"go.{known}", {"n": 1}, id=known)
+        events.send(sent, by=self.by, user_id=self.owner)
 
     def say(self, run, execution):
         """Answer what became of an unknown step: the truth, as the receiver knows it."""

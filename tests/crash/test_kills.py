@@ -71,6 +71,17 @@ def test_a_worker_killed_around_a_wait_goes_on_waiting(laboratory):
     laboratory(trials)
 
 
+@pytest.mark.capability(45, 235)
+def test_a_worker_killed_while_it_undoes_undoes_each_step_once(laboratory):
+    trials = at(["execution.compensate", "finish"], "undone", hits=(1, 2))
+    laboratory(trials + at(["intent", "effect", "result"], "undone", hits=(3, 4)))
+
+
+@pytest.mark.capability(263)
+def test_a_worker_killed_around_a_failure_or_its_retry_spends_no_other_attempt(laboratory):
+    laboratory(at(["breaker.note", "result"], "flaps", hits=(1, 3)))
+
+
 def test_a_worker_killed_while_it_stops_leaves_the_rest_to_others(laboratory):
     trials = at(["pause"], "slow", "slow", press="pause", hits=(1, 2))
     trials += at(["interrupt"], "slow", "slow", press="cancel", hits=(1, 2))

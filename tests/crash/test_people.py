@@ -11,7 +11,12 @@ POINTS = {
     "retry": "execution.retry",
     "answer": "execution.answer",
     "decide": "approval.decide",
+    "repeat": "execution.retry_from",
+    "fork": "execution.fork",
+    "simulate": "simulation.begin",
 }
+CROWDED = ("start", "resume", "cancel", "retry", "answer", "decide", "fork", "repeat")
+AFTER = ("event.send", "event.resolve", "event.looked")  # the commits of one event, in order
 
 
 @pytest.mark.capability(27, 307)
@@ -25,9 +30,20 @@ def test_a_press_that_dies_on_its_way_counts_once_when_it_is_repeated(laboratory
     )
 
 
+@pytest.mark.capability(41)
+def test_an_event_whose_sender_dies_resolves_what_waits_for_it_once(laboratory):
+    laboratory(
+        [
+            {"kind": "pressed", "operation": "send", "point": f"{point}.{side}"}
+            for point in AFTER
+            for side in ("before_commit", "after_commit")
+        ]
+    )
+
+
 @pytest.mark.capability(39, 214, 307)
 def test_of_fifty_presses_at_once_one_counts(laboratory):
-    laboratory([{"kind": "crowd", "operation": name} for name in POINTS if name != "pause"])
+    laboratory([{"kind": "crowd", "operation": name} for name in CROWDED])
 
 
 @pytest.mark.capability(252)

@@ -240,6 +240,32 @@ NESTED = _document(
     output=["{{steps.sub.output.output.step}}", "{{steps.after.output.json.step}}"],
 )
 
+UNDONE = _document(
+    "undone",
+    _call("keyed", "one", compensate={"plugin": "http", "action": "request"}),
+    _call("probe", "two", "one", compensate={"plugin": "http", "action": "request"}),
+    _set("bad", "{{steps.one.output.json.missing}}", "two"),
+    output="{{steps.bad.output}}",
+)
+for _step in UNDONE["steps"][:2]:
+    _step["compensate"]["params"] = _call("keyed", f"back_{_step['id']}")["params"]
+
+FLAPS = _document(
+    "flaps",
+    _call("keyed", "try", ask="flaky=4", retry={"max_attempts": 9, "base_s": 0.02, "max_s": 0.1}),
+    _call("keyed", "then", "try"),
+    output="{{steps.then.output.json.step}}",
+)
+
+AWAITS = _document(
+    "awaits",
+    _call("keyed", "before"),
+    {"id": "come", "type": "wait_for_event", "event": "go.{{inputs.id}}"}
+    | {"dependencies": ["before"]},
+    _call("keyed", "after", "come"),
+    output=["{{steps.come.output.payload}}", "{{steps.after.output.json.step}}"],
+)
+
 ITEMS = 10_000 if settings.get_current_profile_name() == "nightly" else 2_000
 MANY = _document(
     "many",
@@ -289,5 +315,9 @@ _DOCUMENTS = (
     NESTED,
     MANY,
     SHARED,
+    UNDONE,
+    FLAPS,
+    AWAITS,
 )
 ALL = {one["name"]: one for one in _DOCUMENTS}
+ENDS = {"undone": "failed"}  # the others are completed
