@@ -200,7 +200,7 @@ def _trail(slot, execution):
         "PILOT_STEP_EXECUTED": done,
         "PILOT_EXECUTION_STARTED": 1,
         "PILOT_EXECUTION_RECOVERED": told["queued", "worker_died"] + told["queued", "crashed"],
-        "PILOT_OUTCOME_RESOLVED": said["PILOT_OUTCOME_UNKNOWN"],
+        "PILOT_OUTCOME_RESOLVED": said["PILOT_OUTCOME_UNKNOWN"] - tried["unknown"],
     }
     for event, count in pairs.items():
         if said[event] != count:

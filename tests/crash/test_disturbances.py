@@ -1,9 +1,11 @@
 """Zombies, cut connections, races: nothing is lost or doubled, and the wrong one writes nothing."""
 
 import pytest
+from hypothesis import settings
 
 pytestmark = pytest.mark.crash
 MIXED = ("chain", "wide", "once")
+NIGHTLY = settings.get_current_profile_name() == "nightly"
 
 
 @pytest.mark.capability(240)
@@ -19,6 +21,7 @@ def test_a_worker_that_wakes_up_after_its_lease_writes_and_sends_nothing(laborat
         [
             {"kind": "zombies", "points": text.split(), "workflows": (name,)}
             for name, text in points.items()
+            for _ in range(112 if NIGHTLY else 1)  # 2,000 zombies, or 18
         ]
     )
 

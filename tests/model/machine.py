@@ -43,9 +43,14 @@ class History(RuleBasedStateMachine):
     # people
 
     @precondition(lambda self: len(self.expected) < MOST_EXECUTIONS)
-    @rule(n=st.integers(0, 9))
-    def start(self, n):
-        """Start, and send the same request again: it is one execution."""
+    @rule(n=st.integers(0, 9), edited=st.none() | reference.plans())
+    def start(self, n, edited=None):
+        """Start, and send the same request again: it is one execution.
+
+        If somebody saved another version before, what runs keeps its own, this one takes the new.
+        """
+        if edited is not None:
+            self.agent, self.plan = self.ground.edit(self.agent, edited), edited
         self.moved = True
         self.ground.switch(on=True)  # else it would not run its steps
         known = self.ground.name()
@@ -123,15 +128,31 @@ class History(RuleBasedStateMachine):
             for gate in gates:
                 worker.advance(gate)
 
-    @rule(which=PICK, gates=st.lists(PICK, min_size=1, max_size=8))
+    @rule(which=PICK, gates=st.lists(PICK, min_size=1, max_size=12))
     def work(self, which, gates):
         """A worker in good health: it beats, looks, claims, and gets on."""
         for worker in self.one_of(which):
+            self.get_on(worker, gates)
+
+    @rule(which=PICK, gates=st.lists(PICK, min_size=1, max_size=6), dies=st.booleans())
+    def work_and_stop(self, which, gates, dies):
+        """It gets on for a while and dies amid it, or sleeps; others find out at once."""
+        for worker in self.one_of(which):
+            self.get_on(worker, gates)
+            worker.stopped = True
+            if dies and not worker.dropped:
+                worker.drop()
+        self.ground.clock.advance(LEASE_S)
+        for worker in self.one_of(None):
             if worker.beat():
                 worker.look()
-                worker.loop.claim()
-                for gate in gates:
-                    worker.advance(gate)
+
+    def get_on(self, worker, gates):
+        if worker.beat():
+            worker.look()
+            worker.loop.claim()
+            for gate in gates:
+                worker.advance(gate)
 
     @rule(which=PICK, gate=PICK, fault=st.sampled_from(["cut", "deaf"]))
     def break_line(self, which, gate, fault):
@@ -182,13 +203,7 @@ class History(RuleBasedStateMachine):
         else:
             self.ground.switch(on=what == "on")
 
-    @rule(plan=reference.plans())
-    def edit(self, plan):
-        """Save another version: what runs keeps its own, what starts takes the new one."""
-        self.agent = self.ground.edit(self.agent, plan)
-        self.plan = plan
-
-    @rule(which=PICK, really=st.sampled_from([True, False, False]))
+    @rule(which=PICK, really=st.integers(0, 5).map(lambda n: n == 5))
     def deadline(self, which, really):
         one = self.some(which)
         if really and self.status(one) not in FINAL:
