@@ -31,6 +31,12 @@ def test_cut_connections_lose_and_double_nothing(laboratory):
     laboratory([{"kind": "cut", "times": 12, "workflows": names} for _ in range(4)])
 
 
+@pytest.mark.capability(242)
+def test_a_rolling_restart_loses_and_doubles_nothing(laboratory):
+    names = (*MIXED, "asked", "slow", "later")
+    laboratory([{"kind": "rolling", "times": 2, "workflows": names * 2} for _ in range(2)])
+
+
 def test_two_workers_and_too_many_bells_run_each_step_once(laboratory):
     names = (*MIXED, "asked", "slow") * 6
     laboratory([{"kind": "race", "workflows": names} for _ in range(4)])

@@ -126,6 +126,40 @@ def cut(slot, asked):
     return judge.faults(slot, run, slot.controls, {})
 
 
+def rolling(slot, asked):
+    """Two workers are restarted one after the other, as a deploy does it; work goes on."""
+    old = slot.fork()
+    slot.registered(old)
+    run, found = slot.start(asked["workflows"]), []
+    slot.until(lambda: any(state == "running" for state, _ in slot.statuses(run).values()))
+    for _ in range(asked["times"]):
+        leaving, old = old, slot.fork()
+        slot.registered(old)
+        found += _leaves(slot, run, leaving)
+        leaving = slot.survivor
+        slot.survive()
+        found += _leaves(slot, run, leaving)
+    slot.until(lambda: slot.attend(run))
+    slot.end(old, signal.SIGTERM)
+    return found + judge.faults(slot, run, slot.controls, {})
+
+
+def _leaves(slot, run, worker):
+    """Ask a worker to go; it finishes what it can, releases the rest and ends well."""
+    begun = time.monotonic()
+    os.kill(worker, signal.SIGTERM)
+    while (code := slot.ended(worker)) is None and time.monotonic() < begun + 20:
+        slot.attend(run)
+        time.sleep(LOOK_EVERY_S)
+    held = slot.ask(
+        "SELECT count(*) FROM execution e JOIN worker w ON w.id = e.worker_id "
+        "WHERE w.pid = %s AND w.stopped_at IS NOT NULL",
+        worker,
+    )
+    left = [] if held == [(0,)] else [f"a worker that went kept {held}"]
+    return left if code == 0 else [*left, f"a worker that was asked to go ended with {code}"]
+
+
 def race(slot, asked):
     """Two workers, every bell rung ten times: each step runs once."""
     other = slot.fork()
@@ -263,6 +297,7 @@ KINDS = {
     "zombies": zombies,
     "cut": cut,
     "race": race,
+    "rolling": rolling,
     "takeover": takeover,
     "poison": poison,
     "queueless": queueless,
