@@ -120,7 +120,7 @@ class Shown:
             return self._queued_words
         if row.status == "running" and row.pause_requested_at is not None:
             return "pauses at the next step"
-        if row.status == "running" and row.worker_id is None and str(self.worker)[:4] == "none":
+        if row.status == "running" and self.worker is None:
             return "for a worker that takes its items"
         waits = [step for step in self.steps if step.wait_kind]
         if row.status != "waiting" or not waits:
@@ -293,8 +293,10 @@ def _worker(session: Session, row: Execution) -> str | None:
     if row.status not in {"running", "cancelling"}:
         return None
     held = session.execute(BATCHES, {"id": row.id}).one()
-    at_work = f"{held.workers} at batches of its items" if held.workers else "none"
-    return f"{at_work}, {held.waiting} batches wait for one" if held.waiting else at_work
+    if not held.workers:
+        return None
+    more = f", {held.waiting} more wait" if held.waiting else ""
+    return f"{held.workers} at batches of its items{more}"
 
 
 def _question(session: Session, execution_id: UUID) -> tuple[str, str] | None:

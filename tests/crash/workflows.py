@@ -283,7 +283,7 @@ MANY = _document(
 
 SHARED = _document(
     "shared",
-    _call("keyed", "first", ask="wait_ms=450"),  # until all workers know of each other
+    _call("keyed", "first", ask="wait_ms=700"),  # until all workers know of each other
     {
         "id": "all",
         "type": "scatter_gather",

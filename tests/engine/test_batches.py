@@ -11,6 +11,7 @@ from pilot import db
 from pilot.engine.life import executions, retrying
 from pilot.engine.running import spreading
 from pilot.models.execution import Batch
+from pilot.reports import execution as report
 from tests.engine import receiving
 from tests.engine import worker_process as wp
 from tests.engine.steps.containers import pause, scatter
@@ -155,6 +156,7 @@ def test_a_batch_that_killed_two_workers_is_given_back(
         )
         with db.transaction("test", world.operator.id) as session:
             assert session.scalars(select(Batch.execution_id).distinct()).all() == [execution]
+            assert report.shown(session, execution).worker.startswith("2 at batches of its items")
             with pytest.raises(ProgrammingError, match="permission denied"):
                 session.execute(text("UPDATE batch SET fence = 99"))
             session.rollback()
