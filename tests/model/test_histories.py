@@ -12,7 +12,7 @@ from tests.model.reference import Plan
 
 pytestmark = pytest.mark.crash
 NIGHTLY = settings.get_current_profile_name() == "nightly"
-HISTORIES = 3_000 if NIGHTLY else 15
+HISTORIES = 3_000 if NIGHTLY else 12
 RULES = 60 if NIGHTLY else 40
 
 
