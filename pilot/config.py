@@ -47,11 +47,13 @@ class Config:
     public_url: str | None  # where people reach Pilot, for links; None: http://host:port
     allow_http: bool
     egress_allow: tuple[str, ...]  # host:port entries that actions may reach besides the public net
+    collector_url: str | None  # takes spans: OTLP over HTTP; None: they are told to nobody
     smtp: SmtpServer | None  # takes notices and other mail of Pilot's own
     script: Path | None  # recorded answers that take the place of models
     given_database_url: str | None = field(repr=False)  # None: `pilot up` runs its own server
     given_redis_url: str | None = field(repr=False)
     admin_password: str | None = field(repr=False)
+    collector_headers: Mapping[str, str] = field(repr=False)
     metrics_token: str | None = field(repr=False)  # None: nobody may scrape /metrics
     secret_keys: tuple[str, ...] = field(repr=False)  # newest first; empty before the first `up`
 
@@ -78,6 +80,8 @@ class Config:
             public_url=public_url,
             allow_http=allow_http,
             egress_allow=_egress_allow(env.get("PILOT_EGRESS_ALLOW", "")),
+            collector_url=_collector(env),
+            collector_headers=_headers(env, "OTEL_EXPORTER_OTLP_HEADERS"),
             smtp=_smtp(env),
             script=Path(env["PILOT_SCRIPT"]).absolute() if env.get("PILOT_SCRIPT") else None,
             given_database_url=_url(env, "DATABASE_URL", DATABASE_SCHEMES),
@@ -176,6 +180,28 @@ def _url(env: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | N
     if text and text.partition("://")[0] not in schemes:
         raise ConfigError(f"{name} must start with {' or '.join(f'{s}://' for s in schemes)}.")
     return text
+
+
+def _collector(env: Mapping[str, str]) -> str | None:
+    name = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    text = _url(env, name, ("http", "https"))
+    try:
+        usable = text is None or bool(urlsplit(text).hostname and urlsplit(text).port != 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(f"{name} has the form http://collector.example:4318.")
+    return text
+
+
+def _headers(env: Mapping[str, str], name: str) -> dict[str, str]:
+    found = {}
+    for pair in filter(None, (env.get(name) or "").split(",")):
+        key, mark, value = pair.partition("=")
+        if not (mark and key.strip()):
+            raise ConfigError(f"{name} has the form name=value,name=value.")
+        found[unquote(key.strip()).lower()] = unquote(value.strip())
+    return found
 
 
 def _smtp(env: Mapping[str, str]) -> SmtpServer | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from pilot.audit import Actor
 from pilot.config import Config
@@ -15,6 +16,7 @@ from pilot.engine.notices import outbox
 from pilot.engine.notices.letters import Channels
 from pilot.engine.triggers import firing
 from pilot.engine.upkeep import anchors, retention, rollups
+from pilot.engine.upkeep.spans import Collector
 from pilot.engine.waits import events
 
 RELAY_EVERY_S = 1.0
@@ -22,6 +24,7 @@ FIRE_EVERY_S = 0.5
 EVENTS_EVERY_S = 1.0  # only of what a process that died left, and of what came early
 CHILDREN_EVERY_S = 1.0
 ROLL_UP_EVERY_S = 60.0
+SPANS_EVERY_S = 5.0
 ANCHOR_EVERY_S = 10.0  # a look; an anchor follows after enough time or rows
 PRUNE_AFTER_S, PRUNE_EVERY_S = 600.0, 86_400.0  # the first time after a start, and then
 
@@ -49,5 +52,18 @@ def chores(config: Config) -> list[Chore]:
         Chore("children", children.follow, CHILDREN_EVERY_S, until_done=True),
         Chore("roll_up", rollups.roll_up, ROLL_UP_EVERY_S, until_done=True),
         Chore("anchor", anchors.Anchors(config.data).append, ANCHOR_EVERY_S),
+        *_told(config),
         Chore("prune", partial(retention.prune, by=by), PRUNE_EVERY_S, PRUNE_AFTER_S),
     ]
+
+
+def _told(config: Config) -> list[Chore]:
+    """Return the telling of spans, where an administrator named a collector."""
+    if config.collector_url is None:
+        return []
+    parts = urlsplit(config.collector_url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    collector = Collector(
+        config.collector_url, f"{parts.hostname}:{port}", config.collector_headers
+    )
+    return [Chore("spans", collector.look, SPANS_EVERY_S, until_done=True)]
