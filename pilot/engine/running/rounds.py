@@ -82,32 +82,34 @@ class Rounds:
         if self._items is None or self._step.at_once == 1:
             await self._work(itertools.count() if self._items is None else self._all())
             return await self._outcome()
-        fresh = await self._go_on(self._all())
-        if not self._ended and await spreading.pays(self._run, self._step, self._path, fresh):
-            may_fail = self._allowed - self._failed
-            spreading.plan(self._run, self._inner, fresh, self._at_once, may_fail)
-            return Result(StepStatus.PENDING)
+        begun, fresh = self._apart(self._all())
+        if spreading.pays(self._run, self._step, self._path, fresh):
+            await self._work(begun)
+            if not self._ended and await spreading.is_alone(self._run):
+                may_fail = self._allowed - self._failed
+                spreading.plan(self._run, self._inner, fresh, self._at_once, may_fail)
+                return Result(StepStatus.PENDING)
+            begun = []
         if not self._ended:
-            await self._work(fresh)
+            await self._work([*begun, *fresh])
         return await self._outcome()
 
     async def perform_batch(self, batch: Batch) -> bool:
         """Run the items of a batch as far as they go now; returns False if it was cut short."""
         self._batch, self._at_once, self._allowed = batch, batch.lanes, batch.may_fail
         self._inner.slots = asyncio.Semaphore(batch.lanes)
-        fresh = await self._go_on(range(batch.first, batch.last + 1))
-        if not self._ended:
-            await self._work(fresh)
+        begun, fresh = self._apart(range(batch.first, batch.last + 1))
+        await self._work([*begun, *fresh])
         return not self._ended
 
     def _all(self) -> range:
         return range(len(self._items or ()))
 
-    async def _go_on(self, indexes: range) -> list[int]:
-        """Go on with those that were begun, so that all failures count; returns the others."""
-        begun = [one for one in indexes if self._run.history.begun(self._path, one)]
-        await self._work(begun)
-        return sorted(set(indexes).difference(begun))
+    def _apart(self, indexes: range) -> tuple[list[int], list[int]]:
+        """Return those that were begun, whose failures count before another starts, and others."""
+        known = set(self._run.history.rounds(self._path))
+        begun = [one for one in indexes if one in known]
+        return begun, [one for one in indexes if one not in known]
 
     async def _work(self, indexes: Iterable[int]) -> None:
         """Run these rounds, so many at the same time, until none is left or none may start."""

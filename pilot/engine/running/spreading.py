@@ -17,11 +17,10 @@ from pilot.engine.workflow.outline import AFTER
 BATCH_ITEMS = 100  # to claim and read one takes some 10 ms: little beside what so many items take
 
 
-async def pays(run: Run, step: Any, path: str, fresh: Sequence[int]) -> bool:
+def pays(run: Run, step: Any, path: str, fresh: Sequence[int]) -> bool:
     """Whether items that were not begun go out: many, which act outside, and other workers live.
 
-    Of nested scatters only the outer one is spread; and none while another step is at work, which
-    would keep the execution from being let go.
+    Of nested scatters only the outer one is spread.
     """
     if len(fresh) <= BATCH_ITEMS or (step.at_once or run.at_once) == 1:
         return False
@@ -29,8 +28,11 @@ async def pays(run: Run, step: Any, path: str, fresh: Sequence[int]) -> bool:
         return False
     if run.ports.workers() == 1 or "[" in path or set(AFTER) & set(path.split("/")):
         return False
-    if not any(_acts(one) for one in walk(step.steps)):
-        return False
+    return any(_acts(one) for one in walk(step.steps))
+
+
+async def is_alone(run: Run) -> bool:
+    """Whether no other step is at work, which would keep the execution from being let go."""
     await asyncio.sleep(0)  # steps beside it begin
     return not run.acting and run.stop is None
 
