@@ -2,10 +2,10 @@
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from pilot.engine.clause_planner.words import VERBS, normal, normals
@@ -26,7 +26,9 @@ _LOOKED_UP = re.compile(
 )
 _IDS = {"id", "ids", "cik", "uuid", "guid"}
 _SEARCH = {"query", "q", "keyword", "keywords", "search", "term", "topic"}
+USERNAME = ("username",)
 Path = tuple[str | int, ...]
+Words = tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +76,7 @@ class Described:
     bag: dict[str, float]
     supplied: float = 0.0  # how well other actions give the ids it needs
 
-    @property
+    @cached_property
     def wanted(self) -> list[Parameter]:
         """The parameters that a call must have; where none is, the one that says of what."""
         required = [one for one in self.parameters if one.required]
@@ -124,18 +126,34 @@ def known(catalogue: Catalogue) -> Known:
 def needs(catalogue: Catalogue) -> dict[str, frozenset[str]]:
     """Return by action the ones that give the ids it needs."""
     actions = known(catalogue).actions
-    return {one.name: _sources(one, actions) for one in actions}
+    offers = _Offers(actions)
+    return {
+        one.name: frozenset(
+            other.name for key in one.wanted if key.is_key for other, _ in offers.of(one, key)
+        )
+        for one in actions
+    }
 
 
-def _sources(action: Described, actions: list[Described]) -> frozenset[str]:
-    return frozenset(
-        other.name
-        for key in action.wanted
-        if key.is_key
-        for other in actions
-        if other is not action and all(own.words != key.words for own in other.wanted)
-        if any(same_name(key, output) for output in other.outputs)
-    )
+class _Offers:
+    """What all actions give, by the names of its fields."""
+
+    def __init__(self, actions: list[Described]) -> None:
+        self._by_name: defaultdict[Words, list[tuple[Described, Output]]] = defaultdict(list)
+        self._wanted = {one.name: {own.words for own in one.wanted} for one in actions}
+        for one in actions:
+            for output in one.outputs:
+                for name in {output.leaf, output.full}:
+                    self._by_name[name].append((one, output))
+
+    def of(self, action: Described, key: Parameter) -> Iterator[tuple[Described, Output]]:
+        """Yield what answers a parameter of an action, of those that do not ask for it too."""
+        ends = {key.words[-length:] for length in range(2, len(key.words))}
+        for name in {key.words, USERNAME, *ends}:
+            for other, output in self._by_name.get(name, ()):
+                asks_too = key.words in self._wanted[other.name]
+                if other is not action and not asks_too and same_name(key, output):
+                    yield other, output
 
 
 _Key = tuple[str, str, str, str, Effect, type[Model], type[Model]]
@@ -153,21 +171,16 @@ def _known(keys: tuple[_Key, ...]) -> Known:
     names = [_own_name(name, plugin) for name, plugin, *_ in keys]
     lists = [normals(name) for name in names]
     plain = [_described(key, _telling(one, lists)) for key, one in zip(keys, lists, strict=True)]
-    return Known([replace(one, supplied=_supplied(one, plain)) for one in plain])
+    offers = _Offers(plain)
+    return Known([replace(one, supplied=_supplied(one, offers)) for one in plain])
 
 
-def _supplied(action: Described, actions: list[Described]) -> float:
+def _supplied(action: Described, offers: _Offers) -> float:
     """Return how well others give the ids of an action: by name, and by what is said of them."""
     keys = [one for one in action.wanted if one.is_key]
     best = [
         max(
-            (
-                same_name(one, output) + alike(one, output)
-                for other in actions
-                if other is not action and all(own.words != one.words for own in other.wanted)
-                for output in other.outputs
-                if same_name(one, output)
-            ),
+            (same_name(one, output) + alike(one, output) for _, output in offers.of(action, one)),
             default=0.0,
         )
         for one in keys
@@ -182,7 +195,7 @@ def same_name(one: Parameter, output: Output) -> float:
     length = len(output.leaf)
     if length > 1 and one.words[-length:] == output.leaf:
         return 2.0
-    return 2.0 if one.is_key and output.leaf == ("username",) and "username" in one.words else 0.0
+    return 2.0 if one.is_key and output.leaf == USERNAME and "username" in one.words else 0.0
 
 
 def alike(one: Parameter, output: Output) -> float:
