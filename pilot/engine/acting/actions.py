@@ -144,11 +144,12 @@ def _minded(
     action: Action, held: Held | None, call: Call, attempt: Attempt, context: StepContext
 ) -> AbstractContextManager[None]:
     """Return what guards a call: the connection, or the address that the parameters name."""
-    values = context.execution["settings"]
     if held is not None:
-        return resting.minded(held, call.key, values)
+        return resting.minded(held, call.key, context.execution["settings"])
     place = action.place_of(attempt.input)
-    return resting.minded_host(context.owner_id, place, values) if place else nullcontext()
+    if not place:
+        return nullcontext()
+    return resting.minded_host(context.owner_id, place, context.execution["settings"])
 
 
 def _call(action: Action, attempt: Attempt, call: Call, *, again: bool) -> Any:
