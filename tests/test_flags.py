@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 
 from pilot import db, settings
-from pilot.engine.life import preflight, starts
+from pilot.engine.agents import agents
+from pilot.engine.life import preflight
 from pilot.errors import InvalidError, NotFoundError
 from pilot.settings import flags
 from pilot.settings.flags import NewRule
@@ -111,8 +112,8 @@ def test_the_preflight_and_a_start_ask_the_same_question(agent, world, tmp_path)
     user = world.operator
     ruled(scope="user", user_id=user.id)
     with db.reading(user.id) as session:
-        from_rule = starts.agents.load(session, agent)
-        version = starts.agents.newest(session, from_rule)
+        from_rule = agents.load(session, agent)
+        version = agents.newest(session, from_rule)
         asked = preflight.Asked(user.id)
         checked = preflight.examine(session, from_rule, version, asked, preflight.Setup(tmp_path))
     assert checked.choice.reason == "pilot_steps"

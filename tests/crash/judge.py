@@ -50,6 +50,7 @@ def _plain(value, known):
         value.pop("first_row", None)  # where others left the table
         value.pop("blob", None)  # the hash of a large output that names its execution
         value.pop("execution_id", None)  # of an execution within
+        value.pop("received_at", None)  # of an event
     return strictjson.canonical(value).replace(known, "ID")
 
 

@@ -15,7 +15,7 @@ POINTS = {
     "fork": "execution.fork",
     "simulate": "simulation.begin",
 }
-CROWDED = ("start", "resume", "cancel", "retry", "answer", "decide", "fork", "repeat")
+CROWDED = ("start", "resume", "cancel", "retry", "answer", "decide", "fork")
 AFTER = ("event.send", "event.resolve", "event.looked")  # the commits of one event, in order
 
 

@@ -93,7 +93,7 @@ def test_totals_after_a_pause_are_the_sums_of_the_stored_attempts(worker, databa
         execution,
     )
     attempts = [one for step in shown.steps for one in step.attempts if one.status == "completed"]
-    assert (len(attempts), sum(one.duration_ms for one in attempts)) == stored
+    assert (len(attempts), sum(one.working_ms for one in attempts)) == stored
     assert stored[0] == 3
 
 

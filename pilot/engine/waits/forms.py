@@ -73,10 +73,10 @@ def _submit(
         if kept is not None:
             return UUID(kept["execution_id"])
         seen = approvals.visible(session, form_id)
-        schema = fields(seen)
         answer = {"execution_id": str(seen.execution_id)}
         idempotency.keep_answer(session, user_id, key, answer)
         row = approvals.locked(session, seen)
+        schema = fields(row)
         person = approvals.answering(session, row, user_id)
         accepted = inputs.accept(schema, values)
         if link is not None:
