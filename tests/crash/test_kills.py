@@ -48,7 +48,7 @@ def test_of_two_workers_at_one_scatter_one_is_killed_and_the_other_does_all_that
 
 @pytest.mark.capability(29, 31, 40, 207, 208)
 def test_a_worker_killed_in_a_round_repeats_no_other(laboratory):
-    trials = at(["result", "intent"], "rounds", hits=(2, 5)) + at(["effect"], "rounds")
+    trials = at(["result", "intent"], "rounds", hits=(2, 4)) + at(["effect"], "rounds")
     laboratory(trials + at(["decide"], "rounds", hits=(2,)) + at(["finish"], "rounds"))
 
 
