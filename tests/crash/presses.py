@@ -17,7 +17,8 @@ PRESSES = 50
 def pressed(slot, asked):
     """Somebody presses, and the process dies at a crash point; then they press again."""
     run, operation = _prepared(slot, asked["operation"])
-    press = partial(operation, key=f"key-{slot.count}", by=slot.by, user_id=slot.owner)
+    key = f"key-{slot.count}"
+    press = partial(operation, key=key, by=slot.by, user_id=slot.owner)
     child = slot.fork(f"{asked['point']}:1:kill9", work=press)
     code = slot.wait(child)
     press()
@@ -25,7 +26,7 @@ def pressed(slot, asked):
         _note_starts(slot, run)
     slot.until(lambda: slot.attend(run))
     found = judge.faults(slot, run, slot.controls, {})
-    found += _made(slot, run, asked["operation"])
+    found += _made(slot, run, asked["operation"], key)
     if code != -signal.SIGKILL:
         found.append(f"the process was not killed at {asked['point']}: {code}")
     return found
@@ -41,7 +42,7 @@ def crowd(slot, asked):
         _note_starts(slot, run)
     slot.until(lambda: slot.attend(run))
     found = judge.faults(slot, run, slot.controls, {})
-    found += _made(slot, run, asked["operation"])
+    found += _made(slot, run, asked["operation"], key)
     if accepted != (PRESSES if key else 1):
         found.append(f"{accepted} of {PRESSES} presses were accepted")
     return found
@@ -119,15 +120,15 @@ OTHERS = {"repeat": _repeat, "fork": _fork, "simulate": _simulate, "send": _send
 STARTING = {"start", "fork", "simulate"}  # the same key gives the same execution
 MADE = {
     "fork": "SELECT count(*) FROM execution WHERE forked_from = %s",
-    "simulate": "SELECT count(*) FROM execution WHERE mode = 'simulate' AND %s IS NOT NULL"
-    " AND created_at > pilot_now() - interval '5 s'",
+    "simulate": "SELECT count(*) FROM execution WHERE mode = 'simulate' AND inputs ->> 'id' = %s",
 }
 
 
-def _made(slot, run, name):
+def _made(slot, run, name, key):
     """Yield what is wrong with the executions that a press made besides."""
     if name in MADE:
-        count = slot.ask(MADE[name], next(iter(run.names)))[0][0]
+        about = key if name == "simulate" else next(iter(run.names))
+        count = slot.ask(MADE[name], about)[0][0]
         if count != 1:
             yield f"{name} made {count} executions"
 
