@@ -4,6 +4,7 @@ import gc
 import ipaddress
 import os
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -95,7 +96,15 @@ def database(request, servers) -> Iterator[str]:
     with servers.database(own_servers.PEOPLED if has_people else own_servers.TEMPLATE) as url:
         engine = db.configure(url)
         yield url
+        _wait_for_threads(engine)
         engine.dispose()
+
+
+def _wait_for_threads(engine) -> None:
+    """Wait for threads that still read: nobody would close what they return to a disposed pool."""
+    end = time.monotonic() + 5
+    while engine.pool.checkedout() and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 @pytest.fixture
