@@ -102,28 +102,39 @@ def installations(tmp_path):
             shutil.rmtree(place.readlink().parent)
 
 
-@pytest.fixture
-def installation(installations):
-    return installations()
-
-
 @pytest.mark.crash
-def test_a_signal_stops_all_and_the_next_start_finds_all_beside_another(installations):
+def test_what_is_killed_comes_back_and_a_signal_stops_all_but_not_what_runs_beside(
+    installations, subtests
+):
     installation, beside = installations(), installations()
     with installation.up():
         link = re.search(r"http://127.0.0.1:\d+/first-run\S+", installation.text).group()
         with urlopen(link, timeout=10) as page:  # noqa: S310 - our own
             assert "Welcome to Pilot" in page.read().decode()
-        stopped_by(signal.SIGINT, installation)
+        children_come_back(installation, subtests)
+        children = installation.children()
+        installation.stop(signal.SIGKILL)
     installation.environment["PILOT_ADMIN_PASSWORD"] = "four unrelated words here"
-    with installation.up():
+    with installation.up(preexec_fn=ignore_interrupts):  # as a shell starts a script's job
+        assert [each for each in children if each.is_running()] == []
         assert "Sign in as admin@localhost" in installation.text
         again = installation.command("up")
         assert again.returncode == 1
         assert re.fullmatch(r"pilot: Pilot already runs on .*PILOT_DATA.*\n", again.stderr)
         with beside.up():
-            assert installation.status() == beside.status() == 200
-        stopped_by(signal.SIGTERM, installation)
+            stopped_by(signal.SIGINT, installation)
+            assert beside.status() == 200
+            stopped_by(signal.SIGTERM, beside)
+
+
+def children_come_back(installation, subtests):
+    for word in ("worker", "gunicorn", "postgres", "valkey-server"):
+        with subtests.test(killed=word):
+            before = installation.child(word)
+            before.kill()
+            installation.wait(lambda w=word, b=before: installation.child(w) not in {None, b})
+            installation.wait(lambda: installation.status() == 200)
+    assert installation.command("doctor").returncode == 0
 
 
 def stopped_by(number, installation):
@@ -135,23 +146,6 @@ def stopped_by(number, installation):
 
 def ignore_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-@pytest.mark.crash
-def test_what_is_killed_comes_back_and_pilot_itself_at_the_next_start(installation, subtests):
-    with installation.up():
-        for word in ("worker", "gunicorn", "postgres", "valkey-server"):
-            with subtests.test(killed=word):
-                before = installation.child(word)
-                before.kill()
-                installation.wait(lambda w=word, b=before: installation.child(w) not in {None, b})
-                installation.wait(lambda: installation.status() == 200)
-        children = installation.children()
-        installation.stop(signal.SIGKILL)
-    with installation.up(preexec_fn=ignore_interrupts):  # as a shell starts a script's job
-        assert [each for each in children if each.is_running()] == []
-        assert installation.command("doctor").returncode == 0
-        stopped_by(signal.SIGINT, installation)
 
 
 @pytest.fixture
