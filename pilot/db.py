@@ -8,7 +8,9 @@ from typing import Any, cast
 from uuid import UUID
 
 import structlog
+from psycopg.errors import IdleInTransactionSessionTimeout
 from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction
 
@@ -162,6 +164,15 @@ def unavailable(error: OperationalError | InterfaceError) -> Exception:
     if getattr(error.orig, "sqlstate", None) in {"55P03", "57014", "40P01", "40001"}:
         return ConflictError("Somebody else is changing this right now; try again.")
     return UnavailableError("The database does not answer; try again in a moment.")
+
+
+@event.listens_for(Engine, "handle_error")
+def _lost_while_busy(context: ExceptionContext) -> None:
+    """Take a transaction that the database ended, as its process had no turn, for an outage."""
+    fault = context.original_exception
+    if isinstance(fault, IdleInTransactionSessionTimeout):
+        context.is_disconnect = True
+        raise OperationalError(context.statement, context.parameters, fault)
 
 
 def changed_rows(session: Session, statement: Executable, values: dict[str, Any]) -> int:

@@ -1,6 +1,7 @@
 """Transactions: all or nothing, callbacks only after a real commit, clear faults."""
 
 import threading
+import time
 from uuid import uuid4
 
 import psycopg
@@ -179,6 +180,14 @@ def test_a_connection_lost_at_commit_is_an_outage(database, superuser):
         add_user(session, "a@x.test")
         pid = session.scalar(text("SELECT pg_backend_pid()"))
         superuser.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    assert emails() == []
+
+
+def test_a_transaction_whose_process_had_no_turn_for_too_long_is_an_outage(database):
+    with pytest.raises(UnavailableError), db.transaction("test.add", None) as session:
+        session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '20ms'"))
+        time.sleep(0.3)
+        add_user(session, "a@x.test")
     assert emails() == []
 
 
