@@ -7,6 +7,7 @@ JOBS ?= 3
 BIN := .venv/bin
 UV := $(BIN)/uv
 PYTEST := $(BIN)/pytest
+SIDE_BY_SIDE = -n $(JOBS) --dist loadfile --no-loadscope-reorder
 hash = $(shell cat $(1) | cksum | tr ' ' '-')
 READY := .venv/ready-$(call hash,requirements.lock pyproject.toml)
 READY_DEV := .venv/ready-dev-$(call hash,requirements-dev.lock pyproject.toml)
@@ -26,18 +27,18 @@ run: $(READY) ## start Pilot (PILOT_PORT, PILOT_DATA: see README.md); Ctrl+C sto
 	@exec $(BIN)/pilot up
 
 test: $(READY_DEV) ## all tests; a missing browser or IMAP server skips with its reason
-	@exec $(PYTEST) -n $(JOBS) --dist worksteal
+	@exec $(PYTEST) $(SIDE_BY_SIDE)
 
 check: $(READY_DEV) ## style, types, layers and the tests that need no server, in under 90 s
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@exec $(PYTEST) -n $(JOBS) --dist worksteal --no-servers -m 'not browser and not crash and not long'
+	@exec $(PYTEST) $(SIDE_BY_SIDE) --no-servers -m 'not browser and not crash and not long'
 
 capabilities: $(READY_DEV) ## rows of docs/capabilities.md that no passing test proved, or "none"
 	@mkdir -p build
-	@test -f build/capabilities.json || $(PYTEST) -n $(JOBS) --dist worksteal >build/capabilities.log 2>&1 || true
+	@test -f build/capabilities.json || $(PYTEST) $(SIDE_BY_SIDE) >build/capabilities.log 2>&1 || true
 	@exec $(BIN)/python -m tests.capabilities
 
 bench: $(READY_DEV) ## measure: one line of JSON per figure; NAME=w1 runs benchmarks/w1.py only
@@ -45,7 +46,7 @@ bench: $(READY_DEV) ## measure: one line of JSON per figure; NAME=w1 runs benchm
 		echo "# $$name" && $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 nightly: $(READY_DEV) ## the tests again with many more generated examples, then the benchmarks
-	@$(PYTEST) -n $(JOBS) --dist worksteal --hypothesis-profile=nightly
+	@$(PYTEST) $(SIDE_BY_SIDE) --hypothesis-profile=nightly
 	@$(MAKE) --no-print-directory bench
 
 lock: $(UV) ## compile the lock files again from pyproject.toml (UPGRADE=1 takes newer versions)

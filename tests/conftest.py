@@ -22,6 +22,7 @@ NAMES = (
     "processes",
     "programs",
     "scheduling",
+    "side_by_side",
     "world",
 )
 pytest_plugins = ["pytester", *(f"tests.{name}" for name in NAMES)]
