@@ -348,9 +348,13 @@ SAID = {
 
 def _worst(request: Request, model: Model) -> Decimal | None:
     """Return what an attempt costs at most."""
+    return worst_cost(model, tokens.at_most(request), wire.max_output(request, model))
+
+
+def worst_cost(model: Model, sent: int, made: int) -> Decimal | None:
+    """Return what so many tokens cost at most, in USD; None: the model has no price."""
     if model.price is None:
         return None
-    sent, made = tokens.at_most(request), wire.max_output(request, model)
     # Writing a cache may cost more than sending afresh.
     ways = (Usage(input=sent, output=made), Usage(cache_write=sent, output=made))
     return max(map(model.price.cost, ways))

@@ -18,6 +18,8 @@ from pilot.reports.rounds import INSIDE, Rounds
 
 WAITED_FOR = {"approval": "a decision", "form": "a form", "child": "an execution"}
 ROUND = re.compile(r"\[\d+\]")
+PART = re.compile(r"(call|again|row)\[(\d+)\]")
+PARTS = {"call": "Call {}", "again": "Call {}, asked again", "row": "Row {}"}  # of a batch
 # A simulated wait is over sooner than it says.
 ENDED = "greatest(s.finished_at, s.started_at + make_interval(secs => s.duration_ms / 1000.0))"
 ATTEMPTS = text(f"""
@@ -78,6 +80,7 @@ class Step:
     wait_kind: str | None = None
     waits_for: str | None = None  # the name of the event, the label of the connection
     rounds: Rounds | None = None  # of a step that runs once for each item
+    repeatable: bool = True  # by itself: it stands in the document, maybe in a round
 
     @property
     def status(self) -> str:
@@ -145,7 +148,15 @@ class _Recorded:
     waits: dict[str, Any]
     rounds: dict[str, Rounds]  # without those of the turns of a model
 
-    def step(self, path: str, step_id: str, kind: str, written: dict[str, Any]) -> Step:
+    def step(
+        self,
+        path: str,
+        step_id: str,
+        kind: str,
+        written: dict[str, Any],
+        *,
+        repeatable: bool = True,
+    ) -> Step:
         """Return the timeline's row of a step."""
         name = written.get("name")
         wait = self.waits.get(path)
@@ -161,6 +172,7 @@ class _Recorded:
             wait_kind=wait.kind if wait is not None else None,
             waits_for=wait.event if wait is not None else None,
             rounds=self.rounds.get(path),
+            repeatable=repeatable,
         )
 
 
@@ -171,9 +183,10 @@ def recorded(
 
     Of rounds only the failed, the open and the one at `path` are rows; all of them are counted.
     """
-    repeats = rounds.repeats(outline(document))
+    nodes = outline(document)
+    repeats = rounds.repeats(nodes)
     known = _Recorded(defaultdict(list), {}, {}, rounds.counted(session, execution_id, repeats))
-    named = [*rounds.named(session, execution_id, repeats), path or ""]
+    named = [*rounds.named(session, execution_id, repeats, rounds.parts(nodes)), path or ""]
     values = {"id": execution_id, "repeats": repeats, "named": named}
     for row in session.execute(ATTEMPTS, values):
         known.types[row.path] = row.type
@@ -214,7 +227,9 @@ def _rows(document: dict[str, Any], recorded: _Recorded) -> Iterator[Step]:
     for path, node in known.items():
         yield recorded.step(path, node.id, node.type, node.step)
         for inner in unwritten[path]:
-            yield recorded.step(inner, _called(inner, known), recorded.types[inner], {})
+            name, kind = _called(inner, known), recorded.types[inner]
+            is_round = ROUND.sub("", inner) in known
+            yield recorded.step(inner, name, kind, {}, repeatable=is_round)
 
 
 def _called(path: str, known: dict[str, Node]) -> str:
@@ -223,7 +238,8 @@ def _called(path: str, known: dict[str, Node]) -> str:
     if name == UNDO and path.removesuffix(f"/{UNDO}") in known:
         return "Undo"
     if ROUND.sub("", path) not in known:
-        return name
+        about = PART.fullmatch(name)
+        return PARTS[about[1]].format(about[2]) if about else name
     return f"{name}, item {', '.join(one[1:-1] for one in ROUND.findall(path))}"
 
 

@@ -35,6 +35,12 @@ SELECT path FROM newest WHERE status IN ('unknown', 'failed', 'waiting', 'runnin
  ORDER BY array_position(ARRAY['unknown', 'failed', 'waiting', 'running'], status), started_at
  LIMIT :most
 """)  # noqa: S608 -- constants
+PARTS = text("""
+SELECT DISTINCT s.path, length(s.path) FROM step_execution s
+ WHERE s.execution_id = :id
+   AND EXISTS (SELECT 1 FROM unnest(cast(:parts AS text[])) AS r WHERE starts_with(s.path, r))
+ ORDER BY length(s.path), s.path LIMIT :most
+""")
 
 
 @dataclass(frozen=True)
@@ -71,11 +77,23 @@ class Rounds:
 
 
 def repeats(nodes: Iterable[Node]) -> list[str]:
-    """Return what the paths of rounds begin with."""
-    return [
+    """Return what the paths of rounds begin with, and of what a batch has one of for many rows."""
+    known = list(nodes)
+    found = [
         f"{recorded_path(node)}["
-        for node in nodes
+        for node in known
         if node.type and hasattr(steps.load(node.type), "REPEATS")
+    ]
+    return found + parts(known)
+
+
+def parts(nodes: Iterable[Node]) -> list[str]:
+    """Return what the paths of the questions of batches begin with."""
+    return [
+        f"{recorded_path(node)}/{name}["
+        for node in nodes
+        if node.step.get("batch") is not None
+        for name in ("call", "again", "row")
     ]
 
 
@@ -97,9 +115,13 @@ def counted(session: Session, execution_id: UUID, prefixes: list[str]) -> dict[s
     }
 
 
-def named(session: Session, execution_id: UUID, prefixes: list[str]) -> list[str]:
-    """Return the paths of failed and open rounds, those that need somebody first."""
+def named(session: Session, execution_id: UUID, prefixes: list[str], parts: list[str]) -> list[str]:
+    """Return the paths of failed and open rounds, those that need somebody first.
+
+    Of the questions of batches also the first ones that were answered.
+    """
     if not prefixes:
         return []
-    values = {"id": execution_id, "repeats": prefixes, "most": MOST_NAMED}
-    return list(session.scalars(NAMED, values))
+    values = {"id": execution_id, "repeats": prefixes, "parts": parts, "most": MOST_NAMED}
+    found = list(session.scalars(NAMED, values))
+    return found + list(session.scalars(PARTS, values) if parts else ())

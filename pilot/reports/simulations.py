@@ -28,6 +28,7 @@ SELECT e.id, e.agent_id, e.agent_name, e.version_number, e.status, e.status_reas
 STEPS = text("""
 SELECT s.execution_id, s.path, s.type, s.status, s.notes, s.error ->> 'message' AS message,
        CASE WHEN s.type IN ('conditional', 'switch', 'loop', 'scatter_gather')
+              OR s.type = 'ai_processing' AND s.input ->> 'total' IS NOT NULL
             THEN s.input END AS decided
   FROM step_execution s JOIN execution e ON e.id = s.execution_id
  WHERE e.simulation_id = :id ORDER BY s.execution_id, s.started_at, s.path

@@ -1,5 +1,6 @@
 """AI steps: what is sent to a model, and what counts as its answer."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from pilot.engine.providers.breaker import Breaker, Guarded
 from pilot.engine.providers.model_catalogue import Chain
 from pilot.errors import BadJsonError, ErrorClass, StepError
 from pilot.llm import calls, reading
-from pilot.llm.messages import Message, Reply, Request
+from pilot.llm.messages import Message, Model, Reply, Request
 from pilot.llm.providers import scripted
 
 EMPTY: tuple[Any, ...] = (None, "", [], {})
@@ -47,13 +48,22 @@ def resolve(step: Any, context: StepContext) -> dict[str, Any] | Done:
         StepError: the input is empty and the step says that this is a failure, or the prompt is
             too long (class input).
     """
-    wording = context.compiled(step.id, "prompt", lambda: compile_template(step.prompt))
     field = context.compiled(step.id, "input", lambda: compile_field(step.input))
     data = field.evaluate(context.scope) if step.input is not None else None
     if step.input is not None and data in EMPTY and step.on_empty != "call":
         if step.on_empty == "fail":
             raise StepError(ErrorClass.INPUT, "The input of this step is empty.")
         return Done(None, ["The input was empty: no model was asked."])
+    return given(step, data, context)
+
+
+def given(step: Any, data: Any, context: StepContext) -> dict[str, Any]:
+    """Return the question about data: the prompt as it is sent, the data, today.
+
+    Raises:
+        StepError: the prompt is too long (class input).
+    """
+    wording = context.compiled(step.id, "prompt", lambda: compile_template(step.prompt))
     today = context.scope.now.astimezone(context.scope.zone).date().isoformat()
     prompt = wording.evaluate(context.scope)
     if len(str(prompt)) > MAX_PROMPT_CHARACTERS:
@@ -73,17 +83,12 @@ def ask(asked: Request, context: StepContext, read: calls.Read) -> calls.Respons
         StepError: no model can be asked (class config), or the call was not booked.
         ModelError: none gave an answer that fits.
     """
-    script = context.resources.script
-    if script is None and context.execution.get("demo"):
-        script = DEMO_ANSWERS
+    script = _script(context)
     if script is not None:
         recorded = Chain([scripted.model(script)])
         return calls.complete(asked, recorded.models, context.gate(recorded), read)
     values = settings.with_defaults(context.execution["settings"])
-    with outages.held(), db.reading(None) as session:
-        chosen = model_catalogue.chosen(values)
-        found = model_catalogue.chain(session, chosen, values["llm_baseline_model"])
-        spare = budgets.cheaper(session, values, found) if context.downgrades else []
+    found, spare = _chosen(context, values)
     if not found.models:
         raise StepError(ErrorClass.CONFIG, found.why_none, sent=False)
     asked = replace(
@@ -93,6 +98,29 @@ def ask(asked: Request, context: StepContext, read: calls.Read) -> calls.Respons
     )
     gate = Guarded(context.gate(found), Breaker.of(values))
     return calls.complete(asked, found.models, gate, read, spare)
+
+
+def first_model(context: StepContext) -> Model | None:
+    """Return the model that is asked first; None: nobody can be asked, or a script answers."""
+    if _script(context) is not None:
+        return None
+    found, _ = _chosen(context, settings.with_defaults(context.execution["settings"]))
+    return found.models[0] if found.models else None
+
+
+def _script(context: StepContext) -> Path | None:
+    """Return the recorded answers that take the place of models."""
+    demo = DEMO_ANSWERS if context.execution.get("demo") else None
+    return context.resources.script or demo
+
+
+def _chosen(context: StepContext, values: Mapping[str, Any]) -> tuple[Chain, list[Model]]:
+    """Return the models that the settings choose, and what may stand in for them."""
+    with outages.held(), db.reading(None) as session:
+        chosen = model_catalogue.chosen(values)
+        found = model_catalogue.chain(session, chosen, values["llm_baseline_model"])
+        spare = budgets.cheaper(session, values, found) if context.downgrades else []
+    return found, spare
 
 
 def perform(step: Any, context: StepContext, attempt: Attempt, timeout_s: float) -> Done:
@@ -121,7 +149,7 @@ def request(
     system = SYSTEM.format(today=asked["today"], zone=context.scope.zone.key, form=form)
     return Request(
         system=system,
-        messages=(Message("user", _task(step, asked)),),
+        messages=(Message("user", task(step, asked)),),
         name=step.id,
         intent=step.intent,
         schema=schema,
@@ -132,7 +160,7 @@ def request(
     )
 
 
-def _task(step: Any, asked: dict[str, Any]) -> str:
+def task(step: Any, asked: dict[str, Any]) -> str:
     """Return the prompt and, apart from it, the data with its provenance."""
     if asked["input"] is None:
         return str(asked["prompt"])

@@ -77,9 +77,30 @@ class RepeatFields(StepFields):
 
     def may_fail(self, total: int) -> int:
         """Return how many of so many items may fail without failing the step."""
-        if isinstance(self.failure, Tolerate):
-            return self.failure.of(total)
-        return total if self.failure == "collect" else 0
+        return may_fail(self.failure, total)
+
+
+def may_fail(failure: Any, total: int) -> int:
+    """Return how many of so many items may fail by this policy."""
+    if isinstance(failure, Tolerate):
+        return failure.of(total)
+    return total if failure == "collect" else 0
+
+
+def check_failure(failure: Any) -> None:
+    """Check how many items a policy lets fail.
+
+    Raises:
+        ValueError: neither a number nor a share.
+    """
+    if not isinstance(failure, Tolerate):
+        return
+    tolerated = failure.tolerate
+    share = _PERCENT.fullmatch(tolerated) if isinstance(tolerated, str) else None
+    if not (share and float(share[1]) <= 100) and not (
+        isinstance(tolerated, int) and tolerated >= 0
+    ):
+        raise ValueError("tolerate is a number of items from 0, or a share like 5%.")
 
 
 def checked(step: RepeatFields) -> RepeatFields:
@@ -92,13 +113,7 @@ def checked(step: RepeatFields) -> RepeatFields:
         raise ValueError(
             f"{step.item_name} is a name of expressions already: call the item something else."
         )
-    if isinstance(step.failure, Tolerate):
-        tolerated = step.failure.tolerate
-        share = _PERCENT.fullmatch(tolerated) if isinstance(tolerated, str) else None
-        if not (share and float(share[1]) <= 100) and not (
-            isinstance(tolerated, int) and tolerated >= 0
-        ):
-            raise ValueError("tolerate is a number of items from 0, or a share like 5%.")
+    check_failure(step.failure)
     return step
 
 

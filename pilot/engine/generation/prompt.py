@@ -45,7 +45,7 @@ deduplicate {}, aggregate {by, measures}, limit {count}, \
 render_table {columns, format "html", empty}
 conditional: params condition; inner steps have parent "id/then" or "id/else"
 switch: params value; inner steps have parent "id/VALUE" or "id/default"
-ai_processing: prompt, intent; params input, output_schema (JSON Schema)
+ai_processing: prompt, intent; params input, or batch {items} per row; output_schema
 llm_decision: prompt; params input, actions [names]
 human_approval: params title, approvers ["owner"]
 validation: params input, rules [{condition, message}]; delay: params for_s

@@ -9,6 +9,7 @@ likely = sum of means, rarely above = likely + 1.645 x root of the sum of varian
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,7 @@ ENOUGH_RUNS = 10
 Z95 = Decimal("1.645")
 RARELY = Decimal("2.5")  # what is rarely exceeded, as a multiple of what is usual
 TURNS = 3  # of a decision, where nothing is known
+ROWS = 20  # of a batch, where nothing is known: as many as a question has tokens for
 # Tokens of an AI step by its intent, where nothing is known; a third of them is the answer.
 USUAL_TOKENS = {
     "extract": 1_000,
@@ -56,7 +58,7 @@ SELECT path, count(*) AS runs, percentile_cont(0.5) WITHIN GROUP (ORDER BY durat
           FROM step_execution s
           JOIN execution e ON e.id = s.execution_id
           LEFT JOIN call c ON c.execution_id = s.execution_id AND (c.path = s.path
-            OR s.type = 'llm_decision' AND starts_with(c.path, s.path || '/'))
+            OR s.type IN ('llm_decision', 'ai_processing') AND starts_with(c.path, s.path || '/'))
          WHERE e.agent_id = :agent AND e.mode <> 'simulate' AND s.status = 'completed'
            AND s.duration_ms IS NOT NULL
          GROUP BY s.execution_id, s.path, s.attempt, s.duration_ms, s.started_at) AS run
@@ -166,8 +168,25 @@ def known_of(session: Session, agent_id: UUID | None) -> Known:
 def rarely_above(step: StepFields, path: str, known: Known) -> tuple[Decimal, bool]:
     """Return what one call of an AI step rarely costs more than, in USD, and if that is known."""
     found = _step(step, path, known)
-    turns = TURNS if step.type == "llm_decision" else 1
-    return (found.usd + found.variance.sqrt() * Z95) / turns, not found.unpriced
+    return (found.usd + found.variance.sqrt() * Z95) / _turns(step), not found.unpriced
+
+
+def row_calls(step: Any, rows: int) -> int:
+    """Return how many calls a batch needs for so many rows."""
+    most: int = step.batch.most
+    return ceil(rows / most)
+
+
+def rows_of(step: Any, unknown: int) -> int:
+    """Return how many rows a batch has: those that are written down, else as many as said."""
+    return len(step.batch.items) if isinstance(step.batch.items, list) else unknown
+
+
+def _turns(step: Any) -> int:
+    """Return how often an AI step asks where nothing is known."""
+    if getattr(step, "batch", None) is not None:
+        return max(row_calls(step, rows_of(step, ROWS)), 1)
+    return TURNS if step.type == "llm_decision" else 1
 
 
 def _all(steps: Sequence[StepFields], prefix: str, known: Known) -> Part:
@@ -200,7 +219,9 @@ def _usual(step: Any, known: Known) -> Part:
     if known.price is None:
         return Part(asks=1, unpriced=1)
     usual = USUAL_TOKENS.get(step.intent or "generate", USUAL_TOKENS["generate"])
-    turns = TURNS if step.type == "llm_decision" else 1
+    turns = _turns(step)
+    if getattr(step, "batch", None) is not None:
+        usual = usual * rows_of(step, ROWS) // (ROWS * turns)
     answer = min(usual // 3, step.max_output_tokens or usual)
     sent = tokens.estimate(step.prompt) + usual - usual // 3
     usd = known.price.cost(Usage(input=sent, output=answer)) * turns

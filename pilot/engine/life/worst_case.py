@@ -114,9 +114,15 @@ def _rounds(step: Any, path: str, facts: _Facts) -> tuple[int, int]:
 
 
 def _asks(step: Any, path: str, tries: int, facts: _Facts) -> Bounds:
-    """Return what a step asks models: a decision in every turn, and again for each attempt."""
+    """Return what a step asks models: a decision in every turn, and again for each attempt.
+
+    A batch asks about its rows call by call, and at worst about each once more.
+    """
     if step.type not in MODEL_STEPS:
         return Bounds()
     asks = tries * getattr(step, "max_iterations", 1)
+    if getattr(step, "batch", None) is not None:
+        seen = facts.most_items if facts.items is None else facts.items.get(path, facts.most_items)
+        asks *= 2 * forecast.row_calls(step, forecast.rows_of(step, seen))
     usd, priced = forecast.rarely_above(step, path, facts.known)
     return Bounds(asks=asks, usd=usd * asks, unpriced=0 if priced else asks)

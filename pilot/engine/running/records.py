@@ -64,10 +64,12 @@ async def write_outcome(
     return await _finish(run, step, path, outcome, started, keep=open_attempt(run, path))
 
 
-async def complete_container(run: Run, step: StepFields, path: str, output: Any) -> Result:
+async def complete_container(
+    run: Run, step: StepFields, path: str, output: Any, notes: Iterable[str] = ()
+) -> Result:
     """Record the output of a container whose body is finished."""
     latest = run.history.latest(path)
-    return await _finish(run, step, path, Done(output), run.now(), keep=latest)
+    return await _finish(run, step, path, Done(output, [*notes]), run.now(), keep=latest)
 
 
 async def recovered(run: Run, step: StepFields, path: str, output: Any, note: str) -> Result:
@@ -218,8 +220,7 @@ async def _park_step(
     run: Run, step: StepFields, path: str, wait: Wait, started: datetime
 ) -> Result:
     checkpoint = run.checkpoint("wait")
-    shown = (wait.approval or {}).get("payload")
-    shown = as_json(wait.asked) if wait.kind == "child" else shown
+    shown = as_json(wait.asked) if wait.kind == "child" else (wait.approval or {}).get("payload")
     if run.simulated is not None and wait.kind != "child":
         return await _await_simulated(run, step, path, wait, started)
     row = attempt_row(run, step, path, StepStatus.WAITING, started, input=shown)

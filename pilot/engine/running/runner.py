@@ -22,10 +22,11 @@ from pilot.engine.running import (
     finish,
     guards,
     records,
+    row_calls,
     simulation,
     unpacking,
 )
-from pilot.engine.running.run import Frame, Result, Run, last_output, worst
+from pilot.engine.running.run import DONE, Frame, Result, Run, last_output, worst
 from pilot.engine.status import StepStatus
 from pilot.engine.workflow.outline import ON_ERROR, ON_TIMEOUT
 from pilot.errors import ErrorClass
@@ -157,7 +158,10 @@ async def _recalled(run: Run, step: StepFields, path: str, scope: Scope) -> Resu
     latest = run.history.latest(path)
     if latest is not None and latest.status is StepStatus.FAILED:
         scope = await unpacking.scope_of(run, step, scope)
-    return attempts.recall(run, step, path, scope)
+    found = attempts.recall(run, step, path, scope)
+    if found is not None and row_calls.is_batched(step) and row_calls.failed_rows(run, path):
+        return replace(found, tolerated=found.tolerated or found.status in DONE)
+    return found
 
 
 async def _fresh(run: Run, step: StepFields, frame: Frame, *, gone: bool) -> Result:
@@ -175,6 +179,8 @@ async def _fresh(run: Run, step: StepFields, frame: Frame, *, gone: bool) -> Res
             scope = await unpacking.scope_of(run, step, frame.scope)
             if hasattr(module, "TURNS"):
                 return await decisions.perform(run, step, frame, scope)
+            if row_calls.is_batched(step):
+                return await row_calls.perform(run, step, frame, scope)
             return await attempts.perform(run, step, path, scope)
         finally:
             run.acting -= 1

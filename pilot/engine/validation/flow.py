@@ -133,6 +133,8 @@ def _guards(context: Context, node: Node) -> set[Guard]:
 
 
 def _skips_empty(context: Context, node: Node) -> bool:
+    if node.step.get("batch") is not None:
+        return False  # without rows it has an output without items
     uses = [use for use in context.uses_of[id(node)] if use.path == f"{node.path}/input"]
     skips = node.step.get("on_empty", "skip") == "skip"
     return skips and any(types.may_be_empty(context, use) for use in uses)

@@ -98,7 +98,8 @@ def _model_per_item(context: Context, node: Node) -> Iterator[Issue]:
     if alone and node.type == "ai_processing" and reads <= {"item", *_names(loops[0])}:
         message = (
             f"A model is asked for each item of {loops[0].id} by itself: one ai_processing step "
-            "with the whole list as input costs less, unless each item is a document of its own."
+            "with batch {items} asks about many at once and costs less, unless each item is a "
+            "document of its own."
         )
         yield Issue("W_LLM_IN_LOOP", node.path, message, severity="warning")
 

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pilot.engine import steps
+from pilot.engine.acting import rows as answers
 from pilot.engine.expressions import Scope
 from pilot.engine.language.step_fields import CONDITIONS
 from pilot.engine.validation import rows, schemas
@@ -170,6 +171,10 @@ def _answer(node: Node) -> Schema:
         schema = {"type": "object", "properties": named, "additionalProperties": False}
     if schema is None:
         schema = {"type": "object", "properties": {"text": TEXT}, "additionalProperties": False}
+    batch = node.step.get("batch")
+    if isinstance(batch, dict):
+        whole = batch.get("failure", "stop") == "stop"
+        return answers.output_schema(schema if whole else {"anyOf": [schema, {"type": "null"}]})
     if node.type == "llm_decision" and "properties" in schema:
         schema = {**schema, "properties": {**schema["properties"], "actions": {"type": "array"}}}
     return schema
