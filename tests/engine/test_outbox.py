@@ -1,6 +1,7 @@
 """The relay: who is asked gets one mail; failures are told, tried again, and stop nothing."""
 
 import re
+import threading
 import time
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -186,15 +187,21 @@ def test_each_try_waits_twice_as_long_up_to_an_hour(asked, tmp_path, superuser, 
 
 
 @pytest.mark.capability(24)
-def test_a_worker_relays_by_itself(channel, database, redis_url, world, tmp_path):
+def test_a_worker_relays_by_itself_although_all_its_steps_hang(
+    channel, database, redis_url, world, tmp_path
+):
     wp.switch_on()
-    with wp.working(wp.config(database, redis_url, tmp_path)):
+    facts, let_go = wp.config(database, redis_url, tmp_path), threading.Event()
+    with wp.working(facts) as resident:
+        for _ in range(facts.threads):
+            resident._pool.submit(let_go.wait, 30)
         execution = wp.start(wp.make_agent(world.operator.id, [ASK]), world.operator.id)
         wp.wait_for(database, execution, {"waiting"})
         end = time.monotonic() + 10
         while not mails(tmp_path, world.admin.email) and time.monotonic() < end:
             time.sleep(0.05)
-    assert len(mails(tmp_path, world.admin.email)) == 1
+        assert len(mails(tmp_path, world.admin.email)) == 1
+        let_go.set()
 
 
 @pytest.fixture

@@ -47,6 +47,7 @@ CLAIM = (  # and load: one round trip, one transaction
 CLAIM_BATCH = 64
 LOOK_EVERY_S = 1.0
 MAX_GENERATIONS = 4  # at a time: they wait for models in threads
+CHORE_THREADS = 12  # at most; one starts where none is idle
 REFILL_S = 0.01
 RECOUNT_EVERY_S = 10.0
 PLANS_KEPT = 500
@@ -74,6 +75,8 @@ class Resident:
         self.turned_at = self._loop.time()
         self._signals: set[UUID] = set()
         self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="step")
+        # Apart from those of steps, which may all hang: mail goes out, schedules fire.
+        self._chores = ThreadPoolExecutor(CHORE_THREADS, thread_name_prefix="chore")
         self._reader: psycopg.AsyncConnection[Any] | None = None
         egress = Egress(allow=config.egress_allow)
         resources = Resources(
@@ -119,7 +122,8 @@ class Resident:
         self._loop.call_soon_threadsafe(self._loop.stop)
         if self._thread is not None:
             self._thread.join(timeout=5)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._chores):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _main(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -284,7 +288,7 @@ class Resident:
             self.turned_at = self._loop.time()
             if self._signals:
                 told, self._signals = list(self._signals), set()
-                self._loop.run_in_executor(self._pool, progress.publish, told)
+                self._loop.run_in_executor(self._chores, progress.publish, told)
 
     async def _look_after(self, chore: Chore) -> None:
         """Look after one chore; the time of a look is never spent on the loop."""
@@ -325,7 +329,7 @@ class Resident:
             asking.abandon(claim)
 
     def _in_thread(self, function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
-        future = self._loop.run_in_executor(self._pool, function, *arguments)
+        future = self._loop.run_in_executor(self._chores, function, *arguments)
         self._threads.add(future)
         future.add_done_callback(self._threads.discard)
         return future
