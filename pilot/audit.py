@@ -176,7 +176,9 @@ def entry(
         }
     )
     # PostgreSQL takes neither NUL nor lone surrogates; a strange text must not stop a checkpoint.
-    return _NUL.sub(r"\1\\ufffd", line).encode(errors="replace").decode()
+    if "\\u0000" in line:
+        line = _NUL.sub(r"\1\\ufffd", line)
+    return line.encode(errors="replace").decode()
 
 
 def record(

@@ -61,8 +61,8 @@ class History:
 
     def reruns(self, path: str) -> int:
         """Count how often a step was to run again as if it had never run."""
-        before = self.replaced.get(path, ())
-        return sum(one.status is StepStatus.REPLACED for one in before)
+        before = self.replaced.get(path)
+        return sum(one.status is StepStatus.REPLACED for one in before) if before else 0
 
     def decided(self, path: str) -> Any:
         """Return what a container last decided, or None."""

@@ -7,6 +7,7 @@ function `checkpoint`, which starts with each member's fence.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -157,19 +158,14 @@ class Rows(NamedTuple):
         facts = self.facts | {"events": len(self.events)}
         return f"{strictjson.dumps(facts)[:-1]}{self.values}}}"
 
-    def joined(self, other: "Rows") -> "Rows":
-        """Return both as one; only the later one may say how the execution stands."""
-        result = self.facts["result"] or other.facts["result"]
-        return Rows(
-            other.facts | {"result": result},
-            other.values,
-            self.attempts + other.attempts,
-            self.events + other.events,
-            self.audits + other.audits,
-            self.waits + other.waits,
-            self.calls + other.calls,
-            self.blobs + other.blobs,
-        )
+    @staticmethod
+    def joined(several: Sequence["Rows"]) -> "Rows":
+        """Return those of one execution as one; only the last may say how the execution stands."""
+        last = several[-1]
+        result = any(one.facts["result"] for one in several)
+        columns = zip(*(one[2:] for one in several), strict=True)
+        lists = (list(chain.from_iterable(column)) for column in columns)
+        return Rows(last.facts | {"result": result}, last.values, *lists)
 
 
 def parameters(worker_id: UUID, batch: Sequence[Rows]) -> tuple[Any, ...]:

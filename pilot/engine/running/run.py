@@ -21,13 +21,15 @@ from pilot.engine.providers.ledger import Booking
 from pilot.engine.providers.model_catalogue import Chain
 from pilot.engine.running.checkpoints import Checkpoint, Flags
 from pilot.engine.running.plan import Plan
-from pilot.engine.running.writer import Writer
+from pilot.engine.running.writer import MAX_TOGETHER, Writer
 from pilot.engine.status import StepStatus
 from pilot.errors import ErrorClass, FencedError, StepError
 from pilot.failpoints import failpoint
 
 BOOK_WITHIN_S = 90
-MAX_SOON = 256  # checkpoints of an execution on their way before its next step waits
+# Checkpoints of an execution on their way before its next step waits: as many as two commits
+# take, so that steps go on while one is written.
+MAX_SOON = 2 * MAX_TOGETHER
 SLICE_S = 0.005  # of computing, before the other executions of the worker have their turn
 DONE = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED})
 
@@ -161,7 +163,9 @@ class Run:
         self.ended: dict[str, Any] | None = None  # what a stop step said
         self.on_limit = budgets.on_limit(plan.workflow.policies.budget, settings)
         self._soon: list[asyncio.Future[Flags | None]] = []  # what is being written meanwhile
-        self._room = asyncio.Semaphore(MAX_SOON)
+        self._under_way = 0  # of these
+        self._room = asyncio.Event()  # for more of them
+        self._room.set()
         self._lost = False  # whether one of them could not be written
         self.acting = 0  # steps at work that hold no others
         self.spread: dict[str, Spread] = {}  # what is to go out in batches, by path
@@ -270,7 +274,11 @@ class Run:
         if checkpoint.contents:
             await self.write(checkpoint)
             return
-        await self._room.acquire()
+        while not self._room.is_set():
+            await self._room.wait()
+        self._under_way += 1
+        if self._under_way >= MAX_SOON:
+            self._room.clear()
         future = self.ports.writer.submit(checkpoint)
         future.add_done_callback(partial(self._written, checkpoint))
         self._soon.append(future)
@@ -284,7 +292,9 @@ class Run:
         return await self.ports.writer.try_park(checkpoint)
 
     def _written(self, checkpoint: Checkpoint, future: "asyncio.Future[Flags | None]") -> None:
-        self._room.release()
+        self._under_way -= 1
+        if self._under_way <= MAX_TOGETHER:
+            self._room.set()
         lost = future.cancelled() or future.exception() is not None
         flags = None if lost else future.result()
         if flags is None:

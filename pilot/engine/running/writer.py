@@ -6,7 +6,6 @@ writes at once is one member of the batch.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import reduce
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -141,7 +140,7 @@ class Writer:
     async def _flush(self, batch: list[list[Waiting]]) -> None:
         try:
             answers = await self._commit(
-                [reduce(Rows.joined, (one.rows for one in group)) for group in batch]
+                [Rows.joined([one.rows for one in group]) for group in batch]
             )
         except (psycopg.Error, UnicodeError) as error:
             await self._flush_alone([one for group in batch for one in group], error)
