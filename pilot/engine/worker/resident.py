@@ -49,6 +49,7 @@ LOOK_EVERY_S = 1.0
 MAX_GENERATIONS = 4  # at a time: they wait for models in threads
 CHORE_THREADS = 12  # at most; one starts where none is idle
 REFILL_S = 0.01
+GOALS_AFTER_S = 0.05  # a ring: few are for goals, and asking takes seconds
 RECOUNT_EVERY_S = 10.0
 PLANS_KEPT = 500
 
@@ -318,6 +319,7 @@ class Resident:
             self._goals.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._goals.wait(), LOOK_EVERY_S)
+                await asyncio.sleep(GOALS_AFTER_S)
 
     def _ask(self, claim: asking.Claim) -> None:
         try:
