@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import structlog
@@ -49,8 +49,8 @@ class Doorbell(Job):
         One that cannot be read counts as gone: it must not stop the worker.
         """
         try:
-            job: Job = super().fetch(id, *arguments, **more)
-            if job.func_name == jobs.WAKE and not job.args:
+            job = cast("Doorbell", super().fetch(id, *arguments, **more))
+            if job.is_ring:
                 wake(**job.kwargs)
         except (ValueError, TypeError, DeserializationError) as error:
             log.warning("job_refused", reason=type(error).__name__)
@@ -60,9 +60,14 @@ class Doorbell(Job):
 
     def perform(self) -> Any:
         """Do nothing more for a ring, or drop and audit what is none."""
-        if self.func_name != jobs.WAKE or self.args:
+        if not self.is_ring:
             log.warning("job_refused", job=str(self.id)[:80])
             record_anomaly(str(self.func_name)[:200])
+
+    @property
+    def is_ring(self) -> bool:
+        """Whether it may be done."""
+        return bool(self.func_name == jobs.WAKE and not self.args)
 
     @property
     def success_callback(self) -> None:
@@ -95,6 +100,19 @@ class Listener(SimpleWorker):
             name=f"{worker_id}.{uuid4().hex}",
         )
         self._stop = stop
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Take a ring, which was heard when it was fetched, off the queue; perform anything else.
+
+        What RQ notes of a job takes longer than the steps that it rang for, and competes with them.
+        """
+        if not (isinstance(job, Doorbell) and job.is_ring):
+            super().execute_job(job, queue)
+            return
+        with self.connection.pipeline() as pipeline:
+            pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
+            pipeline.delete(job.key)
+            pipeline.execute()
 
     def _install_signal_handlers(self) -> None:
         super()._install_signal_handlers()  # type: ignore[no-untyped-call]
