@@ -4,6 +4,7 @@ An RQ job is only the doorbell: it makes the loop look for queued rows and retur
 are the truth, so the loop also looks by itself each second and works without the queue server.
 """
 
+import gc
 import logging
 import os
 import signal
@@ -168,6 +169,7 @@ def main(config: Config) -> int:
     jobs.configure(config.redis_url)
     progress.configure(config.redis_url)
     known_secrets.keep_up(config)
+    _collect_seldom()
     liveness = Liveness(config.database_url, socket.gethostname(), os.getpid())
     worker_id = liveness.register()
     resident = Resident(config, worker_id, liveness.lease)
@@ -180,6 +182,15 @@ def main(config: Config) -> int:
     liveness.stop()
     dead.join(timeout=2)
     return 0
+
+
+def _collect_seldom() -> None:
+    """Leave what lives as long as the process out of the search for cycles, and search less often.
+
+    Else the search through all objects of the process takes a third of the time of its steps.
+    """
+    gc.freeze()
+    gc.set_threshold(10_000)
 
 
 def _on_signals(stop: threading.Event) -> None:
