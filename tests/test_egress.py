@@ -8,7 +8,6 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pilot import egress
 from pilot.egress import Egress
@@ -16,8 +15,9 @@ from pilot.egress.dialling import BLOCKED, DENIED_NETWORKS
 from pilot.errors import ErrorClass, StepError
 from tests import certificates
 from tests.http_peer import serving
+from tests.written import read
 
-CASES = yaml.safe_load((Path(__file__).parent / "data/attacks.yaml").read_text())["cases"]
+CASES = read(Path(__file__).parent / "data/attacks.yaml")["cases"]
 SSRF = [case["input"] for case in CASES if case["category"] == "ssrf" and case["kind"] == "literal"]
 REBOUND = ("93.184.216.34", "127.0.0.1")
 

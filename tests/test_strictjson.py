@@ -10,12 +10,12 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pilot import strictjson
 from pilot.errors import BadJsonError
+from tests.written import read
 
 DEEP = 65
 
@@ -98,7 +98,7 @@ BOMBS = {
     case["id"]: "".join(text * times for text, times in case["input"])
     if case["kind"] == "repeat"
     else case["input"]
-    for case in yaml.safe_load((Path(__file__).parent / "data/attacks.yaml").read_text())["cases"]
+    for case in read(Path(__file__).parent / "data/attacks.yaml")["cases"]
     if case["category"] == "jsonbomb" and case["kind"] != "scenario"
 }
 STAGED = {

@@ -6,12 +6,12 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pilot.errors import ErrorClass, PluginError
 from pilot.plugins import Files
+from tests.written import read
 
-CASES = yaml.safe_load((Path(__file__).parents[1] / "data/attacks.yaml").read_text())["cases"]
+CASES = read(Path(__file__).parents[1] / "data/attacks.yaml")["cases"]
 
 
 def inputs(category):

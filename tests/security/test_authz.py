@@ -4,14 +4,14 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-import yaml
 from sqlalchemy import text
 
 from pilot import db
 from pilot.views import PERMISSIONS, ROLES, SCOPES, Level
 from tests.pages import Browser
+from tests.written import read
 
-MATRIX = yaml.safe_load((Path(__file__).parent.parent / "authz_matrix.yaml").read_text())
+MATRIX = read(Path(__file__).parent.parent / "authz_matrix.yaml")
 PEOPLE = ("admin", "operator", "approver", "viewer")
 NOTHING = UUID("0197a3c2-7b1e-7d44-9a57-3f62c1d08e4b")
 

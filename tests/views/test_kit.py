@@ -1,17 +1,13 @@
 from pathlib import Path
 
 import pytest
-import yaml
 from flask import Blueprint
 
 from pilot.views import ADMIN, VIEW, route, safe_path
+from tests.written import read
 
 ATTACKS = Path(__file__).parent.parent / "data" / "attacks.yaml"
-REDIRECTS = [
-    case["input"]
-    for case in yaml.safe_load(ATTACKS.read_text())["cases"]
-    if case["category"] == "redirect"
-]
+REDIRECTS = [case["input"] for case in read(ATTACKS)["cases"] if case["category"] == "redirect"]
 
 
 @pytest.mark.parametrize("hostile", [*REDIRECTS, None, "", "agents", "//evil.test/x", "/a\x00"])

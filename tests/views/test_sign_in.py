@@ -3,17 +3,13 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pilot.engine.people import users
 from tests.world import PASSWORD
+from tests.written import read
 
 ATTACKS = Path(__file__).parent.parent / "data" / "attacks.yaml"
-REDIRECTS = [
-    case["input"]
-    for case in yaml.safe_load(ATTACKS.read_text())["cases"]
-    if case["category"] == "redirect"
-]
+REDIRECTS = [case["input"] for case in read(ATTACKS)["cases"] if case["category"] == "redirect"]
 
 
 def sign_in(browser, person, password=None, **more):

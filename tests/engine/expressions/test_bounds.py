@@ -7,7 +7,6 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -17,13 +16,10 @@ from pilot.engine.language.conditions import compile_condition
 from pilot.engine.language.references import compile_field, compile_template
 from pilot.errors import ErrorClass, ExpressionError
 from tests.engine.expressions.evaluating import scope
+from tests.written import read
 
 FILE = Path(__file__).parents[2] / "data/attacks.yaml"
-CASES = [
-    one
-    for one in yaml.safe_load(FILE.read_text())["cases"]
-    if one["category"] in {"expr", "expr-dos"}
-]
+CASES = [one for one in read(FILE)["cases"] if one["category"] in {"expr", "expr-dos"}]
 DATA = {"a": {"output": {"rows": [1, "2", None]}, "status": "completed"}, "__proto__": {"x": 1}}
 CODE = {"compile", "exec", "import", "open", "os.system", "subprocess.Popen", "marshal.loads"}
 SEEN: list[str] | None = None

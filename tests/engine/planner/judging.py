@@ -5,11 +5,10 @@ from pathlib import Path
 from shutil import copytree
 from tempfile import TemporaryDirectory
 
-import yaml
-
 from pilot.engine.planner import plan
 from pilot.errors import PilotError
 from tests.engine.planner import running
+from tests.written import read
 
 FOLDER = Path(__file__).parent
 OWNER = "owner@example.com"
@@ -19,7 +18,7 @@ RIGHT, ASKED, REFUSED, WRONG = "right", "asked", "refused", "wrong"
 
 def cases(name):
     """Return the goals of a file, each with what it must give."""
-    return yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
+    return read(FOLDER / f"{name}.yaml")
 
 
 def draft(case, known):

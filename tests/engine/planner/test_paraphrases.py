@@ -3,18 +3,18 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pilot.engine.planner import plan
 from pilot.engine.validation import validate
 from tests.engine.planner import expected, running
 from tests.engine.planner.conftest import OWNER, TODAY
+from tests.written import read
 
 FOLDER = Path(__file__).parent
 GOALS = [
     pytest.param(case, id=f"{name}-{number}")
     for name in ("paraphrases", "held_out", "more")
-    for number, case in enumerate(yaml.safe_load((FOLDER / f"{name}.yaml").read_text()))
+    for number, case in enumerate(read(FOLDER / f"{name}.yaml"))
 ]
 
 

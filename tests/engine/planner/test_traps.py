@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
-TRAPS = yaml.safe_load((Path(__file__).parent / "traps.yaml").read_text())
+from tests.written import read
+
+TRAPS = read(Path(__file__).parent / "traps.yaml")
 
 
 @pytest.mark.parametrize("case", TRAPS, ids=[one["goal"][:50] for one in TRAPS])

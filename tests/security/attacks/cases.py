@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
+from tests.written import read
 
 FILE = Path(__file__).parents[2] / "data/attacks.yaml"
-ALL: list[dict[str, Any]] = yaml.safe_load(FILE.read_text())["cases"]
+ALL: list[dict[str, Any]] = read(FILE)["cases"]
 
 
 def literals(category: str) -> dict[str, Any]:
