@@ -74,10 +74,8 @@ def open_slot(place, number):
 def serve(place, number, orders):
     """Run the trials of one slot."""
     slot = Slot(place, number)
-    run = slot.start(slot.agents)
-    slot.until(lambda: slot.attend(run))
-    slot.controls = judge.control(slot, run)
-    orders.send({"n": -1, "faults": judge.faults(slot, run, slot.controls, {})})
+    slot.controls = judge.Controls(slot)
+    orders.send({"ready": number})
     while (asked := orders.recv()) is not None:
         begun = time.monotonic()
         try:

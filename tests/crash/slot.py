@@ -5,9 +5,11 @@ of `pilot worker`.
 """
 
 import csv
+import json
 import os
 import signal
 import time
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,12 +60,18 @@ class Running:
     cancelled: bool = False
     faults: list[str] = field(default_factory=list)
 
+    def add(self, other):
+        """Take the executions of another one in."""
+        self.names |= other.names
+        self.ids |= other.ids
+
 
 class Slot:
     """Starts executions, kills their workers, does what people do, and looks."""
 
     def __init__(self, place, number, documents=workflows.ALL):
         self.place, self.number, self.count = place, number, 0
+        self.journal = Journal(place.journal, number)
         db.configure(place.database)
         jobs.configure(place.redis)
         progress.configure(place.redis)
@@ -176,6 +184,23 @@ class Slot:
             with suppress(Exception):
                 jobs.ring_now(self.survivor_id)
 
+    def holds(self, pid):
+        """Whether a worker is at work."""
+        return self.ask(
+            "SELECT 1 FROM worker w JOIN execution e ON e.worker_id = w.id WHERE w.pid = %s", pid
+        )
+
+    def events(self, run):
+        """Count what has happened in executions."""
+        query = "SELECT sum(event_seq)::int FROM execution WHERE id = ANY (%s)"
+        return self.ask(query, list(run.names))[0][0]
+
+    def end_leases(self, pids):
+        """Let the leases of stopped workers end at once."""
+        self.rows.execute(
+            "UPDATE worker SET lease_until = pilot_now() WHERE pid = ANY (%s)", (pids,)
+        )
+
     def supervise(self, run):
         """Start the survivor anew if it was declared dead by mistake, as `pilot up` does."""
         code = self.ended(self.survivor)
@@ -211,14 +236,12 @@ class Slot:
     def attend(self, run):
         """Do what people have to do now; True when all executions are at their end."""
         found = self.statuses(run)
-        for execution, (status, reason) in found.items():
+        for execution, (status, _) in found.items():
             if status == "waiting":
                 self.approve(run, execution)
                 if run.names[execution] == "awaits":
                     self.send(run, execution)
-            elif status == "needs_attention" and reason == "unknown_outcome":
-                self.say(run, execution)
-            elif status in {"needs_attention", "paused"}:
+            elif status in {"needs_attention", "paused"} and not self.say(run, execution):
                 self.twice(run, executions.resume, execution)
             elif status == "failed" and run.names[execution] == "fails":
                 self.twice(run, retrying.failed, execution)
@@ -242,16 +265,19 @@ class Slot:
         events.send(sent, by=self.by, user_id=self.owner)
 
     def say(self, run, execution):
-        """Answer what became of an unknown step: the truth, as the receiver knows it."""
-        for (path,) in self.ask(
+        """Answer what became of unknown steps: the truth, as the receiver knows it; False: none."""
+        unknown = self.ask(
             "SELECT path FROM step_execution WHERE execution_id = %s AND status = 'unknown'",
             execution,
-        ):
-            seen = [one for one in self.seen(run.ids[execution]) if one["step"] == path]
+        )
+        for (path,) in unknown:
+            step = path.split("/")[-1]
+            seen = [one for one in self.seen(run.ids[execution]) if one["step"] == step]
             answer = run.answer if run.answer != "truth" else ("happened" if seen else "run")
             run.answers[execution] = answer
-            result = answered(run.ids[execution], path)
+            result = answered(run.ids[execution], step)
             self.twice(run, executions.answer, execution, path, answer, result=result)
+        return bool(unknown)
 
     def twice(self, run, operation, *arguments, **named):
         """Press twice: the second press changes nothing and is told so."""
@@ -268,22 +294,20 @@ class Slot:
     # the receiver's own account
 
     def seen(self, known):
-        return [one for one in journal(self.place.journal) if one["id"] == known]
-
-    def all_seen(self):
-        """Return what the receiver wrote down of all executions of this slot."""
-        mine = f"{self.number:02}-"
-        return [one for one in journal(self.place.journal) if one["id"].startswith(mine)]
+        self.journal.read()
+        return self.journal.by_id[known]
 
     def table_rows(self, known):
         with self.table.open(newline="") as table:
             return sum(row[:1] == [known] for row in csv.reader(table))
 
 
-def answered(key, step):
+def answered(known, step):
     """Return what the receiver would have answered to a `once` request."""
-    body = {"id": key, "step": step, "mode": "once"}
-    return {"status": 200, "json": body, "headers": {}, "text": None, "size_bytes": 1}
+    body = {"id": known, "step": step, "mode": "once"}
+    size = len(json.dumps(body))
+    headers = {"content-length": str(size), "content-type": "application/json"}
+    return {"status": 200, "json": body, "headers": headers, "text": None, "size_bytes": size}
 
 
 def _aimed(document, base):
@@ -291,7 +315,18 @@ def _aimed(document, base):
     return strictjson.loads(strictjson.dumps(document).replace(workflows.BASE, base))
 
 
-def journal(path):
-    """Return what the receiver wrote down."""
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
-    return [strictjson.loads(line) for line in lines]
+class Journal:
+    """What the receiver writes down about one slot; `read` goes on where it stopped."""
+
+    def __init__(self, path, number):
+        self.by_id = defaultdict(list)
+        self._file = Path(path).open("rb")  # noqa: SIM115 -- as long as the slot is there
+        self._mine, self._rest = f'"id": "{number:02}-'.encode(), b""
+
+    def read(self):
+        """Return the requests since the last time."""
+        *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
+        found = [strictjson.loads(line) for line in lines if self._mine in line]
+        for one in found:
+            self.by_id[one["id"]].append(one)
+        return found

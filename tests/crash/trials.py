@@ -1,16 +1,20 @@
 """The kinds of trial: each gives the faults it found and facts about what happened."""
 
+import multiprocessing
 import os
 import random
 import signal
 import time
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 
-from pilot import db, jobs
+from pilot import cli, db, jobs
 from pilot.config import embedded_redis_url
 from pilot.engine.life import executions
+from pilot.engine.worker import liveness
 from pilot.services import processes, valkey
 from pilot.worker import RESTART_ME
 from tests.crash import judge
@@ -18,6 +22,10 @@ from tests.crash.slot import LOOK_EVERY_S, Running
 
 PRESS_AFTER_S = 0.03
 MAX_DEATHS = 12
+LEASE_S = 15.0
+AT_ONCE = (1,) * 9 + (8,)  # executions that are new when a worker is
+LAG_S = 0.02  # of a kill, behind what the rows say
+PATIENCE_S = 2.0  # some stand still, as their time has not come
 
 
 def kill(slot, asked):
@@ -68,38 +76,73 @@ def _press(slot, run, worker, what):
 
 
 def chance(slot, asked):
-    """A kill at a random moment."""
+    """Workers die one after the other, each at a random moment of executions new to it.
+
+    What one leaves the next may take over, if it lives long enough, and dies with it again.
+    """
     rng = random.Random(asked["seed"])
-    return kill(slot, asked | {"after_s": rng.uniform(0.1, 0.9)})
+    lengths = {name: slot.controls[name]["events"] for name in asked["workflows"]}
+    slot.gate(closed=True)
+    run, before = Running({}, {}), {}
+    for _ in range(asked["kills"]):
+        worker = slot.fork()
+        slot.until(partial(_amid, slot, run, lengths, rng, worker))
+        time.sleep(rng.uniform(0, LAG_S))
+        slot.end(worker)
+        before |= judge.finished(slot, run)
+    slot.gate(closed=False)
+    slot.until(lambda: slot.attend(run))
+    return judge.faults(slot, run, slot.controls, before)
+
+
+def _amid(slot, run, lengths, rng, worker):
+    """Start executions and wait until they are so far by chance; whether the worker is at work."""
+    more = slot.start(rng.choices(list(lengths), k=rng.choice(AT_ONCE)))
+    run.add(more)
+    events = rng.random() * sum(lengths[name] for name in more.names.values())
+    end = time.monotonic() + PATIENCE_S
+    while slot.events(more) < events and time.monotonic() < end:
+        slot.attend(more)
+        time.sleep(LOOK_EVERY_S)
+    return slot.holds(worker)
 
 
 def zombies(slot, asked):
     """Workers stopped past their lease; others finish their work; then they wake up."""
     slot.gate(closed=True)
-    run, stopped = Running({}, {}), []
+    run, stopped, slept = Running({}, {}), [], multiprocessing.RawValue("d")
     run.answer = asked.get("answer", "truth")
     for point in asked["points"]:
         more = slot.start(asked["workflows"])
-        run.names |= more.names
-        run.ids |= more.ids
-        stopped.append(slot.fork(f"{point}:stop"))
+        run.add(more)
+        stopped.append(slot.fork(f"{point}:stop", work=partial(_sleeper, slept)))
         _until_stopped(slot, more, stopped[-1])
     before = judge.finished(slot, run)
+    slot.end_leases(stopped)
+    slept.value = LEASE_S
     slot.gate(closed=False)
     slot.until(lambda: slot.attend(run))
-    seen, rows = slot.all_seen(), judge.everything(slot)
+    slot.journal.read()
+    rows = judge.everything(slot, run)
     for pid in stopped:
         os.kill(pid, signal.SIGCONT)
     codes = [slot.wait(pid) for pid in stopped]
+    late = [one for one in slot.journal.read() if one["applied"]]
+    wrote = judge.everything(slot, run) != rows
     found = judge.faults(slot, run, slot.controls, before)
     if codes != [RESTART_ME] * len(asked["points"]):
         found.append(f"the zombies ended with {codes}")
-    late = [one for one in slot.all_seen()[len(seen) :] if one["applied"]]
     if late:  # a request that was on its way is sent, but its key is known by then
         found.append(f"zombies acted: {late}")
-    if judge.everything(slot) != rows:
+    if wrote:
         found.append("zombies wrote")
     return found
+
+
+def _sleeper(slept):
+    """Be a worker for whom so many seconds more have passed, as after a real sleep."""
+    liveness.time = SimpleNamespace(monotonic=lambda: time.monotonic() + slept.value)
+    return cli.main(["worker"])
 
 
 def _until_stopped(slot, run, pid):
