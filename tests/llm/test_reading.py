@@ -86,10 +86,10 @@ def test_literals_are_read_as_what_they_mean(text, value):
 @pytest.mark.parametrize("piece", ['"\\', "'\\", "{'", "[,", "```\n", '{"', ", ", "/*", "{/"])
 def test_a_hostile_answer_costs_one_pass(piece):
     text = piece * (900_000 // len(piece))
-    started = time.monotonic()
+    started = time.thread_time()
     with pytest.raises(BadJsonError):
         json_value(text)
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
 
 
 @pytest.mark.parametrize("kind", ["fences", "prose", "single_quotes", "trailing_comma"])

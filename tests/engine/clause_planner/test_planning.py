@@ -206,6 +206,6 @@ def test_an_address_that_no_step_takes_is_asked_about(draft):
     "text", ["1,2,3 and ", "send it and ", "'a", "A.B ", "if a, ", "for each "]
 )
 def test_hostile_goals_are_read_in_time(draft, text):
-    start = time.monotonic()
+    start = time.thread_time()
     draft((text * 4000)[:4000])
-    assert time.monotonic() - start < 5
+    assert time.thread_time() - start < 5
