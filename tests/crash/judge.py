@@ -33,7 +33,7 @@ class Controls(dict):
             "output": output(slot, execution, known),
             "steps": outputs(slot, execution, known),
             "effects": {(one["mode"], one["step"]) for one in slot.seen(known)},
-            "events": slot.events(run),
+            "events": run.events,
         }
         wrong = faults(slot, run, self, {})
         if self[name]["output"][0] != workflows.ENDS.get(name, "completed"):

@@ -34,7 +34,7 @@ from tests.engine.worker_process import BY, make_agent, switch_on
 UNRESTING = {"llm_breaker_failures": 100, "llm_breaker_window_s": 1}
 FINAL = {"completed", "completed_with_errors", "failed", "cancelled"}
 TRIAL_S = 40.0
-LOOK_EVERY_S = 0.01
+LOOK_EVERY_S = 0.02
 _KEPT = []  # what a child inherits and must not close: its parent goes on with it
 
 
@@ -58,6 +58,7 @@ class Running:
     answers: dict[UUID, str] = field(default_factory=dict)
     answer: str = "truth"
     cancelled: bool = False
+    events: int = 0  # that happened in them, when somebody looked last
     faults: list[str] = field(default_factory=list)
 
     def add(self, other):
@@ -190,11 +191,6 @@ class Slot:
             "SELECT 1 FROM worker w JOIN execution e ON e.worker_id = w.id WHERE w.pid = %s", pid
         )
 
-    def events(self, run):
-        """Count what has happened in executions."""
-        query = "SELECT sum(event_seq)::int FROM execution WHERE id = ANY (%s)"
-        return self.ask(query, list(run.names))[0][0]
-
     def end_leases(self, pids):
         """Let the leases of stopped workers end at once."""
         self.rows.execute(
@@ -229,9 +225,11 @@ class Slot:
 
     def statuses(self, run):
         found = self.ask(
-            "SELECT id, status, status_reason FROM execution WHERE id = ANY(%s)", list(run.names)
+            "SELECT id, status, status_reason, event_seq FROM execution WHERE id = ANY(%s)",
+            list(run.names),
         )
-        return {one: (status, reason) for one, status, reason in found}
+        run.events = sum(one[3] for one in found)
+        return {one: (status, reason) for one, status, reason, _ in found}
 
     def attend(self, run):
         """Do what people have to do now; True when all executions are at their end."""

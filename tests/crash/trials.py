@@ -23,9 +23,9 @@ from tests.crash.slot import LOOK_EVERY_S, Running
 PRESS_AFTER_S = 0.03
 MAX_DEATHS = 12
 LEASE_S = 15.0
-AT_ONCE = (1,) * 9 + (8,)  # executions that are new when a worker is
+AT_ONCE = (1,) * 19 + (8,)  # executions that are new when a worker is
 LAG_S = 0.02  # of a kill, behind what the rows say
-PATIENCE_S = 2.0  # some stand still, as their time has not come
+PATIENCE_S = 1.2  # some stand still, as their time has not come
 
 
 def kill(slot, asked):
@@ -60,7 +60,7 @@ def _dies(slot, run, worker, asked):
             os.kill(worker, signal.SIGKILL)
         if not asked.get("absent"):
             slot.attend(run)
-        time.sleep(0.005)
+        time.sleep(LOOK_EVERY_S)
     if code is None:
         slot.end(worker)
     return code
@@ -101,7 +101,7 @@ def _amid(slot, run, lengths, rng, worker):
     run.add(more)
     events = rng.random() * sum(lengths[name] for name in more.names.values())
     end = time.monotonic() + PATIENCE_S
-    while slot.events(more) < events and time.monotonic() < end:
+    while more.events < events and time.monotonic() < end:
         slot.attend(more)
         time.sleep(LOOK_EVERY_S)
     return slot.holds(worker)
