@@ -88,6 +88,7 @@ class Execution(Base):
             "parent_id",
             postgresql_where=text("parent_id IS NOT NULL AND finished_at IS NULL"),
         ),
+        Index("execution_by_replay", "replay_of", postgresql_where=text("replay_of IS NOT NULL")),
         Index("execution_by_fork", "forked_from", postgresql_where=text("forked_from IS NOT NULL")),
         Index("execution_live", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
     )
@@ -109,6 +110,9 @@ class Execution(Base):
     # Of a simulation: the branches it was told to take, by step, and what it belongs with.
     simulation: Mapped[Json | None]
     simulation_id: Mapped[UUID | None]
+    # Of a replay: the past execution whose recorded outputs it takes, and who is asked anew.
+    replay_of: Mapped[UUID | None] = mapped_column(ForeignKey("execution.id", ondelete="SET NULL"))
+    replay_model: Mapped[str | None] = mapped_column(Text)
     trigger: Mapped[str] = mapped_column(Text, server_default="manual")
     started_by: Mapped[UUID] = mapped_column(ForeignKey("app_user.id"))
     inputs: Mapped[Json]

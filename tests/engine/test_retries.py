@@ -48,7 +48,7 @@ def test_the_class_of_a_failure_decides_whether_it_is_tried_again(kind):
         (step(retry_on=["conflict", "schema"]), kind in {"conflict", "schema"}),
         (step(max_attempts=1), False),
     ):
-        run = SimpleNamespace(plan=SimpleNamespace(workflow=workflow))
+        run = SimpleNamespace(simulated=None, plan=SimpleNamespace(workflow=workflow))
         (it,) = workflow.steps
         fault = StepError(kind, "")
         assert retries.may_retry(run, it, fault, 1, "keyed") is again

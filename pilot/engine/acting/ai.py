@@ -110,7 +110,7 @@ def first_model(context: StepContext) -> Model | None:
 
 def _script(context: StepContext) -> Path | None:
     """Return the recorded answers that take the place of models."""
-    demo = DEMO_ANSWERS if context.execution.get("demo") else None
+    demo = DEMO_ANSWERS if context.demo else None
     return context.resources.script or demo
 
 

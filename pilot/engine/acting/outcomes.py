@@ -10,6 +10,7 @@ from uuid import UUID
 from pilot.egress import Egress
 from pilot.engine import folders
 from pilot.engine.acting.history import Attempt
+from pilot.engine.acting.recorded import Replay
 from pilot.engine.expressions import Scope
 from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.providers.model_catalogue import Chain
@@ -67,6 +68,7 @@ class Simulated:
 
     ways: dict[str, str]  # branch by step, or on_error, on_timeout
     awaited: dict[str, Awaited] = field(default_factory=dict)  # by path
+    replay: Replay | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ class StepContext:
     cache: dict[tuple[str, str], Any]  # compiled expressions of the document
     render_guarded: Callable[[str], list[dict[str, Any]]]
     gate: Callable[[Chain], Gate]  # through which this attempt's calls to models are booked
+    demo: bool = False  # recorded answers take the place of models
     downgrades: bool = False  # at the budget's limit cheaper models are asked
     html_steps: frozenset[str] = frozenset()  # whose rendered text is HTML already
     rerun: int = 0  # how often it was run again with a new key

@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 ID_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,62}"
 SECONDS_PER_DAY = 86_400
 YEAR_S = 365 * SECONDS_PER_DAY
+MODEL_STEPS = frozenset({"ai_processing", "llm_decision"})  # types that ask a model
 
 
 class Kind(Enum):

@@ -14,7 +14,7 @@ from pilot.engine.acting.blobs import Blob
 from pilot.engine.acting.outcomes import Child, StepContext
 from pilot.engine.agents import agents
 from pilot.engine.agents.nesting import MAX_DEPTH
-from pilot.engine.life import executions, preflight, retrying, starts
+from pilot.engine.life import executions, preflight, replays, retrying, starts
 from pilot.engine.running import compensation
 from pilot.engine.status import FINAL, PAUSABLE, RETRYABLE, ExecutionStatus
 from pilot.engine.workflow import inputs
@@ -108,6 +108,7 @@ def _insert(
     row.parent_id, row.parent_path, row.parent_key = parent.id, context.path, key
     row.depth, row.detached = parent.depth + 1, asked.detached
     row.priority, row.deadline_at = parent.priority, min(row.deadline_at, parent.deadline_at)
+    replays.follow_parent(session, row, parent, context.path)
     session.add(row)
     session.flush()
     starts.tell(session, row, BY)

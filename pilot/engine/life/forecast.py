@@ -17,10 +17,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pilot import settings
-from pilot.engine.language.step_fields import StepFields
+from pilot.engine.language.step_fields import MODEL_STEPS, StepFields
 from pilot.engine.providers import budgets, model_catalogue
 from pilot.engine.providers.budgets import Limits
-from pilot.engine.validation.context import MODEL_STEPS
 from pilot.engine.workflow import document as documents
 from pilot.engine.workflow.outline import AFTER
 from pilot.errors import type_json

@@ -14,10 +14,10 @@ from pilot.engine import folders, validation
 from pilot.engine.agents import access, agents, nesting
 from pilot.engine.language import catalogue
 from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.step_fields import MODEL_STEPS
 from pilot.engine.life.forecast import forecast
 from pilot.engine.providers import model_catalogue
 from pilot.engine.secrets import connections
-from pilot.engine.validation.context import MODEL_STEPS
 from pilot.engine.workflow import inputs
 from pilot.engine.workflow.document import MAX_STEPS_CEILING, canonical
 from pilot.engine.workflow.outline import documents, outline

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilot import strictjson
+from pilot.engine.language.step_fields import MODEL_STEPS
 from pilot.engine.status import StepStatus
-from pilot.engine.validation.context import MODEL_STEPS
 from pilot.engine.workflow import fields, following, graph
 from pilot.engine.workflow.faults import Read
 from pilot.engine.workflow.outline import AFTER, Node, bodies, outline, recorded_path

@@ -311,6 +311,7 @@ def tell(session: Session, row: Execution, by: Actor) -> None:
         "session": str(row.session_id),
         "settings_version": row.settings_version,
     }
+    facts |= {"replays": str(row.replay_of)} if row.replay_of is not None else {}
     trail.record(session, row, Event.PILOT_EXECUTION_STARTED, by, facts)
     if row.runs_reason == "pilot_disabled":
         trail.record(session, row, Event.PILOT_DISABLED, by, {"agent": row.agent_name})

@@ -11,9 +11,8 @@ from typing import Any
 
 from pilot.engine import steps
 from pilot.engine.acting.repeating import MAX_ITEMS
-from pilot.engine.language.step_fields import Retry, StepFields
+from pilot.engine.language.step_fields import MODEL_STEPS, Retry, StepFields
 from pilot.engine.life import forecast
-from pilot.engine.validation.context import MODEL_STEPS
 from pilot.engine.workflow import document
 from pilot.engine.workflow.document import Workflow
 from pilot.engine.workflow.outline import AFTER

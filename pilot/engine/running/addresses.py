@@ -55,7 +55,8 @@ def hash_of(token: str) -> bytes:
 
 
 def _token(run: Run, path: str) -> str:
-    derived = vault.derive("resume", str(run.held.id), path)
+    whose = run.held.id if run.replay is None else run.replay.execution_id
+    derived = vault.derive("resume", str(whose), path)
     return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
 
 

@@ -1,6 +1,7 @@
 """One attempt at one step: what is reused, what runs, and what is written about it."""
 
 import asyncio
+from datetime import datetime
 from functools import partial
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from pilot.engine.acting.outcomes import Enter, Outcome, Wait
 from pilot.engine.expressions import Scope
 from pilot.engine.language import conditions
 from pilot.engine.language.step_fields import StepFields
-from pilot.engine.running import effects, guards, records, retries, simulation
+from pilot.engine.running import effects, guards, records, replaying, retries, simulation
 from pilot.engine.running.run import Result, Run
 from pilot.engine.status import StepStatus
 from pilot.errors import ErrorClass, ExpressionError, StepError
@@ -58,7 +59,7 @@ def _recall_failed(
 
 async def perform(run: Run, step: StepFields, path: str, scope: Scope) -> Result:
     """Run a leaf step: once, and again as its retry policy says."""
-    scope = Scope(scope.roots, run.now(), scope.zone)
+    scope = Scope(scope.roots, run.clock(path), scope.zone)
     try:
         if not _enabled(run, step, path, scope):
             return await records.skip(run, step, path, ["Its condition was false."])
@@ -83,9 +84,11 @@ def _enabled(run: Run, step: StepFields, path: str, scope: Scope) -> bool:
 
 async def _inline(run: Run, step: StepFields, path: str, scope: Scope) -> Result:
     module = steps.load(step.type)
-    started = run.now()
+    started = run.begins(scope)
     try:
         outcome = await _compute(run, step, path, scope)
+        if isinstance(outcome, Wait) and run.replay is not None:
+            outcome = await _replayed(run, step, path, outcome, started)
         while isinstance(outcome, Wait) and _is_short(outcome):
             await records.rest(run, outcome.delay_s or 0)
             if run.stop:
@@ -101,6 +104,28 @@ async def _inline(run: Run, step: StepFields, path: str, scope: Scope) -> Result
         )
         return await records.fail(run, step, path, scope, fault, started)
     return await records.write_outcome(run, step, path, outcome, started)
+
+
+async def _replayed(
+    run: Run, step: StepFields, path: str, wait: Wait, started: datetime
+) -> Outcome:
+    """Return what a step that waits gave in the past; what is not known of it is waited for.
+
+    Raises:
+        StepError: it failed: nobody came in time, or somebody refused.
+    """
+    assert run.simulated is not None
+    assert run.replay is not None
+    if wait.kind == "child" or not hasattr(steps.load(step.type), "resume"):
+        return wait
+    known = run.replay.steps.get(path)
+    if known is None or known.status not in {StepStatus.COMPLETED, StepStatus.FAILED}:
+        return wait
+    await records.write_outcome(run, step, path, wait, started)  # others look at what was asked
+    run.history.waits.pop(path, None)
+    run.simulated.awaited.pop(path, None)
+    past = replaying.outcome(run.replay, path, step, run.held.owner_id)
+    return wait if past is None else past
 
 
 async def _compute(run: Run, step: StepFields, path: str, scope: Scope) -> Outcome:
@@ -124,8 +149,8 @@ async def decide(
     run: Run, step: StepFields, path: str, scope: Scope, stored: dict[str, Any] | None
 ) -> Enter | Result:
     """Let a step decide what runs inside it, and store that before it starts."""
-    scope = Scope(scope.roots, run.now(), scope.zone)
-    started = run.now()
+    scope = Scope(scope.roots, run.clock(path), scope.zone)
+    started = run.begins(scope)
     try:
         if not _enabled(run, step, path, scope):
             return await records.skip(run, step, path, ["Its condition was false."])

@@ -69,7 +69,8 @@ async def _undo(run: Run, path: str, step: StepFields, scope: Scope) -> bool:
     place = f"{path}/{UNDO}"
     result = attempts.recall(run, action, place, scope)
     if result is None:
-        around = await unpacking.scope_of(run, action, scope)
+        now = Scope(scope.roots, run.clock(place), scope.zone)
+        around = await unpacking.scope_of(run, action, now)
         result = await effects.perform(run, action, place, around)
     return result.status is not StepStatus.PENDING
 

@@ -157,7 +157,9 @@ class _Conversation:
         if result is None:
             if self.run.stop or self.frame.stopped:
                 raise _StopError(StepStatus.PENDING)
-            result = await effects.perform(self.run, step, path, self.frame.scope, work)
+            around = self.frame.scope
+            scope = Scope(around.roots, self.run.clock(path), around.zone)
+            result = await effects.perform(self.run, step, path, scope, work)
         if result.status in _UNFINISHED:
             raise _StopError(result.status)
         return result

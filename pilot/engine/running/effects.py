@@ -48,14 +48,14 @@ async def perform(
     """
     doing = work or cast("Work", steps.load(step.type))
     if run.simulated is not None:
-        doing = simulation.Faked(doing, run.plan.step(step.id) or step)
+        doing = simulation.Faked(doing, run.plan.step(step.id) or step, run.replay)
     while (result := await _attempt_once(run, step, path, scope, doing)) is records.AGAIN:
         continue
     return result
 
 
 async def _attempt_once(run: Run, step: StepFields, path: str, scope: Scope, work: Work) -> Result:
-    started = run.now()
+    started = run.now() if run.history.latest(path) is not None else run.begins(scope)
     around = guards.context(run, path, scope)
     if guards.refused(run, step, path):
         return await records.skip(run, step, path, ["Its approval was refused."])

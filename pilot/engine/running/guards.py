@@ -30,6 +30,7 @@ def context(run: Run, path: str, scope: Scope) -> StepContext:
         cache=run.plan.cache,
         render_guarded=lambda step_id: _render_guarded(run, step_id, path, scope),
         gate=lambda chain: run.booking(path, chain),
+        demo=bool(run.held.facts.get("demo")) and not (run.replay and run.replay.model),
         downgrades=run.on_limit == "downgrade",
         html_steps=run.plan.html_steps(),
         rerun=run.history.reruns(path),

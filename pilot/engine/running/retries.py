@@ -20,8 +20,11 @@ def may_retry(
 ) -> bool:
     """Whether an attempt that failed for the `failures`-th time is followed by another.
 
-    A `once` effect is repeated only if its request provably never left or was refused.
+    A `once` effect is repeated only if its request provably never left or was refused; of a
+    simulation nothing is: it takes what is recorded.
     """
+    if run.simulated is not None:
+        return False
     rule = policy(run, step)
     if error.error_class not in rule.retry_on or failures >= rule.max_attempts:
         return False

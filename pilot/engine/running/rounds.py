@@ -154,7 +154,7 @@ class Rounds:
         return goes_on
 
     def _now(self, scope: Scope) -> StepContext:
-        now = Scope(scope.roots, self._run.now(), scope.zone)
+        now = Scope(scope.roots, self._run.clock(), scope.zone)
         return guards.context(self._run, self._path, now)
 
     async def _round(self, index: int) -> Round:

@@ -171,12 +171,22 @@ class _Calls:
                 return None
             if self._stops():
                 return None
-            look = partial(room.of, self._step, self._asked, self._context, self._run.held.id)
-            space = await self._run.loop.run_in_executor(self._run.ports.pool, look)
-            count = space.fitting([self._rows[one] for one in self._fresh[: rows.MAX_ROWS]])
-            taken, self._fresh = self._fresh[:count], self._fresh[count:]
             self._number += 1
+            count = self._replayed() or await self._fitting()
+            taken, self._fresh = self._fresh[:count], self._fresh[count:]
             return self._number, taken
+
+    async def _fitting(self) -> int:
+        """Return how many rows the next call has room for."""
+        look = partial(room.of, self._step, self._asked, self._context, self._run.held.id)
+        space = await self._run.loop.run_in_executor(self._run.ports.pool, look)
+        return space.fitting([self._rows[one] for one in self._fresh[: rows.MAX_ROWS]])
+
+    def _replayed(self) -> int:
+        """Return how many rows the call had in the execution that is replayed, 0 if it had none."""
+        replay = self._run.replay
+        known = replay.steps.get(f"{self._path}/call[{self._number}]") if replay else None
+        return len(known.input["rows"]) if known is not None and known.input else 0
 
     def _stops(self) -> bool:
         """Whether nothing new may begin."""
@@ -233,6 +243,7 @@ class _Calls:
         if result is None:
             if self._stops():
                 return Result(StepStatus.PENDING)
+            scope = Scope(scope.roots, self._run.clock(path), scope.zone)
             result = await effects.perform(self._run, self._step, path, scope, ask)
         if result.status in OPEN:
             self._statuses.add(result.status)

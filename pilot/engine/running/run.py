@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from pilot.engine.acting.blobs import Blob
 from pilot.engine.acting.history import Held
 from pilot.engine.acting.outcomes import Resources, Simulated
+from pilot.engine.acting.recorded import Replay
 from pilot.engine.expressions import Scope
 from pilot.engine.language.step_fields import StepFields
 from pilot.engine.providers import budgets
@@ -189,13 +190,31 @@ class Run:
             "id": str(self.held.id),
             "mode": facts["mode"],
             "started_at": facts["started_at"],
-            "date": self.now().astimezone(zone).date().isoformat(),
+            "date": self.clock().astimezone(zone).date().isoformat(),
             "zone": zone.key,
             "agent": facts["agent_name"],
             "trigger": facts["trigger"],
         }
+        if self.replay is not None:
+            execution |= self.replay.about
         roots = {"inputs": facts["inputs"], "steps": {}, "execution": execution}
-        return Scope(roots=roots, now=self.now(), zone=zone)
+        return Scope(roots=roots, now=self.clock(), zone=zone)
+
+    @property
+    def replay(self) -> Replay | None:
+        """The past execution that it follows."""
+        return self.simulated.replay if self.simulated is not None else None
+
+    def clock(self, path: str = "") -> datetime:
+        """Return the time that a step reads: in a replay that at which it began in the past."""
+        if self.replay is None:
+            return self.now()
+        known = self.replay.steps.get(path)
+        return self.replay.started_at if known is None else known.started_at
+
+    def begins(self, scope: Scope) -> datetime:
+        """Return when an attempt begins: at the time that it reads, unless that is past."""
+        return scope.now if self.replay is None else self.now()
 
     def now(self) -> datetime:
         """Return the database's clock, carried on by this machine's monotonic one."""

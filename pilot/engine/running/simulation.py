@@ -6,7 +6,7 @@ not waited for: once nothing else can run, the first of what is awaited comes, a
 execution stands at that moment. The rows are those of a real execution, apart from waits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -18,9 +18,10 @@ from pilot.engine.acting import blobs
 from pilot.engine.acting.blobs import Blob
 from pilot.engine.acting.history import Attempt, WaitRow
 from pilot.engine.acting.outcomes import Awaited, Done, Simulated, StepContext, Wait, Work
+from pilot.engine.acting.recorded import Replay
 from pilot.engine.acting.rows import Ask
-from pilot.engine.language.step_fields import StepFields
-from pilot.engine.running import made_up
+from pilot.engine.language.step_fields import MODEL_STEPS, StepFields
+from pilot.engine.running import made_up, replaying
 from pilot.engine.running.run import Run
 from pilot.engine.status import StepStatus
 from pilot.engine.workflow import document
@@ -35,7 +36,7 @@ MADE_UP = "Made up from the schema: nothing was called."
 FROM_COLUMNS = "Made up from the columns of {table}: nothing was called."
 RECORDED = "Recorded on {day} in execution {id}: nothing was called."
 FORCED = "Taken because the simulation was told to."
-_WAYS = text("SELECT simulation FROM execution WHERE id = :id")
+_TOLD = text("SELECT simulation, replay_of, replay_model FROM execution WHERE id = :id")
 # Of the agent's newest executions, the newest result of a step, with the workflow it was part of.
 _RECORDED = text("""
 SELECT e.id, s.output, encode(s.output_blob, 'hex') AS blob, s.finished_at,
@@ -51,17 +52,19 @@ SELECT e.id, s.output, encode(s.output_blob, 'hex') AS blob, s.finished_at,
 
 async def begin(run: Run) -> None:
     """Make a run a simulated one; one that goes on has the clock where it stood."""
-    read = partial(_ways, run)
-    ways = await run.loop.run_in_executor(run.ports.pool, read)
-    run.simulated = Simulated(ways)
+    read = partial(_told, run)
+    run.simulated = await run.loop.run_in_executor(run.ports.pool, read)
     reached = [datetime.fromisoformat(one) for one in _resumed(run)]
     run.skip_to(max(reached, default=run.now()))
     run.renew()
 
 
-def _ways(run: Run) -> dict[str, str]:
+def _told(run: Run) -> Simulated:
     with db.reading(run.held.owner_id) as session:
-        return dict(session.scalar(_WAYS, {"id": run.held.id}) or {})
+        row = session.execute(_TOLD, {"id": run.held.id}).one()
+        past = row.replay_of
+        replay = replaying.load(session, past, row.replay_model) if past is not None else None
+    return Simulated(dict(row.simulation or {}), replay=replay)
 
 
 def _resumed(run: Run) -> list[str]:
@@ -102,7 +105,12 @@ class Faked:
 
     work: Work
     written: StepFields  # the step in the document
-    TIMEOUT_S: float = 60.0
+    replay: Replay | None = None
+    TIMEOUT_S: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let it take as long as ever: a replay may ask a model."""
+        self.TIMEOUT_S = self.work.TIMEOUT_S
 
     def resolve(self, step: Any, context: StepContext) -> Any:
         """Return what would be sent."""
@@ -122,12 +130,23 @@ class Faked:
         step: Any,
         context: StepContext,
         attempt: Attempt,
-        timeout_s: float,  # noqa: ARG002
-        again: bool,  # noqa: ARG002, FBT001
-    ) -> Done:
-        """Return what its newest real run gave, or what its schema lets it give."""
-        known = _recorded(context, attempt.path, self.written)
-        if known is not None and self._is_about(known, step, context):
+        timeout_s: float,
+        again: bool,  # noqa: FBT001
+    ) -> Any:
+        """Return what its newest real run gave, or what its schema lets it give.
+
+        A replay takes what the past execution recorded, or asks another model.
+
+        Raises:
+            StepError: it failed there, or the model gave no answer that can be used.
+        """
+        if self.replay is not None:
+            if self.replay.model is not None and step.type in MODEL_STEPS:
+                return self.work.perform(step, context, attempt, timeout_s, again)
+            known = replaying.outcome(self.replay, attempt.path, step, context.owner_id)
+        else:
+            known = _recorded(context, attempt.path, self.written)
+        if known is not None and self._is_about(known):
             return known
         tab = _sample(getattr(step, "action_name", ""), context, attempt.input)
         if tab is not None:
@@ -135,9 +154,9 @@ class Faked:
         schema = self.work.gives(step, context)
         return Done(made_up.value(schema, attempt.path), [MADE_UP])
 
-    def _is_about(self, known: Done, step: Any, context: StepContext) -> bool:
+    def _is_about(self, known: Done) -> bool:
         """Whether a recorded output can be that of this attempt: a call of a batch has its rows."""
-        return not isinstance(self.work, Ask) or self.work.covers(step, context, known.output)
+        return not isinstance(self.work, Ask) or self.work.covers(known.output)
 
 
 def _recorded(context: StepContext, path: str, written: StepFields) -> Done | None:

@@ -16,8 +16,6 @@ from pilot.engine.workflow.fields import Compilation, Written
 from pilot.engine.workflow.outline import Node, outline
 from pilot.errors import Issue, PluginError
 
-MODEL_STEPS = frozenset({"ai_processing", "llm_decision"})
-
 
 @dataclass(frozen=True)
 class Use:

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 
 from pilot.engine.language import json_schemas
+from pilot.engine.language.step_fields import MODEL_STEPS
 from pilot.engine.validation import schemas, types
-from pilot.engine.validation.context import MODEL_STEPS, Context
+from pilot.engine.validation.context import Context
 from pilot.engine.workflow.outline import Node
 from pilot.errors import Issue
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from pilot.engine import steps
-from pilot.engine.validation.context import MODEL_STEPS, Context, Use, effect_of
+from pilot.engine.language.step_fields import MODEL_STEPS
+from pilot.engine.validation.context import Context, Use, effect_of
 from pilot.engine.workflow.outline import AFTER, Node
 from pilot.errors import Issue
 
