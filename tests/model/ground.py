@@ -1,4 +1,4 @@
-"""Where histories take place: one database, one receiver, one clock, one person."""
+"""Where histories take place: one database, one receiver, one person."""
 
 import csv
 import itertools
@@ -18,10 +18,47 @@ BY = Actor("cli:test")
 
 
 class Ground:
-    """What all histories share; each adds executions of its own."""
+    """What all histories share; each adds executions of its own.
+
+    Whoever makes one says `person`, `host` (the receiver's), `table` (its file), `name()` (what an
+    execution is called), `ask(statement, *values)` and `requests()`.
+    """
+
+    def agent(self, plan):
+        body = reference.document(plan, self.host)
+        new = agents.NewAgent(f"Model {self.name()}", goal="test")
+        return agents.create(new, body, owner_id=self.person.id, by=BY).agent_id
+
+    def edit(self, agent, plan):
+        body = reference.document(plan, self.host)
+        (base,) = self.ask("SELECT version_number FROM agent WHERE id = %s", agent)[0]
+        who = {"by": self.person.actor, "user_id": self.person.id}
+        agents.save_version(agent, body, reason="edit", base=base, **who)
+        return agent
+
+    def switch(self, on):
+        self.set("pilot_enabled", on)
+
+    def set(self, name, value):
+        if self.ask("SELECT 1 FROM setting WHERE key = %s AND value::text = %s", name, str(value)):
+            return
+        settings.change(name, value, by=BY)
+
+    def was_sent(self, known, path):
+        return any(one["id"] == known and one["step"] == path for one in self.requests())
+
+    def rows_of(self, name):
+        """Count the rows that were appended to the table under a name."""
+        with self.table.open(newline="") as table:
+            return sum(row[:1] == [name] for row in csv.reader(table))
+
+
+class Still(Ground):
+    """One process, in which time passes and workers go on when a test says so."""
 
     def __init__(self, database, redis_url, person, superuser, folder, outside):
         self.person, self.outside, self._superuser = person, outside, superuser
+        self.host = outside.host
         self.config = wp.config(database, redis_url, folder)
         self.config = self.config.__class__(**vars(self.config) | {"egress_allow": (outside.host,)})
         self.clock = Clock(superuser)
@@ -57,40 +94,12 @@ class Ground:
     def name(self):
         return f"x{next(self._names)}"
 
-    def agent(self, plan):
-        body = reference.document(plan, self.outside.host)
-        new = agents.NewAgent(f"Model {self.name()}", goal="test")
-        return agents.create(new, body, owner_id=self.person.id, by=BY).agent_id
-
-    def edit(self, agent, plan):
-        body = reference.document(plan, self.outside.host)
-        (base,) = self.ask("SELECT version_number FROM agent WHERE id = %s", agent)[0]
-        who = {"by": self.person.actor, "user_id": self.person.id}
-        agents.save_version(agent, body, reason="edit", base=base, **who)
-        return agent
-
     def worker(self):
         return Worker(self.config, self.clock, next(self._numbers), self._line)
-
-    def switch(self, on):
-        self.set("pilot_enabled", on)
-
-    def set(self, name, value):
-        if self.ask("SELECT 1 FROM setting WHERE key = %s AND value::text = %s", name, str(value)):
-            return
-        settings.change(name, value, by=BY)
 
     def requests(self):
         """Return what the receiver saw since it was last forgotten."""
         return self.outside._requests()
-
-    def was_sent(self, known, path):
-        return any(one["id"] == known and one["step"] == path for one in self.requests())
-
-    def rows_of(self, name):
-        """Count the rows that were appended to the table under a name."""
-        with self.table.open(newline="") as table:
-            return sum(row[:1] == [name] for row in csv.reader(table))
 
 
 def answered(known, step):

@@ -1,113 +1,22 @@
-"""The rules of random histories: what workers, people, clocks and faults do, one at a time."""
-
-from functools import partial
+"""The rules of random histories in one process: workers, clocks and faults, one at a time."""
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import precondition, rule
 
-from pilot.engine.approvals import approvals
-from pilot.engine.life import executions, retrying, starts
-from pilot.engine.status import CANCELLABLE, PAUSABLE, RESUMABLE
 from pilot.engine.waits import events
-from pilot.errors import PilotError
-from tests.model import reference
-from tests.model.ground import answered
-from tests.model.watch import FINAL, Watch
+from tests.model.people import PICK, People
 
-MOST_EXECUTIONS, MOST_WORKERS = 3, 3
-PICK = st.integers(0, 5)
+MOST_WORKERS = 3
 LEASE_S = 16.0
 END_TURNS = 400
 
 
-class History(RuleBasedStateMachine):
-    """One history: its executions, its workers, and what the reference knows of them."""
+class History(People):
+    """A history whose workers stand still until a rule lets one go on."""
 
     def __init__(self, ground):
-        super().__init__()
-        self.ground, self.workers, self.expected = ground, [], {}
-        self.moved = False  # whether the rows may have changed since somebody looked
-        ground.clear()
-        self.watch = Watch(ground)
-        self.by = {"by": ground.person.actor, "user_id": ground.person.id}
-
-    # what is there to begin with
-
-    @initialize(plan=reference.plans())
-    def begin(self, plan):
-        self.plan = plan
-        self.agent = self.ground.agent(plan)
-        self.hire()
-        self.start(1)
-
-    # people
-
-    @precondition(lambda self: len(self.expected) < MOST_EXECUTIONS)
-    @rule(n=st.integers(0, 9), edited=st.none() | reference.plans())
-    def start(self, n, edited=None):
-        """Start, and send the same request again: it is one execution.
-
-        If somebody saved another version before, what runs keeps its own, this one takes the new.
-        """
-        if edited is not None:
-            self.agent, self.plan = self.ground.edit(self.agent, edited), edited
-        self.moved = True
-        self.ground.switch(on=True)  # else it would not run its steps
-        known = self.ground.name()
-        asked = starts.Start(inputs={"id": known, "n": n}, key=f"key-{known}")
-        one = starts.start(self.agent, asked, **self.by)
-        assert starts.start(self.agent, asked, **self.by) == one
-        self.expected[one] = reference.Expected(self.plan, n)
-        self.watch.add(one, known)
-
-    @rule(which=PICK, what=st.sampled_from(["pause", "resume", "resume", "cancel", "retry"]))
-    def person(self, which, what):
-        one = self.some(which)
-        getattr(self, f"{what}_one")(one, self.status(one))
-
-    def pause_one(self, one, before):
-        if self.press(executions.pause, one, allowed=before in PAUSABLE):
-            assert self.status(one) == ("running" if before == "running" else "paused")
-
-    def resume_one(self, one, before):
-        asked = before == "needs_attention" and bool(self.watch.unknown(one))
-        if self.press(executions.resume, one, allowed=before in RESUMABLE and not asked):
-            assert self.status(one) == "queued"
-
-    def cancel_one(self, one, before):
-        if self.press(executions.cancel, one, allowed=before in CANCELLABLE):
-            self.expected[one].cancelled = True
-            now = {"running": {"cancelling"}}.get(before, {"cancelled", "queued"})
-            assert self.status(one) in now
-
-    def retry_one(self, one, before):
-        allowed = before == "failed" and not self.watch.undone(one)
-        if self.press(retrying.failed, one, allowed=allowed):
-            self.expected[one].late = False
-            self.expected[one].refused.clear()  # they are asked again
-            assert self.status(one) == "queued"
-
-    @rule(
-        which=PICK,
-        decision=st.sampled_from(["approved", "rejected"]),
-        said=st.sampled_from(["happened", "run", "skip"]),
-    )
-    def reply(self, which, decision, said):
-        """Decide, say what became of unknown steps, and send the events of one execution."""
-        one = self.some(which)
-        for approval, path, seen, is_open in self.watch.approvals(one):
-            decide = partial(approvals.decide, approval, decision, seen_hash=seen)
-            if self.press(decide, allowed=is_open) and decision == "rejected":
-                self.expected[one].refused.add(path)
-        for path in self.watch.unknown(one):
-            result = answered(self.watch.known[one], path) if said == "happened" else None
-            answer = partial(executions.answer, one, path, said, result=result)
-            if self.press(answer, allowed=self.status(one) != "cancelling"):
-                self.note(one, path, said)
-        for sent in self.awaited(one):
-            self.moved = True
-            events.send(sent, **self.by)
-            assert events.send(sent, **self.by).repeated
+        super().__init__(ground)
+        self.workers = []
 
     # workers
 
@@ -203,20 +112,7 @@ class History(RuleBasedStateMachine):
         else:
             self.ground.switch(on=what == "on")
 
-    @rule(which=PICK, really=st.integers(0, 5).map(lambda n: n == 5))
-    def deadline(self, which, really):
-        one = self.some(which)
-        if really and self.status(one) not in FINAL:
-            self.ground.ask("UPDATE execution SET deadline_at = pilot_now() WHERE id = %s", one)
-            self.expected[one].late = True
-
-    # what always holds
-
-    @invariant()
-    def it_is_sound(self):
-        if self.moved:
-            self.watch.look(self.expected)
-        self.moved = False
+    # at the end
 
     def teardown(self):
         """The disturbances end: everything comes to its end by itself, with a person's help."""
@@ -250,26 +146,7 @@ class History(RuleBasedStateMachine):
             raise AssertionError(f"it does not end: {self.watch.told(self.expected)}")
         self.watch.judge(self.expected)
 
-    def help(self):
-        """Do what the pages ask for; True when everything is at its end."""
-        over = True
-        for one in self.expected:
-            status = self.status(one)
-            if status == "waiting":
-                for sent in self.awaited(one, named=False):
-                    events.send(sent, **self.by)
-                self.approve(one)
-            elif status == "needs_attention" and self.watch.unknown(one):
-                self.tell_the_truth(one)
-            elif status in {"paused", "needs_attention"}:
-                executions.resume(one, **self.by)
-            over = over and status in FINAL
-        return over
-
     # how rules find and do
-
-    def some(self, which):
-        return list(self.expected)[which % len(self.expected)]
 
     def one_of(self, which, *, stopped=False):
         """Return the worker that is meant, if there is one; all that beat with None."""
@@ -277,47 +154,3 @@ class History(RuleBasedStateMachine):
         found = [one for one in self.workers if stopped or not one.stopped]
         self.moved = self.moved or bool(found)
         return found if which is None else found[which % len(found) :][:1] if found else []
-
-    def status(self, one):
-        return self.watch.status(one)
-
-    def press(self, operation, *arguments, allowed):
-        """Press a button: it is heeded exactly when the reference says so."""
-        try:
-            operation(*arguments, **self.by)
-        except PilotError:
-            if allowed:
-                raise
-            return False
-        assert allowed, f"{operation} was accepted"
-        self.moved = True
-        return True
-
-    def note(self, one, path, said):
-        step = path.split("/")[0]
-        if said == "skip":
-            self.expected[one].skipped.add(step)
-        if said == "run":
-            repeated = self.expected[one].repeated
-            repeated[path] = repeated.get(path, 0) + 1
-
-    def approve(self, one):
-        for approval, _, seen, is_open in self.watch.approvals(one):
-            if is_open:
-                approvals.decide(approval, "approved", seen_hash=seen, **self.by)
-
-    def awaited(self, one, *, named=True):
-        """Yield the events that its steps wait for, or will wait for."""
-        plan = self.expected[one].plan
-        for n, kind in enumerate(plan.kinds):
-            if kind == "event":
-                name = f"go.{self.watch.known[one]}.{plan.name(n)}"
-                yield events.Sent(name, {"n": n}, id=name if named else None)
-
-    def tell_the_truth(self, one):
-        for path in self.watch.unknown(one):
-            known = self.watch.known[one]
-            said = "happened" if self.ground.was_sent(known, path) else "run"
-            result = answered(known, path) if said == "happened" else None
-            executions.answer(one, path, said, result=result, **self.by)
-            self.note(one, path, said)

@@ -6,7 +6,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from pilot.engine.life import executions, starts
 from tests.engine.receiving import receiving
-from tests.model.ground import Ground
+from tests.model.ground import Still
 from tests.model.machine import History
 from tests.model.reference import Plan
 
@@ -19,7 +19,7 @@ RULES = 60 if NIGHTLY else 40
 @pytest.fixture
 def ground(database, redis_url, world, superuser, tmp_path):
     with receiving() as outside:
-        ground = Ground(database, redis_url, world.operator, superuser, tmp_path, outside)
+        ground = Still(database, redis_url, world.operator, superuser, tmp_path, outside)
         yield ground
         ground.close()
 

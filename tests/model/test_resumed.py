@@ -13,7 +13,7 @@ from pilot.engine.approvals import approvals
 from pilot.engine.demo import loading
 from pilot.engine.life import starts
 from tests.engine.receiving import receiving
-from tests.model.ground import Ground
+from tests.model.ground import Still
 from tests.model.watch import Watch
 
 pytestmark = pytest.mark.crash
@@ -85,7 +85,7 @@ def test_a_goal_that_is_resumed_gives_what_it_gives_undisturbed(
     database, redis_url, world, superuser, tmp_path
 ):
     with receiving() as outside:
-        ground = Ground(database, redis_url, world.operator, superuser, tmp_path / "data", outside)
+        ground = Still(database, redis_url, world.operator, superuser, tmp_path / "data", outside)
         office = Office(ground, tmp_path)
         compared = 0
         for agent, name in ground.ask(AGENTS, ground.person.id):
