@@ -19,9 +19,10 @@ from pilot.engine.running import spreading
 from pilot.services import processes
 from tests.crash import judge, presses, spending, trials
 from tests.crash.slot import Place, Slot
+from tests.model import real
 
 WARMED = (worker, passwords)
-KINDS = trials.KINDS | presses.KINDS | spending.KINDS
+KINDS = trials.KINDS | presses.KINDS | spending.KINDS | real.KINDS
 
 
 def main():

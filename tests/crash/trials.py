@@ -115,7 +115,7 @@ def zombies(slot, asked):
     for point in asked["points"]:
         more = slot.start(asked["workflows"])
         run.add(more)
-        stopped.append(slot.fork(f"{point}:stop", work=partial(_sleeper, slept)))
+        stopped.append(slot.fork(f"{point}:stop", work=sleeper(slept)))
         _until_stopped(slot, more, stopped[-1])
     before = judge.finished(slot, run)
     slot.end_leases(stopped)
@@ -139,10 +139,14 @@ def zombies(slot, asked):
     return found
 
 
-def _sleeper(slept):
-    """Be a worker for whom so many seconds more have passed, as after a real sleep."""
-    liveness.time = SimpleNamespace(monotonic=lambda: time.monotonic() + slept.value)
-    return cli.main(["worker"])
+def sleeper(slept):
+    """Return the work of a worker for whom so many seconds more passed, as in a real sleep."""
+
+    def work():
+        liveness.time = SimpleNamespace(monotonic=lambda: time.monotonic() + slept.value)
+        return cli.main(["worker"])
+
+    return work
 
 
 def _until_stopped(slot, run, pid):

@@ -24,13 +24,15 @@ class Ground:
     execution is called), `ask(statement, *values)` and `requests()`.
     """
 
+    pace = 1.0  # how long what a workflow waits for takes
+
     def agent(self, plan):
-        body = reference.document(plan, self.host)
+        body = reference.document(plan, self.host, self.pace)
         new = agents.NewAgent(f"Model {self.name()}", goal="test")
         return agents.create(new, body, owner_id=self.person.id, by=BY).agent_id
 
     def edit(self, agent, plan):
-        body = reference.document(plan, self.host)
+        body = reference.document(plan, self.host, self.pace)
         (base,) = self.ask("SELECT version_number FROM agent WHERE id = %s", agent)[0]
         who = {"by": self.person.actor, "user_id": self.person.id}
         agents.save_version(agent, body, reason="edit", base=base, **who)

@@ -42,10 +42,10 @@ def plans(draw):
     return Plan(kinds, tuple(needs), draw(st.integers(0, 7).map(lambda n: n == 7)))
 
 
-def document(plan, host):
-    """Return the workflow of a plan; its requests go to `host`."""
+def document(plan, host, pace):
+    """Return the workflow of a plan; its requests go to `host`, and what it waits for is short."""
     steps = [
-        _step(plan.kinds[n], plan.name(n), host)
+        _step(plan.kinds[n], plan.name(n), host, pace)
         | {"dependencies": [plan.name(one) for one in sorted(plan.needs[n])]}
         for n in range(len(plan.kinds))
     ]
@@ -62,11 +62,11 @@ def document(plan, host):
     return {"format": 1, "name": "Model", "inputs": INPUTS, "steps": steps, "output": output}
 
 
-def _step(kind, name, host):
+def _step(kind, name, host, pace):
     if kind in SENT:
-        return _send(kind, name, host, name)
+        return _send(kind, name, host, name, pace)
     return {"id": name} | {
-        "rest": lambda: {"type": "delay", "for_s": 2},
+        "rest": lambda: {"type": "delay", "for_s": 2 * pace},
         "ask": lambda: (
             {"type": "human_approval", "on_timeout": "approve"}
             | {"title": "Go on?", "approvers": ["owner"], "timeout_s": 7200}
@@ -80,7 +80,7 @@ def _step(kind, name, host):
         ),
         "each": lambda: (
             {"type": "scatter_gather", "items": "[inputs.n, inputs.n]"}
-            | {"steps": [_send("keyed", f"{name}_send", host, name + "-{{index}}")]}
+            | {"steps": [_send("keyed", f"{name}_send", host, name + "-{{index}}", pace)]}
             | {"max_concurrency": 2, "gather": {"operation": "reduce", "op": "count"}}
         ),
         "set": lambda: (
@@ -89,7 +89,7 @@ def _step(kind, name, host):
     }[kind]()
 
 
-def _send(kind, name, host, place):
+def _send(kind, name, host, place, pace):
     mode = "once" if kind == "once" else "keyed"
     flaky = "?flaky=1" if kind == "flaky" else ""
     url = f"http://{host}/{mode}/{{{{inputs.id}}}}/{place}{flaky}"
@@ -101,7 +101,7 @@ def _send(kind, name, host, place):
         back = params | {"url": url.replace(f"/{place}", f"/back-{place}")}
         undo = {"plugin": "http", "action": "request", "params": back}
         return step | {"compensate": undo}
-    retry = {"retry": {"max_attempts": 10, "base_s": 2.0, "factor": 1.0}}
+    retry = {"retry": {"max_attempts": 10, "base_s": 2.0 * pace, "factor": 1.0}}
     return step | (retry if mode == "keyed" else {})
 
 
