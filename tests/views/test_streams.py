@@ -38,7 +38,7 @@ class Follower(Thread):
     def text(self):
         return "".join(part for _, part in list(self.came))
 
-    def until(self, text, seconds=10):
+    def until(self, text, seconds=30):
         """Return when the text had come."""
         end = time.monotonic() + seconds
         while text not in self.text:
