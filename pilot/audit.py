@@ -176,8 +176,7 @@ def entry(
         }
     )
     # PostgreSQL takes neither NUL nor lone surrogates; a strange text must not stop a checkpoint.
-    if "\\u0000" in line:
-        line = _NUL.sub(r"\1\\ufffd", line)
+    line = _NUL.sub(r"\1\\ufffd", line) if "\\u0000" in line else line
     return line.encode(errors="replace").decode()
 
 
@@ -194,18 +193,21 @@ def record(
 
     What happens to an execution goes on its own chain, everything else on the system's.
     """
-    who = actor if isinstance(actor, Actor) else Actor(actor)
-    origin = {"address": who.address, "request_id": who.request_id, "program": who.token}
-    facts = (details or {}) | {key: value for key, value in origin.items() if value}
-    if person_keys.FIELDS & facts.keys():
-        facts = person_keys.seal_fields(session, facts, who.user_id or _person(about))
-    line = entry(event, actor=who.name, about=about, details=facts)
     chain = str(about[1]) if about[0] == "execution" else SYSTEM
-    append(session, [(chain, owner_id, line)])
+    append(session, [(chain, owner_id, told(session, event, actor, about, details))])
 
 
-def _person(about: tuple[str, Any]) -> UUID | None:
-    return about[1] if about[0] == "user" and isinstance(about[1], UUID) else None
+def told(
+    session: Session, event: Event, actor: Actor | str, about: tuple[str, Any], details: Any
+) -> str:
+    """Return the text of one record, with where its actor came from; personal fields are sealed."""
+    who = actor if isinstance(actor, Actor) else Actor(actor)
+    seen = {"address": who.address, "request_id": who.request_id, "program": who.token}
+    facts = (details or {}) | {key: one for key, one in seen.items() if one}
+    if person_keys.FIELDS & facts.keys():
+        person = about[1] if about[0] == "user" and isinstance(about[1], UUID) else None
+        facts = person_keys.seal_fields(session, facts, who.user_id or person)
+    return entry(event, actor=who.name, about=about, details=facts)
 
 
 def append(session: Session, rows: Sequence[tuple[str, UUID | None, str]]) -> None:

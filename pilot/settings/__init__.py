@@ -34,7 +34,6 @@ SNAPSHOT = """
 SELECT coalesce((SELECT json_object_agg(key, value) FROM setting), '{}') AS stored,
        coalesce((SELECT max(version) FROM setting_change), 0) AS version
 """
-RULED = ", (SELECT array_agg(DISTINCT key) FROM flag_rule) AS ruled"
 
 
 def with_defaults(stored: Mapping[str, Value]) -> Values:
@@ -46,12 +45,6 @@ def snapshot(session: Session) -> tuple[Values, int]:
     """Return all values and the version that names them, as of one moment."""
     row = session.execute(text(SNAPSHOT)).one()
     return with_defaults(row.stored), row.version
-
-
-def snapshot_with_rules(session: Session) -> tuple[Values, int, frozenset[str]]:
-    """Return the same, and the switches that rules decide for some."""
-    row = session.execute(text(SNAPSHOT.rstrip() + RULED)).one()
-    return with_defaults(row.stored), row.version, frozenset(row.ruled or ())
 
 
 def value(session: Session, key: str) -> Value:

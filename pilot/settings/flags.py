@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import Row, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -27,6 +27,9 @@ Scope = Literal["agent", "user", "percentage"]
 SWITCHES = tuple(key for key, one in SETTINGS.items() if one.type is bool)
 ALL = 100
 RESOLVE = text("SELECT value, rule, rule_id FROM resolve_flag(:key, :agent, :user)")
+# Stored values, version, and the switches that rules decide for some.
+SNAPSHOT = f"""{settings.SNAPSHOT.rstrip()},
+       (SELECT array_agg(DISTINCT key) FROM flag_rule) AS ruled"""  # noqa: S608 -- constants
 
 
 @dataclass(frozen=True)
@@ -145,8 +148,15 @@ def snapshot(
     session: Session, agent_id: UUID | None, user_id: UUID | None
 ) -> tuple[Values, int, dict[str, Any]]:
     """Return the settings for an agent and a person, their version, and which rules decided."""
-    values, version, ruled = settings.snapshot_with_rules(session)
-    decided: dict[str, Any] = {}
+    return decided(session, session.execute(text(SNAPSHOT)).one(), agent_id, user_id)
+
+
+def decided(
+    session: Session, row: Row[Any], agent_id: UUID | None, user_id: UUID | None
+) -> tuple[Values, int, dict[str, Any]]:
+    """Return the same of a row of `SNAPSHOT`."""
+    values, ruled = settings.with_defaults(row.stored), row.ruled or ()
+    by_rule: dict[str, Any] = {}
     for key in SWITCHES:
         if key not in ruled:
             continue
@@ -154,8 +164,8 @@ def snapshot(
         values[key] = found.value
         if found.rule_id is not None:
             told = {"value": found.value, "rule": found.rule, "id": str(found.rule_id)}
-            decided[key] = told
-    return values, version, decided
+            by_rule[key] = told
+    return values, row.version, by_rule
 
 
 def _issues(session: Session, new: NewRule) -> list[Issue]:

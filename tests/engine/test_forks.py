@@ -195,7 +195,7 @@ def test_a_fork_is_audited_and_linked(database, world, who, superuser):
     made = forks.fork(execution, Fork(), **who)
     query = "SELECT event FROM audit WHERE chain = %s ORDER BY seq"
     events = [one for (one,) in superuser.execute(query, [str(made)])]
-    assert events == ["PILOT_EXECUTION_FORKED", "PILOT_EXECUTION_STARTED"]
+    assert events == ["PILOT_EXECUTION_STARTED", "PILOT_EXECUTION_FORKED"]
     query = "SELECT forked_from, trigger FROM execution WHERE id = %s"
     assert superuser.execute(query, [made]).fetchone() == (execution, "fork")
 

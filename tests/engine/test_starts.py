@@ -10,6 +10,7 @@ from pilot.engine.life import executions, starts
 from pilot.engine.life.preflight import Choice, choose
 from pilot.engine.life.starts import Start
 from pilot.errors import ConflictError, InvalidError, NotFoundError
+from pilot.models.execution import Execution
 from tests.engine.together import at_once
 from tests.engine.worker_process import BY
 
@@ -33,6 +34,13 @@ TABLE = {
     (False, True, True): Choice("one_step", "override"),
     (False, False, False): Choice("one_step", "no_pilot_steps"),
     (False, False, True): Choice("one_step", "no_pilot_steps"),
+}
+WRITTEN_LATER = {  # or by the database itself
+    *("status_reason", "fence", "worker_id", "wake_at", "admitted", "recovery_attempts"),
+    *("cancel_requested_at", "pause_requested_at", "state_schema", "event_seq", "held_by_parent"),
+    *("reserved_usd", "spent_usd", "reserved_tokens", "spent_tokens", "cost_usd", "tokens"),
+    *("unpriced_calls", "wasted_calls", "recorded_calls", "name_key", "cost_key", "duration_key"),
+    *("output", "output_blob", "error", "created_at", "started_at", "finished_at", "pruned_at"),
 }
 SHOW = (
     "SELECT runs, runs_reason, mode, status, inputs, prompt, document, version_number, worker_id,"
@@ -236,6 +244,14 @@ def test_the_row_is_there_before_anything_runs(begin, agent, superuser, world):
         (1, "execution", "queued")
     ]
     assert facts[0][2]["session"] == str(row["session_id"])
+
+
+def test_all_that_a_new_execution_may_have_is_stored(database, superuser):
+    query = "SELECT pg_get_functiondef('begin_execution(json,json,json,text[])'::regprocedure)"
+    (written,) = superuser.execute(query).fetchone()
+    names = {column.name for column in Execution.__table__.columns}
+    left_out = {name for name in names if f"x.{name}" not in written}
+    assert left_out - {"inputs"} == WRITTEN_LATER
 
 
 def test_each_execution_has_a_session_of_its_own(begin, agent):

@@ -14,7 +14,7 @@ from pilot.engine.acting.blobs import Blob
 from pilot.engine.acting.outcomes import Child, StepContext
 from pilot.engine.agents import agents
 from pilot.engine.agents.nesting import MAX_DEPTH
-from pilot.engine.life import executions, preflight, replays, retrying, starts
+from pilot.engine.life import beginning, executions, preflight, replays, retrying, starts
 from pilot.engine.running import compensation
 from pilot.engine.status import FINAL, PAUSABLE, RETRYABLE, ExecutionStatus
 from pilot.engine.workflow import inputs
@@ -99,7 +99,9 @@ def _insert(
     session: Session, parent: Execution, context: StepContext, asked: Child, key: UUID
 ) -> UUID:
     try:
-        row = _of_agent(session, parent, asked) if asked.agent else _of_steps(parent, asked)
+        row = (
+            _of_agent(session, parent, asked) if asked.agent else _of_steps(session, parent, asked)
+        )
     except InvalidError as error:
         problems = " ".join(issue.message for issue in error.issues)
         raise StepError(ErrorClass.INPUT, problems) from error
@@ -109,9 +111,7 @@ def _insert(
     row.depth, row.detached = parent.depth + 1, asked.detached
     row.priority, row.deadline_at = parent.priority, min(row.deadline_at, parent.deadline_at)
     replays.follow_parent(session, row, parent, context.path)
-    session.add(row)
-    session.flush()
-    starts.tell(session, row, BY)
+    beginning.store(session, row, BY)
     return row.id
 
 
@@ -139,13 +139,14 @@ def _version(
     return newest or agents.newest(session, agent)
 
 
-def _of_steps(parent: Execution, asked: Child) -> Execution:
+def _of_steps(session: Session, parent: Execution, asked: Child) -> Execution:
     document = asked.document or {}
     schema = document.get("inputs")
     values = inputs.fill_defaults(schema, asked.inputs) if schema else asked.inputs
     if schema and (issues := inputs.check(schema, values)):
         raise InvalidError(issues)
     return Execution(
+        **beginning.new_ids(session),
         owner_id=parent.owner_id,
         agent_id=parent.agent_id,
         agent_name=parent.agent_name,

@@ -19,7 +19,7 @@ from pilot.engine import idempotency, trail
 from pilot.engine.agents import access, agents
 from pilot.engine.expressions import Scope
 from pilot.engine.language.references import compile_field
-from pilot.engine.life import executions, preflight, starts
+from pilot.engine.life import beginning, executions, preflight, starts
 from pilot.engine.life.reuse import Reuse, Side, reusable
 from pilot.engine.providers import model_catalogue
 from pilot.engine.status import FINAL, StepStatus
@@ -102,8 +102,7 @@ def fork(  # noqa: PLR0913 -- of what, what was seen, and who asks
         found = plan(session, execution_id, asked, user_id=user_id, setup=setup)
         executions.fresh_receipt(found.source, seen_seq)
         starts.make_room(session, found.row, found.version, by)
-        session.add(found.row)
-        session.flush()
+        beginning.store(session, found.row, by)
         _copy(session, found)
         _tell(session, found, by)
         db.act_as(session, user_id)
@@ -223,4 +222,3 @@ def _tell(session: Session, found: Plan, by: Actor) -> None:
     }
     trail.tell(session, row.id, "execution", None, {"status": "forked"} | facts)
     trail.record(session, row, Event.PILOT_EXECUTION_FORKED, by, facts)
-    starts.tell(session, row, by)

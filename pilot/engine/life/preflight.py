@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from pilot import db, money, plugins, settings, strictjson
+from pilot import db, money, plugins, settings
 from pilot.engine import folders, validation
 from pilot.engine.agents import access, agents, nesting
 from pilot.engine.language import catalogue
@@ -19,7 +19,7 @@ from pilot.engine.life.forecast import forecast
 from pilot.engine.providers import model_catalogue
 from pilot.engine.secrets import connections
 from pilot.engine.workflow import inputs
-from pilot.engine.workflow.document import MAX_STEPS_CEILING, canonical
+from pilot.engine.workflow.document import KEPT, MAX_STEPS_CEILING, Written
 from pilot.engine.workflow.outline import documents, outline
 from pilot.errors import Obstacle
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
@@ -130,11 +130,11 @@ def obstacles(
     Warnings are left out, and so is what they take to find: this is on the path of every start.
     """
     document = version.document if version is not None else None
-    if choice.runs == "one_step" or document is None:
+    if choice.runs == "one_step" or version is None or document is None:
         no_model = "" if setup.has_models or agent.demo else _no_model(session)
         items = [_dead_loop(no_model)] if no_model else []
     else:
-        items = _document_items(document, agent, setup) + _connections(session, document, agent)
+        items = _document_items(version, agent, setup) + _connections(session, document, agent)
         items += _agents(session, document, agent)
     return [
         Obstacle(
@@ -171,8 +171,8 @@ def examine(
         items.append(Item(False, "worker", "", "", problem))
     items += _missing_inputs(version, saved_inputs(session, agent.id, asked.user_id))
     items += _budget(session, agents.workflow_of(agent, version), agent)
-    if document is not None and choice.runs == "pilot_steps":
-        items += _document_items(document, agent, setup)
+    if version is not None and document is not None and choice.runs == "pilot_steps":
+        items += _document_items(version, agent, setup)
         items += _model_steps(document, no_model)
         items += _connections(session, document, agent)
         items += _agents(session, document, agent)
@@ -239,10 +239,11 @@ def _missing_inputs(version: WorkflowVersion | None, saved: dict[str, Any]) -> l
     return [Item(False, "inputs", "", issue.path, issue.message, issue.code) for issue in found]
 
 
-def _document_items(document: dict[str, Any], agent: Agent, setup: Setup) -> list[Item]:
+def _document_items(version: WorkflowVersion, agent: Agent, setup: Setup) -> list[Item]:
     """Check the document again: over the tables as they are now, and what the agent may call."""
+    document: Any = version.document
     if setup.data is None or not _reads_tables(document):
-        return list(_checked(canonical(document), tuple(agent.grants)))
+        return list(_checked(Written(version.document_hash, document), tuple(agent.grants)))
     known = catalogue.load().with_grants(agent.grants)
     known = known.with_samples(sample(folders.private(setup.data, agent.owner_id)))
     return _issues(document, known)
@@ -253,11 +254,11 @@ def _reads_tables(document: dict[str, Any]) -> bool:
     return any(node.step.get("plugin") == "tables" for node in nodes)
 
 
-@lru_cache(500)
-def _checked(document: str, grants: tuple[str, ...]) -> tuple[Item, ...]:
+@lru_cache(KEPT)
+def _checked(written: Written, grants: tuple[str, ...]) -> tuple[Item, ...]:
     """Return the same for a document that depends on nothing else: each start asks for it."""
     known = catalogue.load().with_grants(list(grants))
-    return tuple(_issues(strictjson.loads(document, max_bytes=len(document) * 4 + 1), known))
+    return tuple(_issues(written.document, known))
 
 
 def _issues(document: dict[str, Any], known: Catalogue) -> list[Item]:

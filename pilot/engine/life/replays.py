@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from pilot import db
 from pilot.audit import Actor
 from pilot.engine.agents import access, agents
-from pilot.engine.life import preflight, starts
+from pilot.engine.life import beginning, preflight, starts
 from pilot.engine.life.executions import find
 from pilot.engine.providers import model_catalogue
 from pilot.engine.status import FINAL, ExecutionStatus
@@ -90,9 +90,7 @@ def begin(
         if asked.model is not None:
             _check_model(session, asked.model)
         follow(row, source.id, asked.model)
-        session.add(row)
-        session.flush()
-        starts.tell(session, row, by)
+        beginning.store(session, row, by)
         return row.id
 
 

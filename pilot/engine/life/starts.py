@@ -1,28 +1,38 @@
 """Starting an execution: which document runs, with which inputs, under which settings."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from pilot import db, jobs, progress, strictjson
-from pilot.audit import Actor, Event
+from pilot import db, strictjson
+from pilot.audit import Actor
 from pilot.engine import idempotency, trail
 from pilot.engine.agents import access
 from pilot.engine.language import concurrency
-from pilot.engine.life import executions, preflight, unattended
+from pilot.engine.life import beginning, executions, preflight, unattended
+from pilot.engine.life.beginning import Surroundings
 from pilot.engine.providers import budgets
 from pilot.engine.running import compensation
 from pilot.engine.status import ExecutionStatus
 from pilot.engine.workflow import document, inputs, simple_loop
+from pilot.engine.workflow.document import Workflow, Written
 from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError, Obstacle
-from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
+from pilot.models.agent import Agent, WorkflowVersion
 from pilot.models.execution import Execution
-from pilot.settings import flags
 
+NEWEST = (
+    select(Agent, WorkflowVersion)
+    .outerjoin(
+        WorkflowVersion,
+        (WorkflowVersion.agent_id == Agent.id) & (WorkflowVersion.number == Agent.version_number),
+    )
+    .where(Agent.id == bindparam("agent"), Agent.deleted_at.is_(None))
+)
 MAX_INPUT_BYTES = 1024 * 1024
 SIMULATE = "simulate"  # nothing is called or sent, nobody is asked: see simulation.py
 MODES = ("run", "test", SIMULATE)
@@ -91,9 +101,7 @@ def begin(
     agent, version = _load(session, agent_id)
     access.act_as_owner(session, agent_id, agent.owner_id, user_id)
     row = prepare(session, agent, asked, user_id, setup, version=version, by=by)
-    session.add(row)
-    session.flush()
-    tell(session, row, by)
+    beginning.store(session, row, by)
     db.act_as(session, user_id)
     idempotency.keep_answer(session, user_id, asked.key, {"execution_id": str(row.id)})
     return row.id
@@ -155,23 +163,24 @@ def draft(
         InvalidError: what stands in the way.
         ConflictError: the agent is switched off, or has nothing to run.
     """
-    snapshot, settings_version, decided = flags.snapshot(session, agent.id, user_id)
+    around = beginning.surroundings(session, agent, user_id)
     pilot_steps = version.document if version is not None else None
     choice = preflight.choose(
-        enabled=bool(snapshot["pilot_enabled"]) or asked.mode == SIMULATE,
+        enabled=bool(around.settings["pilot_enabled"]) or asked.mode == SIMULATE,
         has_pilot_steps=pilot_steps is not None,
         override=asked.simple,
     )
     _something_to_run(agent, asked, choice)
-    given, issues = _inputs(session, agent, asked, version, user_id)
+    given, issues = _inputs(agent, asked, version, around)
     issues += _obstacles(session, agent, version, choice, setup, asked)
     if issues:
         raise InvalidError(issues)
     one_step = _one_step(agent, asked) if choice.runs == "one_step" else None
-    workflow = document.parse(one_step or pilot_steps)
+    workflow = _workflow(one_step, version)
     policies = workflow.policies
-    limits = budgets.limits(policies.budget, asked.budget_usd, snapshot)
+    limits = budgets.limits(policies.budget, asked.budget_usd, around.settings)
     return Execution(
+        **around.columns(),
         owner_id=agent.owner_id,
         agent_id=agent.id,
         agent_name=agent.name,
@@ -187,16 +196,20 @@ def draft(
         prompt=asked.prompt,
         simulation=asked.ways,
         simulation_id=asked.simulation_id,
-        settings=snapshot,
-        settings_version=settings_version,
-        flags=decided,
-        **_when(session, agent.owner_id, policies.deadline_s),
+        deadline_at=around.moment + timedelta(seconds=policies.deadline_s),
         status=ExecutionStatus.QUEUED,
         priority=policies.priority,
         compensation=compensation.state(workflow),
         budget_usd=limits.usd,
         budget_tokens=limits.tokens,
     )
+
+
+def _workflow(one_step: dict[str, Any] | None, version: WorkflowVersion | None) -> Workflow:
+    """Return what runs: the one step, or else the version's steps."""
+    if one_step is not None or version is None:
+        return document.parse(one_step)
+    return document.stored(Written(version.document_hash, version.document))
 
 
 def _one_step(agent: Agent, asked: Start) -> dict[str, Any]:
@@ -226,8 +239,7 @@ def make_room(session: Session, row: Execution, version: WorkflowVersion | None,
     Raises:
         ConflictError: it runs as often as it may.
     """
-    runs = row.document or (version.document if version is not None else None)
-    policy = document.parse(runs).policies.concurrency
+    policy = _workflow(row.document, version).policies.concurrency
     if policy is None or row.mode == SIMULATE:  # it takes nobody's turn
         return
     about = {"agent": row.agent_name, "mode": row.mode, "trigger": row.trigger}
@@ -243,24 +255,10 @@ def make_room(session: Session, row: Execution, version: WorkflowVersion | None,
 
 def _load(session: Session, agent_id: UUID) -> tuple[Agent, WorkflowVersion | None]:
     """Return an agent that the session's user may see, and its newest version, in one question."""
-    newest = (WorkflowVersion.agent_id == Agent.id) & (
-        WorkflowVersion.number == Agent.version_number
-    )
-    query = select(Agent, WorkflowVersion).outerjoin(WorkflowVersion, newest)
-    mine = query.where(Agent.id == agent_id, Agent.deleted_at.is_(None))
-    found = session.execute(mine).one_or_none()
+    found = session.execute(NEWEST, {"agent": agent_id}).one_or_none()
     if found is None:
         raise NotFoundError("There is no such agent, or it is not yours.")
     return found[0], found[1]
-
-
-def _when(session: Session, owner_id: UUID, deadline_s: float) -> dict[str, Any]:
-    """Return the owner's zone, and when the execution ends at the latest."""
-    query = text(
-        "SELECT zone, pilot_now() + make_interval(secs => :s) FROM app_user WHERE id = :id"
-    )
-    zone, deadline_at = session.execute(query, {"id": owner_id, "s": deadline_s}).one()
-    return {"zone": zone, "deadline_at": deadline_at}
 
 
 def _something_to_run(agent: Agent, asked: Start, choice: preflight.Choice) -> None:
@@ -277,44 +275,17 @@ def _something_to_run(agent: Agent, asked: Start, choice: preflight.Choice) -> N
 
 
 def _inputs(
-    session: Session, agent: Agent, asked: Start, version: WorkflowVersion | None, user_id: UUID
+    agent: Agent, asked: Start, version: WorkflowVersion | None, around: Surroundings
 ) -> tuple[dict[str, Any], list[Issue]]:
     """Return the inputs and what is wrong with them; in run mode saved ones lie under the given."""
     schema: Any = version.inputs_schema if version is not None else None
     values = dict(asked.inputs)
-    if asked.mode != "test" and not asked.complete:
-        saved = session.scalar(
-            select(AgentConfiguration)
-            .where(AgentConfiguration.agent_id == agent.id, AgentConfiguration.user_id == user_id)
-            .order_by(AgentConfiguration.id.desc())
-            .limit(1)
-        )
-        if saved is not None:
-            values = {**saved.inputs, **values}
-            schema = schema or saved.inputs_schema
+    if asked.mode != "test" and not asked.complete and around.inputs is not None:
+        values = {**around.inputs, **values}
+        schema = schema or around.inputs_schema
     if schema is None:
         return values, []
     complete = inputs.fill_defaults(schema, values)
     found = inputs.check(schema, complete)
     more = {"where": "inputs", "link": preflight.link("inputs", agent.id)}
     return complete, [Obstacle(**(vars(one) | more)) for one in found]
-
-
-def tell(session: Session, row: Execution, by: Actor) -> None:
-    """Write the begin of an execution to trail and timeline, and ring."""
-    facts = {
-        "agent": row.agent_name,
-        "version": row.version_number,
-        "mode": row.mode,
-        "runs": row.runs,
-        "reason": row.runs_reason,
-        "session": str(row.session_id),
-        "settings_version": row.settings_version,
-    }
-    facts |= {"replays": str(row.replay_of)} if row.replay_of is not None else {}
-    trail.record(session, row, Event.PILOT_EXECUTION_STARTED, by, facts)
-    if row.runs_reason == "pilot_disabled":
-        trail.record(session, row, Event.PILOT_DISABLED, by, {"agent": row.agent_name})
-    trail.tell(session, row.id, "execution", None, {"status": "queued"} | facts)
-    jobs.ring(session, row.id)
-    progress.signal(session, row.id)

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -30,6 +31,7 @@ from pilot.errors import BadJsonError, InvalidError, Issue, type_json
 FORMAT = 1
 MAX_BYTES = 256 * 1024
 MAX_STEPS_CEILING = 500
+KEPT = 500  # of stored documents, as far as they are read
 
 
 @cache
@@ -107,6 +109,24 @@ def parse(source: type_json) -> Workflow:
     if workflow is None or issues:
         raise InvalidError(issues)
     return workflow
+
+
+@dataclass(frozen=True)
+class Written:
+    """The document of a stored version; those of the same hash are the same."""
+
+    hash: str
+    document: Any = field(compare=False)
+
+
+@lru_cache(KEPT)
+def stored(written: Written) -> Workflow:
+    """Return the workflow of a stored version, read once: it never changes.
+
+    Raises:
+        InvalidError: what `parse` raises.
+    """
+    return parse(written.document)
 
 
 def read(value: type_json) -> tuple[Workflow | None, list[Issue]]:
