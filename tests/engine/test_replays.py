@@ -15,7 +15,6 @@ from pilot.reports import replays as report
 from tests.engine import worker_process as wp
 from tests.engine.generation.asked import set_up
 from tests.engine.test_ai_steps import calls
-from tests.engine.test_row_calls import AGAIN, all_of, classify, said
 
 OPEN = {"type": "object", "additionalProperties": True}
 KIND = {
@@ -191,34 +190,19 @@ def test_another_model_answers_alone_and_differs_in_cost_and_quality(
     assert not shown.equal
     assert {one["model_asked"] for one in calls(database, shown.id)} == {"strong"}
     assert len(sent(tmp_path, world.operator)) == mails
-
-
-def test_an_answer_that_does_not_fit_the_schema_is_no_valid_one(past, replayed, models):
     models.script({"reply": "Order!"})
     (answer,) = replayed(past[1], model="strong").answers
     assert (answer.valid, answer.equal) == (False, 0)
     assert "not JSON" in answer.message
 
 
-def test_batches_and_executions_within_it_are_replayed_as_they_were(
-    worker, replayed, models, database, world
-):
-    again = {"match": {"text": AGAIN}, "reply": said()}
-    models.script(again, {"match": {"text": "mail 3"}, "reply": all_of(3)}, {"reply": all_of(0, 1)})
-    inner = [send("one", "No. {{inputs.n}}"), wp.put("two", "{{inputs.n}}", dependencies=["one"])]
-    steps = [
-        classify(size=2, failure="collect"),
-        {"id": "sub", "type": "sub_workflow", "steps": inner, "inputs": {"n": 7}}
-        | {"inputs_schema": OPEN},
-    ]
-    execution, _ = wp.run(
-        database, world.operator, steps, {"mails": [f"mail {n}" for n in range(4)]}
-    )
-    asked = len(models.requests())
+def test_executions_within_it_are_replayed_as_they_were(worker, replayed, database, world):
+    inner = [send("one", "No. {{inputs.n}}"), wp.broken("two", dependencies=["one"])]
+    sub = {"id": "sub", "type": "sub_workflow", "steps": inner, "inputs": {"n": 7}}
+    execution, ended = wp.run(database, world.operator, [sub | {"inputs_schema": OPEN}])
+    assert str(execution) not in ended[2]["message"]  # it names the one within
     shown = replayed(execution)
-    assert (told(shown), shown.status) == ([], "completed_with_errors")
-    assert "classify/row[2]" in wp.paths(database, shown.id)
-    assert len(models.requests()) == asked
+    assert (told(shown), shown.status, shown.equal) == ([], "failed", True)
 
 
 def test_what_cannot_be_replayed_is_refused(past, replayed, database, world, superuser):

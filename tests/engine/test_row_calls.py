@@ -8,10 +8,11 @@ from decimal import Decimal
 import pytest
 from cryptography.fernet import Fernet
 
-from pilot import config, db, settings, strictjson, vault
-from pilot.engine.life import executions, retrying, starts
+from pilot import config, db, strictjson, vault
+from pilot.engine.life import executions, replays, retrying, starts
 from pilot.engine.providers.budgets import Limits
 from pilot.reports import execution as report
+from pilot.reports import replays as replay_report
 from tests.engine import worker_process as wp
 from tests.engine.generation.asked import set_up
 from tests.engine.test_ai_steps import calls
@@ -103,7 +104,6 @@ FAILING = [
     ("stop", "failed"),
     ({"tolerate": 1}, "failed"),
     ({"tolerate": "50%"}, "completed_with_errors"),
-    ("collect", "completed_with_errors"),
 ]
 
 
@@ -130,11 +130,23 @@ def test_rows_lost_twice_fail_by_their_number_as_the_policy_says(worker, models,
 
 
 @pytest.mark.capability(283)
-def test_a_retry_asks_about_the_failed_rows_alone(worker, models, database, world):
+def test_a_failed_row_is_named_and_a_retry_asks_about_it_alone(worker, models, database, world):
     user = world.operator
     models.script({"match": {"text": AGAIN}, "reply": said()}, {"reply": all_of(0, 2)})
     execution, (status, *_) = run(database, user, 3, classify(failure="collect"))
     assert status == "completed_with_errors"
+    with db.reading(user.id) as session:
+        (step, *inside) = report.shown(session, execution).steps
+    assert step.attempts[-1].notes == [
+        "3 rows in 1 call.",
+        "Asked once more about row 1.",
+        "Failed: row 1.",
+    ]
+    assert [(one.name, one.status, one.repeatable) for one in inside] == [
+        ("Call 1", "completed", False),
+        ("Call 1, asked again", "completed", False),
+        ("Row 1", "failed", False),
+    ]
     models.script({"reply": said((1, OTHER))})
     retrying.failed(execution, by=user.actor, user_id=user.id)
     status, output = wp.wait_for(database, execution)[:2]
@@ -142,6 +154,23 @@ def test_a_retry_asks_about_the_failed_rows_alone(worker, models, database, worl
     (body,) = models.bodies()
     assert "mail 1" in body["messages"][-1]["content"]
     assert "mail 0" not in body["messages"][-1]["content"]
+    _simulated_and_replayed(database, user, execution)
+    assert len(models.requests()) == 1
+
+
+def _simulated_and_replayed(database, user, execution):
+    """Look at it without a model: rows that are made up, and the very rows of before."""
+    who = {"by": user.actor, "user_id": user.id}
+    with db.reading(user.id) as session:
+        agent = report.shown(session, execution).row.agent_id
+    asked = starts.Start(inputs={"mails": ["a", "b"]}, mode=starts.SIMULATE)
+    status, output = wp.wait_for(database, starts.start(agent, asked, **who))[:2]
+    assert (status, len(output["items"]), output["errors"]) == ("completed", 2, [])
+    again = replays.begin(execution, replays.Asked(), **who)
+    wp.wait_for(database, again)
+    with db.reading(user.id) as session:
+        shown = replay_report.shown(session, again)
+    assert (shown.equal, shown.differences) == (True, ())
 
 
 def test_a_call_without_any_answer_fails_its_rows_and_no_others(worker, models, database, world):
@@ -209,41 +238,3 @@ def test_after_kill_9_no_finished_call_is_asked_again(database, redis_url, world
     assert (status, output["items"]) == ("completed", [ORDER] * 4)
     settled = [one["path"] for one in calls(database, execution) if one["state"] == "settled"]
     assert settled == [f"classify/call[{number}]" for number in (1, 2, 3, 4)]
-
-
-def test_no_rows_make_no_call_and_what_is_no_list_fails(worker, models, database, world):
-    user = world.operator
-    _, found = run(database, user, 0, classify())
-    assert found[:2] == ("completed", {"items": [], "errors": []})
-    _, found = run(database, user, 0, classify() | {"on_empty": "fail"})
-    assert (found[0], found[2]["class"]) == ("failed", "input")
-    settings.change("pilot_max_items", 2, by=wp.BY)
-    _, found = run(database, user, 3, classify())
-    assert (found[0], found[2]["class"]) == ("failed", "limit")
-    assert models.requests() == []
-
-
-def test_a_simulation_makes_up_each_row_and_real_rows_are_shown_with_what_failed(
-    worker, models, database, world
-):
-    user = world.operator
-    models.script({"match": {"text": AGAIN}, "reply": said()}, {"reply": all_of(1, 2)})
-    execution, _ = run(database, user, 3, classify(failure="collect"))
-    with db.reading(user.id) as session:
-        shown = report.shown(session, execution)
-    (step, *inside) = shown.steps
-    assert step.attempts[-1].notes == [
-        "3 rows in 1 call.",
-        "Asked once more about row 0.",
-        "Failed: row 0.",
-    ]
-    assert [(one.name, one.status, one.repeatable) for one in inside] == [
-        ("Call 1", "completed", False),
-        ("Call 1, asked again", "completed", False),
-        ("Row 0", "failed", False),
-    ]
-    asked = starts.Start(inputs={"mails": ["a", "b"]}, mode=starts.SIMULATE)
-    again = starts.start(shown.row.agent_id, asked, by=user.actor, user_id=user.id)
-    status, output = wp.wait_for(database, again)[:2]
-    assert (status, len(output["items"]), output["errors"]) == ("completed", 2, [])
-    assert len(models.requests()) == 2

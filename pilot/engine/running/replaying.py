@@ -26,15 +26,27 @@ SELECT e.id, e.mode, e.trigger, coalesce(e.started_at, e.created_at) AS started_
        coalesce(e.document, v.document) AS document
   FROM execution e LEFT JOIN workflow_version v ON v.id = e.version_id WHERE e.id = :id
 """)
-# Where other steps took the place of a failure, the failure counts: they do so again.
+# Where other steps took the place of a failure, the failure counts: they do so again. Attempts with
+# one key were given what was resolved for the first; what was reused was read where it ran; steps
+# that run for items or rows say themselves when they looked at them.
 _STEPS = text("""
-SELECT DISTINCT ON (path) path, type, status, input, output, encode(output_blob, 'hex') AS blob,
-       error, started_at
-  FROM (SELECT *, lag(status) OVER (PARTITION BY path ORDER BY attempt) AS before
-          FROM step_execution
-         WHERE execution_id = :id AND status NOT IN ('superseded', 'replaced', 'interrupted')) s
- WHERE NOT (status = 'completed' AND effect IS NULL AND before IS NOT DISTINCT FROM 'failed')
- ORDER BY path, attempt DESC
+WITH tried AS (
+  SELECT *, CASE WHEN key IS NULL THEN started_at
+                 ELSE min(started_at) OVER (PARTITION BY path, key) END AS read_at
+    FROM step_execution WHERE execution_id = :id
+), ended AS (
+  SELECT *, lag(status) OVER (PARTITION BY path ORDER BY attempt) AS before
+    FROM tried WHERE status NOT IN ('superseded', 'replaced', 'interrupted'))
+SELECT DISTINCT ON (e.path) e.path, e.type, e.status, e.input, e.output,
+       encode(e.output_blob, 'hex') AS blob, e.error, coalesce(
+         CASE WHEN e.type IN ('loop', 'scatter_gather', 'ai_processing') AND e.effect IS NULL
+              THEN cast(e.input ->> 'at' AS timestamptz) END,
+         (SELECT max(o.started_at) FROM step_execution o
+           WHERE o.execution_id = e.reused_from AND o.path = e.path AND o.status = e.status),
+         e.read_at) AS started_at
+  FROM ended e
+ WHERE NOT (e.status = 'completed' AND e.effect IS NULL AND e.before IS NOT DISTINCT FROM 'failed')
+ ORDER BY e.path, e.attempt DESC
 """)
 
 

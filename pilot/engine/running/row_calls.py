@@ -9,7 +9,6 @@ is about to begin, by what the model and the budget have room for then.
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any, TypeGuard
 
 from pilot.engine.acting import repeating, room, rows
@@ -77,8 +76,7 @@ class _Calls:
         self._path = frame.prefix + step.id
         self._context = guards.context(run, self._path, scope)
         self._asked = {name: asked[name] for name in ("prompt", "input", "today")}
-        items = ai_processing.items(step, self._context)
-        self._rows = rows.numbered(items, range(len(items)))
+        self._items = items = ai_processing.items(step, self._context)
         self._answers: dict[int, Any] = {}
         self._errors: dict[int, dict[str, Any]] = {}
         self._again: set[int] = set()
@@ -111,7 +109,7 @@ class _Calls:
         for status in OPEN:
             if status in self._statuses:
                 return Result(status)
-        order = range(len(self._rows))
+        order = range(len(self._items))
         output = {
             "items": [self._answers.get(row) for row in order],
             "errors": [
@@ -129,7 +127,7 @@ class _Calls:
     def _notes(self) -> list[str]:
         """Return what became of the rows."""
         calls = f"{self._number} call{'s' * (self._number > 1)}"
-        notes = [f"{len(self._rows):,} rows in {calls}."]
+        notes = [f"{len(self._items):,} rows in {calls}."]
         if self._again:
             notes.append(f"Asked once more about {rows.named(sorted(self._again))}.")
         if self._errors:
@@ -178,9 +176,13 @@ class _Calls:
 
     async def _fitting(self) -> int:
         """Return how many rows the next call has room for."""
-        look = partial(room.of, self._step, self._asked, self._context, self._run.held.id)
-        space = await self._run.loop.run_in_executor(self._run.ports.pool, look)
-        return space.fitting([self._rows[one] for one in self._fresh[: rows.MAX_ROWS]])
+
+        def look() -> int:
+            found = self._of(self._fresh[: rows.MAX_ROWS])
+            return room.of(self._step, self._asked, self._context, held.id).fitting(found)
+
+        held = self._run.held
+        return await self._run.loop.run_in_executor(self._run.ports.pool, look)
 
     def _replayed(self) -> int:
         """Return how many rows the call had in the execution that is replayed, 0 if it had none."""
@@ -218,7 +220,10 @@ class _Calls:
     async def _alone(self, row: int, why: str) -> None:
         """Record that a row has no answer, or ask about it alone where a person asked for that."""
         path, ask = f"{self._path}/row[{row}]", Ask(self._asked, self._of([row]), {}, alone=True)
-        if self._run.history.latest(path) is not None:
+        replay = self._run.replay
+        past = replay.steps.get(path) if replay is not None else None
+        answered = past is not None and past.status is StepStatus.COMPLETED  # by a retry
+        if answered or self._run.history.latest(path) is not None:
             await self._ask_alone(row, ask)
             return
         fault = StepError(ErrorClass.SCHEMA, f"Asked twice, and {why}.")
@@ -234,7 +239,7 @@ class _Calls:
             self._answers[row] = found["rows"][str(row)]
 
     def _of(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
-        return [self._rows[one] for one in numbers]
+        return rows.numbered(self._items, numbers)
 
     async def _bring_on(self, name: str, ask: Ask) -> Result:
         """Reuse what is recorded of a question, or ask it; what is open is noted."""

@@ -1,5 +1,7 @@
 """Steps that ask a model: what is sent, what counts as an answer, and that nothing is made up."""
 
+from dataclasses import replace
+
 import pytest
 
 from pilot import strictjson
@@ -46,10 +48,38 @@ def test_an_empty_input_fails_where_the_step_says_so():
         )
 
 
+BATCH = {"type": "ai_processing", "prompt": "Say", "batch": {"items": "inputs.rows"}}
+
+
+def about_rows(rows):
+    around = context(inputs={"rows": rows})
+    around.execution["settings"] = {}
+    return around
+
+
+@pytest.mark.capability(284)
+def test_a_batch_without_rows_makes_no_call():
+    made = ai_processing.run(step(**BATCH), about_rows([]))
+    assert made.output == {"items": [], "errors": []}
+
+
+@pytest.mark.parametrize(
+    ("rows", "more", "said"),
+    [
+        ([], {"on_empty": "fail"}, "no rows"),
+        (None, {}, "items must be a list; it is null"),
+        ("a", {}, "it is a text"),
+        ([1] * 10_001, {}, "more than 10,000"),
+    ],
+)
+def test_rows_that_are_none_or_no_list_fail(rows, more, said):
+    with pytest.raises(StepError, match=said):
+        ai_processing.run(step(**BATCH, **more), about_rows(rows))
+
+
 def test_a_demo_agent_is_answered_from_the_recordings(tmp_path):
     attempt = Attempt("it", 1, StepStatus.RUNNING, input=GIVEN)
-    around = context()
-    around.execution["demo"] = True
+    around = replace(context(), demo=True)
     with pytest.raises(StepError, match="No recorded answer in"):
         ai_processing.perform(step(**ASK), around, attempt, 5, again=False)
 
