@@ -116,7 +116,7 @@ def shown(session: Session, replay_id: UUID) -> Replay:
         model=row.replay_model,
         status=row.status,
         steps=len(now),
-        differences=(*found.steps(), *found.ends(past, row)) if row.status in FINAL else (),
+        differences=found.all(past, row) if row.status in FINAL else (),
         answers=tuple(found.answers(*paid)) if row.status in FINAL else (),
         before=paid[0],
         now=paid[1],
@@ -135,7 +135,13 @@ class _Comparison:
     ids: dict[str, str]  # of the replay and what it started, by those of the past
     asks: bool  # another model
 
+    def all(self, past: Execution, row: Execution) -> tuple[Difference, ...]:
+        """Return what differs: first step by step, then at the end."""
+        steps = tuple(self.steps())
+        return (*steps, *self.ends(past, row, told=bool(steps)))
+
     def steps(self) -> Iterator[Difference]:
+        """Yield what differs step by step, in their order."""
         gone, new = self.before.keys() - self.now.keys(), self.now.keys() - self.before.keys()
         for path in {**self.before, **self.now}:
             if path in gone | new:
@@ -162,12 +168,15 @@ class _Comparison:
         if was.message != self.as_past(is_.message):
             yield Difference(path, "error", f"failed with {was.message}, now {is_.message}")
 
-    def ends(self, past: Execution, row: Execution) -> Iterator[Difference]:
-        """Yield what differs at the end."""
+    def ends(self, past: Execution, row: Execution, *, told: bool) -> Iterator[Difference]:
+        """Yield what differs at the end; `told`: the steps say already why its output does."""
         if past.status != row.status:
             yield Difference("", "status", f"was {past.status}, now {row.status}")
         if not self.asks and (past.output_blob is None or past.output_blob != row.output_blob):
-            yield from self._changed("", "output", "gave", past.output, row.output)
+            found = list(self._changed("", "output", "gave", past.output, row.output))
+            if told and found:
+                found = [Difference("", "output", "its output differs, as those of the steps do")]
+            yield from found
         was, is_ = ((one.error or {}).get("message") for one in (past, row))
         if was != self.as_past(is_):
             yield Difference("", "error", f"failed with {was}, now {is_}")

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from pilot import db, strictjson
 from pilot.engine.agents import access
 from pilot.engine.language import wording
-from pilot.engine.life import executions, receipts, retrying
+from pilot.engine.life import executions, receipts, replays, retrying
 from pilot.engine.providers import budgets
 from pilot.engine.status import (
     ANSWERABLE,
@@ -138,6 +138,7 @@ def _actions(shown: Shown, *, may: bool) -> dict[str, bool]:
         "retry": may and status in RETRYABLE and whole,
         "repeat": may and status in REPEATABLE and whole and not open_questions,
         "fork": may and whole and shown.row.runs_reason != "inline",
+        "replay": may and replays.may_replay(shown.row),
         "migrate": may and status in MOVABLE and whole and not open_questions and shown.is_older,
         "budget": may and status in RAISABLE and shown.row.budget_usd is not None,
         "cancel": may and status in CANCELLABLE and shown.row.cancel_requested_at is None,

@@ -70,7 +70,8 @@ def begin(
     """
     with db.transaction("replay.begin", user_id, sees_all=sees_all) as session:
         source = find(session, execution_id)
-        _refuse(source)
+        if obstacle := _obstacle(source):
+            raise ConflictError(obstacle)
         agent = agents.load(session, source.agent_id)
         access.act_as_owner(session, agent.id, agent.owner_id, user_id)
         if asked.version is None:
@@ -113,15 +114,21 @@ def follow_parent(session: Session, row: Execution, parent: Execution, path: str
         follow(row, source, parent.replay_model)
 
 
-def _refuse(source: Execution) -> None:
+def may_replay(source: Execution) -> bool:
+    """Whether an execution can be replayed."""
+    return _obstacle(source) is None
+
+
+def _obstacle(source: Execution) -> str | None:
     if source.mode == starts.SIMULATE:
-        raise ConflictError("It is a simulation: test an execution that really ran.")
+        return "It is a simulation: test an execution that really ran."
     if source.runs_reason == "inline":
-        raise ConflictError(f"It runs steps of execution {source.parent_id}: test that one.")
+        return f"It runs steps of execution {source.parent_id}: test that one."
     if source.status not in FINAL:
-        raise ConflictError("It has not ended yet: test it once it has.")
+        return "It has not ended yet: test it once it has."
     if source.pruned_at is not None:
-        raise ConflictError("Its outputs were deleted after a while: test a newer execution.")
+        return "Its outputs were deleted after a while: test a newer execution."
+    return None
 
 
 def _check_model(session: Session, model: str) -> None:
