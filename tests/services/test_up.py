@@ -19,7 +19,7 @@ from pilot import cli
 from tests.servers import free_port, healthz
 
 PILOT = [sys.executable, "-m", "pilot.cli"]
-READY_S = 180  # of a busy machine; it takes 3 s
+READY_S = 180  # of a busy machine
 
 
 class Installation:
