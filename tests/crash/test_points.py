@@ -21,6 +21,7 @@ BESIDE = {
     "execution.outcome": "engine/steps/test_sub_workflow.py",
     "execution.pause_child": "engine/steps/test_sub_workflow.py",
     "execution.raise_budget": "engine/test_executions.py",
+    "replay.begin": "engine/test_replays.py",
 }
 
 
