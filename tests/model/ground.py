@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+from decimal import Decimal
 
 import psycopg
 import redis
@@ -15,6 +16,10 @@ from tests.model import reference
 from tests.model.virtual import Clock, Worker
 
 BY = Actor("cli:test")
+FAULTS = [
+    {"match": {"model": "cheap", "nth": nth}, "fault": {"kind": "status", "status": 500}}
+    for nth in range(3, 60, 3)
+]  # the other model is asked then
 
 
 class Ground:
@@ -58,8 +63,9 @@ class Ground:
 class Still(Ground):
     """One process, in which time passes and workers go on when a test says so."""
 
-    def __init__(self, database, redis_url, person, superuser, folder, outside):
+    def __init__(self, database, redis_url, person, superuser, folder, outside, *, peer=None):
         self.person, self.outside, self._superuser = person, outside, superuser
+        self._peer = peer
         self.host = outside.host
         self.config = wp.config(database, redis_url, folder)
         self.config = self.config.__class__(**vars(self.config) | {"egress_allow": (outside.host,)})
@@ -81,6 +87,8 @@ class Still(Ground):
     def clear(self):
         """Leave nothing of the history before: if it failed, it stopped anywhere."""
         self.outside.forget()
+        if self._peer is not None:
+            self._peer.script(*FAULTS)
         self.ask("UPDATE worker SET stopped_at = pilot_now() WHERE stopped_at IS NULL")
         self.ask(
             "UPDATE execution SET status = 'cancelled', worker_id = NULL, admitted = true,"
@@ -92,6 +100,11 @@ class Still(Ground):
     def ask(self, statement, *values):
         cursor = self._superuser.execute(statement, values)
         return cursor.fetchall() if cursor.description else []
+
+    def billed(self, known):
+        """Return what the peer charges for what was asked about an execution."""
+        asked = zip(self._peer.requests(), self._peer.bodies(), strict=True)
+        return sum(Decimal(line["cost"]) for line, body in asked if f"About {known}." in str(body))
 
     def name(self):
         return f"x{next(self._names)}"

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from pilot.engine.waits import events
+from tests.model import reference
 from tests.model.people import PICK, People
 
 MOST_WORKERS = 3
@@ -13,6 +14,8 @@ END_TURNS = 400
 
 class History(People):
     """A history whose workers stand still until a rule lets one go on."""
+
+    kinds = (*reference.KINDS, *reference.PAID)
 
     def __init__(self, ground):
         super().__init__(ground)
@@ -51,6 +54,21 @@ class History(People):
             worker.stopped = True
             if dies and not worker.dropped:
                 worker.drop()
+        self.find_out()
+
+    @rule(which=PICK, gates=st.integers(1, 6))
+    def die_after_effect(self, which, gates):
+        """It dies with what an effect gave, before that is written; others find out at once."""
+        for worker in self.one_of(which):
+            self.get_on(worker, [0] * gates)
+            for _ in range(gates):
+                if not worker.open("work"):
+                    worker.advance()
+            if not worker.dropped:
+                worker.drop()
+        self.find_out()
+
+    def find_out(self):
         self.ground.clock.advance(LEASE_S)
         for worker in self.one_of(None):
             if worker.beat():

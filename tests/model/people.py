@@ -4,6 +4,7 @@ How workers run, and how they die, is said by `machine.py` (in one process, step
 virtual time) and `real.py` (processes of their own).
 """
 
+from decimal import Decimal
 from functools import partial
 
 from hypothesis import strategies as st
@@ -11,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from pilot.engine.approvals import approvals
 from pilot.engine.life import executions, retrying, starts
-from pilot.engine.status import CANCELLABLE, PAUSABLE, RESUMABLE
+from pilot.engine.providers.budgets import Limits
+from pilot.engine.status import ANSWERABLE, CANCELLABLE, PAUSABLE, RAISABLE, RESUMABLE
 from pilot.engine.waits import events
 from pilot.errors import PilotError
 from tests.model import reference
@@ -20,11 +22,15 @@ from tests.model.watch import FINAL, Watch
 
 MOST_EXECUTIONS = 3
 PICK = st.integers(0, 5)
+PLANS = st.runner().flatmap(lambda history: reference.plans(history.kinds))
+MORE_USD = Decimal("0.0004")
+ENOUGH = Limits(Decimal(10), None)
 
 
 class People(RuleBasedStateMachine):
     """One history: its executions, and what the reference knows of them."""
 
+    kinds = reference.KINDS
     stands_still = True  # whether nothing moves while a person looks and presses
 
     def __init__(self, ground):
@@ -37,7 +43,7 @@ class People(RuleBasedStateMachine):
 
     # what is there to begin with
 
-    @initialize(plan=reference.plans())
+    @initialize(plan=PLANS)
     def begin(self, plan):
         self.plan = plan
         self.agent = self.ground.agent(plan)
@@ -47,7 +53,7 @@ class People(RuleBasedStateMachine):
     # people
 
     @precondition(lambda self: len(self.expected) < MOST_EXECUTIONS)
-    @rule(n=st.integers(0, 9), edited=st.none() | reference.plans())
+    @rule(n=st.integers(0, 9), edited=st.none() | PLANS)
     def start(self, n, edited=None):
         """Start, and send the same request again: it is one execution.
 
@@ -90,6 +96,17 @@ class People(RuleBasedStateMachine):
             self.expected[one].refused.clear()  # they are asked again
             self.now(one, {"queued"})
 
+    @precondition(lambda self: any("model" in one.plan.kinds for one in self.expected.values()))
+    @rule(which=PICK)
+    def top_up(self, which):
+        """Give one more than it has; if it waited for that, it goes on."""
+        one = self.some(which)
+        before, budget = self.status(one), self.watch.budget(one)
+        if budget is not None:
+            raised = partial(executions.raise_budget, one, Limits(budget + MORE_USD, None))
+            if self.press(raised, allowed=before in RAISABLE):
+                self.now(one, {"queued"} if before == "budget_paused" else {before})
+
     @rule(
         which=PICK,
         decision=st.sampled_from(["approved", "rejected"]),
@@ -105,7 +122,7 @@ class People(RuleBasedStateMachine):
         for path in self.watch.unknown(one):
             result = answered(self.watch.known[one], path) if said == "happened" else None
             answer = partial(executions.answer, one, path, said, result=result)
-            if self.press(answer, allowed=self.status(one) != "cancelling"):
+            if self.press(answer, allowed=self.status(one) in ANSWERABLE):
                 self.note(one, path, said)
         for sent in self.awaited(one):
             self.moved = True
@@ -142,6 +159,8 @@ class People(RuleBasedStateMachine):
                 self.approve(one)
             elif status == "needs_attention" and self.watch.unknown(one):
                 self.tell_the_truth(one)
+            elif status == "budget_paused":
+                executions.raise_budget(one, ENOUGH, **self.by)
             elif status in {"paused", "needs_attention"}:
                 executions.resume(one, **self.by)
             over = over and status in FINAL

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 SENT = {"keyed", "once", "flaky", "undone"}  # to the receiver
 KINDS = ("set", "keyed", "once", "once", "flaky", "undone", "probe", "rest", "ask", "event", "each")
+PAID = ("model",) * 4  # asks a model, which costs
+SMALL_USD = "0.000125"  # room for one call, and for no other after it
 FAR_S = 30 * 86_400
 INPUTS = {
     "type": "object",
@@ -26,20 +28,22 @@ class Plan:
     kinds: tuple[str, ...]
     needs: tuple[frozenset[int], ...]
     breaks: bool = False  # its last step fails
+    is_tight: bool = False  # its budget is small
 
     def name(self, n):
         return f"{self.kinds[n]}{n}"
 
 
 @st.composite
-def plans(draw):
-    kinds = tuple(draw(st.lists(st.sampled_from(KINDS), min_size=2, max_size=5)))
+def plans(draw, known):
+    kinds = tuple(draw(st.lists(st.sampled_from(known), min_size=2, max_size=5)))
     needs = []
     for n in range(len(kinds)):
         chain = frozenset({n - 1} if n else ())
         free = st.frozensets(st.integers(0, n - 1), max_size=2) if n else st.just(chain)
         needs.append(draw(st.one_of(st.just(chain), free)))
-    return Plan(kinds, tuple(needs), draw(st.integers(0, 7).map(lambda n: n == 7)))
+    breaks = draw(st.integers(0, 7).map(lambda n: n == 7))
+    return Plan(kinds, tuple(needs), breaks, "model" in kinds and draw(st.booleans()))
 
 
 def document(plan, host, pace):
@@ -59,7 +63,9 @@ def document(plan, host, pace):
         place = {"set": "", "each": ".value"}.get(kind, ".json.step" if kind in SENT else None)
         if place is not None:
             output[name] = "{{default(steps." + name + ".output" + place + ", 'none')}}"
-    return {"format": 1, "name": "Model", "inputs": INPUTS, "steps": steps, "output": output}
+    found = {"format": 1, "name": "Model", "inputs": INPUTS, "steps": steps, "output": output}
+    budget = {"policies": {"budget": {"cost_usd": SMALL_USD}}} if plan.is_tight else {}
+    return found | budget
 
 
 def _step(kind, name, host, pace):
@@ -82,6 +88,10 @@ def _step(kind, name, host, pace):
             {"type": "scatter_gather", "items": "[inputs.n, inputs.n]"}
             | {"steps": [_send("keyed", f"{name}_send", host, name + "-{{index}}", pace)]}
             | {"max_concurrency": 2, "gather": {"operation": "reduce", "op": "count"}}
+        ),
+        "model": lambda: (
+            {"type": "ai_processing", "prompt": "About {{inputs.id}}." + name + ": how many?"}
+            | {"max_output_tokens": 200}
         ),
         "set": lambda: (
             {"type": "transform", "operation": "set"} | {"config": {"value": "{{inputs.n + 1}}"}}

@@ -25,6 +25,7 @@ CREATE OR REPLACE FUNCTION pilot_now() RETURNS timestamptz LANGUAGE sql VOLATILE
   SET search_path = pg_catalog, public
   AS 'SELECT clock_timestamp() + (SELECT ahead FROM virtual_clock)';
 """
+MOST_TURNS = 200
 FAULTS = {"cut": "before the statement arrived", "deaf": "after it was committed"}
 
 
@@ -156,6 +157,8 @@ class _Loop(Resident):
     def __init__(self, worker, lease, clock, connection):
         super().__init__(worker.config, worker.id, lease)
         self._loop.time = clock.time
+        self._worker, self._clock = worker, clock
+        self._loop.call_soon_threadsafe = self._called
         self._reader = Line(worker, connection, gated=False)
         self._ports = replace(
             self._ports,
@@ -191,6 +194,23 @@ class _Loop(Resident):
         while self._loop._ready:
             self._loop.call_soon(self._loop.stop)
             self._loop.run_forever()
+
+    def _called(self, callback, *arguments, context=None):
+        """Call back at once; what it begins goes on until it is done.
+
+        A thread that asks a model waits until its row of the ledger is committed. Here it is the
+        thread of the test, so what stands before that commit is let through.
+        """
+        before = asyncio.all_tasks(self._loop)
+        callback(*arguments)
+        begun = asyncio.all_tasks(self._loop) - before
+        for _ in range(MOST_TURNS):
+            if all(task.done() for task in begun):
+                return
+            self.turn()
+            if not self._worker.open("commit"):
+                self._clock.advance(0.5)  # the writer rests after a fault
+        raise AssertionError(f"it does not end: {begun}")
 
     def future(self):
         return self._loop.create_future()
@@ -232,6 +252,14 @@ class Worker:
         self.gates.pop(which % len(self.gates)).go(fault)
         self.loop.turn()
         return True
+
+    def open(self, kind):
+        """Open the first gate of a kind, if there is one."""
+        found = [gate for gate in self.gates if gate.kind == kind][:1]
+        for gate in found:
+            self.gates.remove(gate)
+            gate.go(None)
+        return bool(found)
 
     def beat(self):
         """Renew the lease; False: it was declared dead, and ends."""

@@ -11,9 +11,20 @@ SELECT e.id, e.status, e.status_reason, e.worker_id IS NOT NULL,
        EXISTS (SELECT 1 FROM wait w WHERE w.execution_id = e.id AND w.consumed_at IS NULL
                AND w.resolved_at IS NULL),
        (SELECT json_object_agg(s.path || '#' || s.attempt, coalesce(md5(s.output::text), '-'))
-          FROM step_execution s WHERE s.execution_id = e.id AND s.status = 'completed')
+          FROM step_execution s WHERE s.execution_id = e.id AND s.status = 'completed'),
+       spent_usd = (SELECT coalesce(sum(c.cost), 0) FROM call c
+                     WHERE c.execution_id = e.id AND c.state <> 'reserved')
+         AND reserved_usd = (SELECT coalesce(sum(c.reserved), 0) FROM call c
+                              WHERE c.execution_id = e.id AND c.state = 'reserved')
+         AND spent_usd + reserved_usd <= budget_usd
   FROM execution e WHERE e.id = ANY (%s)
 """
+ANSWERS = """
+SELECT path, count(*) FROM call WHERE execution_id = %s AND outcome = 'ok' AND NOT wasted GROUP BY 1
+"""
+MONEY = """
+SELECT spent_usd, reserved_usd, budget_usd, (SELECT json_agg(c) FROM call c
+  WHERE c.execution_id = e.id) FROM execution e WHERE id = %s"""
 ENDED = "SELECT status, output, error FROM execution WHERE id = %s"
 WITH_WORKER = {"running", "cancelling"}
 FINAL = {"completed", "failed", "cancelled"}
@@ -40,6 +51,9 @@ class Watch:
         )
         return [path for (path,) in rows]
 
+    def budget(self, one):
+        return self.ask("SELECT budget_usd FROM execution WHERE id = %s", one)[0][0]
+
     def undone(self, one):
         found = self.ask("SELECT compensation = 'begun' FROM execution WHERE id = %s", one)
         return found[0][0]
@@ -55,10 +69,11 @@ class Watch:
     # after each rule
 
     def look(self, expected):
-        """I1, I2, I4 and I5: effects at most once, legal states, somebody who goes on with it."""
-        for one, status, reason, held, waits, outputs in self.ask(FACTS, list(expected)):
+        """I1, I2, I4 and I5: effects at most once, legal states, sound books, somebody at work."""
+        for one, status, reason, held, waits, outputs, adds_up in self.ask(FACTS, list(expected)):
             about = (self.known[one], status, reason)
             assert held == (status in WITH_WORKER), about
+            assert adds_up, (about, self.ask(MONEY, one))
             assert status != "waiting" or waits, about
             assert status != "needs_attention" or reason in {"unknown_outcome", "poisoned"}, about
             before = self._outputs.get(one, {})
@@ -90,6 +105,7 @@ class Watch:
                 assert output == wanted.output(), f"{about} instead of {wanted.output()}"
                 self._all_happened(one, wanted)
             self._undoing(one, wanted, status)
+            self._paid(one, wanted)
             found = [*judge._attempts(self, one), *judge._timeline(self, one)]
             found += judge._trail(self, one)
             assert found == [], (about, found)
@@ -133,6 +149,22 @@ class Watch:
             )
             undone = bool(done) and status in {"failed", "cancelled"}
             assert applied[f"back-{name}"] == undone, (name, status, applied)
+
+    def _paid(self, one, wanted):
+        """Each answer was paid once, what was lost is counted, and all is at least the bill."""
+        if "model" not in wanted.plan.kinds:
+            return
+        spent, reserved, *rest = self.ask(MONEY, one)[0]
+        billed = self.ground.billed(self.known[one])
+        assert reserved == 0, (reserved, rest)
+        assert spent >= billed, (spent, billed, rest)
+        answers = dict(self.ask(ANSWERS, one))
+        completed = self.ask(
+            "SELECT path FROM step_execution WHERE execution_id = %s AND status = 'completed'"
+            " AND type = 'ai_processing'",
+            one,
+        )
+        assert answers == {path: 1 for (path,) in completed}, (completed, rest)
 
     def why(self, expected):
         """What keeps each from its end is named."""
