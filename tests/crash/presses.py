@@ -2,16 +2,19 @@
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from functools import partial
 
 from pilot.engine.approvals import approvals
 from pilot.engine.life import executions, forks, retrying, simulations, starts
+from pilot.engine.providers.budgets import Limits
 from pilot.engine.waits import events
 from pilot.errors import PilotError
 from tests.crash import judge
 from tests.crash.slot import Running, answered
 
 PRESSES = 50
+MORE_USD = Decimal(50)
 
 
 def pressed(slot, asked):
@@ -97,6 +100,10 @@ def _fork(_slot, _run, execution, *, key, by, user_id):
     forks.fork(execution, forks.Fork(key=key), by=by, user_id=user_id)
 
 
+def _raise_budget(_slot, _run, execution, *, key, by, user_id):
+    executions.raise_budget(execution, Limits(MORE_USD, None), key=key, by=by, user_id=user_id)
+
+
 def _simulate(slot, _run, _execution, *, key, by, user_id):
     asked = simulations.Asked(inputs={"id": key}, key=key)
     simulations.begin(slot.agents["later"], asked, by=by, user_id=user_id)
@@ -116,21 +123,28 @@ ON = {
     "simulate": ("once", "completed"),
     "send": ("awaits", "waiting"),
 }
-OTHERS = {"repeat": _repeat, "fork": _fork, "simulate": _simulate, "send": _send}
+OTHERS = {
+    "raise": _raise_budget,
+    "repeat": _repeat,
+    "fork": _fork,
+    "simulate": _simulate,
+    "send": _send,
+}
 STARTING = {"start", "fork", "simulate"}  # the same key gives the same execution
 MADE = {
     "fork": "SELECT count(*) FROM execution WHERE forked_from = %s",
+    "raise": "SELECT count(*) FROM audit WHERE event = 'PILOT_BUDGET_RAISED' AND chain = %s::text",
     "simulate": "SELECT count(*) FROM execution WHERE mode = 'simulate' AND inputs ->> 'id' = %s",
 }
 
 
 def _made(slot, run, name, key):
-    """Yield what is wrong with the executions that a press made besides."""
+    """Yield what is wrong with what a press made besides."""
     if name in MADE:
         about = key if name == "simulate" else next(iter(run.names))
         count = slot.ask(MADE[name], about)[0][0]
         if count != 1:
-            yield f"{name} made {count} executions"
+            yield f"{name} made {count} of what it makes"
 
 
 def _start(agent, asked, *, key, by, user_id):

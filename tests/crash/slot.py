@@ -217,9 +217,10 @@ class Slot:
         for name in names:
             self.count += 1
             known = f"{self.number:02}-{self.count:05}"
-            inputs = {"id": known}
-            asked = starts.Start(inputs=inputs, key=key)
-            execution = starts.start(self.agents[name], asked, by=self.by, user_id=self.owner)
+            agent = self.agents[name.removeprefix(workflows.SIMULATED)]
+            mode = starts.SIMULATE if name.startswith(workflows.SIMULATED) else "run"
+            asked = starts.Start(inputs={"id": known}, key=key, mode=mode)
+            execution = starts.start(agent, asked, by=self.by, user_id=self.owner)
             run.names[execution], run.ids[execution] = name, known
         return run
 

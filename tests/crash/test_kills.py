@@ -78,6 +78,25 @@ def test_a_worker_killed_while_it_undoes_undoes_each_step_once(laboratory):
     laboratory(trials + at(["intent", "effect", "result"], "undone", hits=(3, 4)[: 1 + NIGHTLY]))
 
 
+@pytest.mark.capability(29, 31)
+def test_a_worker_killed_amid_a_simulation_gives_the_same_and_touches_nothing(laboratory):
+    names = ("simulated:played", "simulated:family")
+    trials = at(["intent", "result"], *names, hits=(1, 4)) + at(["finish"], *names)
+    laboratory(trials + at(["effect"], *names, hits=(3,)))
+
+
+@pytest.mark.capability(29, 31)
+def test_a_worker_killed_around_a_confirmation_asks_and_acts_once(laboratory):
+    laboratory(at(["confirmed", "action.count"], "careful"))
+
+
+@pytest.mark.capability(209)
+def test_a_worker_killed_while_children_follow_leaves_them_to_others(laboratory):
+    trials = at(["execution.outcome", "execution.following"], "family")
+    paused = {"press": "pause", "press_at": "waiting", "absent": True, "alone": True}
+    laboratory(trials + at(["execution.pause_child"], "family", **paused))
+
+
 @pytest.mark.capability(263)
 def test_a_worker_killed_around_a_failure_or_its_retry_spends_no_other_attempt(laboratory):
     laboratory(at(["breaker.note", "result"], "flaps", hits=(2, 1, 3)[: 1 + 2 * NIGHTLY]))

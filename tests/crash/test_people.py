@@ -14,6 +14,7 @@ POINTS = {
     "repeat": "execution.retry_from",
     "fork": "execution.fork",
     "simulate": "simulation.begin",
+    "raise": "execution.raise_budget",
 }
 CROWDED = ("start", "resume", "cancel", "retry", "answer", "decide", "fork")
 AFTER = ("event.send", "event.resolve", "event.looked")  # the commits of one event, in order

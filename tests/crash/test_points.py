@@ -14,13 +14,7 @@ SIDE = re.compile(r"(\.(before|after|before_commit|after_commit))?(:\S*)?$")
 # One transaction each, pressed by a person or a chore: it is committed or it is not. The tests
 # named here show what follows when the process dies beside it.
 BESIDE = {
-    "action.count": "engine/test_rules.py",  # a rule's count: at most one too many
-    "confirmed": "engine/test_rules.py",
     "connections.refused": "engine/test_connections.py",
-    "execution.following": "engine/steps/test_sub_workflow.py",
-    "execution.outcome": "engine/steps/test_sub_workflow.py",
-    "execution.pause_child": "engine/steps/test_sub_workflow.py",
-    "execution.raise_budget": "engine/test_executions.py",
     "replay.begin": "engine/test_replays.py",
 }
 

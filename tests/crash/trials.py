@@ -35,7 +35,10 @@ def kill(slot, asked):
     run.answer = asked.get("answer", "truth")
     point = asked.get("point")
     worker = slot.fork(f"{point}:{asked['hit']}:kill9" if point else "")
+    if asked.get("alone"):  # or the survivor's chores could be first
+        os.kill(slot.survivor, signal.SIGSTOP)
     code = _dies(slot, run, worker, asked)
+    os.kill(slot.survivor, signal.SIGCONT)
     before = judge.finished(slot, run)
     slot.gate(closed=False)
     slot.until(lambda: slot.attend(run))
@@ -49,10 +52,10 @@ def _dies(slot, run, worker, asked):
     """Do what people do while the worker lives; returns how it ended."""
     end = time.monotonic() + asked.get("patience_s", 8)
     kill_at = time.monotonic() + asked["after_s"] if "after_s" in asked else None
-    press_at = None
+    press_at, at = None, asked.get("press_at", "running")
     while (code := slot.ended(worker)) is None and time.monotonic() < end:
         states = slot.statuses(run)
-        if press_at is None and any(state == "running" for state, _ in states.values()):
+        if press_at is None and any(state == at for state, _ in states.values()):
             press_at = time.monotonic() + PRESS_AFTER_S
         if asked.get("press") and press_at and time.monotonic() > press_at:
             _press(slot, run, worker, asked.pop("press"))

@@ -26,6 +26,9 @@ def _call(mode, name, *after, ask="wait_ms=15", **fields):
     step = {"id": name, "type": "action", "dependencies": list(after)} | fields
     if mode == "probe":
         return step | {"plugin": "receiver", "action": "apply", "params": {"url": url}}
+    if mode == "guarded":
+        url = url.replace("/guarded/", "/probe/")
+        return step | {"plugin": "receiver", "action": "guarded", "params": {"url": url}}
     params = {"method": "GET" if mode == "read" else "POST", "url": url}
     if mode != "read":
         params["json"] = {"id": "{{inputs.id}}"}
@@ -240,6 +243,51 @@ NESTED = _document(
     output=["{{steps.sub.output.output.step}}", "{{steps.after.output.json.step}}"],
 )
 
+FAMILY = _document(
+    "family",
+    {
+        "id": "sub",
+        "type": "sub_workflow",
+        "inputs_schema": INPUTS,
+        "inputs": {"id": "{{inputs.id}}"},
+        "steps": [
+            _call("keyed", "slow", ask="wait_ms=400"),
+            {"id": "rest", "type": "delay", "for_s": 1.5, "dependencies": ["slow"]},
+            _call("probe", "last", "rest"),
+        ],
+    },
+    output="{{steps.sub.output.output.step}}",
+)
+
+CAREFUL = _document(
+    "careful",
+    _call("keyed", "before"),
+    _call("guarded", "act", "before"),
+    _call("keyed", "after", "act"),
+    output=["{{steps.act.output.step}}", "{{steps.after.output.json.step}}"],
+)
+
+PLAYED = _document(  # for simulations: what an hour's rest and a person would hold up
+    "played",
+    _call("keyed", "one"),
+    {"id": "rest", "type": "delay", "for_s": 3600, "dependencies": ["one"]},
+    _set("list", [3, 5, 7], "rest"),
+    {
+        "id": "each",
+        "type": "scatter_gather",
+        "items": "steps.list.output",
+        "steps": [
+            _in_round(_call("probe", "send")),
+            _set("kept", "{{steps.send.output.step}} {{item}}"),
+        ],
+        "gather": {"operation": "reduce", "op": "concat"},
+    },
+    {"id": "ask", "type": "human_approval", "title": "Pay?", "approvers": ["owner"]}
+    | {"dependencies": ["each"]},
+    _call("once", "pay", "ask"),
+    output=["{{steps.one.status}}", "{{steps.each.output.value}}", "{{steps.pay.status}}"],
+)
+
 UNDONE = _document(
     "undone",
     _call("keyed", "one", compensate={"plugin": "http", "action": "request"}),
@@ -318,6 +366,10 @@ _DOCUMENTS = (
     UNDONE,
     FLAPS,
     AWAITS,
+    FAMILY,
+    CAREFUL,
+    PLAYED,
 )
 ALL = {one["name"]: one for one in _DOCUMENTS}
+SIMULATED = "simulated:"  # before a name: without the world
 ENDS = {"undone": "failed"}  # the others are completed

@@ -6,7 +6,7 @@ import threading
 from pydantic import Field
 
 from pilot import strictjson
-from pilot.plugins import Call, Category, Effect, Model, Plugin
+from pilot.plugins import Call, Category, Confirm, Effect, Limit, Model, Plugin
 
 plugin = Plugin(
     name="receiver",
@@ -47,6 +47,18 @@ def apply(call: Call, params: Apply) -> Applied:
     headers = {"idempotency-key": call.key}
     reply = call.http.request("POST", params.url, headers=headers, deadline=call.deadline)
     return _read(reply.body)
+
+
+@plugin.action(
+    effect=Effect.PROBE,
+    was_applied=_was_applied,
+    success="Applied {step}",
+    guidance="Use it in crash tests only.",
+    rules=(Confirm("params.url != ''", "Apply it?"), Limit(1_000_000, per="day")),
+)
+def guarded(call: Call, params: Apply) -> Applied:
+    """Apply something, which a person is asked about first, and which is counted."""
+    return apply(call, params)
 
 
 class Nothing(Model):
