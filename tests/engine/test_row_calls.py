@@ -9,7 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from pilot import config, db, strictjson, vault
-from pilot.engine.life import executions, replays, retrying, starts
+from pilot.engine.life import executions, forecast, replays, retrying, starts
 from pilot.engine.providers.budgets import Limits
 from pilot.reports import execution as report
 from pilot.reports import replays as replay_report
@@ -98,6 +98,11 @@ def test_rows_that_are_lost_doubled_or_misfit_are_asked_once_more(worker, models
         "classify/call[1]",
         "classify/again[1]",
     ]
+    with db.reading(world.operator.id) as session:
+        agent = report.shown(session, execution).row.agent_id
+        (step, *_) = session.execute(forecast.RUNS, {"agent": agent}).all()
+    assert (step.path, step.mean) == ("classify", models.bill())
+    assert step.ms > 0
 
 
 FAILING = [

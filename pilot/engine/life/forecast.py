@@ -48,19 +48,24 @@ USUAL_MS = {"ai_processing": 3_000, "llm_decision": 9_000, "action": 1_000}
 PEOPLE, TIMERS = frozenset({"human_approval", "form"}), frozenset({"delay", "wait_for_event"})
 
 # The newest hundred runs of each step of an agent, and what their calls cost.
-RUNS = text("""
+RUNS = text(r"""
 SELECT path, count(*) AS runs, percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms) AS ms,
        avg(usd) AS mean, coalesce(var_samp(usd), 0) AS variance, bool_or(unpriced) AS unpriced
-  FROM (SELECT s.path, s.duration_ms, coalesce(sum(c.cost), 0) AS usd,
+  FROM (SELECT s.path, coalesce(sum(c.cost), 0) AS usd,
+               CASE WHEN s.type = 'ai_processing' AND s.duration_ms = 0  -- its batches count
+                    THEN extract(epoch FROM s.finished_at - s.started_at) * 1000
+                    ELSE s.duration_ms END AS duration_ms,
                coalesce(bool_or(c.id IS NOT NULL AND c.cost IS NULL), false) AS unpriced,
                row_number() OVER (PARTITION BY s.path ORDER BY s.started_at DESC) AS place
           FROM step_execution s
           JOIN execution e ON e.id = s.execution_id
           LEFT JOIN call c ON c.execution_id = s.execution_id AND (c.path = s.path
-            OR s.type IN ('llm_decision', 'ai_processing') AND starts_with(c.path, s.path || '/'))
+            OR starts_with(c.path, s.path || '/') AND (s.type = 'llm_decision'
+              OR s.type = 'ai_processing' AND c.path ~ '/(call|again|row)\[\d+\]$'))
          WHERE e.agent_id = :agent AND e.mode <> 'simulate' AND s.status = 'completed'
            AND s.duration_ms IS NOT NULL
-         GROUP BY s.execution_id, s.path, s.attempt, s.duration_ms, s.started_at) AS run
+         GROUP BY s.execution_id, s.path, s.attempt, s.type, s.duration_ms, s.started_at,
+                  s.finished_at) AS run
  WHERE place <= 100 GROUP BY path
 """)
 TYPES = text("""
