@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pilot.engine.acting.blobs import Blob
@@ -14,8 +14,7 @@ from pilot.engine.status import StepStatus
 _ROUND = re.compile(r"\[(\d+)\](?=/)")
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One recorded attempt at a step."""
 
     path: str

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from pilot.egress import Egress
@@ -108,8 +108,7 @@ class Resources:
         return folders.private(self.data, owner_id)
 
 
-@dataclass(frozen=True)
-class StepContext:
+class StepContext(NamedTuple):
     """One attempt's surroundings: what it may read, and whose it is."""
 
     scope: Scope

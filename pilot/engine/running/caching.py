@@ -5,7 +5,7 @@ or models answer. A hit makes no call; what it saved is what the recorded calls 
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -73,7 +73,7 @@ async def find(
     look = partial(_look, run, step, rule.ttl_s, rule.scope, attempt.input, around)
     key, hit = await run.loop.run_in_executor(run.ports.pool, look)
     fresh = attempt.rerun or around.superseded
-    return replace(attempt, cache_key=key), None if fresh else hit
+    return attempt._replace(cache_key=key), None if fresh else hit
 
 
 async def take(run: Run, step: StepFields, path: str, hit: Hit) -> Result:

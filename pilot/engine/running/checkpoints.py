@@ -28,8 +28,7 @@ class Flags:
     late: bool
 
 
-@dataclass(frozen=True)
-class AttemptRow:
+class AttemptRow(NamedTuple):
     """One attempt as it is written; texts are JSON."""
 
     path: str

@@ -269,7 +269,7 @@ class Run:
         """Return the result of a finished step, which from now on answers for what is inside it."""
         inside = [self.results.pop(one, None) for one in self._inside.pop(path, ())]
         mended = any(one is not None and one.tolerated for one in inside)
-        return replace(result, tolerated=result.tolerated or mended)
+        return replace(result, tolerated=True) if mended and not result.tolerated else result
 
     async def write(self, checkpoint: Checkpoint) -> Flags:
         """Commit a checkpoint, with all that was to be written before it; heed the row's flags."""
