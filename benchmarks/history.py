@@ -12,7 +12,7 @@ from tests.engine.worker_process import make_agent
 
 EXECUTIONS, EVENTS_EACH, DAYS, AGENTS = 100_000, 10, 60, 20
 LARGE_EVERY = 500  # every so many executions has all the steps of its workflow
-STEPS = 40
+STEPS, STEPS_EACH = 40, 4
 # Of 100 executions one belongs to the person with few; each fits one agent of its owner.
 EXECUTION = """
 INSERT INTO execution (id, owner_id, agent_id, agent_name, version_id, version_number, runs,
@@ -41,7 +41,7 @@ INSERT INTO step_execution (execution_id, path, attempt, owner_id, type, status,
 SELECT id, 's' || step, 1, owner_id, 'transform', 'completed', 1, '{"rows": "inputs.rows"}',
        text, created_at + step * interval '9 ms', created_at + step * interval '9 ms', step
   FROM (SELECT e.*, row_number() OVER () AS n FROM execution e) e,
-       LATERAL generate_series(0, CASE WHEN n %% %(every)s = 0 THEN %(steps)s - 1 ELSE 3 END) step,
+       LATERAL generate_series(0, CASE WHEN n %% %(every)s = 0 THEN %(steps)s ELSE %(each)s END - 1) step,
        LATERAL (SELECT json_build_array(repeat('x', 1000)) AS text) o
 """
 EVENT = """
@@ -92,7 +92,7 @@ SELECT id, seq, owner_id, created_at,
 """
 
 
-def write(pilot: Installation, few: UUID) -> None:
+def write(pilot: Installation, few: UUID, steps_each: int = STEPS_EACH) -> None:
     """Write it for the installation's owner, and one part in a hundred for the person `few`."""
     for number in range(AGENTS):
         make_agent(pilot.owner, [_step(step) for step in range(STEPS)], name=f"Test {number}")
@@ -102,7 +102,7 @@ def write(pilot: Installation, few: UUID) -> None:
         connection.execute("SET synchronous_commit = off")
         connection.execute("SET session_replication_role = replica")  # without triggers and checks
         connection.execute(EXECUTION, facts)
-        connection.execute(STEP, {"every": LARGE_EVERY, "steps": STEPS})
+        connection.execute(STEP, {"every": LARGE_EVERY, "steps": STEPS, "each": steps_each})
         for statement in (EVENT, APPROVAL, AUDIT, CALL, SUMS):
             connection.execute(statement)
         connection.execute("CLUSTER execution USING execution_by_time")  # as if it had grown

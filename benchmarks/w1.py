@@ -74,7 +74,6 @@ def alone(pilot, look, agent, baseline: float) -> None:
         "ms",
         len(a_step),
         baseline,
-        2.0,
     )
     done = done[5:]
     figure(
@@ -83,8 +82,10 @@ def alone(pilot, look, agent, baseline: float) -> None:
         "ms",
         len(done),
         baseline * STEPS,
+        8.0,
     )
-    figure("one execution of 10 steps, submit to done, p95", percentile(done, 95), "ms", len(done))
+    name = "one execution of 10 steps, submit to done, p95"
+    figure(name, percentile(done, 95), "ms", len(done), goal=15.0)
 
 
 def at_once(pilot, look, process, baseline: float) -> None:
@@ -104,11 +105,11 @@ def at_once(pilot, look, process, baseline: float) -> None:
         "steps/s",
         ROUNDS,
         baseline,
-        4000,
+        5000,
         higher_is_better=True,
     )
-    figure("worker CPU a step", percentile(busy, 50), "ms", ROUNDS)
-    figure("transactions of the database a step", percentile(commits, 50), "", ROUNDS)
+    figure("worker CPU a step", percentile(busy, 50), "ms", ROUNDS, goal=0.15)
+    figure("transactions of the database a step", percentile(commits, 50), "", ROUNDS, goal=0.2)
     figure("memory of the worker afterwards", process.memory_info().rss / 2**20, "MB", 1)
 
 

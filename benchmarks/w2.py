@@ -23,8 +23,8 @@ def main() -> None:
             times = [waits_s(pilot, look) for _ in range(ROUNDS)]
             peak = peak_mb(process)
         name = "100 executions of 5 waits of 200 ms at once, p50"
-        figure(name, percentile(times, 50), "s", ROUNDS, WAITS * WAIT_S, 1.3)
-        figure("peak memory of the worker", peak, "MB", 1, goal=130)
+        figure(name, percentile(times, 50), "s", ROUNDS, WAITS * WAIT_S, 1.15)
+        figure("peak memory of the worker", peak, "MB", 1, goal=125)
         commit_probe(pilot.superuser_url)
 
 
