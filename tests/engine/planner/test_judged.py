@@ -18,6 +18,7 @@ CHECKED = [*judging.cases("checked"), *VOICES[::EVERY], *judging.cases("careful"
 UNSEEN = judging.cases("unseen")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", CHECKED, ids=[one["goal"][:50] for one in CHECKED])
 def test_a_goal_gives_what_it_says_and_a_draft_has_the_steps_it_claims(case, known, demo_folder):
     found = judging.draft(case, known)
