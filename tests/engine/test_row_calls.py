@@ -58,7 +58,7 @@ def models(peer, database, world):
 @pytest.fixture
 def worker(models, database, redis_url, tmp_path):
     wp.switch_on()
-    with wp.working(wp.config(database, redis_url, tmp_path)) as resident:
+    with wp.working(wp.config(database, redis_url, tmp_path), hears=True) as resident:
         yield resident
 
 
