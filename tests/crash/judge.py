@@ -17,6 +17,7 @@ SELECT count(*) FROM (SELECT owner_id, output_blob, execution_id AS id FROM step
 ASKED_FIRST = """
 SELECT count(*) FROM step_execution
  WHERE execution_id = %s AND status = 'superseded' AND type = 'action' AND effect IS NULL"""
+RECOVERED = {"worker_died", "crashed", "restored"}
 ENDS = ("COMPLETED", "FAILED", "CANCELLED")
 
 
@@ -181,15 +182,17 @@ def _attempts(slot, execution):
 def _timeline(slot, execution):
     status, head = slot.ask("SELECT status, event_seq FROM execution WHERE id = %s", execution)[0]
     rows = slot.ask(
-        "SELECT seq, kind, data ->> 'status' FROM event WHERE execution_id = %s ORDER BY seq",
+        "SELECT seq, kind, data ->> 'status', data ->> 'reason' FROM event "
+        "WHERE execution_id = %s ORDER BY seq",
         execution,
     )
-    if [seq for seq, _, _ in rows] != list(range(1, head + 1)):
+    if [seq for seq, *_ in rows] != list(range(1, head + 1)):
         yield f"the timeline has gaps: {[row[0] for row in rows]} of {head}"
-    states = [state for _, kind, state in rows if kind == "execution" and state]
-    for before, after in pairwise(states):
-        if after not in TRANSITIONS[before]:
+    told = [(state, why) for _, kind, state, why in rows if kind == "execution" and state]
+    for (before, _), (after, why) in pairwise(told):
+        if after not in TRANSITIONS[before] and why != "restored":
             yield f"the timeline goes from {before} to {after}"
+    states = [state for state, _ in told]
     if states[-1] != status:
         yield f"the timeline ends with {states[-1]}, the row says {status}"
 
@@ -216,7 +219,7 @@ def _trail(slot, execution):
     pairs = {
         "PILOT_STEP_EXECUTED": done,
         "PILOT_EXECUTION_STARTED": 1,
-        "PILOT_EXECUTION_RECOVERED": told["queued", "worker_died"] + told["queued", "crashed"],
+        "PILOT_EXECUTION_RECOVERED": sum(n for (_, why), n in told.items() if why in RECOVERED),
         "PILOT_OUTCOME_RESOLVED": said["PILOT_OUTCOME_UNKNOWN"] - tried["unknown"],
     }
     for event, count in pairs.items():

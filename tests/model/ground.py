@@ -3,6 +3,7 @@
 import csv
 import itertools
 from decimal import Decimal
+from uuid import uuid4
 
 import psycopg
 import redis
@@ -11,6 +12,7 @@ from pilot import db, jobs, progress, settings
 from pilot.audit import Actor
 from pilot.engine import folders
 from pilot.engine.agents import agents
+from pilot.engine.upkeep import restoring
 from tests.engine import worker_process as wp
 from tests.model import reference
 from tests.model.virtual import Clock, Worker
@@ -100,6 +102,12 @@ class Still(Ground):
     def ask(self, statement, *values):
         cursor = self._superuser.execute(statement, values)
         return cursor.fetchall() if cursor.description else []
+
+    def restore(self):
+        """Do what follows when the database is filled from a backup of this moment."""
+        with self._superuser.transaction():
+            self._superuser.execute(restoring.HOLD.format(backup=uuid4()))
+        restoring.settle(by=BY)
 
     def billed(self, known):
         """Return what the peer charges for what was asked about an execution."""

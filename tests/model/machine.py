@@ -130,6 +130,13 @@ class History(People):
         else:
             self.ground.switch(on=what == "on")
 
+    @rule(really=st.integers(0, 3).map(lambda n: n == 3))
+    def restore(self, really):
+        """The database comes from a backup; workers of before that live on write nothing in it."""
+        if really:
+            self.ground.restore()
+            self.moved = True
+
     # at the end
 
     def teardown(self):

@@ -26,6 +26,7 @@ MONEY = """
 SELECT spent_usd, reserved_usd, budget_usd, (SELECT json_agg(c) FROM call c
   WHERE c.execution_id = e.id) FROM execution e WHERE id = %s"""
 ENDED = "SELECT status, output, error FROM execution WHERE id = %s"
+FOR_PEOPLE = {"unknown_outcome", "poisoned", "restored"}
 WITH_WORKER = {"running", "cancelling"}
 FINAL = {"completed", "failed", "cancelled"}
 
@@ -75,7 +76,7 @@ class Watch:
             assert held == (status in WITH_WORKER), about
             assert adds_up, (about, self.ask(MONEY, one))
             assert status != "waiting" or waits, about
-            assert status != "needs_attention" or reason in {"unknown_outcome", "poisoned"}, about
+            assert status != "needs_attention" or reason in FOR_PEOPLE, about
             before = self._outputs.get(one, {})
             assert (outputs or {}).items() >= before.items(), (about, before, outputs)
             self._outputs[one] = outputs or {}
