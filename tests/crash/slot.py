@@ -16,12 +16,15 @@ from pathlib import Path
 from uuid import UUID
 
 import psycopg
+from cryptography.fernet import Fernet
 
-from pilot import cli, db, failpoints, jobs, progress, settings, strictjson
+from pilot import cli, db, failpoints, jobs, progress, settings, strictjson, vault
 from pilot.audit import Actor
 from pilot.engine import folders
 from pilot.engine.approvals import approvals
 from pilot.engine.life import executions, retrying, starts
+from pilot.engine.secrets import connections
+from pilot.engine.secrets.connections import Given
 from pilot.engine.waits import events
 from pilot.errors import PilotError
 from pilot.services import processes
@@ -34,6 +37,7 @@ from tests.engine.worker_process import BY, make_agent, switch_on
 UNRESTING = {"llm_breaker_failures": 100, "llm_breaker_window_s": 1}
 FINAL = {"completed", "completed_with_errors", "failed", "cancelled"}
 TRIAL_S = 40.0
+SHUT, OPEN = Given("door", {}, "the-wrong-secret"), Given("door", {}, "the-right-secret")
 LOOK_EVERY_S = 0.02
 _KEPT = []  # what a child inherits and must not close: its parent goes on with it
 
@@ -79,8 +83,11 @@ class Slot:
         switch_on()
         settings.change("llm_breaker_failures", 100, by=BY)  # the receiver's faults are many
         settings.change_all(UNRESTING, by=BY)
+        self.key = Fernet.generate_key().decode()
+        vault.configure([self.key])
         self.owner = world.person("owner", "operator").id
         self.by = Actor(f"user:{self.owner}")
+        self.door = connections.create("door", SHUT, by=self.by, owner_id=self.owner)
         self.agents = {
             name: make_agent(self.owner, **_aimed(one, place.base))
             for name, one in documents.items()
@@ -137,6 +144,7 @@ class Slot:
             "PILOT_THREADS": "16",
             "PILOT_DRAIN_S": "2",
             "PILOT_FAILPOINT": failpoint,
+            "PILOT_SECRET_KEYS": self.key,
         }
         os.environ |= environment
         db.configure(self.place.database)
@@ -215,6 +223,8 @@ class Slot:
         """Start one execution of each workflow."""
         run = Running({}, {})
         for name in names:
+            if name == "shut":
+                self.change_lock(SHUT)
             self.count += 1
             known = f"{self.number:02}-{self.count:05}"
             agent = self.agents[name.removeprefix(workflows.SIMULATED)]
@@ -240,6 +250,8 @@ class Slot:
                 self.approve(run, execution)
                 if run.names[execution] == "awaits":
                     self.send(run, execution)
+                if run.names[execution] == "shut":
+                    self.change_lock(OPEN)
             elif status in {"needs_attention", "paused"} and not self.say(run, execution):
                 self.twice(run, executions.resume, execution)
             elif status == "failed" and run.names[execution] == "fails":
@@ -248,6 +260,12 @@ class Slot:
             status in FINAL - ({"failed"} if run.names[execution] == "fails" else set())
             for execution, (status, _) in found.items()
         )
+
+    def change_lock(self, given):
+        """Let the connection hold a secret that is refused, or one that is not."""
+        (version,) = self.ask("SELECT version FROM connection WHERE id = %s", self.door)[0]
+        who = {"by": self.by, "owner_id": self.owner}
+        connections.change(self.door, given, seen_version=version, **who)
 
     def approve(self, run, execution):
         open_ones = self.ask(

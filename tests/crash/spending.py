@@ -7,9 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import psycopg
-from cryptography.fernet import Fernet
 
-from pilot import db, vault
+from pilot import db
 from pilot.engine.life import executions, starts
 from pilot.engine.providers.budgets import Limits
 from tests.engine.generation.asked import set_up
@@ -33,8 +32,6 @@ def budget(slot, asked):
     The database itself refuses every commit in which more is spent and reserved than the limit.
     """
     rng = random.Random(asked["seed"])
-    key = Fernet.generate_key().decode()
-    vault.configure([key])
     with psycopg.connect(db.dsn(slot.place.database), autocommit=True) as owner:
         owner.execute("SET ROLE pilot_owner")
         owner.execute(WITHIN)
@@ -43,7 +40,7 @@ def budget(slot, asked):
     try:
         set_up(peer)
         peer.script(*_script(rng))
-        return _race(slot, peer, rng, asked["kills"], {"PILOT_SECRET_KEYS": key})
+        return _race(slot, peer, rng, asked["kills"])
     finally:
         slot.gate(closed=False)
         peer.close()
@@ -63,14 +60,14 @@ def _script(rng):
     ]
 
 
-def _race(slot, peer, rng, kills, environment):
+def _race(slot, peer, rng, kills):
     execution = _start(slot)
     for _ in range(kills):
-        worker = slot.fork(**environment)
+        worker = slot.fork()
         slot.registered(worker)
         time.sleep(rng.uniform(0.1, 0.5))
         slot.end(worker)
-    worker = slot.fork(**environment)
+    worker = slot.fork()
     slot.until(lambda: _status(slot, execution) == "budget_paused")
     found = [] if _sums(slot, execution)[1] == 0 else ["something stays reserved in the pause"]
     limit = Limits(ENOUGH, None)

@@ -90,6 +90,12 @@ def test_a_worker_killed_around_a_confirmation_asks_and_acts_once(laboratory):
     laboratory(at(["confirmed", "action.count"], "careful"))
 
 
+@pytest.mark.capability(155, 156)
+def test_a_worker_killed_around_a_refused_connection_rests_until_it_is_mended(laboratory):
+    trials = at(["connections.refused", "park"], "shut") + at(["result"], "shut", hits=(2,))
+    laboratory(trials + at(["intent"], "shut", hits=(3,)))
+
+
 @pytest.mark.capability(209)
 def test_a_worker_killed_while_children_follow_leaves_them_to_others(laboratory):
     trials = at(["execution.outcome", "execution.following"], "family")

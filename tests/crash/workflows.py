@@ -26,6 +26,10 @@ def _call(mode, name, *after, ask="wait_ms=15", **fields):
     step = {"id": name, "type": "action", "dependencies": list(after)} | fields
     if mode == "probe":
         return step | {"plugin": "receiver", "action": "apply", "params": {"url": url}}
+    if mode == "door":
+        url = url.replace("/door/", "/probe/")
+        fields = {"plugin": "door", "action": "enter", "connection": "door"}
+        return step | fields | {"params": {"url": url}}
     if mode == "guarded":
         url = url.replace("/guarded/", "/probe/")
         return step | {"plugin": "receiver", "action": "guarded", "params": {"url": url}}
@@ -267,6 +271,14 @@ CAREFUL = _document(
     output=["{{steps.act.output.step}}", "{{steps.after.output.json.step}}"],
 )
 
+SHUT = _document(  # its connection is refused until somebody mends it
+    "shut",
+    _call("keyed", "before"),
+    _call("door", "act", "before"),
+    _call("keyed", "after", "act"),
+    output=["{{steps.act.output.step}}", "{{steps.after.output.json.step}}"],
+)
+
 PLAYED = _document(  # for simulations: what an hour's rest and a person would hold up
     "played",
     _call("keyed", "one"),
@@ -369,6 +381,7 @@ _DOCUMENTS = (
     FAMILY,
     CAREFUL,
     PLAYED,
+    SHUT,
 )
 ALL = {one["name"]: one for one in _DOCUMENTS}
 SIMULATED = "simulated:"  # before a name: without the world

@@ -30,7 +30,7 @@ class Applied(Model):
     step: str = Field(description="Of the step.")
 
 
-def _was_applied(call: Call, params: Apply) -> Applied | None:
+def was_applied(call: Call, params: Apply) -> Applied | None:
     headers = {"idempotency-key": call.key}
     reply = call.http.request("GET", params.url, headers=headers, deadline=call.deadline)
     return _read(reply.body) if reply.status == 200 else None
@@ -38,7 +38,7 @@ def _was_applied(call: Call, params: Apply) -> Applied | None:
 
 @plugin.action(
     effect=Effect.PROBE,
-    was_applied=_was_applied,
+    was_applied=was_applied,
     success="Applied {step}",
     guidance="Use it in crash tests only.",
 )
@@ -51,7 +51,7 @@ def apply(call: Call, params: Apply) -> Applied:
 
 @plugin.action(
     effect=Effect.PROBE,
-    was_applied=_was_applied,
+    was_applied=was_applied,
     success="Applied {step}",
     guidance="Use it in crash tests only.",
     rules=(Confirm("params.url != ''", "Apply it?"), Limit(1_000_000, per="day")),
