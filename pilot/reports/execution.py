@@ -59,7 +59,8 @@ class Shown:
     @property
     def done(self) -> int:
         """How many steps need nothing more."""
-        return sum(one.status in {"completed", "skipped"} for one in self.steps if one.written)
+        over = {"completed", "skipped"}
+        return sum(one.passed_by or one.status in over for one in self.steps if one.written)
 
     @property
     def planned(self) -> int:
@@ -272,7 +273,7 @@ def shown(session: Session, execution_id: UUID, path: str | None = None) -> Show
         document=document,
         started_by=person.name if person is not None else "somebody who is gone",
         newest_version=newest,
-        steps=steps.recorded(session, row.id, document, path),
+        steps=steps.recorded(session, row.id, document, path, is_over=row.status == "completed"),
         question=_question(session, row.id),
         worker=_worker(session, row),
         calls=calls.of_execution(session, row.id),

@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -81,6 +81,7 @@ class Step:
     waits_for: str | None = None  # the name of the event, the label of the connection
     rounds: Rounds | None = None  # of a step that runs once for each item
     repeatable: bool = True  # by itself: it stands in the document, maybe in a round
+    passed_by: bool = False  # what it stands in is over without it, as a branch that was not taken
 
     @property
     def status(self) -> str:
@@ -99,6 +100,8 @@ class Step:
     @property
     def word(self) -> str:
         """How its status is named: what another execution did is reused."""
+        if self.passed_by:
+            return "not_run"
         newest = self.attempts[-1] if self.attempts else None
         reused = newest is not None and (newest.reused_from or newest.cached) is not None
         return "reused" if reused and self.status == "completed" else self.status
@@ -177,10 +180,16 @@ class _Recorded:
 
 
 def recorded(
-    session: Session, execution_id: UUID, document: dict[str, Any], path: str | None = None
+    session: Session,
+    execution_id: UUID,
+    document: dict[str, Any],
+    path: str | None = None,
+    *,
+    is_over: bool = False,
 ) -> list[Step]:
     """Return a row for each step of a document, in its order, below it what ran inside.
 
+    Of an execution that is over, what did not run has been passed by.
     Of rounds only the failed, the open and the one at `path` are rows; all of them are counted.
     """
     nodes = outline(document)
@@ -193,7 +202,7 @@ def recorded(
         known.attempts[row.path].append(_attempt(row))
     for row in session.execute(WAITS, {"id": execution_id}):
         known.waits[row.path] = row
-    return list(_rows(document, known))
+    return list(_rows(document, known, is_over=is_over))
 
 
 def _attempt(row: Any) -> Attempt:
@@ -216,7 +225,7 @@ def _attempt(row: Any) -> Attempt:
     )
 
 
-def _rows(document: dict[str, Any], recorded: _Recorded) -> Iterator[Step]:
+def _rows(document: dict[str, Any], recorded: _Recorded, *, is_over: bool) -> Iterator[Step]:
     """Yield a row for each step of the document, below it what ran inside and is not written."""
     known = {recorded_path(node): node for node in outline(document)}
     unwritten: dict[str, list[str]] = defaultdict(list)
@@ -224,8 +233,13 @@ def _rows(document: dict[str, Any], recorded: _Recorded) -> Iterator[Step]:
     for path in begun:
         if path not in known:
             unwritten[_owner(path, known)].append(path)
+    over = {"": is_over}
     for path, node in known.items():
-        yield recorded.step(path, node.id, node.type, node.step)
+        step = recorded.step(path, node.id, node.type, node.step)
+        around = _owner(path.rpartition("/")[0], known)
+        left = over[around] and not step.attempts and step.rounds is None
+        over[path] = left or step.status in {"completed", "skipped"}
+        yield replace(step, passed_by=left)
         for inner in unwritten[path]:
             name, kind = _called(inner, known), recorded.types[inner]
             is_round = ROUND.sub("", inner) in known

@@ -45,7 +45,7 @@ STATUSES: dict[str, dict[str, Look]] = {
         "unknown": Look(*ATTENTION, "Needs attention"),
         **_looks(*GOOD, "completed", "reused", "recovered"),
         **_looks(*BAD, "failed"),
-        **_looks(*OFF, "cancelled", "skipped", "interrupted", "superseded", "replaced"),
+        **_looks(*OFF, "cancelled", "skipped", "not run", "interrupted", "superseded", "replaced"),
     },
     "approval": {
         **_looks(*ATTENTION, "pending", "escalated", "expiring"),

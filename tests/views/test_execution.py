@@ -75,7 +75,8 @@ def test_every_step_has_a_row_untaken_branches_too(
     }
     assert twin["steps"][0]["attempts"][0]["output"] == 7
     assert all(f"?step={step['path']}" in page for step in twin["steps"])
-    assert "4 of 5 steps done" in page
+    assert "5 of 5 steps done" in page
+    assert "Not run" in page
     assert "/cancel" not in page
     superuser.execute("UPDATE execution SET pruned_at = pilot_now()")
     page = operator.get(f"/executions/{execution}").text
@@ -276,7 +277,7 @@ def test_a_reconnect_shows_what_happened_meanwhile(worker, database, world, agen
     last = operator.get(f"/executions/{execution}.json").json["event_seq"]
     assert f"id: {last}\n" in answer.text
     assert answer.text.endswith("event: done\ndata:\n\n")
-    assert "4 of 5 steps done" in answer.text
+    assert "5 of 5 steps done" in answer.text
 
 
 @pytest.mark.browser
