@@ -6,7 +6,7 @@ import pytest
 from benchmarks import overhead
 from pilot import db, strictjson
 from tests.engine import worker_process as wp
-from tests.engine.test_ai_steps import answering
+from tests.engine.acting.test_ai_steps import answering
 
 
 @pytest.mark.capability(52)

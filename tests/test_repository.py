@@ -244,3 +244,8 @@ def test_the_readme_is_short_and_its_commands_exist():
     assert {"run", "test"} <= named <= targets
     links = re.findall(r"\]\((?!https?:)([^)#]+)", readme)
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_tests_of_the_engine_stand_in_its_rooms():
+    flat = {f"test_{path.name}" for path in (PILOT / "engine").glob("*.py")}
+    assert {path.name for path in (ROOT / "tests" / "engine").glob("test_*.py")} <= flat

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.cli import conftest as shells
-from tests.engine import test_replays as engine
 from tests.engine import worker_process as wp
+from tests.engine.life import test_replays as engine
 
 shell, models, worker, past = shells.shell, engine.models, engine.worker, engine.past
 

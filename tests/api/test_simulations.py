@@ -7,7 +7,7 @@ import pytest
 from pilot.cli.simulations import NOT_COMPLETED
 from tests.cli.conftest import shell  # noqa: F401
 from tests.engine import worker_process as wp
-from tests.engine.test_simulation import OPEN, SWITCH, send
+from tests.engine.running.test_simulation import OPEN, SWITCH, send
 
 STEPS = [SWITCH, send("tell")]
 

@@ -6,7 +6,7 @@ import pytest
 
 from pilot import cli, vault
 from pilot.cli.commands import provider
-from tests.engine.test_provider_keys import CANARY, KEY, NEWER
+from tests.engine.providers.test_provider_keys import CANARY, KEY, NEWER
 
 
 class Terminal(io.StringIO):

@@ -25,9 +25,9 @@ KILLS = "crash/test_kills.py"
 PEOPLE = "crash/test_people.py"
 LOOPS = "engine/steps/test_loop.py"
 ELSEWHERE = {
-    "stuck_execution_does_not_block_its_concurrency_key": "engine/test_concurrency.py"
+    "stuck_execution_does_not_block_its_concurrency_key": "engine/language/test_concurrency.py"
     "::test_stuck_execution_does_not_block_its_concurrency_key",
-    "one_bad_row_in_a_batch_leaves_the_rest": "engine/test_writer.py"
+    "one_bad_row_in_a_batch_leaves_the_rest": "engine/running/test_writer.py"
     "::test_a_text_that_the_database_does_not_take_fails_alone",
     "stopped_worker_cannot_overwrite_its_successor": "crash/test_disturbances.py"
     "::test_a_worker_that_wakes_up_after_its_lease_writes_and_sends_nothing",

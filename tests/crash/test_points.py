@@ -13,7 +13,7 @@ NAMING = {"checkpoint", "transaction", "failpoint"}
 SIDE = re.compile(r"(\.(before|after|before_commit|after_commit))?(:\S*)?$")
 # One transaction each, pressed by a person or a chore: it is committed or it is not. The tests
 # named here show what follows when the process dies beside it.
-BESIDE = {"replay.begin": "engine/test_replays.py"}
+BESIDE = {"replay.begin": "engine/life/test_replays.py"}
 
 
 def _texts(folder):

@@ -11,7 +11,7 @@ from pilot.engine.notices import outbox
 from pilot.engine.notices.letters import Channels
 from pilot.errors import StepError
 from tests.engine import worker_process as wp
-from tests.engine.test_outbox import mails
+from tests.engine.notices.test_outbox import mails
 
 PIECE, PIECES = "<b>" + "x" * 99_997, 45  # 4.5 MB together
 MOST_PAGE_BYTES = 300_000

@@ -9,7 +9,7 @@ from pilot import settings
 from pilot.engine.notices import outbox
 from pilot.engine.notices.letters import Channels
 from pilot.engine.people import new_passwords
-from tests.engine.test_outbox import mails
+from tests.engine.notices.test_outbox import mails
 from tests.world import PASSWORD
 
 NEW = "another four unrelated words"

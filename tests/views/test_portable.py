@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from tests.engine.test_portable import TEXT
+from tests.engine.agents.test_portable import TEXT
 from tests.pages import check_looks
 
 

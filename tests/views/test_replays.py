@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.engine import test_replays as engine
 from tests.engine import worker_process as wp
+from tests.engine.life import test_replays as engine
 
 models, worker, past, replayed = engine.models, engine.worker, engine.past, engine.replayed
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from pilot.engine.people import second_factor
-from tests.engine.test_second_factor import code
+from tests.engine.people.test_second_factor import code
 from tests.pages import check_looks
 from tests.world import PASSWORD
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tests.engine import worker_process as wp
-from tests.engine.test_simulations import ASK, NESTED
+from tests.engine.life.test_simulations import ASK, NESTED
 from tests.pages import check_looks
 
 INPUTS = {

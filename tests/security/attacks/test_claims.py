@@ -9,16 +9,16 @@ from tests.security.attacks.cases import ALL
 
 TESTS = Path(__file__).parents[2]
 HERE = "security/attacks"
-GUARDS = "engine/test_guards.py"
+GUARDS = "engine/approvals/test_guards.py"
 EGRESS = "test_egress.py"
 ACCESS = "api/test_access.py"
 AUTHZ = "security/test_authz.py"
-USERS = "engine/test_users.py"
+USERS = "engine/people/test_users.py"
 RESET = "views/test_password.py"
 HOOKS = "views/test_hooks.py"
-FAULTS = "engine/test_ai_faults.py"
+FAULTS = "engine/acting/test_ai_faults.py"
 PASSED_ON = f"{FAULTS}::test_what_the_primary_model_fails_the_fallback_model_answers"
-TOKENS = "engine/test_api_tokens.py"
+TOKENS = "engine/people/test_api_tokens.py"
 BODIES = f"{HERE}/test_bodies.py"
 BOMB = f"{BODIES}::test_a_bomb_is_refused_by_every_operation"
 
@@ -103,7 +103,7 @@ STAGED = {
     "auth-13": "engine/test_second_factor.py::test_password_and_code_sign_in_and_a_code_works_once",
     "auth-15": f"{USERS}::test_switching_a_person_off_ends_their_sessions",
     "auth-19": f"{HERE}/test_foreign.py::test_a_token_in_an_address_opens_nothing",
-    "authz-22": "engine/test_connections.py"
+    "authz-22": "engine/secrets/test_connections.py"
     "::test_an_execution_opens_its_owners_connections_and_shared_ones_alone",
     "approval-02": f"{GUARDS}::test_an_expired_approval_is_gone_and_fails_the_step",
     "approval-03": f"{GUARDS}::test_fifty_pairs_of_approvers_at_the_same_instant_decide_once",
@@ -118,7 +118,7 @@ STAGED = {
     "approval-13": "views/test_approvals.py::test_markdown_that_fakes_another_amount_stays_text",
     "prompt-16": "engine/generation/test_bad_drafts.py::test_no_bad_draft_is_offered",
     "prompt-19": "engine/generation/test_bad_drafts.py::test_no_bad_draft_is_offered",
-    "prompt-17": "engine/test_decisions.py"
+    "prompt-17": "engine/running/test_decisions.py"
     "::test_an_action_that_the_agent_was_not_granted_is_not_offered_and_not_called",
     **{
         f"webhook-{number:02}": f"{HOOKS}::test_what_is_not_right_is_refused_and_starts_nothing"
@@ -147,12 +147,12 @@ STAGED = {
     "llmproto-14": f"{FAULTS}::test_an_answer_that_can_mean_one_thing_only_is_the_output",
     "llmproto-20": f"{FAULTS}::test_an_answer_that_can_mean_one_thing_only_is_the_output",
     "llmproto-21": f"{FAULTS}::test_an_answer_that_can_mean_one_thing_only_is_the_output",
-    "llmproto-16": "engine/test_decisions.py"
+    "llmproto-16": "engine/running/test_decisions.py"
     "::test_what_must_not_be_called_is_an_error_text_for_the_model_and_a_failed_step",
     "llmproto-17": "llm/providers/test_openai.py"
     "::test_parameters_that_are_no_good_json_stay_the_text_they_are",
     "llmproto-25": f"{FAULTS}::test_what_a_person_has_to_mend_is_the_error_of_the_step",
-    "llmproto-27": "engine/test_ai_steps.py"
+    "llmproto-27": "engine/acting/test_ai_steps.py"
     "::test_a_call_whose_step_ran_out_of_time_is_lost_at_its_worst",
     **{
         f"queue-{number:02}": "security/test_queue.py"

@@ -4,7 +4,7 @@ import pytest
 
 from pilot.engine import folders
 from tests.engine import worker_process as wp
-from tests.engine.test_ai_steps import answering
+from tests.engine.acting.test_ai_steps import answering
 from tests.security.attacks.cases import literals
 
 TEXTS = literals("prompt")

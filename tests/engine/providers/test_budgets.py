@@ -14,8 +14,8 @@ from pilot.engine.providers.budgets import Limits
 from pilot.errors import ConflictError, InvalidError, NotFoundError
 from pilot.reports import execution as report
 from tests.engine import worker_process as wp
+from tests.engine.acting.test_ai_steps import calls
 from tests.engine.generation.asked import set_up
-from tests.engine.test_ai_steps import calls
 
 REST = wp.END | {"budget_paused"}
 SMALL, LARGE = 100, 2_000  # tokens of an answer; at most $0.00005 and $0.001 at the cheap model

@@ -14,8 +14,8 @@ from pilot.engine.providers.budgets import Limits
 from pilot.reports import execution as report
 from pilot.reports import replays as replay_report
 from tests.engine import worker_process as wp
+from tests.engine.acting.test_ai_steps import calls
 from tests.engine.generation.asked import set_up
-from tests.engine.test_ai_steps import calls
 
 KIND = {
     "type": "object",

@@ -15,7 +15,7 @@ from pilot.errors import (
     NotFoundError,
     RateLimitedError,
 )
-from tests.engine.test_users import ORIGIN, recorded, shift
+from tests.engine.people.test_users import ORIGIN, recorded, shift
 from tests.pages import KEY
 from tests.world import PASSWORD
 

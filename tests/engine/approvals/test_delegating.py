@@ -7,7 +7,7 @@ from pilot.engine.approvals import delegating
 from pilot.errors import ConflictError, ForbiddenError, InvalidError
 from pilot.reports import approvals as rows
 from tests.engine import worker_process as wp
-from tests.engine.test_guards import ASK, SEND, asked, decide, worker  # noqa: F401
+from tests.engine.approvals.test_guards import ASK, SEND, asked, decide, worker  # noqa: F401
 from tests.world import person
 
 HANDED = ASK | {"allow_delegate": True, "rule": "all", "reminders": []}

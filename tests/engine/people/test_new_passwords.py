@@ -6,7 +6,7 @@ import pytest
 
 from pilot.engine.people import new_passwords, users
 from pilot.errors import ConflictError, InvalidError, NotFoundError
-from tests.engine.test_users import ORIGIN, recorded
+from tests.engine.people.test_users import ORIGIN, recorded
 from tests.world import PASSWORD
 
 NEW = "another four unrelated words"

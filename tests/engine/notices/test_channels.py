@@ -13,7 +13,7 @@ from pilot.engine.notices.letters import Channels
 from pilot.engine.secrets import secret_handles, signatures
 from pilot.errors import InvalidError
 from tests import http_peer
-from tests.engine.test_outbox import URL, asked  # noqa: F401  the fixture
+from tests.engine.notices.test_outbox import URL, asked  # noqa: F401  the fixture
 
 SECRET = signatures.PREFIX + base64.b64encode(b"k" * 32).decode()
 

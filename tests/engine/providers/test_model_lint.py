@@ -8,7 +8,7 @@ from pilot import db, settings, vault
 from pilot.audit import Actor
 from pilot.engine.providers import model_catalogue, model_lint, provider_keys
 from pilot.engine.providers.model_catalogue import NewPrice
-from tests.engine.test_provider_keys import KEY
+from tests.engine.providers.test_provider_keys import KEY
 
 BY = Actor("cli:ann")
 PRIMARY, FALLBACK = model_lint.PRIMARY, model_lint.FALLBACK

@@ -8,7 +8,7 @@ from pilot.engine.agents import access, agents, sharing
 from pilot.engine.life import executions, retrying, starts
 from pilot.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from tests.engine import worker_process as wp
-from tests.engine.test_users import recorded
+from tests.engine.people.test_users import recorded
 
 STEPS = [{"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}]
 ROWS = ("agent", "workflow_version", "execution", "event")

@@ -15,7 +15,7 @@ from pilot.errors import InvalidError, NotFoundError
 from pilot.llm.messages import Price
 from pilot.reports import simulations as report
 from tests.engine import worker_process as wp
-from tests.engine.test_simulation import OPEN, SWITCH, send
+from tests.engine.running.test_simulation import OPEN, SWITCH, send
 
 ASK = {"id": "ask", "type": "ai_processing", "prompt": "Sum up.", "input": "inputs"}
 NESTED = [

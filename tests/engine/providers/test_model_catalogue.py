@@ -19,7 +19,7 @@ from pilot.llm.messages import Usage
 from pilot.models.audit import AuditEntry
 from pilot.models.model import Model
 from pilot.models.provider import Provider
-from tests.engine.test_provider_keys import KEY
+from tests.engine.providers.test_provider_keys import KEY
 
 BY = Actor("cli:ann")
 LUNA, SONNET = "gpt-6-luna", "claude-sonnet-5-5"

@@ -6,7 +6,7 @@ from pilot import db
 from pilot.errors import ForbiddenError
 from pilot.reports import approvals as rows
 from tests.engine import worker_process as wp
-from tests.engine.test_guards import ASK, SEND, asked, decide, sent, worker  # noqa: F401
+from tests.engine.approvals.test_guards import ASK, SEND, asked, decide, sent, worker  # noqa: F401
 from tests.engine.together import at_once
 
 LEVELS = {

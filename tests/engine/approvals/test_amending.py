@@ -5,7 +5,7 @@ import pytest
 from pilot.engine.approvals import amending
 from pilot.errors import ConflictError, ForbiddenError, InvalidError
 from tests.engine import worker_process as wp
-from tests.engine.test_guards import ASK, SEND, asked, decide, worker  # noqa: F401
+from tests.engine.approvals.test_guards import ASK, SEND, asked, decide, worker  # noqa: F401
 
 OPEN = ASK | {"editable": ["send.subject"], "rule": "all", "reminders": []}
 BOTH = OPEN | {"approvers": ["role:approver", "role:admin"]}

@@ -11,7 +11,7 @@ from pilot import config, db, strictjson
 from pilot.engine import folders
 from pilot.engine.life import executions, retrying, starts
 from tests.engine import worker_process as wp
-from tests.engine.test_ai_steps import answering, calls, until
+from tests.engine.acting.test_ai_steps import answering, calls, until
 
 SEND = {"to": ["ann@example.com"], "subject": "Hello", "text": "Hi {{inputs.secret}}"}
 MAIL = {"action": "mail.send", "params": SEND}

@@ -13,8 +13,8 @@ from pilot.engine.life import replays, simulations
 from pilot.errors import ConflictError, InvalidError, NotFoundError
 from pilot.reports import replays as report
 from tests.engine import worker_process as wp
+from tests.engine.acting.test_ai_steps import calls
 from tests.engine.generation.asked import set_up
-from tests.engine.test_ai_steps import calls
 
 OPEN = {"type": "object", "additionalProperties": True}
 KIND = {
