@@ -119,7 +119,7 @@ def test_a_worker_killed_while_it_stops_leaves_the_rest_to_others(laboratory):
 @pytest.mark.capability(32, 53, 54, 239)
 def test_of_the_executions_of_workers_killed_at_any_moment_none_is_lost_or_doubled(laboratory):
     names = (*MIXED, "asked", "later", "slow", "voided", "rounds", "nested", "undone", "awaits")
-    trials, kills = (500, 20) if NIGHTLY else (8, 9)
+    trials, kills = (500, 20) if NIGHTLY else (8, 10)
     laboratory(
         [
             {"kind": "chance", "seed": seed, "kills": kills, "workflows": names}
