@@ -248,6 +248,7 @@ class Slot:
         for execution, (status, _) in found.items():
             if status == "waiting":
                 self.approve(run, execution)
+                self.resume_children(run, execution)
                 if run.names[execution] == "awaits":
                     self.send(run, execution)
                 if run.names[execution] == "shut":
@@ -266,6 +267,12 @@ class Slot:
         (version,) = self.ask("SELECT version FROM connection WHERE id = %s", self.door)[0]
         who = {"by": self.by, "owner_id": self.owner}
         connections.change(self.door, given, seen_version=version, **who)
+
+    def resume_children(self, run, execution):
+        """Let executions within go on that were parked, as too many workers died with them."""
+        parked = "SELECT id FROM execution WHERE parent_id = %s AND status = 'needs_attention'"
+        for (child,) in self.ask(parked, execution):
+            self.twice(run, executions.resume, child)
 
     def approve(self, run, execution):
         open_ones = self.ask(
