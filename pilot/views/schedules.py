@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
@@ -19,7 +18,7 @@ from pilot.engine.agents import agents
 from pilot.engine.life import preflight, unattended
 from pilot.engine.triggers import cron, schedules, triggers, zones
 from pilot.engine.triggers.schedules import Timing
-from pilot.errors import InvalidError, Issue
+from pilot.errors import ConflictError, InvalidError, Issue
 from pilot.reports import triggers as report
 from pilot.views import (
     OPERATE,
@@ -36,6 +35,7 @@ from pilot.views import (
     zone,
 )
 from pilot.views.inputs_form import PREFIX, InputsForm, given
+from pilot.views.seen_form import SeenForm
 
 bp = Blueprint("schedules", __name__)
 URL = "/agents/<uuid:agent_id>/schedules"
@@ -57,7 +57,7 @@ MUST = [InputRequired()]
 LOCAL = "%Y-%m-%dT%H:%M"
 
 
-class ScheduleForm(FlaskForm):  # type: ignore[misc]
+class ScheduleForm(SeenForm):
     """When it fires; the operation knows what is right."""
 
     cron = StringField(
@@ -88,7 +88,7 @@ class ScheduleForm(FlaskForm):  # type: ignore[misc]
     own_inputs = BooleanField("With inputs of its own, over the saved ones")
 
     @classmethod
-    def of(cls, timing: Timing, inputs: Any) -> "ScheduleForm":
+    def of(cls, timing: Timing, inputs: Any, version: int | None = None) -> "ScheduleForm":
         """Return the form of a schedule as it is."""
         unit = next(one for one, size in UNITS.items() if not (timing.every_s or 60) % size)
         local = ZoneInfo(timing.zone)
@@ -101,6 +101,7 @@ class ScheduleForm(FlaskForm):  # type: ignore[misc]
             "overlap": timing.overlap,
             "catch_up": timing.catch_up,
             "own_inputs": inputs is not None,
+            "version": str(version or ""),
         }
         for name in ("starts_at", "ends_at"):
             moment = getattr(timing, name)
@@ -135,7 +136,8 @@ class ScheduleForm(FlaskForm):  # type: ignore[misc]
         return found
 
 
-FIELDS = (ScheduleForm, "inputs", f"{PREFIX}*", "preview", "version")
+FIELDS = (ScheduleForm, "inputs", f"{PREFIX}*", "preview")
+CONFLICT = 409
 
 
 @route(bp, URL, allow=VIEW, twin=True)
@@ -205,10 +207,12 @@ def _save(agent_id: UUID, schedule_id: UUID | None) -> ResponseReturnValue:
             triggers.create(agent_id, form.timing(), inputs, **who)
         else:
             _find(agent_id, schedule_id)
-            seen = _version(request.form)
-            triggers.change(schedule_id, form.timing(), inputs, seen=seen, **who)
+            triggers.change(schedule_id, form.timing(), inputs, seen=form.seen, **who)
     except InvalidError as error:
         return _refused(agent_id, schedule_id, form, error.issues)
+    except ConflictError:
+        typed = InputsForm.sent(schema, [])
+        return _page(agent_id, form, typed, editing=schedule_id, status=CONFLICT)
     toast("Saved.")
     return redirect_to(f"/agents/{agent_id}/schedules")
 
@@ -258,7 +262,11 @@ def _page(  # noqa: PLR0913 -- one keyword for each state of the page
     schema = version.inputs_schema if version is not None else None
     if form is None:
         usual = Timing(zone=zone().key)
-        form = ScheduleForm.of(Timing.of(one), one.inputs) if one else ScheduleForm.of(usual, None)
+        kept = (Timing.of(one), one.inputs, one.version) if one else (usual, None)
+        form = ScheduleForm.of(*kept)
+    clashes = status == CONFLICT
+    if clashes and one is not None:
+        form.version.data = str(one.version)
     known = (one.inputs if one else None) or saved
     inputs_form = inputs_form or InputsForm.with_values(schema, known)
     form.zone.choices = [SelectChoice(name) for name in zones.names()]
@@ -275,6 +283,8 @@ def _page(  # noqa: PLR0913 -- one keyword for each state of the page
         form=form,
         inputs_form=inputs_form,
         editing=one if editing else None,
+        clashes=clashes,
+        in_words=schedules.in_words(Timing.of(one)) if one else "",
         deleting=one if deleting else None,
         examples=[(text, cron.in_words(cron.parse(text))) for text in EXAMPLES],
         upcoming=_upcoming(form),
@@ -314,11 +324,6 @@ def _schema(agent_id: UUID) -> dict[str, Any] | None:
 def _find(agent_id: UUID, schedule_id: UUID) -> None:
     with reading() as session:
         triggers.schedule(session, schedule_id, agent_id)
-
-
-def _version(sent: Mapping[str, str]) -> int | None:
-    text = sent.get("version", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
 
 
 def _number(form: ScheduleForm, name: str, issues: list[Issue]) -> int | None:

@@ -6,9 +6,8 @@ from uuid import UUID
 
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from sqlalchemy import select
-from wtforms import HiddenField, SelectField, StringField, TextAreaField
+from wtforms import SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
@@ -35,6 +34,7 @@ from pilot.views import (
     visitor,
 )
 from pilot.views.inputs_form import written_inputs
+from pilot.views.seen_form import SeenForm
 
 bp = Blueprint("triggers", __name__)
 URL = "/agents/<uuid:agent_id>/triggers"
@@ -54,7 +54,7 @@ WHEN = {
 }
 
 
-class TriggerForm(FlaskForm):  # type: ignore[misc]
+class TriggerForm(SeenForm):
     """After what the agent starts."""
 
     event = SelectField("When", [InputRequired()], validate_choice=False)
@@ -70,8 +70,6 @@ class TriggerForm(FlaskForm):  # type: ignore[misc]
         render_kw={"rows": 3, "spellcheck": "false", "class": "code-input"},
     )
 
-    version = HiddenField()  # that was looked at, of one that is changed
-
     @classmethod
     def of(cls, row: Trigger) -> "TriggerForm":
         """Return the form of a trigger as it is."""
@@ -83,12 +81,6 @@ class TriggerForm(FlaskForm):  # type: ignore[misc]
             "version": str(row.version),
         }
         return cls(formdata=None, data=texts)
-
-    @property
-    def seen(self) -> int | None:
-        """The version that was looked at."""
-        text = self.version.data or ""
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
 
     def following(self) -> Following:
         """Return what was chosen.

@@ -36,8 +36,17 @@ def test_a_schedule_is_made_shown_in_words_and_changed(browse, world, url, set_c
     changed = SENT | {"cron": "", "every": "2", "unit": "hour", "version": "1"}
     assert browser.post(f"{url}/{row['id']}", changed).status_code == 303
     assert "every 2 hours" in browser.get(url).text
-    again = browser.post(f"{url}/{row['id']}", changed)
-    assert again.status_code == 409
+    wrong = browser.post(f"{url}/{row['id']}", changed | {"every": "two"})
+    assert (wrong.status_code, 'name="version" type="hidden" value="1"' in wrong.text) == (
+        422,
+        True,
+    )
+    late = browser.post(f"{url}/{row['id']}", changed | {"every": "3"})
+    assert (late.status_code, 'value="3"' in late.text) == (409, True)
+    assert "It starts every 2 hours now." in late.text
+    seen = re.search(r'name="version" type="hidden" value="(\d)"', late.text)[1]
+    again = changed | {"every": "3", "version": seen}
+    assert browser.post(f"{url}/{row['id']}", again).status_code == 303
 
 
 @pytest.mark.capability(201)
