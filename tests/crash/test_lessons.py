@@ -40,7 +40,8 @@ ELSEWHERE = {
     "::test_rounds_that_wait_go_on_where_they_were",
     "child_is_created_once_under_retry": f"{KILLS}"
     "::test_a_worker_killed_around_an_execution_within_starts_it_once",
-    "pruning_keeps_tables_bounded": "engine/test_retention.py::test_a_worker_prunes_by_itself",
+    "pruning_keeps_tables_bounded": "engine/upkeep/test_retention.py"
+    "::test_a_worker_prunes_by_itself",
 }
 
 

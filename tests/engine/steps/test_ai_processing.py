@@ -1,7 +1,5 @@
 """Steps that ask a model: what is sent, what counts as an answer, and that nothing is made up."""
 
-from dataclasses import replace
-
 import pytest
 
 from pilot import strictjson
@@ -79,7 +77,7 @@ def test_rows_that_are_none_or_no_list_fail(rows, more, said):
 
 def test_a_demo_agent_is_answered_from_the_recordings(tmp_path):
     attempt = Attempt("it", 1, StepStatus.RUNNING, input=GIVEN)
-    around = replace(context(), demo=True)
+    around = context()._replace(demo=True)
     with pytest.raises(StepError, match="No recorded answer in"):
         ai_processing.perform(step(**ASK), around, attempt, 5, again=False)
 

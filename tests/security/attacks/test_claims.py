@@ -95,12 +95,13 @@ STAGED = {
     "::test_signing_in_gives_a_new_session_whatever_the_browser_brought",
     "auth-03": f"{USERS}::test_one_address_tries_thirty_times_a_minute_over_all_accounts",
     "auth-04": f"{USERS}::test_unknown_users_cost_the_same",
-    "auth-06": "engine/test_passwords.py::test_every_character_of_a_long_password_counts",
+    "auth-06": "engine/people/test_passwords.py::test_every_character_of_a_long_password_counts",
     "auth-08": f"{RESET}::test_no_token_is_no_key",
     "auth-09": f"{RESET}::test_no_token_is_no_key",
     "auth-10": f"{RESET}::test_the_link_of_the_mail_sets_the_password_once",
     "auth-11": f"{RESET}::test_the_token_of_one_person_sets_nobody_elses_password",
-    "auth-13": "engine/test_second_factor.py::test_password_and_code_sign_in_and_a_code_works_once",
+    "auth-13": "engine/people/test_second_factor.py"
+    "::test_password_and_code_sign_in_and_a_code_works_once",
     "auth-15": f"{USERS}::test_switching_a_person_off_ends_their_sessions",
     "auth-19": f"{HERE}/test_foreign.py::test_a_token_in_an_address_opens_nothing",
     "authz-22": "engine/secrets/test_connections.py"
@@ -135,7 +136,8 @@ STAGED = {
     "webhook-09": f"{HOOKS}"
     "::test_of_several_signatures_one_has_to_be_right_and_others_count_for_nothing",
     "webhook-10": f"{HOOKS}::test_signatures_are_compared_in_constant_time_and_all_of_them",
-    "secret-13": "engine/test_secret_handles.py::test_a_secret_goes_out_and_comes_back_nowhere",
+    "secret-13": "engine/secrets/test_secret_handles.py"
+    "::test_a_secret_goes_out_and_comes_back_nowhere",
     **{
         f"secret-{number}": f"{HERE}/test_secrets.py"
         "::test_a_stored_secret_is_not_written_in_any_form"
