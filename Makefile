@@ -2,8 +2,8 @@
 # venv module) is enough; a second run installs again only when a lock file has changed.
 
 PYTHON ?= python3
-# One more than two cores: a test often waits for a server.
-JOBS ?= 3
+# Twice as many as two cores: one runs the crash laboratory, and tests often wait for a server.
+JOBS ?= 4
 BIN := .venv/bin
 UV := $(BIN)/uv
 PYTEST := $(BIN)/pytest
