@@ -62,7 +62,7 @@ def test_make_test_sets_up_and_ends_with_the_summary(copy):
     ended = subprocess.run(
         ["make", "test"],  # noqa: S607
         cwd=copy,
-        env={**_shell(), "PYTEST_ADDOPTS": "tests/test_config.py"},
+        env={**_shell(), "PYTEST_ADDOPTS": "tests/test_config.py", "JOBS": "1"},
         check=False,
         capture_output=True,
         text=True,
