@@ -10,11 +10,10 @@ from uuid import UUID
 import psycopg
 
 from benchmarks.figures import figure, timed_ms, wait_for_quiet
-from benchmarks.installation import Installation, installed
+from benchmarks.installation import Installation, installed, sign_in
 from pilot import db
 from pilot.audit import Actor
 from pilot.config import Config
-from pilot.engine.people import users
 from pilot.engine.triggers import zones
 from pilot.engine.upkeep import rollups
 from pilot.web import create_app
@@ -79,7 +78,7 @@ def main() -> None:
             Config.from_env({"PILOT_SECRET_KEYS": key, "PILOT_DATA": str(pilot.folder)})
         )
         for name in ("owner", "admin"):
-            browser = Browser(app, _sign_in(name))
+            browser = Browser(app, sign_in(name))
             for page in PAGES:
                 wait_for_quiet(1.0)
                 taken = [timed_ms(lambda url=page: browser.get(url)) for _ in range(RUNS)]
@@ -99,11 +98,6 @@ def _seed(pilot: Installation) -> None:
         connection.execute("VACUUM ANALYZE")
         seeded = connection.execute("SELECT count(*) FROM call").fetchone()
     figure("costs: calls in the ledger", seeded[0], "", 1)
-
-
-def _sign_in(name: str) -> str:
-    origin = users.Origin("127.0.0.1", "benchmark")
-    return users.authenticate(f"{name}@pilot.test", world.PASSWORD, origin)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from werkzeug.serving import make_server
 from pilot import db, jobs, progress, vault
 from pilot.audit import Actor
 from pilot.engine.life import starts
+from pilot.engine.people import users
 from tests import servers, world
 from tests.engine.worker_process import make_agent, switch_on
 from tests.peer.fixture import PeerProcess
@@ -197,3 +198,9 @@ def peak_mb(process: psutil.Process) -> float:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     raise LookupError("VmHWM")
+
+
+def sign_in(name: str) -> str:
+    """Return a session token of one of these people, who all have the password of tests."""
+    origin = users.Origin("127.0.0.1", "benchmark")
+    return users.authenticate(f"{name}@pilot.test", world.PASSWORD, origin)

@@ -11,7 +11,7 @@ from flask import Flask
 
 from benchmarks import history
 from benchmarks.figures import figure, percentile, timed_ms, wait_for_quiet
-from benchmarks.installation import Installation, installed
+from benchmarks.installation import Installation, installed, sign_in
 from pilot import db
 from pilot.config import Config
 from pilot.reports import executions
@@ -68,8 +68,8 @@ def main() -> None:
         few = world.person("few", "operator")
         history.write(pilot, few.id)
         app = _app(pilot)
-        browsers = {name: Browser(app, _sign_in(name)) for name in ("owner", "admin", "few")}
-        nobody = Browser(app, _sign_in("nobody"))
+        browsers = {name: Browser(app, sign_in(name)) for name in ("owner", "admin", "few")}
+        nobody = Browser(app, sign_in("nobody"))
         weights = [_weight(browsers["admin"], page) for page in WEIGHED]
         figure("pages_heaviest_first_view_kb", max(weights), "KB", len(WEIGHED), None, GOAL_KB)
         with psycopg.connect(db.dsn(pilot.superuser_url), autocommit=True) as connection:
@@ -87,10 +87,6 @@ def main() -> None:
 def _app(pilot: Installation) -> Flask:
     key = base64.urlsafe_b64encode(b"k" * 32).decode()
     return create_app(Config.from_env({"PILOT_SECRET_KEYS": key, "PILOT_DATA": str(pilot.folder)}))
-
-
-def _sign_in(name: str) -> str:
-    return world.Person(UUID(int=0), f"{name}@pilot.test", None).sign_in()
 
 
 def _weight(browser: Browser, page: str) -> float:
