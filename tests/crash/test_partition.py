@@ -137,7 +137,6 @@ def rows(table):
     return table.read_text().split()[1:]
 
 
-@pytest.mark.capability(242)
 def test_a_worker_cut_off_from_the_database_stops_acting_and_another_goes_on(
     host, workers, world, database, superuser, tmp_path
 ):

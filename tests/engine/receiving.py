@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import replace
 from threading import Thread
 
+import pytest
+
 from tests.crash.receiver import Receiver
 from tests.engine import worker_process as wp
 
@@ -59,3 +61,25 @@ def reaching(outside, database, redis_url, folder):
     """Return a worker, as a context, that may reach the receiver."""
     facts = replace(wp.config(database, redis_url, folder), egress_allow=(outside.host,))
     return wp.working(facts, hears=True)
+
+
+@pytest.fixture(scope="module")
+def outside():
+    """Give the receiver outside."""
+    with receiving() as found:
+        yield found
+
+
+@pytest.fixture
+def worker(database, redis_url, world, tmp_path, outside):
+    """Give a worker that may reach the receiver, which has seen nothing yet."""
+    outside.forget()
+    wp.switch_on()
+    with reaching(outside, database, redis_url, tmp_path) as resident:
+        yield resident
+
+
+@pytest.fixture
+def who(world):
+    """Give who acts in these tests: the operator."""
+    return {"by": world.operator.actor, "user_id": world.operator.id}

@@ -1,6 +1,7 @@
 import pytest
 
-from pilot.engine.editor import conversion
+from pilot.engine.editor import conversion, display
+from pilot.engine.language import catalogue
 from pilot.engine.workflow import document
 
 # As an older builder wrote it.
@@ -225,7 +226,8 @@ def test_each_older_way_has_its_own(older, ours):
     assert step == {"id": "a", **ours}
 
 
-def test_what_stands_around_the_steps_is_kept():
+@pytest.mark.capability(2)
+def test_what_stands_around_the_steps_is_kept_and_only_pilot_steps_are_steps():
     older = {
         "name": "Old",
         "pilot_steps": [{"type": "plugin_action", "id": "step2"}, {"type": "delay", "duration": 1}],
@@ -235,6 +237,8 @@ def test_what_stands_around_the_steps_is_kept():
         "unheard": 1,
     }
     converted = conversion.convert(older).document
+    shown = display.lines(converted, catalogue.load())
+    assert [line.id for line in shown] == ["step2", "step2_"]
     assert [step["id"] for step in converted.pop("steps")] == ["step2", "step2_"]
     assert converted == {
         "format": 1,

@@ -8,31 +8,15 @@ from pilot.engine.approvals import approvals
 from pilot.engine.life import executions, moving, receipts
 from pilot.engine.life.moving import Move
 from pilot.errors import ConflictError, ForbiddenError, NotFoundError
+from tests.engine import receiving
 from tests.engine import worker_process as wp
-from tests.engine.receiving import reaching, receiving
 from tests.engine.worker_process import broken, put
 
 OPEN = {"type": "object", "additionalProperties": True}
 ASK = {"id": "ok", "type": "human_approval", "title": "Go?", "approvers": ["owner"]}
 
 
-@pytest.fixture(scope="module")
-def outside():
-    with receiving() as found:
-        yield found
-
-
-@pytest.fixture
-def worker(database, redis_url, world, tmp_path, outside):
-    outside.forget()
-    wp.switch_on()
-    with reaching(outside, database, redis_url, tmp_path) as resident:
-        yield resident
-
-
-@pytest.fixture
-def who(world):
-    return {"by": world.operator.actor, "user_id": world.operator.id}
+outside, worker, who = receiving.outside, receiving.worker, receiving.who
 
 
 @pytest.fixture

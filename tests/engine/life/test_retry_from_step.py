@@ -5,29 +5,12 @@ import pytest
 from pilot import db
 from pilot.engine.life import executions, receipts, retrying
 from pilot.errors import ConflictError, ForbiddenError, NotFoundError
+from tests.engine import receiving
 from tests.engine import worker_process as wp
-from tests.engine.receiving import reaching, receiving
 from tests.engine.steps.containers import loop
 from tests.engine.worker_process import broken, put
 
-
-@pytest.fixture(scope="module")
-def outside():
-    with receiving() as found:
-        yield found
-
-
-@pytest.fixture
-def worker(database, redis_url, world, tmp_path, outside):
-    outside.forget()
-    wp.switch_on()
-    with reaching(outside, database, redis_url, tmp_path) as resident:
-        yield resident
-
-
-@pytest.fixture
-def who(world):
-    return {"by": world.operator.actor, "user_id": world.operator.id}
+outside, worker, who = receiving.outside, receiving.worker, receiving.who
 
 
 def ran(database, execution):

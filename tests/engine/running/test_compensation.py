@@ -6,8 +6,8 @@ from pilot import db
 from pilot.engine.life import executions, retrying
 from pilot.errors import ConflictError, InvalidError
 from pilot.reports import execution as report
+from tests.engine import receiving
 from tests.engine import worker_process as wp
-from tests.engine.receiving import reaching, receiving
 from tests.engine.steps.containers import loop
 from tests.engine.worker_process import broken, put
 
@@ -16,23 +16,7 @@ WAIT = {"type": "wait_for_event", "event": "never", "timeout_s": 600}
 AUDITED = "SELECT count(*) FROM audit WHERE chain = %s AND record LIKE '%%PILOT_STEP_COMPENSATED%%'"
 
 
-@pytest.fixture(scope="module")
-def outside():
-    with receiving() as found:
-        yield found
-
-
-@pytest.fixture
-def worker(database, redis_url, world, tmp_path, outside):
-    outside.forget()
-    wp.switch_on()
-    with reaching(outside, database, redis_url, tmp_path) as resident:
-        yield resident
-
-
-@pytest.fixture
-def who(world):
-    return {"by": world.operator.actor, "user_id": world.operator.id}
+outside, worker, who = receiving.outside, receiving.worker, receiving.who
 
 
 @pytest.fixture

@@ -164,7 +164,7 @@ def test_a_circle_of_agents_ends(make, follow, timed_agent, superuser, world):
     assert reason == "5 agents have started each other: here it ends."
 
 
-@pytest.mark.capability(203)
+@pytest.mark.capability(203, 220)
 def test_a_failed_execution_starts_the_agent_of_its_policy_once(make, run, superuser, world):
     policy = {"agent": "Fixer", "inputs": {"who": "{{ inputs.name }}"}}
     failing = make(
