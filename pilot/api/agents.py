@@ -2,12 +2,13 @@
 
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from flask import Blueprint, Response, current_app, request
 from pydantic import BaseModel, Field
 
+from pilot import older
 from pilot.api import (
     Body,
     Page,
@@ -42,6 +43,11 @@ DOCUMENT = {
     "steps": [{"id": "day", "type": "transform", "operation": "set", "config": {"value": 1}}],
 }
 ONE = "/agents/<uuid:agent_id>"
+AnyDocument = dict[str, Any] | list[Any]  # older builders wrote a list of steps
+Changes = Annotated[
+    list[str] | None,
+    Field(description="What was read otherwise than an older builder wrote it; null: nothing."),
+]
 
 
 class ListQuery(Page):
@@ -69,7 +75,7 @@ class DocumentBody(Body):
 
     model_config = example({"document": DOCUMENT})
 
-    document: dict[str, Any]
+    document: AnyDocument
 
 
 class NewBody(Body):
@@ -82,7 +88,7 @@ class NewBody(Body):
     name: str = Field(min_length=1, max_length=120)
     goal: str = Field("", max_length=8_000)
     prompt: str = Field("", max_length=20_000)
-    document: dict[str, Any] | None = None
+    document: AnyDocument | None = None
 
 
 class ChangeBody(Body):
@@ -102,7 +108,7 @@ class VersionBody(Body):
 
     model_config = example({"document": DOCUMENT, "reason": "Two is right", "base": 1})
 
-    document: dict[str, Any]
+    document: AnyDocument
     reason: str = Field(min_length=1, max_length=500)
     base: int = Field(ge=0, description="The number of the version that it was made from.")
 
@@ -131,6 +137,7 @@ class Agent(BaseModel):
     document: dict[str, Any] | None
     inputs_schema: dict[str, Any] | None
     workflow_steps: list[dict[str, Any]]
+    conversion: Changes
 
 
 class Version(BaseModel):
@@ -142,6 +149,9 @@ class Version(BaseModel):
     created_at: datetime
     document: dict[str, Any]
     inputs_schema: dict[str, Any] | None
+    hash: str = Field(description="SHA-256 of what was written.")
+    conversion: Changes
+    original: Any = Field(None, description="What an older builder wrote; null: none did.")
 
 
 class Difference(BaseModel):
@@ -169,6 +179,7 @@ class Checked(BaseModel):
 
     valid: bool
     issues: list[dict[str, Any]]
+    conversion: Changes = None
 
 
 @operation(bp, "/agents", scope=Scope.AGENTS_READ, gives=Listing)
@@ -258,7 +269,12 @@ def _told(agent: Any, version: Any) -> dict[str, Any]:
         "workflow_steps": display.workflow_steps(
             agents.workflow_of(agent, version), catalogue.load()
         ),
+        "conversion": _changes(version),
     }
+
+
+def _changes(version: Any) -> list[str] | None:
+    return version.conversion.notes if version is not None and version.conversion else None
 
 
 @operation(bp, f"{ONE}/versions", scope=Scope.AGENTS_READ, gives=Versions)
@@ -284,6 +300,9 @@ def version(agent_id: UUID, number: int) -> Any:
         "created_at": found.created_at,
         "document": agents.workflow_of(agent, found),
         "inputs_schema": found.inputs_schema,
+        "hash": found.document_hash,
+        "conversion": _changes(found),
+        "original": found.written if found.conversion else None,
     }
 
 
@@ -359,5 +378,8 @@ def expected(agent_id: UUID) -> Any:
 def validate(json: DocumentBody) -> dict[str, Any]:
     """Check a document over the caller's tables and actions; nothing is stored."""
     known = surroundings.known_actions(current_app.config["DATA"], signed_in())
-    issues = validation.validate(json.document, known, max_steps=documents.MAX_STEPS_CEILING)
-    return {"valid": not any(one.severity == "error" for one in issues), "issues": issues}
+    made = older.convert(json.document) if older.is_older(json.document) else None
+    document = made.document if made is not None else json.document
+    issues = validation.validate(document, known, max_steps=documents.MAX_STEPS_CEILING)
+    found = {"valid": not any(one.severity == "error" for one in issues), "issues": issues}
+    return found | ({"conversion": made.notes} if made is not None else {})

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from pilot import strictjson
+from pilot import older, strictjson
 from pilot.engine import digests
 from pilot.engine.approvals import delegating
 from pilot.engine.approvals.approvals import DECIDERS
@@ -196,7 +196,7 @@ def shown(session: Session, approval_id: UUID, user_id: UUID) -> Shown:
     others = _dicts(session, OTHERS, execution=row.execution_id, path=row.path, id=row.id)
     payload = row.excerpt or strictjson.loads(row.payload, max_bytes=digests.MAX_BYTES)
     asked = {step["step"] for step in payload["steps"]}
-    follows = _follows(facts["document"] or {}, row.path, asked)
+    follows = _follows(older.ours(facts["document"]) or {}, row.path, asked)
     may_decide = status == "pending" and user_id in row.approver_ids and not voted and decides
     return Shown(
         row=row,

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from pilot import db, plugins
+from pilot import db, older, plugins
 from pilot.engine.acting import resting
 from pilot.engine.secrets import connections
 from pilot.engine.workflow.outline import outline
@@ -120,7 +120,7 @@ def breaks(session: Session, plugin: str, label: str) -> Breaks:
 
 
 def _named(document: Any) -> Iterator[tuple[str, str]]:
-    for node in outline(document):
+    for node in outline(older.ours(document)):
         label = node.step.get("connection")
         if isinstance(label, str):
             yield str(node.step.get("plugin")), label.strip().casefold()

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from pilot import older
 from pilot.engine.acting.repeating import MAX_ITEMS
 from pilot.engine.life import forecast, worst_case
 from pilot.engine.life.worst_case import Bounds
@@ -100,7 +101,7 @@ def shown(session: Session, simulation_id: UUID) -> Simulation:
         raise NotFoundError("There is no such simulation, or it is not yours.")
     steps = session.execute(STEPS, {"id": simulation_id}).all()
     first = rows[0]
-    workflow = document.parse(first.document)
+    workflow = document.parse(older.ours(first.document))
     seen = _seen(steps)
     told = {row.id: dict(row.ways or {}) for row in rows}
     final = all(row.status in FINAL for row in rows)

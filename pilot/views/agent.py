@@ -169,6 +169,12 @@ def _document(version: WorkflowVersion | None) -> Any:
     return version.document if version is not None else None
 
 
+def _steps(agent: Agent, version: WorkflowVersion | None) -> list[dict[str, Any]]:
+    if version is None:
+        return []
+    return display.workflow_steps(agents.workflow_of(agent, version), catalogue.load())
+
+
 def _schema(version: WorkflowVersion | None) -> dict[str, Any] | None:
     schema: dict[str, Any] | None = version.inputs_schema if version is not None else None
     return schema
@@ -187,7 +193,7 @@ def _twin(
         "grants": agent.grants,
         "version": agent.version_number,
         "document": _document(version),
-        "workflow_steps": version.workflow_steps if version is not None else [],
+        "workflow_steps": _steps(agent, version),
         "inputs_schema": _schema(version),
         "runs": checked.choice.runs,
         "runs_reason": checked.choice.reason,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from pilot.engine.agents import agents
 from pilot.engine.editor import differences, display, step_facts
 from pilot.engine.generation import surroundings
-from pilot.engine.language import yaml_text
+from pilot.engine.language import catalogue, yaml_text
 from pilot.engine.workflow import document as documents
 from pilot.errors import NotFoundError
 from pilot.models.agent import Agent, WorkflowVersion
@@ -78,6 +78,8 @@ def _page(agent_id: UUID, number: int | None) -> ResponseReturnValue:
         version=found,
         document=document,
         has_pilot_steps=found.document is not None,
+        conversion=found.conversion,
+        original=documents.text(found.written) if found.conversion else "",
         syntax=syntax,
         text=SYNTAXES[syntax][0](document),
         lines=display.lines(document, known),
@@ -128,6 +130,7 @@ def _compared(agent: Agent, pair: tuple[WorkflowVersion, WorkflowVersion] | None
 
 
 def _twin(agent: Agent, found: WorkflowVersion) -> dict[str, Any]:
+    document = agents.workflow_of(agent, found)
     return {
         "agent": agent.id,
         "number": found.number,
@@ -137,23 +140,28 @@ def _twin(agent: Agent, found: WorkflowVersion) -> dict[str, Any]:
         "created_at": found.created_at,
         "hash": found.document_hash,
         "document": found.document,
-        "workflow_steps": found.workflow_steps,
+        "workflow_steps": display.workflow_steps(document, catalogue.load()),
         "inputs_schema": found.inputs_schema,
+        "conversion": found.conversion.notes if found.conversion else None,
+        "original": found.written if found.conversion else None,
     }
 
 
 @route(bp, f"{VERSION}/download", allow=VIEW)
 def download(agent_id: UUID, number: int) -> ResponseReturnValue:
-    """Give a version's text as a file: `?as=yaml` or JSON."""
+    """Give a version's text as a file: `?as=yaml` or JSON; `?as=original`: as it was written."""
     with reading() as session:
         agent = agents.load(session, agent_id)
-        document = agents.workflow_of(agent, agents.version(session, agent, number))
+        found = agents.version(session, agent, number)
+    is_original = request.args.get("as") == "original"
+    read = agents.as_written if is_original else agents.workflow_of
     syntax = "yaml" if request.args.get("as") == "yaml" else "json"
     write, mimetype = SYNTAXES[syntax]
     slug = re.sub("[^a-z0-9]+", "-", agent.name.lower()).strip("-")[:60] or "workflow"
-    name = f"{slug}-v{number}.{syntax}"
+    name = f"{slug}-v{number}{'-original' if is_original else ''}.{syntax}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(write(document).rstrip("\n") + "\n", mimetype=mimetype, headers=headers)
+    text = write(read(agent, found)).rstrip("\n") + "\n"
+    return Response(text, mimetype=mimetype, headers=headers)
 
 
 @route(bp, f"{VERSION}/restore", allow=OPERATE, methods=("POST",), takes=())

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.engine import worker_process as wp
-from tests.engine.editor.test_conversion import FOUR_STEPS
+from tests.older.test_older import FOUR_STEPS
 
 STEPS = [{"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}]
 

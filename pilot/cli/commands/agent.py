@@ -108,9 +108,12 @@ def _show(args: Namespace) -> None:
         document = agents.workflow_of(agent, version)
         expected = forecast(session, document, agent.id)
     steps = display.workflow_steps(document, catalogue.load())
+    made = version.conversion if version is not None else None
+    notes = made.notes if made is not None else None
     if args.json:
         facts = {"id": agent.id, "name": agent.name, "goal": agent.goal, "active": agent.active}
         more = {"version": agent.version_number, "document": document, "workflow_steps": steps}
+        more["conversion"] = notes
         show(strictjson.plain(facts | more | {"forecast": expected}))
         return
     off = "" if agent.active else "  (switched off)"
@@ -119,6 +122,10 @@ def _show(args: Namespace) -> None:
         say(agent.goal)
     for number, step in enumerate(steps, 1):
         say(f"{number}. {step['name']}: {step['text']}")
+    if notes is not None:
+        say("Written by an older builder, and read as Pilot's:")
+        for note in notes:
+            say(f"  {note}")
     if expected is not None:
         rarely = money.usd(expected.rarely_usd)
         say(
@@ -161,7 +168,9 @@ def _import(args: Namespace) -> None:
         would = portable.preview(source, user_id=owner.id)
         found = None if would.agent_id is None else str(would.agent_id)
         facts = {"name": would.name, "agent": found, "changes": list(would.changes)}
-        answer(args, facts, "\n".join(would.changes) or "Nothing would change.")
+        facts["conversion"] = list(would.conversion)
+        lines = [*would.changes, *would.conversion]
+        answer(args, facts, "\n".join(lines) or "Nothing would change.")
         return
     who: dict[str, Any] = {"by": acting.actor(), "user_id": owner.id}
     made = portable.bring_in(source, new_version=args.new_version, **who)

@@ -7,13 +7,13 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from pilot import audit, db, settings
+from pilot import audit, db, older, settings
 from pilot.audit import Actor, Event
 from pilot.engine import idempotency, validation
-from pilot.engine.agents import access
+from pilot.engine.agents import access, grants
 from pilot.engine.editor import display
 from pilot.engine.language import catalogue
-from pilot.engine.workflow import document, outline, simple_loop
+from pilot.engine.workflow import document, simple_loop
 from pilot.errors import ConflictError, ForbiddenError, InvalidError, Issue, NotFoundError
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
 from pilot.models.columns import NOW
@@ -121,14 +121,15 @@ def insert(
     session: Session, new: NewAgent, workflow: Any | None, *, owner_id: UUID, by: Actor
 ) -> Saved:
     """Insert an agent and its first version in the caller's transaction."""
+    ours = older.ours(workflow)
     agent = Agent(
         owner_id=owner_id,
         name=new.name.strip()[:120],
         goal=new.goal,
-        prompt=new.prompt or simple_loop.prompt_of(workflow) or new.goal,
+        prompt=new.prompt or simple_loop.prompt_of(ours) or new.goal,
         description=new.description,
         demo=new.demo,
-        grants=sorted(actions_of(workflow)),
+        grants=sorted(grants.actions_of(ours)),
     )
     session.add(agent)
     session.flush()
@@ -173,14 +174,14 @@ def duplicate(agent_id: UUID, *, key: str | None, by: Actor, user_id: UUID) -> U
             description=source.description,
             origin="duplicated",
         )
-        made = insert(session, new, workflow_of(source, version), owner_id=user_id, by=by)
-        load(session, made.agent_id).grants = list(source.grants)
+        made = insert(session, new, as_written(source, version), owner_id=user_id, by=by)
+        load(session, made.agent_id).grants = list(grants.granted(source, version))
         idempotency.keep_answer(session, user_id, key, {"agent_id": str(made.agent_id)})
     return made.agent_id
 
 
 def checked(workflow: Any | None) -> None:
-    """Refuse a document with errors.
+    """Refuse a document with errors; one of an older builder by what becomes of it.
 
     Raises:
         InvalidError: every issue, warnings too.
@@ -189,7 +190,8 @@ def checked(workflow: Any | None) -> None:
         return
     with db.reading(None) as session:
         limit = settings.value(session, "pilot_max_steps")
-    issues = validation.validate(workflow, catalogue.load(), max_steps=int(limit))
+    ours = older.ours(workflow)
+    issues = validation.validate(ours, catalogue.load(), max_steps=int(limit))
     if any(one.severity == "error" for one in issues):
         raise InvalidError(issues)
 
@@ -233,8 +235,9 @@ def save_version(
                 f"Version {agent.version_number} was saved meanwhile; yours is based on {base}.",
                 {"version": agent.version_number},
             )
-        agent.grants = sorted(set(agent.grants) | actions_of(workflow))
-        agent.prompt = simple_loop.prompt_of(workflow) or agent.prompt
+        ours = older.ours(workflow)
+        agent.grants = sorted(set(agent.grants) | grants.actions_of(ours))
+        agent.prompt = simple_loop.prompt_of(ours) or agent.prompt
         return _add_version(session, agent, workflow, reason=reason, origin="edited", by=by)
 
 
@@ -252,7 +255,7 @@ def restore(
         kept = idempotency.open_request(session, user_id, key, "version.restore", body)
         if kept is not None:
             return _kept(kept)
-        workflow = workflow_of(agent, version(session, agent, number))
+        workflow = as_written(agent, version(session, agent, number))
         present = newest(session, agent)
         if present is not None and _is_equal(agent, present, workflow):
             saved = Saved(agent.id, present.id, present.number)
@@ -279,18 +282,23 @@ def _add_version(  # noqa: PLR0913 -- one keyword for each column that a version
     by: Actor,
     generation_id: UUID | None = None,
 ) -> Saved:
-    """Add the next version. A document of one model step is stored as no document (simple loop)."""
-    stored = None if simple_loop.is_enough(workflow) else workflow
+    """Add the next version. A document of one model step is stored as no document (simple loop).
+
+    What an older builder wrote is stored as it is.
+    """
+    ours = older.ours(workflow)
+    is_kept = older.is_older(workflow) or not simple_loop.is_enough(ours)
+    stored = workflow if is_kept else None
     agent.version_number += 1
     version = WorkflowVersion(
         owner_id=agent.owner_id,
         agent_id=agent.id,
         number=agent.version_number,
-        document=stored,
+        written=stored,
         document_hash=document.content_hash(stored),
-        inputs_schema=(workflow or {}).get("inputs"),
+        written_inputs=(ours or {}).get("inputs"),
         workflow_steps=display.workflow_steps(
-            workflow or simple_loop.of(agent.prompt, agent.grants), catalogue.load()
+            ours or simple_loop.of(agent.prompt, agent.grants), catalogue.load()
         ),
         author_id=by.user_id or agent.owner_id,
         reason=reason,
@@ -313,9 +321,16 @@ def _add_version(  # noqa: PLR0913 -- one keyword for each column that a version
 
 def _is_equal(agent: Agent, version: WorkflowVersion, workflow: Any) -> bool:
     """Whether a workflow is what a version of the agent holds already."""
-    if version.document is None and not simple_loop.is_enough(workflow):
+    if version.written is None and not simple_loop.is_enough(older.ours(workflow)):
         return False
-    return document.content_hash(workflow_of(agent, version)) == document.content_hash(workflow)
+    return document.content_hash(as_written(agent, version)) == document.content_hash(workflow)
+
+
+def as_written(agent: Agent, version: WorkflowVersion | None) -> Any:
+    """Return what a version was saved as: of an older builder, what that one wrote."""
+    if version is not None and version.conversion is not None:
+        return version.written
+    return workflow_of(agent, version)
 
 
 def workflow_of(agent: Agent, version: WorkflowVersion | None) -> dict[str, Any]:
@@ -323,17 +338,6 @@ def workflow_of(agent: Agent, version: WorkflowVersion | None) -> dict[str, Any]
     if version is not None and version.document is not None:
         return dict(version.document)
     return simple_loop.of(agent.prompt, agent.grants)
-
-
-def actions_of(workflow: Any | None) -> set[str]:
-    """Return the names of all actions that a document calls."""
-    found: set[str] = set()
-    for one in outline.documents(workflow) if workflow is not None else ():
-        for step in document.walk(document.parse(one).steps):
-            name = getattr(step, "action_name", None)
-            undone = [step.compensate.action_name] if step.compensate else []
-            found.update([name] if name else getattr(step, "actions", None) or [], undone)
-    return found
 
 
 def set_active(agent_id: UUID, active: bool, *, by: Actor, user_id: UUID) -> None:  # noqa: FBT001

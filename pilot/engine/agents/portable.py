@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pilot import db
+from pilot import db, older
 from pilot.audit import Actor
 from pilot.engine.agents import agent_details, agents
 from pilot.engine.agents.agents import NewAgent
@@ -38,7 +38,7 @@ class Portable(BaseModel):
     description: str = Field("", max_length=8_000)
     prompt: str = Field("", max_length=20_000)
     tags: list[str] = Field(default_factory=list, max_length=MAX_TAGS)
-    document: dict[str, Any] | None = None
+    document: dict[str, Any] | list[Any] | None = None  # a list: an older builder's
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Import:
     name: str
     agent_id: UUID | None
     changes: Sequence[str]  # lines of a unified diff
+    conversion: Sequence[str] = ()  # what is read otherwise than an older builder wrote it
 
 
 def text(agent: Agent, version: WorkflowVersion | None) -> str:
@@ -98,9 +99,12 @@ def preview(source: bytes, *, user_id: UUID) -> Import:
     with db.reading(user_id) as session:
         present = _present(session, wanted.name, user_id)
         before = "" if present is None else text(present, agents.newest(session, present))
-    after = yaml_text.dumps(wanted.model_dump())
+    made = older.convert(wanted.document) if older.is_older(wanted.document) else None
+    then = {"document": made.document} if made is not None else {}
+    after = yaml_text.dumps(wanted.model_dump() | then)
     lines = unified_diff(before.splitlines(), after.splitlines(), "now", "then", lineterm="")
-    return Import(wanted.name, None if present is None else present.id, list(lines))
+    notes = made.notes if made is not None else ()
+    return Import(wanted.name, None if present is None else present.id, list(lines), notes)
 
 
 def bring_in(source: bytes, *, new_version: bool, by: Actor, user_id: UUID) -> UUID:

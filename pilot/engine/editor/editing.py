@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from pilot import older
 from pilot.engine import validation
-from pilot.engine.editor import conversion, text_places
+from pilot.engine.editor import text_places
 from pilot.engine.editor.text_places import Place
 from pilot.engine.language import yaml_text
 from pilot.engine.language.catalogue import Catalogue
@@ -57,7 +58,7 @@ def check(text: str, catalogue: Catalogue, *, max_steps: int) -> Checked:
     issues = validation.validate(document, catalogue, max_steps=max_steps)
     known = text_places.places(text) if issues else {}
     found = tuple((one, text_places.nearest(known, one.path)) for one in issues)
-    return Checked(text, document, found, conversion.is_older(document))
+    return Checked(text, document, found, older.is_older(document))
 
 
 def rewritten(checked: Checked) -> str:
@@ -80,7 +81,7 @@ def fix(checked: Checked, code: str, path: str) -> str:
 
 def convert(checked: Checked) -> Converted:
     """Return our text for a document of an older builder."""
-    result = conversion.convert(checked.document)
+    result = older.convert(checked.document)
     return Converted(_written(result.document, checked.text), result.notes)
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pilot import older
 from pilot.engine import validation
-from pilot.engine.editor import conversion
 from pilot.engine.generation import flat, semantic_gate
 from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.workflow.document import FORMAT
@@ -67,8 +67,8 @@ def _document(value: type_json) -> tuple[dict[str, Any] | None, list[Issue]]:
         document, issues = flat.to_document(value)
         _ask_in_inputs(document, value.get("questions"))
         return document, issues
-    if conversion.is_older(value):
-        return conversion.convert(value).document, []
+    if older.is_older(value):
+        return older.convert(value).document, []
     if isinstance(value, dict) and "steps" in value:
         return {"format": FORMAT} | value, []
     return None, []

@@ -274,8 +274,8 @@ def document_of(session: Session, row: Execution) -> Any:
     """Return the document that an execution runs."""
     if row.document is not None:
         return row.document
-    query = select(WorkflowVersion.document).where(WorkflowVersion.id == row.version_id)
-    return session.scalar(query)
+    version = session.get(WorkflowVersion, row.version_id) if row.version_id else None
+    return version.document if version is not None else None
 
 
 def locked(

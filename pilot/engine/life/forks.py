@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from pilot import db, settings, strictjson
 from pilot.audit import Actor, Event
 from pilot.engine import idempotency, trail
-from pilot.engine.agents import access, agents
+from pilot.engine.agents import access, agents, grants
 from pilot.engine.expressions import Scope
 from pilot.engine.language.references import compile_field
 from pilot.engine.life import beginning, executions, preflight, starts
@@ -101,6 +101,7 @@ def fork(  # noqa: PLR0913 -- of what, what was seen, and who asks
             return UUID(kept["execution_id"])
         found = plan(session, execution_id, asked, user_id=user_id, setup=setup)
         executions.fresh_receipt(found.source, seen_seq)
+        grants.grant(agents.load(session, found.source.agent_id), found.version)
         starts.make_room(session, found.row, found.version, by)
         beginning.store(session, found.row, by)
         _copy(session, found)

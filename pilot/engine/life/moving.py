@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from pilot import db, strictjson
 from pilot.audit import Actor, Event
 from pilot.engine import trail
-from pilot.engine.agents import agents
+from pilot.engine.agents import agents, grants
 from pilot.engine.language import catalogue, json_schemas
 from pilot.engine.life import executions, forks, reruns
 from pilot.engine.life.reuse import Reuse, reusable
@@ -186,6 +186,7 @@ def _again(
 
 def _take_over(session: Session, found: Plan, by: Actor) -> None:
     row, number = found.row, found.row.version_number
+    grants.grant(agents.load(session, row.agent_id), found.version)
     reruns.replace(session, row.id, found.again)
     if row.status == ExecutionStatus.FAILED:
         reruns.failed(session, row.id, tolerated=False)

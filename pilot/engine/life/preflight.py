@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from pilot import db, money, plugins, settings
 from pilot.engine import folders, validation
-from pilot.engine.agents import access, agents, nesting
+from pilot.engine.agents import access, agents, grants, nesting
 from pilot.engine.language import catalogue
 from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.language.step_fields import MODEL_STEPS
@@ -242,9 +242,10 @@ def _missing_inputs(version: WorkflowVersion | None, saved: dict[str, Any]) -> l
 def _document_items(version: WorkflowVersion, agent: Agent, setup: Setup) -> list[Item]:
     """Check the document again: over the tables as they are now, and what the agent may call."""
     document: Any = version.document
+    granted = grants.granted(agent, version)
     if setup.data is None or not _reads_tables(document):
-        return list(_checked(Written(version.document_hash, document), tuple(agent.grants)))
-    known = catalogue.load().with_grants(agent.grants)
+        return list(_checked(Written(version.id, document), tuple(granted)))
+    known = catalogue.load().with_grants(granted)
     known = known.with_samples(sample(folders.private(setup.data, agent.owner_id)))
     return _issues(document, known)
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from pilot import db, strictjson
 from pilot.audit import Actor
 from pilot.engine import idempotency, trail
-from pilot.engine.agents import access
+from pilot.engine.agents import access, grants
 from pilot.engine.language import concurrency
 from pilot.engine.life import beginning, executions, preflight, unattended
 from pilot.engine.life.beginning import Surroundings
@@ -144,6 +144,7 @@ def prepare(  # noqa: PLR0913 -- all that a start depends on
         ConflictError: the agent is switched off, has nothing to run, or runs as often as it may.
     """
     row = draft(session, agent, asked, user_id, setup, version=version)
+    grants.grant(agent, version)
     make_room(session, row, version, by)
     return row
 
@@ -209,7 +210,7 @@ def _workflow(one_step: dict[str, Any] | None, version: WorkflowVersion | None) 
     """Return what runs: the one step, or else the version's steps."""
     if one_step is not None or version is None:
         return document.parse(one_step)
-    return document.stored(Written(version.document_hash, version.document))
+    return document.stored(Written(version.id, version.document))
 
 
 def _one_step(agent: Agent, asked: Start) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from pilot import older
 from pilot.engine.acting import blobs
 from pilot.engine.acting.blobs import Blob
 from pilot.engine.acting.outcomes import Done
@@ -53,7 +54,7 @@ SELECT DISTINCT ON (e.path) e.path, e.type, e.status, e.input, e.output,
 def load(session: Session, execution_id: UUID, model: str | None) -> Replay:
     """Return a past execution with how each of its steps ended."""
     past = session.execute(_PAST, {"id": execution_id}).one()
-    known = {recorded_path(node): node for node in outline(past.document)}
+    known = {recorded_path(node): node for node in outline(older.ours(past.document))}
     found = {
         row.path: Recorded(
             what=_what(row.type, written(known, row.path)),

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from pilot import db
+from pilot import db, older
 from pilot.engine.acting import blobs
 from pilot.engine.acting.blobs import Blob
 from pilot.engine.acting.history import Attempt, WaitRow
@@ -183,7 +183,7 @@ def _sample(action: str, context: StepContext, given: Any) -> TableSample | None
 
 def _definition(source: Any, step_id: str) -> dict[str, Any] | None:
     try:
-        steps = document.walk(document.parse(source).steps)
+        steps = document.walk(document.parse(older.ours(source)).steps)
     except PilotError:  # of an older engine
         return None
     return next((one.model_dump() for one in steps if one.id == step_id), None)

@@ -122,9 +122,8 @@ def _may_repeat(
 ) -> bool:
     """Whether a step that is never repeated by itself is still to come, by the rows."""
     document = row.document
-    if document is None:
-        query = select(WorkflowVersion.document).where(WorkflowVersion.id == row.version_id)
-        document = session.scalar(query)
+    if document is None and row.version_id is not None:
+        document = session.get_one(WorkflowVersion, row.version_id).document
     try:
         steps = parse(document).steps
     except PilotError:

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot import audit, db, strictjson
+from pilot import audit, db, older, strictjson
 from pilot.audit import Actor, Event
 from pilot.engine.acting import event_matches
 from pilot.engine.running import addresses
@@ -78,7 +78,7 @@ def shown(token: str) -> Shown:
         link = session.execute(READ, {"hash": found.hash}).one()
         execution = session.execute(EXECUTION, {"id": found.execution_id}).one()
         wait = session.execute(WAIT, _place(found)).first()
-    step = _step(execution.document, found.path)
+    step = _step(older.ours(execution.document), found.path)
     waiting = wait if wait is not None and wait.open else None
     return Shown(
         agent_name=execution.agent_name,
@@ -107,7 +107,7 @@ def resolve(token: str, payload: Any, *, by: Actor) -> None:
         gone = _gone(link, wait, execution.status)
         if gone:
             raise GoneError(gone)
-        _check(_step(execution.document, found.path).get("schema"), payload)
+        _check(_step(older.ours(execution.document), found.path).get("schema"), payload)
         _use(session, found, wait, payload, by)
 
 

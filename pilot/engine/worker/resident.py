@@ -15,7 +15,7 @@ import psycopg
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from pilot import db, progress
+from pilot import db, older, progress
 from pilot.config import Config
 from pilot.egress import Egress
 from pilot.engine.acting.history import Held, held
@@ -226,7 +226,7 @@ class Resident:
         if key not in self._plans:
             if len(self._plans) >= PLANS_KEPT:
                 self._plans.pop(next(iter(self._plans)))
-            self._plans[key] = Plan(parse(found.facts["document"]))
+            self._plans[key] = Plan(parse(older.ours(found.facts["document"])))
         return self._plans[key]
 
     async def _run(self, execution_id: UUID, row: Any) -> None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from hashlib import sha256
 from typing import Annotated, Any, Literal
+from uuid import UUID
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, StrictFloat, StrictInt, StrictStr
 from pydantic_core import PydanticCustomError
 
-from pilot import strictjson
+from pilot import older, strictjson
 from pilot.engine import steps
 from pilot.engine.language import yaml_text
 from pilot.engine.language.policies import Policies
@@ -93,7 +94,8 @@ def decode(text: str | bytes) -> type_json:
         value = yaml_text.loads(text)
     except BadJsonError as error:
         raise _bad_json(f"This is neither JSON nor YAML: {error.message}.") from error
-    if not isinstance(value, dict) or "steps" not in value:  # any prose is YAML
+    is_ours = isinstance(value, dict) and "steps" in value
+    if not is_ours and not older.is_older(value):  # any prose is YAML
         raise _bad_json("This is text, not a workflow: give one JSON object with steps.")
     return value
 
@@ -113,9 +115,9 @@ def parse(source: type_json) -> Workflow:
 
 @dataclass(frozen=True)
 class Written:
-    """The document of a stored version; those of the same hash are the same."""
+    """The document of a stored version, which never changes."""
 
-    hash: str
+    version_id: UUID
     document: Any = field(compare=False)
 
 

@@ -96,6 +96,12 @@ def _type_issue(step: dict[str, Any], path: str) -> Issue | None:
         if step["step_type"] in known and "type" not in step:
             fix = [{"op": "move", "from": f"{path}/step_type", "path": f"{path}/type"}]
         got = str(step["step_type"])[:60]
+        if fix is None and not (step.get("plugin") and step.get("action")):
+            who = f"The step {str(step.get('id'))[:60]}" if "id" in step else "A step"
+            message = (
+                f"{who}, {got}, names no action: give it plugin and action, or a type, one of "
+                f"{', '.join(known)}."
+            )
         return Issue("E_SCHEMA", f"{path}/step_type", message, expected="type", got=got, fix=fix)
     if not isinstance(kind, str):
         message = f"The step has no type. It is one of: {', '.join(known)}."

@@ -7,7 +7,7 @@ from pilot.engine.language import catalogue, yaml_text
 from pilot.engine.workflow.document import decode, text
 from pilot.errors import InvalidError
 from tests.engine.documents import CONTRACTS
-from tests.engine.editor.test_conversion import FOUR_STEPS
+from tests.older.test_older import FOUR_STEPS
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 
 from pilot import db
 from pilot.engine import planner, validation
-from pilot.engine.agents import agents
+from pilot.engine.agents import grants
 from pilot.engine.demo import make_demo
 from pilot.engine.folders import private
 from pilot.engine.generation import drafts, free, surroundings
@@ -164,5 +164,5 @@ def test_a_stranger_sees_no_draft(data, who, world):
 def test_a_draft_uses_only_actions_that_exist(data, who):
     made = drafts.begin(URGENT, data=data, **who)
     workflow = kept(made, who["user_id"]).document
-    assert agents.actions_of(workflow) <= set(catalogue.load().actions)
+    assert grants.actions_of(workflow) <= set(catalogue.load().actions)
     assert validation.validate(workflow, surroundings.known_actions(data, who["user_id"])) == []

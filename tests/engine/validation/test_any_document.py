@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilot.engine.editor import conversion, display
+from pilot import older
+from pilot.engine.editor import display
 from pilot.engine.language import catalogue
 from pilot.engine.validation import repair, validate
 from pilot.engine.workflow.outline import outline
@@ -50,8 +51,8 @@ def test_no_document_stops_the_validator(document):
     known = everything()
     assert all(isinstance(issue, Issue) for issue in validate(document, known))
     display.lines(document, known)
-    if conversion.is_older(document):
-        validate(conversion.convert(document).document, known)
+    if older.is_older(document):
+        validate(older.convert(document).document, known)
 
 
 @relaxed

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilot.engine.editor import conversion
+from pilot import older
 from tests.engine.documents import waiting, workflow
 
 
@@ -62,7 +62,7 @@ BAD = {
         ("E_REF_FIELD", "/steps/1/operations/1/config/columns/0"),
     ),
     "a branch id that does not exist": (
-        conversion.convert(
+        older.convert(
             [{"type": "conditional", "condition": "true", "ifTrue": "gone", "ifFalse": "lost"}]
         ).document,
         ("E_BRANCH_TARGET", "/steps/0/dependencies/0"),
@@ -103,8 +103,8 @@ def test_a_bad_generation_is_named(check, name):
 
 
 def test_an_older_step_without_an_id_is_converted(check):
-    older = [{"type": "plugin_action", "plugin": "mail", "plugin_action": "search"}]
-    assert check(conversion.convert(older).document) == []
+    written = [{"type": "plugin_action", "plugin": "mail", "plugin_action": "search"}]
+    assert check(older.convert(written).document) == []
 
 
 @pytest.mark.capability(174)

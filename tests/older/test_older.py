@@ -1,6 +1,7 @@
 import pytest
 
-from pilot.engine.editor import conversion, display
+from pilot import older
+from pilot.engine.editor import display
 from pilot.engine.language import catalogue
 from pilot.engine.workflow import document
 
@@ -46,7 +47,7 @@ FOUR_STEPS = {
 
 @pytest.mark.capability(13, 163)
 def test_an_older_document_keeps_ids_order_types_and_conditions():
-    converted = conversion.convert(FOUR_STEPS).document
+    converted = older.convert(FOUR_STEPS).document
     read = document.parse(converted)
     assert [step.id for step in read.steps] == ["step1", "step2", "step3", "step4"]
     assert [step.type for step in read.steps] == [
@@ -66,7 +67,7 @@ def test_an_older_document_keeps_ids_order_types_and_conditions():
 
 
 def test_an_older_step_keeps_what_it_says_in_our_words_and_units():
-    search, _, summary, pause = conversion.convert(FOUR_STEPS).document["steps"]
+    search, _, summary, pause = older.convert(FOUR_STEPS).document["steps"]
     assert search["name"] == "Search complaints"
     assert search["params"] == {"subject_words": ["{{inputs.word}}"]}
     assert (summary["intent"], summary["prompt"]) == (
@@ -83,7 +84,7 @@ def test_an_older_step_keeps_what_it_says_in_our_words_and_units():
 
 
 def test_a_list_of_inputs_becomes_a_schema():
-    assert conversion.convert(FOUR_STEPS).document["inputs"] == {
+    assert older.convert(FOUR_STEPS).document["inputs"] == {
         "type": "object",
         "properties": {
             "word": {"type": "string", "description": "What to look for."},
@@ -94,13 +95,13 @@ def test_a_list_of_inputs_becomes_a_schema():
 
 
 def test_an_older_switch_routes_by_conditions():
-    older = [
+    written = [
         {"id": "s", "type": "switch", "evaluate": "{{a.data.level}}", "cases": {"high": ["x"]},
          "default": ["y"]},
         {"id": "x", "type": "delay", "duration": 1000},
         {"id": "y", "type": "delay", "duration": 1000},
     ]  # fmt: skip
-    first, high, other = conversion.convert([{"id": "a", "type": "delay", "duration": 1}, *older])\
+    first, high, other = older.convert([{"id": "a", "type": "delay", "duration": 1}, *written])\
         .document["steps"][1:]  # fmt: skip
     assert first["value"] == "steps.a.output.level"
     assert first["cases"] == [{"when": "high", "steps": []}]
@@ -110,28 +111,30 @@ def test_an_older_switch_routes_by_conditions():
 
 @pytest.mark.capability(163)
 def test_steps_that_name_no_other_are_chained():
-    older = [{"type": "plugin_action", "plugin": "mail", "plugin_action": "search"} for _ in "abcd"]
-    steps = conversion.convert(older).document["steps"]
+    written = [
+        {"type": "plugin_action", "plugin": "mail", "plugin_action": "search"} for _ in "abcd"
+    ]
+    steps = older.convert(written).document["steps"]
     assert [step.get("dependencies") for step in steps] == [None, ["step1"], ["step2"], ["step3"]]
 
 
 def test_a_branch_to_a_step_that_does_not_exist_stays_visible():
-    older = [{"type": "conditional", "condition": "true", "ifTrue": "gone", "ifFalse": "lost"}]
-    (step,) = conversion.convert(older).document["steps"]
+    written = [{"type": "conditional", "condition": "true", "ifTrue": "gone", "ifFalse": "lost"}]
+    (step,) = older.convert(written).document["steps"]
     assert step["dependencies"] == ["gone", "lost"]
 
 
 def test_a_call_that_names_no_action_is_left_for_the_validator():
-    (step,) = conversion.convert([{"step_type": "api_call", "operation": "x"}]).document["steps"]
+    (step,) = older.convert([{"step_type": "api_call", "operation": "x"}]).document["steps"]
     assert step["step_type"] == "api_call"
     assert "type" not in step
 
 
 def test_what_is_left_out_is_said():
-    older = [
+    written = [
         {"type": "plugin_action", "plugin": "a", "plugin_action": "b", "rollbackAction": {"x": 1}}
     ]
-    assert any("rollbackAction" in note for note in conversion.convert(older).notes)
+    assert any("rollbackAction" in note for note in older.convert(written).notes)
 
 
 @pytest.mark.parametrize(
@@ -147,17 +150,17 @@ def test_what_is_left_out_is_said():
     ],
 )
 def test_older_documents_are_recognised(source, is_older):
-    assert conversion.is_older(source) is is_older
+    assert older.is_older(source) is is_older
 
 
 def test_the_source_is_left_as_it_was():
     before = str(FOUR_STEPS)
-    conversion.convert(FOUR_STEPS)
+    older.convert(FOUR_STEPS)
     assert str(FOUR_STEPS) == before
 
 
 @pytest.mark.parametrize(
-    ("older", "ours"),
+    ("written", "ours"),
     [
         (
             {"step_type": "action", "plugin": "mail", "action": "search"},
@@ -221,14 +224,14 @@ def test_the_source_is_left_as_it_was():
         ),
     ],
 )
-def test_each_older_way_has_its_own(older, ours):
-    (step,) = conversion.convert([{"id": "a", **older}]).document["steps"]
+def test_each_older_way_has_its_own(written, ours):
+    (step,) = older.convert([{"id": "a", **written}]).document["steps"]
     assert step == {"id": "a", **ours}
 
 
 @pytest.mark.capability(2)
 def test_what_stands_around_the_steps_is_kept_and_only_pilot_steps_are_steps():
-    older = {
+    written = {
         "name": "Old",
         "pilot_steps": [{"type": "plugin_action", "id": "step2"}, {"type": "delay", "duration": 1}],
         "workflow_steps": [{"type": "shown"}],
@@ -236,7 +239,7 @@ def test_what_stands_around_the_steps_is_kept_and_only_pilot_steps_are_steps():
         "output": "{{step2.data.x}}",
         "unheard": 1,
     }
-    converted = conversion.convert(older).document
+    converted = older.convert(written).document
     shown = display.lines(converted, catalogue.load())
     assert [line.id for line in shown] == ["step2", "step2_"]
     assert [step["id"] for step in converted.pop("steps")] == ["step2", "step2_"]
@@ -249,14 +252,14 @@ def test_what_stands_around_the_steps_is_kept_and_only_pilot_steps_are_steps():
 
 
 def test_an_item_is_read_as_item():
-    older = [{"id": "a", "type": "transform", "operation": "map", "duration": 1,
+    written = [{"id": "a", "type": "transform", "operation": "map", "duration": 1,
               "config": {"fields": {"x": "{{current.name}}"}}}]  # fmt: skip
-    (step,) = conversion.convert(older).document["steps"]
+    (step,) = older.convert(written).document["steps"]
     assert step["config"]["fields"] == {"x": "{{item.name}}"}
 
 
 def test_inputs_of_every_type_are_described():
-    older = {
+    written = {
         "steps": [],
         "input_schema": [
             {"name": "mail", "type": "email"},
@@ -266,7 +269,7 @@ def test_inputs_of_every_type_are_described():
             {"type": "text"},
         ],
     }
-    assert conversion.convert(older).document["inputs"]["properties"] == {
+    assert older.convert(written).document["inputs"]["properties"] == {
         "mail": {"type": "string", "format": "email"},
         "count": {"type": "number"},
         "day": {"type": "string", "format": "date"},
