@@ -45,6 +45,7 @@ class Event(Enum):
     PILOT_EXECUTION_POISONED = ("critical", SOC2)
     PILOT_EXECUTION_FORKED = ("info", SOC2)
     PILOT_EXECUTION_MIGRATED = ("info", SOC2)
+    PILOT_BULK_STARTED = ("warning", SOC2)
     PILOT_DISABLED = ("warning", SOC2)
     PILOT_BUDGET_PAUSED = ("warning", SOC2)
     PILOT_BUDGET_RAISED = ("warning", SOC2)

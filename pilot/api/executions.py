@@ -19,12 +19,12 @@ from pilot.api import (
     example,
     key,
     listed,
-    only_agents,
     operation,
     reach,
     wanted,
     wants,
 )
+from pilot.api.narrowed import Narrowed
 from pilot.engine.life import executions, receipts, retrying, starts
 from pilot.engine.life.forecast import forecast
 from pilot.engine.people.api_tokens import Scope
@@ -43,12 +43,8 @@ SORT = "-started"
 MAX_WAIT_S = 60
 
 
-class ListQuery(Page):
-    """Which executions."""
-
-    status: ExecutionStatus | None = None
-    agent: UUID | None = None
-    q: str = Field("", max_length=200, description="In the agent's name, the error, or an id.")
+class ListQuery(Page, Narrowed):
+    """Which executions, and which part of them."""
 
 
 class StartBody(Body):
@@ -192,10 +188,8 @@ class Events(BaseModel):
 @operation(bp, "/executions", scope=Scope.EXECUTIONS_READ, gives=Listing, other=CSV)
 def index(query: ListQuery) -> Any:
     """List executions, the newest first; as CSV all that match."""
-    filters = rows.Filters(query.status, query.agent, only_agents(), q=query.q)
-    if query.agent is not None:
-        reach(query.agent)
-    bound = {"status": query.status, "agent": query.agent, "q": query.q}
+    filters = query.filters()
+    bound = filters.chosen()
     page = wanted(query, SORT, bound)
     if wants(CSV):
         return sheet(lambda session, one: rows.listed(session, filters, one), page)

@@ -77,16 +77,33 @@ class Filters:
     within: str | None = None  # a key of WITHIN: started in these hours
     money: str | None = None  # a key of OF_MONEY
     cost_min: Decimal | None = None  # USD
+    bulk: UUID | None = None  # those of one action on many
+
+    def chosen(self) -> dict[str, Any]:
+        """Return what it narrows the list by, for people; whose agents are meant is not theirs."""
+        return {name: one for name, one in vars(self).items() if one and name != "agents"}
 
 
 def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
     """Return one page of executions."""
+    return fetch(session, SOURCE, *_conditions(session, filters), wanted)
+
+
+def matching(session: Session, filters: Filters) -> tuple[str, dict[str, Any]]:
+    """Return the condition over `execution e`, with its values, that all listed rows meet."""
+    conditions, values = _conditions(session, filters)
+    mine, value = within_reach(session, "e")
+    return " AND ".join(f"({one})" for one in (mine, *conditions)), {**values, **value}
+
+
+def _conditions(session: Session, filters: Filters) -> tuple[list[str], dict[str, Any]]:
     conditions: list[str] = []
     values: dict[str, Any] = {}
     for name, condition in (
         ("status", "e.status = :status"),
         ("agent", "e.agent_id = :agent"),
         ("mode", "e.mode = :mode"),
+        ("bulk", "e.id IN (SELECT i.execution_id FROM bulk_item i WHERE i.bulk_id = :bulk)"),
         ("since", "e.created_at >= cast(cast(:since AS date) AS timestamptz)"),
         ("until", "e.created_at < cast(cast(:until AS date) + 1 AS timestamptz)"),
     ):
@@ -107,7 +124,7 @@ def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
     if filters.cost_min is not None:
         conditions.append("e.cost_key >= :cost_min")
         values["cost_min"] = min(ceil(filters.cost_min.scaleb(12)), MOST_KEY)
-    return fetch(session, SOURCE, conditions, values, wanted)
+    return conditions, values
 
 
 def _search(session: Session, q: str, values: dict[str, Any]) -> str:

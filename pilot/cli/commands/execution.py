@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from pilot import db, money, progress, strictjson
-from pilot.cli import acting
+from pilot.cli import acting, bulk
 from pilot.cli.named import pairs
 from pilot.cli.terminal import answer, complain, confirmed, say, show
 from pilot.engine.agents import agents
@@ -65,6 +65,7 @@ def arguments(parser: ArgumentParser) -> None:
             one.add_argument("--from", dest="step", metavar="STEP", help="a step, by its path")
             one.add_argument("--repeat-effects", action="store_true", help=REPEATS)
         one.set_defaults(run=action)
+    bulk.arguments(actions.add_parser("bulk", help="cancel, pause, resume or retry all that match"))
     fork = actions.add_parser("fork", help="begin a new one that reuses what is unchanged")
     fork.add_argument("execution", type=UUID)
     fork.add_argument("--input", action="append", default=[], metavar="NAME=VALUE")

@@ -53,7 +53,12 @@ def pause(
     with db.transaction("execution.pause", user_id, sees_all=sees_all) as session:
         if done_before(session, user_id, key, "execution.pause", execution_id):
             return
-        pause_locked(session, locked(session, execution_id, PAUSABLE, "paused"), by)
+        pause_in(session, execution_id, by)
+
+
+def pause_in(session: Session, execution_id: UUID, by: Actor) -> None:
+    """Do what `pause` does in the caller's transaction."""
+    pause_locked(session, locked(session, execution_id, PAUSABLE, "paused"), by)
 
 
 def pause_locked(
@@ -90,15 +95,20 @@ def resume(
     with db.transaction("execution.resume", user_id, sees_all=sees_all) as session:
         if done_before(session, user_id, key, "execution.resume", execution_id):
             return
-        row = locked(session, execution_id, RESUMABLE, "resumed")
-        agent_exists(session, row)
-        fresh_receipt(row, seen_seq)
-        _parent_goes_on(session, row)
-        if row.status == ExecutionStatus.NEEDS_ATTENTION and open_unknown(session, row.id):
-            raise ConflictError(ANSWER_FIRST)
-        row.recovery_attempts = 0
-        queue(session, row)
-        trail.record(session, row, Event.PILOT_EXECUTION_RESUMED, by, {})
+        resume_in(session, execution_id, by, seen_seq)
+
+
+def resume_in(session: Session, execution_id: UUID, by: Actor, seen_seq: int | None = None) -> None:
+    """Do what `resume` does in the caller's transaction."""
+    row = locked(session, execution_id, RESUMABLE, "resumed")
+    agent_exists(session, row)
+    fresh_receipt(row, seen_seq)
+    _parent_goes_on(session, row)
+    if row.status == ExecutionStatus.NEEDS_ATTENTION and open_unknown(session, row.id):
+        raise ConflictError(ANSWER_FIRST)
+    row.recovery_attempts = 0
+    queue(session, row)
+    trail.record(session, row, Event.PILOT_EXECUTION_RESUMED, by, {})
 
 
 def cancel(
@@ -118,8 +128,12 @@ def cancel(
     with db.transaction("execution.cancel", user_id, sees_all=sees_all) as session:
         if done_before(session, user_id, key, "execution.cancel", execution_id):
             return
-        row = locked(session, execution_id, CANCELLABLE, "cancelled")
-        cancel_locked(session, row, by)
+        cancel_in(session, execution_id, by)
+
+
+def cancel_in(session: Session, execution_id: UUID, by: Actor) -> None:
+    """Do what `cancel` does in the caller's transaction."""
+    cancel_locked(session, locked(session, execution_id, CANCELLABLE, "cancelled"), by)
 
 
 def cancel_locked(session: Session, row: Execution, by: Actor) -> None:

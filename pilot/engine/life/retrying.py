@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from pilot import db
 from pilot.audit import Actor, Event
 from pilot.engine import trail
@@ -28,16 +30,21 @@ def failed(
     with db.transaction("execution.retry", user_id, sees_all=sees_all) as session:
         if executions.done_before(session, user_id, key, "execution.retry", execution_id):
             return
-        row = executions.locked(session, execution_id, RETRYABLE, "retried")
-        executions.still_whole(row)
-        executions.agent_exists(session, row)
-        executions.fresh_receipt(row, seen_seq)
-        again = reruns.failed(session, row.id)
-        if not again and row.error is None:
-            raise ConflictError("Nothing failed in this execution: there is nothing to retry.")
-        executions.reopen(session, row)
-        steps = [path for path, _ in again]
-        trail.record(session, row, Event.PILOT_EXECUTION_RETRIED, by, {"steps": steps})
+        failed_in(session, execution_id, by, seen_seq)
+
+
+def failed_in(session: Session, execution_id: UUID, by: Actor, seen_seq: int | None = None) -> None:
+    """Do what `failed` does in the caller's transaction."""
+    row = executions.locked(session, execution_id, RETRYABLE, "retried")
+    executions.still_whole(row)
+    executions.agent_exists(session, row)
+    executions.fresh_receipt(row, seen_seq)
+    again = reruns.failed(session, row.id)
+    if not again and row.error is None:
+        raise ConflictError("Nothing failed in this execution: there is nothing to retry.")
+    executions.reopen(session, row)
+    steps = [path for path, _ in again]
+    trail.record(session, row, Event.PILOT_EXECUTION_RETRIED, by, {"steps": steps})
 
 
 def from_step(  # noqa: PLR0913 -- from where, what was seen, and who asks

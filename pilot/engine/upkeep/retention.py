@@ -1,7 +1,8 @@
 """What is deleted after a while (settings, group Retention), in small batches, daily or on request.
 
-Timelines and outputs of ended executions, what triggers fired, calls of days whose sums are kept,
-records of the audit trail (emptied, so that its chains still verify), and sessions.
+Timelines and outputs of ended executions, what triggers fired, what was asked for many executions
+at once, calls of days whose sums are kept, records of the audit trail (emptied, so that its chains
+still verify), and sessions.
 """
 
 from collections.abc import Mapping
@@ -53,6 +54,12 @@ KINDS = (
         "AND fire_at < pilot_now() - make_interval(days => :retention_execution_days)) "
         "+ (SELECT count(*) FROM hook_delivery "
         "WHERE at < pilot_now() - make_interval(days => :retention_execution_days))",
+    ),
+    Kind(
+        "actions on many",
+        "SELECT prune_bulks(:retention_execution_days, :batch)",
+        "SELECT count(*) FROM bulk "
+        "WHERE finished_at < pilot_now() - make_interval(days => :retention_execution_days)",
     ),
     Kind(
         "breakers of addresses",
