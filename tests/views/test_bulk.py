@@ -28,6 +28,7 @@ def form(browser, query, **more):
 def test_from_the_list_over_the_preview_to_the_result(operator, make, world, superuser):
     failed, others = make(world.operator, "failed", MANY), make(world.operator, "completed", 5)
     listed = operator.get("/executions?status=failed").text
+    assert ">It broke." in listed  # an error of no step names none
     assert "With all 120 that match" in listed
     assert "/executions/bulk/preview?action=retry&amp;status=failed" in listed
     assert "action=cancel" not in listed  # nothing that has failed can be cancelled

@@ -31,7 +31,7 @@ from pilot.models.user import User
 log = structlog.get_logger()
 
 MOST = 50_000
-BULKS, ITEMS, THREADS = 20, 100, 4  # of one look
+BULKS, ITEMS, THREADS = 20, 25, 4  # of one look: short, so that a worker may leave
 MOST_TRIES = 5
 NO_RIGHT = "Who asked for this may not act on executions any more."
 
