@@ -191,17 +191,26 @@ def test_several_workers_act_once_on_each(make, world, superuser):
 
 @pytest.mark.crash
 @pytest.mark.capability(287)
-@pytest.mark.parametrize("point", ["bulk.act.before_commit:37", "bulk.act.after_commit:61"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "act.before_commit:37",
+        "act.after_commit:61",
+        "between_items:50",
+        "skip.before_commit:2",
+        "finish.before_commit:1",
+    ],
+)
 def test_a_worker_killed_half_way_loses_none_and_does_none_twice(
     point, make, world, superuser, installed
 ):
-    ids = make(world.operator, count=MANY)
+    ids, ended = make(world.operator, count=MANY), make(world.operator, "completed", 5)
     made = ask(Action.CANCEL, world.operator)
     values = {
         "DATABASE_URL": installed.database_url,
         "REDIS_URL": installed.redis_url,
         "PILOT_DATA": str(installed.data),
-        "PILOT_FAILPOINT": f"{point}:kill9",
+        "PILOT_FAILPOINT": f"bulk.{point}:kill9",
     }
     killed = subprocess.run(
         [sys.executable, "-m", "pilot.cli", "worker"],
@@ -211,27 +220,36 @@ def test_a_worker_killed_half_way_loses_none_and_does_none_twice(
         timeout=60,
     )
     assert killed.returncode == -9, killed.stderr.decode()[-500:]
-    assert 0 < statuses(superuser, ids)["cancelled"] < MANY
+    assert not became(made, world.operator)[0]
+    assert 0 < statuses(superuser, ids)["cancelled"] <= MANY
     with wp.working(installed):
         wp.until(lambda: became(made, world.operator)[0])
-    assert became(made, world.operator) == (True, {("done", ""): MANY})
+    told = "It is completed: it cannot be cancelled."
+    assert became(made, world.operator) == (True, {("done", ""): MANY, ("skipped", told): 5})
+    assert statuses(superuser, ended) == {"completed": 5}
     assert recorded(superuser, "PILOT_EXECUTION_CANCELLED") == {str(one): 1 for one in ids}
 
 
 @pytest.mark.capability(287)
-def test_a_request_that_fails_before_its_commit_leaves_nothing(make, world, superuser, monkeypatch):
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_press_that_dies_on_its_way_counts_once_when_it_is_repeated(
+    side, make, world, superuser, monkeypatch, who
+):
     make(world.operator, count=2)
+    asked = Asked(Action.CANCEL, partial(matching, filters=Filters()), {})
 
     def die(name):
-        if name == "bulk.begin.before_commit":
+        if name == f"bulk.begin.{side}_commit":
             raise InjectedFaultError(name)
 
     with monkeypatch.context() as patch:
         patch.setattr(db, "failpoint", die)
         with pytest.raises(InjectedFaultError):
-            ask(Action.CANCEL, world.operator)
-    assert superuser.execute("SELECT count(*) FROM bulk").fetchone() == (0,)
-    assert recorded(superuser, "PILOT_BULK_STARTED") == {}
+            bulk.begin(asked, **who, key="pressed")
+    assert superuser.execute("SELECT count(*) FROM bulk").fetchone() == (side == "after",)
+    made = bulk.begin(asked, **who, key="pressed")
+    assert recorded(superuser, "PILOT_BULK_STARTED") == {str(made): 1}
+    assert superuser.execute("SELECT count(*) FROM bulk_item").fetchone() == (2,)
 
 
 def test_what_keeps_failing_is_given_up_and_the_others_are_done(
