@@ -189,6 +189,20 @@ def test_several_workers_act_once_on_each(make, world, superuser):
     assert became(made, world.operator) == (True, {("done", ""): MANY})
 
 
+@pytest.mark.capability(287)
+def test_a_worker_with_an_old_list_acts_on_none_again(make, world, superuser):
+    make(world.operator)
+    ask(Action.RESUME, world.operator)
+    with db.reading(None) as session:
+        (old,) = session.execute(bulk.DUE, {"bulks": 1, "items": 1}).all()
+    do_all()
+    assert statuses(superuser) == {"queued": 1}
+    superuser.execute("UPDATE execution SET status = 'paused'")  # somebody else, later
+    bulk._act(old)
+    assert statuses(superuser) == {"paused": 1}
+    assert recorded(superuser, "PILOT_EXECUTION_RESUMED").total() == 1
+
+
 @pytest.mark.crash
 @pytest.mark.capability(287)
 @pytest.mark.parametrize(
