@@ -10,7 +10,7 @@ def test_plain(): pass
 """
 CONFTEST = """
 from tests import programs
-programs.NEEDS["browser"] = ("no-such-program", "apt-get install it")
+programs.NEEDS["browser"] = (("no-such-program",), "apt-get install it")
 pytest_plugins = ["tests.programs"]
 """
 
