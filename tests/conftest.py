@@ -74,6 +74,22 @@ def _guarded(connect):
     return guarded
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _statements_compiled_once() -> Iterator[None]:
+    """Let the engines of all tests share the statements that SQLAlchemy compiled for one."""
+    made, kept = db.create_engine, {}
+
+    def create_engine(url, **options):
+        engine = made(url, **options)
+        engine.dialect = kept.setdefault("dialect", engine.dialect)
+        engine._compiled_cache = kept.setdefault("statements", engine._compiled_cache)
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(db, "create_engine", create_engine)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _nothing_known() -> None:
     """Forget the secrets that other tests sealed: they would be hidden in the texts of this one."""

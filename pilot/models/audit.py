@@ -39,6 +39,7 @@ class AuditEntry(Base):
     __table_args__ = (
         Index("audit_by_time", "at", "chain", "seq"),
         Index("audit_by_event", "event", "at"),
+        Index("audit_by_actor", "actor", "at"),
     )
 
     chain: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -50,4 +51,7 @@ class AuditEntry(Base):
     hash: Mapped[bytes] = mapped_column(LargeBinary)
     event: Mapped[str] = mapped_column(  # "" of an emptied record
         Text, Computed("coalesce(record::json ->> 'event', '')", persisted=True)
+    )
+    actor: Mapped[str] = mapped_column(
+        Text, Computed("coalesce(record::json ->> 'actor', '')", persisted=True)
     )

@@ -15,8 +15,7 @@ from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
 SORTS = {"at": Sort("a.at", "timestamptz")}
 SOURCE = Source(
     columns="""a.chain, a.seq, a.at, a.event, a.record, encode(a.hash, 'hex') AS hash,
-      (SELECT u.email FROM app_user u
-        WHERE 'user:' || u.id = a.record::json ->> 'actor') AS person""",
+      (SELECT u.email FROM app_user u WHERE 'user:' || u.id = a.actor) AS person""",
     tables="audit a",
     id="(a.chain || '/' || lpad(a.seq::text, 12, '0'))",
     sorts=SORTS,
@@ -27,8 +26,8 @@ SOURCE = Source(
 CONDITIONS = {
     "event": "a.event = :event",
     "severity": "a.event = ANY(:severity)",  # the events of it, which an index finds
-    "actor": "a.record::json ->> 'actor' IN "
-    "(:actor, (SELECT 'user:' || u.id FROM app_user u WHERE u.email = lower(:actor)))",
+    "actor": "a.actor = ANY(ARRAY(SELECT cast(:actor AS text) UNION ALL "
+    "SELECT 'user:' || u.id FROM app_user u WHERE u.email = lower(:actor)))",
     # An execution's records are its chain; all others stand on the system's.
     "object": f"a.chain = :object OR a.chain = '{SYSTEM}' "
     "AND a.record::json #>> '{object,id}' = :object",

@@ -76,6 +76,8 @@ def fetch(
     descending = wanted.sort.startswith("-")
     where = " AND ".join(f"({one})" for one in conditions) or "true"
     total = _total(session, source, where, values) if wanted.counted else 0
+    if wanted.counted and not total:  # nothing to look for a second time
+        return Listed([], 0, None)
     bound = dict(values) | {"size": wanted.size + 1}
     if wanted.after is not None:
         sign = "<" if descending else ">"

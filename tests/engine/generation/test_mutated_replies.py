@@ -21,7 +21,7 @@ from tests.llm.mutations import FAITHFUL, MUTATIONS, READ, mutants
 
 pytestmark = pytest.mark.long
 
-DRAFTS, ANSWERS = 6_000, 4_000
+DRAFTS, ANSWERS = 3_000, 7_000
 CHECK = asked.step("check", "conditional", {"condition": "len(inputs.to) > 0"})
 KIND = asked.step("kind", "switch", {"value": "inputs.kind"})
 BRANCHED = asked.flat(
