@@ -56,7 +56,11 @@ def index(replay_id: UUID) -> ResponseReturnValue:
     with reading() as session:
         shown = report.shown(session, replay_id)
     return render(
-        "replay/index.html", twin=lambda: report.facts(shown), shown=shown, most=MOST_SHOWN
+        "replay/index.html",
+        "live_part",
+        twin=lambda: report.facts(shown),
+        shown=shown,
+        most=MOST_SHOWN,
     )
 
 

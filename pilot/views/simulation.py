@@ -28,6 +28,7 @@ def index(simulation_id: UUID) -> ResponseReturnValue:
     bounds = [("With as many items as here", shown.here), ("With as many as may be", shown.most)]
     return render(
         "simulation/index.html",
+        "live_part",
         twin=lambda: report.facts(shown),
         shown=shown,
         way_words=way_words,

@@ -157,3 +157,13 @@ def test_axe_finds_nothing_with_worries_spend_and_workers(window, world, app, su
     for url in ("/", "/executions?money=unpriced", "/agents"):
         page.goto(url)
         check_looks(page)
+
+
+@pytest.mark.browser
+def test_the_figures_stay_true_while_one_looks(window, world, superuser):
+    page = window(world.admin)
+    page.goto("/")
+    page.locator("#counters").get_by_text("no model called").wait_for()
+    book(superuser, world.admin.id, role="step", cost=Decimal("1.25"))
+    page.locator("#counters").get_by_text("$1.25").first.wait_for(timeout=20_000)
+    assert page.complaints == []

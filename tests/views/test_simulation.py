@@ -19,9 +19,14 @@ INPUTS = {
 
 
 @pytest.fixture
-def worker(app, database, redis_url, tmp_path):
+def of_worker(app, database, redis_url, tmp_path):
     wp.switch_on()
-    with wp.working(wp.config(database, redis_url, tmp_path)) as resident:
+    return wp.config(database, redis_url, tmp_path)
+
+
+@pytest.fixture
+def worker(of_worker):
+    with wp.working(of_worker) as resident:
         yield resident
 
 
@@ -99,4 +104,17 @@ def test_it_looks_right(simulate, window, world):
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size({"width": width, "height": 900})
             page.screenshot(path=f"{folder}/sim-{width}-{scheme}.png", full_page=True)
+    assert page.complaints == []
+
+
+@pytest.mark.browser
+def test_the_page_follows_a_simulation_to_its_end(window, browse, world, agent, of_worker):
+    form = {"inputs": "all", "input-n": "1", "input-list": "1\n2"}
+    sent = browse(world.operator).post(f"/agents/{agent}/simulate", form)
+    page = window(world.operator)
+    page.goto(sent.headers["Location"])
+    page.get_by_role("status").get_by_text("under way").wait_for()
+    with wp.working(of_worker):
+        page.get_by_role("status").get_by_text("finished").wait_for(timeout=20_000)
+    page.get_by_text("4 of 9 ways taken").wait_for()
     assert page.complaints == []
