@@ -1,13 +1,11 @@
 """One action for all that match: each once, whatever dies meanwhile, and nobody else's."""
 
-import subprocess
-import sys
 from collections import Counter
 from functools import partial
 
 import pytest
 
-from pilot import config, db
+from pilot import db
 from pilot.engine.agents import sharing
 from pilot.engine.life import bulk, executions
 from pilot.engine.life.bulk import Action, Asked
@@ -19,6 +17,7 @@ from pilot.reports.executions import Filters, matching
 from tests.engine import worker_process as wp
 from tests.engine.together import at_once
 from tests.engine.upkeep.test_retention import days
+from tests.processes import run_until_killed
 
 __all__ = ["days"]
 STEP = wp.put("a", 1)
@@ -220,20 +219,12 @@ def test_a_worker_killed_half_way_loses_none_and_does_none_twice(
 ):
     ids, ended = make(world.operator, count=MANY), make(world.operator, "completed", 5)
     made = ask(Action.CANCEL, world.operator)
-    values = {
-        "DATABASE_URL": installed.database_url,
-        "REDIS_URL": installed.redis_url,
-        "PILOT_DATA": str(installed.data),
-        "PILOT_FAILPOINT": f"bulk.{point}:kill9",
-    }
-    killed = subprocess.run(
-        [sys.executable, "-m", "pilot.cli", "worker"],
-        env=config.child_environment(values),
-        check=False,
-        capture_output=True,
-        timeout=60,
+    run_until_killed(
+        DATABASE_URL=installed.database_url,
+        REDIS_URL=installed.redis_url,
+        PILOT_DATA=str(installed.data),
+        PILOT_FAILPOINT=f"bulk.{point}:kill9",
     )
-    assert killed.returncode == -9, killed.stderr.decode()[-500:]
     assert not became(made, world.operator)[0]
     assert 0 < statuses(superuser, ids)["cancelled"] <= MANY
     with wp.working(installed):

@@ -1,17 +1,16 @@
 """The loop of llm_decision on a real worker: turns and actions are steps, nothing is repeated."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import psycopg
 import pytest
 
-from pilot import config, db, strictjson
+from pilot import db, strictjson
 from pilot.engine import folders
 from pilot.engine.life import executions, retrying, starts
 from tests.engine import worker_process as wp
 from tests.engine.acting.test_ai_steps import answering, calls, until
+from tests.processes import run_until_killed
 
 SEND = {"to": ["ann@example.com"], "subject": "Hello", "text": "Hi {{inputs.secret}}"}
 MAIL = {"action": "mail.send", "params": SEND}
@@ -122,21 +121,13 @@ def test_after_kill_9_neither_a_recorded_call_nor_an_action_is_repeated(
     script.write_text(strictjson.dumps({"rules": THREE_TURNS}))
     wp.switch_on()
     execution = start(make(owner), owner)
-    values = {
-        "DATABASE_URL": db.dsn(database),
-        "REDIS_URL": redis_url,
-        "PILOT_DATA": str(tmp_path),
-        "PILOT_SCRIPT": str(script),
-        "PILOT_FAILPOINT": f"{point}:kill9",
-    }
-    killed = subprocess.run(
-        [sys.executable, "-m", "pilot.cli", "worker"],
-        env=config.child_environment(values),
-        check=False,
-        capture_output=True,
-        timeout=60,
+    run_until_killed(
+        DATABASE_URL=db.dsn(database),
+        REDIS_URL=redis_url,
+        PILOT_DATA=str(tmp_path),
+        PILOT_SCRIPT=str(script),
+        PILOT_FAILPOINT=f"{point}:kill9",
     )
-    assert killed.returncode == -9, killed.stderr.decode()[-500:]
     facts = replace(wp.config(database, redis_url, tmp_path), script=script)
     with wp.working(facts):
         status, output, _, _ = wp.wait_for(database, execution)

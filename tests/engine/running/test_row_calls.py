@@ -1,14 +1,12 @@
 """Batches of an AI step, on a worker and over a provider's protocol: each row keeps its answer."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from cryptography.fernet import Fernet
 
-from pilot import config, db, strictjson, vault
+from pilot import db, strictjson, vault
 from pilot.engine.life import executions, forecast, replays, retrying, starts
 from pilot.engine.providers.budgets import Limits
 from pilot.reports import execution as report
@@ -16,6 +14,7 @@ from pilot.reports import replays as replay_report
 from tests.engine import worker_process as wp
 from tests.engine.acting.test_ai_steps import calls
 from tests.engine.generation.asked import set_up
+from tests.processes import run_until_killed
 
 KIND = {
     "type": "object",
@@ -222,21 +221,13 @@ def test_after_kill_9_no_finished_call_is_asked_again(database, redis_url, world
     script.write_text(strictjson.dumps({"rules": rules}))
     wp.switch_on()
     execution = start(world.operator, 4, classify(size=1), policies={"max_parallel": 1})
-    values = {
-        "DATABASE_URL": db.dsn(database),
-        "REDIS_URL": redis_url,
-        "PILOT_DATA": str(tmp_path),
-        "PILOT_SCRIPT": str(script),
-        "PILOT_FAILPOINT": "effect.after:3:kill9",
-    }
-    killed = subprocess.run(
-        [sys.executable, "-m", "pilot.cli", "worker"],
-        env=config.child_environment(values),
-        check=False,
-        capture_output=True,
-        timeout=60,
+    run_until_killed(
+        DATABASE_URL=db.dsn(database),
+        REDIS_URL=redis_url,
+        PILOT_DATA=str(tmp_path),
+        PILOT_SCRIPT=str(script),
+        PILOT_FAILPOINT="effect.after:3:kill9",
     )
-    assert killed.returncode == -9, killed.stderr.decode()[-500:]
     facts = replace(wp.config(database, redis_url, tmp_path), script=script)
     with wp.working(facts):
         status, output, _, _ = wp.wait_for(database, execution)
