@@ -13,7 +13,7 @@ TEXTS = literals("sqli") | WILD
 STEPS = [{"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}]
 LISTS = ("agents", "executions", "approvals", "audit")
 NAMES = ("q", "sort", "after", "size", "status", "state", "agent", "limit", "offset", "from", "to")
-MOST_S = 0.3
+MOST_S = 1.0
 
 
 @pytest.fixture(scope="module")
