@@ -51,7 +51,7 @@ def test_from_the_list_over_the_preview_to_the_result(operator, make, world, sup
     assert statuses(superuser, others) == {"completed": 5}
     of_it = operator.get(f"/executions.json?bulk={twin['id']}").json
     assert of_it["total"] == MANY
-    assert "Retry 120 executions" in operator.get("/executions/bulk").text
+    assert "Retry: 120 executions matched" in operator.get("/executions/bulk").text
 
 
 @pytest.mark.capability(287)
@@ -161,6 +161,7 @@ def test_the_pages_look_right_empty_and_full(window, make, world, browse):
     page.get_by_role("checkbox").check()
     page.get_by_role("button", name="Cancel 3 executions").click()
     page.wait_for_url("**/executions/bulk/*-*")
+    page.get_by_role("heading", name="Cancel: 203 executions matched").wait_for()
     check_looks(page)
     while bulk.look():
         pass
