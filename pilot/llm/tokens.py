@@ -7,25 +7,34 @@ from pilot import strictjson
 from pilot.llm.messages import Request
 
 MARGIN = 1.15
-_PARTS = re.compile(
-    r"(?P<code>(?=[A-Za-z+/=_-]*[0-9])(?=[0-9+/=_-]*[A-Za-z])[A-Za-z0-9+/=_-]{25,})"
-    r"|(?P<word>[A-Za-z]+)|(?P<digits>[0-9]+)|(?P<marks>[!-/:-@\[-`{-~]+)"
+_PLAIN = (
+    r"(?P<word>[A-Za-z]+)|(?P<digits>[0-9]+)|(?P<marks>[!-/:-@\[-`{-~]+)"
     r"|(?P<space>\s+)|(?P<other>[^\x00-\x7f]+)|(?P<control>[\x00-\x1f\x7f])"
 )
+# What looks like a code is found as a whole and judged then: looking ahead from each of its
+# characters would take a day for a mail that is one long line of signs.
+_PARTS = re.compile(rf"(?P<run>[A-Za-z0-9+/=_-]{{25,}})|{_PLAIN}")
+_OF_A_RUN = re.compile(_PLAIN)
+_LETTER, _DIGIT = re.compile("[A-Za-z]"), re.compile("[0-9]")
 _ASTRAL = 0xFFFF
 
 
 def estimate(text: str) -> int:
     """Return about how many tokens a text has."""
-    return ceil(sum(_part(str(one.lastgroup), one.group()) for one in _PARTS.finditer(text)))
+    return ceil(_sum(_PARTS, text))
+
+
+def _sum(pattern: re.Pattern[str], text: str) -> float:
+    return sum(_part(str(one.lastgroup), one.group()) for one in pattern.finditer(text))
 
 
 def _part(kind: str, text: str) -> float:
     size = len(text)
+    if kind == "run":  # a code has letters and digits
+        return size / 1.5 if _LETTER.search(text) and _DIGIT.search(text) else _sum(_OF_A_RUN, text)
     if kind == "other":
         return sum(len(c.encode("utf-8", "replace")) / _bytes_a_token(c) for c in text)
     counts: dict[str, float] = {
-        "code": size / 1.5,
         "word": 1 if size <= 8 else size / 6,
         "digits": ceil(size / 3),
         "marks": max(1, size / 2.6),

@@ -6,6 +6,8 @@ from typing import Any
 from pilot import strictjson
 
 MAX_CHARACTERS = 120
+MOST_READ = 2_000  # of a text: what is beyond would not be shown, and must not cost
+_GAP = re.compile(r"\{\{((?:(?!\{\{).)*?)\}\}")
 _OPERATORS = {
     "equals": "is",
     "==": "is",
@@ -61,17 +63,22 @@ _PHRASES = (
 
 
 def shortened(text: str) -> str:
-    """Return the first line, cut at a word."""
+    """Return the first line, cut at a word if it has any."""
     line = text.strip().partition("\n")[0].strip()
     if len(line) <= MAX_CHARACTERS:
         return line
-    return line[:MAX_CHARACTERS].rpartition(" ")[0] + " …"
+    cut = line[:MAX_CHARACTERS]
+    return (cut.rpartition(" ")[0] or cut) + " …"
 
 
 def template(value: Any) -> str:
     """Return a template with its expressions in words."""
-    text = value if isinstance(value, str) else strictjson.dumps(value)
-    return shortened(re.sub(r"\{\{(.*?)\}\}", lambda found: _inside(found[1], text), text))
+    text = _read(value)
+    return shortened(_GAP.sub(lambda found: _inside(found[1], text), text))
+
+
+def _read(value: Any) -> str:
+    return (value if isinstance(value, str) else strictjson.dumps(value))[:MOST_READ]
 
 
 def _inside(part: str, whole: str) -> str:
@@ -83,8 +90,7 @@ def _inside(part: str, whole: str) -> str:
 
 def expression(value: Any) -> str:
     """Return an expression with references in words."""
-    text = value if isinstance(value, str) else strictjson.dumps(value)
-    text = text.strip().removeprefix("{{").removesuffix("}}").strip()
+    text = _read(value).strip().removeprefix("{{").removesuffix("}}").strip()
     text = re.sub(r"\bsteps\.(\w+)(?:\.output)?\.(?!output\b)(\w+)", r"\2 of \1", text)
     text = re.sub(r"\bsteps\.(\w+)(?:\.output)?", r"the result of \1", text)
     text = re.sub(r"\binputs\.(\w+)", r"the input \1", text)

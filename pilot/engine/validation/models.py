@@ -12,7 +12,7 @@ from pilot.errors import Issue
 
 # A command to do what an operation of a transform does, at the start of a sentence or clause.
 _RULE_WORK = re.compile(
-    r"(?:^|[.;:!?\n]\s*|\bthen\s+|\band\s+|,\s*)"
+    r"(?:^|(?:[.;:!?\n]|,)\s{0,9}|\b(?:then|and)\s+)"
     r"(filter|count|sort|deduplicate|remove\s+(?:the\s+)?duplicates|sum(?!\s*mar|\s+up\b)|"
     r"sum\s+up(?=.{0,30}\b(?:amount|number|price|value|total|cost|quantit|figure|column))|"
     r"add\s+up|compare\s+(?:the\s+)?dates|"

@@ -63,6 +63,8 @@ def test_conditions_over_columns_read_as_people_say_them(written, words):
 def test_a_value_within_text_is_a_gap_to_fill():
     assert wording.template("Tasks of {{inputs.days}} days") == "Tasks of [days] days"
     assert wording.template("{{inputs.to}}") == "the input to"
+    assert wording.template("{{ {{inputs.to}}") == "{{ [to]"
+    assert wording.template("x" * 3_000 + " {{inputs.to}}").startswith("xxx")
 
 
 def test_an_action_shows_what_it_is_given(known):
