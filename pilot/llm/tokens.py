@@ -12,7 +12,7 @@ _PLAIN = (
     r"|(?P<space>\s+)|(?P<other>[^\x00-\x7f]+)|(?P<control>[\x00-\x1f\x7f])"
 )
 # What looks like a code is found as a whole and judged then: looking ahead from each of its
-# characters would take a day for a mail that is one long line of signs.
+# characters takes the square of their number, and a mail may be one long line of signs.
 _PARTS = re.compile(rf"(?P<run>[A-Za-z0-9+/=_-]{{25,}})|{_PLAIN}")
 _OF_A_RUN = re.compile(_PLAIN)
 _LETTER, _DIGIT = re.compile("[A-Za-z]"), re.compile("[0-9]")

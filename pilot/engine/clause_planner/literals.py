@@ -39,7 +39,10 @@ _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
         "name",
         re.compile(rf"(?<![\w'])[A-Z]{_REST}(?:[ ](?:[A-Z]{_REST}|\d+(?= [A-Z])|of(?= [A-Z])))*"),
     ),
-    ("number", re.compile(r"(?<![\w.-])-?[$€£]?\d+(?:,\d{3})*(?:\.\d+)?(?![\w]*@)")),
+    (
+        "number",
+        re.compile(r"(?<![\w.-])-?[$€£]?\d{1,30}(?:,\d{3}){0,9}(?:\.\d{1,30})?(?!\d|[\w]*@)"),
+    ),
 )
 
 

@@ -52,13 +52,14 @@ NUMBERS = {word: number for number, word in enumerate(_UNITS.split())} | {
 _ORDINALS = (
     "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
 )  # fmt: skip
+MOST_DIGITS = 15  # of a number; what has more is the name of something
 _TOKEN = re.compile(
     r"""(?P<quote>"[^"\n]{1,300}"|(?<![\w'])'(?=\S)[^'\n]{1,300}'(?!\w))
     |(?P<url>https?://[^\s<>"')]+)
-    |(?P<address>[\w.+%-]+@[\w-]+(?:\.[\w-]+)*\w)
+    |(?P<address>(?<![\w.+%-])[\w.+%-]+@[\w-]+(?:\.[\w-]+)*\w)
     |(?P<date>\d{4}-\d\d-\d\d(?!\d))
     |(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?(?![\w]))
-    |(?P<file>[^\W\d]\w*(?:[-_]\w+)*\.(?:csv|xlsx)\b)
+    |(?P<file>(?<!\w)[^\W\d]\w*(?:-\w+)*\.(?:csv|xlsx)\b)
     |(?P<word>\bw/(?:o(?!\w))?|[^\W_]+(?:_[^\W_]+)*(?:'(?=[^\W\d]))?(?:(?<=')[^\W\d]+)?)
     |(?P<sign>->|=>|==|!=|<>|>=|<=|[-=<>/|&+,:;()\[\]{}#%$*~])
     |(?P<break>[.?!]+|\n)""",
@@ -126,7 +127,8 @@ def tokenise(text: str) -> list[Token]:
         if kind == "word" and "_" in found.group():
             tokens += _snake(found)
             continue
-        tokens += _made(found, "word" if kind == "file" else kind)
+        named = kind == "file" or (kind == "number" and len(found.group()) > MOST_DIGITS)
+        tokens += _made(found, "word" if named else kind)
     return tokens
 
 
@@ -199,8 +201,9 @@ def _snake(found: re.Match[str]) -> list[Token]:
     for part in re.finditer(r"[^_]+", found.group()):
         text, start = part.group(), found.start() + part.start()
         word = text.lower()
-        number = int(word) if word.isdecimal() else NUMBERS.get(word)
-        kind: Kind = "number" if word.isdecimal() else "word"
+        counts = word.isdecimal() and len(word) <= MOST_DIGITS
+        number = int(word) if counts else NUMBERS.get(word)
+        kind: Kind = "number" if counts else "word"
         end = start + len(text)
         capital = text[:1].isupper()
         tokens.append(Token(text, kind, start, end, word, stem(word), number, capital))

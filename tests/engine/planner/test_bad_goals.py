@@ -50,6 +50,24 @@ def test_words_over_and_over_are_read_in_time(words, draft):
     assert time.thread_time() - start < 10
 
 
+PIECES = ("_", "-", "..", "a", "0", "é", "a_", "a-", "'", "a.", "1,", "a@", "1st ", "http://", "{{")
+
+
+@pytest.mark.capability(277)
+@pytest.mark.parametrize("piece", PIECES)
+def test_one_piece_over_and_over_is_answered_in_a_moment(piece, draft):
+    start = time.thread_time()
+    draft(f"Mail me the tasks of {piece * 8_000}"[:7_900])
+    assert time.thread_time() - start < 3
+
+
+@pytest.mark.parametrize("digits", [16, 40, 310, 4_400])
+@pytest.mark.parametrize("goal", ["Mail me the last {} mails", "Mail me tasks of the next {} days"])
+def test_more_digits_than_a_number_has_are_no_number(goal, digits, draft):
+    found = draft(goal.format("9" * digits))
+    assert found.refusal or found.questions or found.document is not None
+
+
 def test_a_goal_of_too_many_words_is_refused(draft):
     assert "the planner reads 400" in draft("a " * 401).refusal
 
