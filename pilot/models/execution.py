@@ -60,6 +60,7 @@ class Execution(Base):
         Index("execution_by_time", "created_at", "id"),
         Index("execution_by_status", "status", "id"),
         Index("execution_by_name", "name_key", "id"),
+        Index("execution_by_owner_and_name", "owner_id", "name_key"),
         Index("execution_by_duration", "duration_key", "id"),
         Index("execution_by_cost", "cost_key", "id"),
         Index("execution_by_tokens", "tokens", "id"),
