@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from pilot import db, logs, redaction
+from tests import compiled
 from tests import servers as own_servers
 
 NAMES = (
@@ -77,16 +78,8 @@ def _guarded(connect):
 @pytest.fixture(scope="session", autouse=True)
 def _statements_compiled_once() -> Iterator[None]:
     """Let the engines of all tests share the statements that SQLAlchemy compiled for one."""
-    made, kept = db.create_engine, {}
-
-    def create_engine(url, **options):
-        engine = made(url, **options)
-        engine.dialect = kept.setdefault("dialect", engine.dialect)
-        engine._compiled_cache = kept.setdefault("statements", engine._compiled_cache)
-        return engine
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(db, "create_engine", create_engine)
+        patch.setattr(db, "create_engine", compiled.once(db.create_engine))
         yield
 
 

@@ -11,12 +11,13 @@ import traceback
 from multiprocessing.connection import Pipe, wait
 from pathlib import Path
 
-from pilot import logs, plugins, strictjson
+from pilot import db, egress, logs, plugins, strictjson
 from pilot.cli.commands import worker
 from pilot.engine.language import catalogue
 from pilot.engine.people import passwords
 from pilot.engine.running import spreading
 from pilot.services import processes
+from tests import compiled
 from tests.crash import judge, presses, spending, trials
 from tests.crash.slot import Place, Slot
 from tests.model import real
@@ -26,9 +27,7 @@ KINDS = trials.KINDS | presses.KINDS | spending.KINDS | real.KINDS
 
 
 def main():
-    plugins.__path__.append(str(Path(__file__).with_name("plugins")))
-    catalogue.load()
-    logs.configure()
+    warm()
     spreading.BATCH_ITEMS = 8  # a wide scatter need not be long
     places = strictjson.loads(sys.stdin.readline())
     slots = [open_slot(Place(**place), number) for number, place in enumerate(places)]
@@ -40,6 +39,15 @@ def main():
         slot.send(None)
     for slot in slots:
         slot.recv()
+
+
+def warm():
+    """Do what takes a worker long once, before the forks: they begin with it."""
+    plugins.__path__.append(str(Path(__file__).with_name("plugins")))
+    catalogue.load()
+    logs.configure()
+    egress._tls()  # reads all certificates
+    db.create_engine = compiled.once(db.create_engine)
 
 
 def conduct(slots, batch):
