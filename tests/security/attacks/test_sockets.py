@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -45,10 +46,11 @@ def answer(port, head, body=b"", chunk=b""):
         end = time.monotonic() + 10
         while time.monotonic() < end:
             try:
-                return connection.recv(4096).split(b"\r\n")[0].decode()
-            except TimeoutError:
-                if chunk:
-                    connection.sendall(chunk)
+                with suppress(TimeoutError):
+                    return connection.recv(4096).split(b"\r\n")[0].decode()
+                connection.sendall(chunk)
+            except TimeoutError:  # it does not read on
+                continue
             except ConnectionError:
                 return "closed"
     raise AssertionError("no answer")
