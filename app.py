@@ -1,15 +1,18 @@
 """For WSGI servers: `gunicorn app:app`."""
 
-from pilot import db, jobs, logs, progress, vault
-from pilot.config import Config
-from pilot.engine.secrets import known_secrets
-from pilot.web import create_app
+from pilot import garbage
 
-logs.configure()
-config = Config.from_env()
-db.configure(config.database_url)
-jobs.configure(config.redis_url)
-progress.configure(config.redis_url)
-vault.configure(config.secret_keys)
-known_secrets.keep_up(config)
-app = create_app(config)
+with garbage.unsought():
+    from pilot import db, jobs, logs, progress, vault
+    from pilot.config import Config
+    from pilot.engine.secrets import known_secrets
+    from pilot.web import create_app
+
+    logs.configure()
+    config = Config.from_env()
+    db.configure(config.database_url)
+    jobs.configure(config.redis_url)
+    progress.configure(config.redis_url)
+    vault.configure(config.secret_keys)
+    known_secrets.keep_up(config)
+    app = create_app(config)

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from pilot import garbage
 from pilot.cli.terminal import complain, show
 from pilot.errors import ConflictError, GoneError, InvalidError, NotFoundError, PilotError
 
@@ -25,7 +26,8 @@ def load(name: str) -> ModuleType:
     `arguments` sets `run` as the parser's default: a function of the parsed arguments that
     returns an exit code or None.
     """
-    return import_module(f"pilot.cli.commands.{name.replace('-', '_')}")
+    with garbage.unsought():
+        return import_module(f"pilot.cli.commands.{name.replace('-', '_')}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
