@@ -59,7 +59,6 @@ def ring_now(execution_id: UUID) -> None:
             return
         _Process.queue.enqueue(
             WAKE,
-            kwargs={"execution_id": str(execution_id)},
             job_id=str(execution_id),
             result_ttl=0,
             failure_ttl=60,

@@ -12,11 +12,13 @@ import socket
 import sys
 import threading
 from itertools import islice
+from time import monotonic
 from typing import Any, cast
 from uuid import UUID, uuid4
 
 import structlog
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.exceptions import DeserializationError, NoSuchJobError
@@ -37,6 +39,7 @@ log = structlog.get_logger()
 
 RESTART_ME = 75
 MOST_STRANGERS = 1_000  # of the registry that are looked at
+BEAT_EVERY_S = 10.0
 TURN_S = 0.0005  # a thread that computes gives way to the loop after this
 
 
@@ -45,14 +48,15 @@ class Doorbell(Job):
 
     @classmethod
     def fetch(cls, id: str, *arguments: Any, **more: Any) -> Job:  # noqa: A002 - RQ's name
-        """Return a job, and ring if it is a ring: what RQ does before it performs one takes longer.
+        """Ring, and return the job: to read what it is takes longer than to look for nothing.
 
         One that cannot be read counts as gone: it must not stop the worker.
         """
+        wake()
         try:
             job = cast("Doorbell", super().fetch(id, *arguments, **more))
             if job.is_ring:
-                wake(**job.kwargs)
+                log.debug("rung", execution=id)
         except (ValueError, TypeError, DeserializationError) as error:
             log.warning("job_refused", reason=type(error).__name__)
             record_anomaly("unreadable")
@@ -101,6 +105,7 @@ class Listener(SimpleWorker):
             name=f"{worker_id}.{uuid4().hex}",
         )
         self._stop = stop
+        self._beat_at = 0.0  # monotonic
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Take a ring, which was heard when it was fetched, off the queue; perform anything else.
@@ -114,6 +119,17 @@ class Listener(SimpleWorker):
             pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
             pipeline.delete(job.key)
             pipeline.execute()
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Tell RQ that it lives, not four times for each ring; RQ gives it minutes."""
+        if pipeline is not None or monotonic() >= self._beat_at:
+            super().heartbeat(timeout, pipeline)
+            self._beat_at = monotonic() + BEAT_EVERY_S
+
+    def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
+        """Tell RQ what it does, if that is something else than before."""
+        if state != self.get_state():
+            super().set_state(state, pipeline)
 
     def _install_signal_handlers(self) -> None:
         super()._install_signal_handlers()  # type: ignore[no-untyped-call]
@@ -151,9 +167,8 @@ class _Process:
     resident: Resident | None = None
 
 
-def wake(execution_id: str) -> None:
-    """The doorbell job: make the resident loop look. `execution_id` is only a hint."""
-    log.debug("rung", execution=execution_id)
+def wake() -> None:
+    """Make the resident loop look; the job of this name is only the bell."""
     if _Process.resident is not None:
         _Process.resident.poke()
 

@@ -1,4 +1,4 @@
-"""The queue is an untrusted transport: only a ring is heard, everything else is dropped."""
+"""The queue is an untrusted transport: it can make a worker look, and nothing else."""
 
 import json
 import time
