@@ -1,5 +1,6 @@
 """What would keep an agent from running, found before anything starts."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +21,7 @@ from pilot.engine.providers import model_catalogue
 from pilot.engine.secrets import connections
 from pilot.engine.workflow import inputs
 from pilot.engine.workflow.document import KEPT, MAX_STEPS_CEILING, Written
-from pilot.engine.workflow.outline import documents, outline
+from pilot.engine.workflow.outline import Node, documents, outline
 from pilot.errors import Obstacle
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
 from pilot.plugins.tables.sampling import sample
@@ -134,8 +135,7 @@ def obstacles(
         no_model = "" if setup.has_models or agent.demo else _no_model(session)
         items = [_dead_loop(no_model)] if no_model else []
     else:
-        items = _document_items(version, agent, setup) + _connections(session, document, agent)
-        items += _agents(session, document, agent)
+        items = _items(session, version, document, agent, setup)
     return [
         Obstacle(
             one.code,
@@ -172,10 +172,8 @@ def examine(
     items += _missing_inputs(version, saved_inputs(session, agent.id, asked.user_id))
     items += _budget(session, agents.workflow_of(agent, version), agent)
     if version is not None and document is not None and choice.runs == "pilot_steps":
-        items += _document_items(version, agent, setup)
+        items += _items(session, version, document, agent, setup)
         items += _model_steps(document, no_model)
-        items += _connections(session, document, agent)
-        items += _agents(session, document, agent)
     return Preflight(choice, items)
 
 
@@ -239,20 +237,35 @@ def _missing_inputs(version: WorkflowVersion | None, saved: dict[str, Any]) -> l
     return [Item(False, "inputs", "", issue.path, issue.message, issue.code) for issue in found]
 
 
-def _document_items(version: WorkflowVersion, agent: Agent, setup: Setup) -> list[Item]:
+def _items(
+    session: Session, version: WorkflowVersion, document: dict[str, Any], agent: Agent, setup: Setup
+) -> list[Item]:
+    """Check a document again: what it is made of, and the accounts and agents that it names."""
+    written = Written(version.id, document)
+    nodes = _nodes(written)
+    items = _document_items(written, nodes, grants.granted(agent, version), agent, setup)
+    items += _connections(session, nodes, agent)
+    if any(node.type == "sub_workflow" for node in nodes):
+        items += _agents(session, document, agent)
+    return items
+
+
+@lru_cache(KEPT)
+def _nodes(written: Written) -> tuple[Node, ...]:
+    """Return the steps of a stored version, found once: it never changes."""
+    return tuple(node for one in documents(written.document) for node in outline(one))
+
+
+def _document_items(
+    written: Written, nodes: Iterable[Node], granted: list[str], agent: Agent, setup: Setup
+) -> list[Item]:
     """Check the document again: over the tables as they are now, and what the agent may call."""
-    document: Any = version.document
-    granted = grants.granted(agent, version)
-    if setup.data is None or not _reads_tables(document):
-        return list(_checked(Written(version.id, document), tuple(granted)))
+    reads_tables = any(node.step.get("plugin") == "tables" for node in nodes)
+    if setup.data is None or not reads_tables:
+        return list(_checked(written, tuple(granted)))
     known = catalogue.load().with_grants(granted)
     known = known.with_samples(sample(folders.private(setup.data, agent.owner_id)))
-    return _issues(document, known)
-
-
-def _reads_tables(document: dict[str, Any]) -> bool:
-    nodes = (node for one in documents(document) for node in outline(one))
-    return any(node.step.get("plugin") == "tables" for node in nodes)
+    return _issues(written.document, known)
 
 
 @lru_cache(KEPT)
@@ -285,11 +298,11 @@ def _model_steps(document: dict[str, Any], no_model: str) -> list[Item]:
     return [Item(False, "model", node.id, node.path, problem) for node in asking if no_model]
 
 
-def _connections(session: Session, document: dict[str, Any], agent: Agent) -> list[Item]:
+def _connections(session: Session, nodes: Iterable[Node], agent: Agent) -> list[Item]:
     """Say which accounts the steps name that are not there, or cannot be used as they are."""
     items = []
     known: dict[tuple[str, str], tuple[str, str]] = {}
-    for node in (node for one in documents(document) for node in outline(one)):
+    for node in nodes:
         label = node.step.get("connection")
         if isinstance(label, str):
             account = (str(node.step.get("plugin")), label)
