@@ -25,6 +25,7 @@ SESSION_LIMITS = (
     # A page of a list is read in the order of an index; on no disk of today that is dear.
     "-c random_page_cost=1.1"
 )
+WHO = text("SELECT set_config('app.user_id', :u, true), set_config('app.sees_all', :a, true)")
 KEEPALIVE: dict[str, Any] = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -88,10 +89,8 @@ def act_as(session: Session, user_id: UUID | None, *, sees_all: bool = False) ->
 
 def _apply_identity(connection: Connection, session: Session) -> None:
     user_id = session.info.get("user_id")
-    connection.execute(
-        text("SELECT set_config('app.user_id', :u, true), set_config('app.sees_all', :a, true)"),
-        {"u": str(user_id) if user_id else "", "a": "on" if session.info.get("sees_all") else ""},
-    )
+    sees_all = "on" if session.info.get("sees_all") else ""
+    connection.execute(WHO, {"u": str(user_id) if user_id else "", "a": sees_all})
 
 
 @event.listens_for(Session, "after_begin")
