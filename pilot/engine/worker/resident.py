@@ -49,7 +49,7 @@ LOOK_EVERY_S = 1.0
 MAX_GENERATIONS = 4  # at a time: they wait for models in threads
 CHORE_THREADS = 12  # at most; one starts where none is idle
 REFILL_S = 0.01
-GOALS_AFTER_S = 0.05  # a ring: few are for goals, and asking takes seconds
+GOALS_AFTER_S = 0.2  # a ring: few are for goals, and asking takes seconds
 RECOUNT_EVERY_S = 10.0
 PLANS_KEPT = 500
 
@@ -94,8 +94,11 @@ class Resident:
 
     def poke(self) -> None:
         """Look for queued executions now; callable from any thread."""
-        self._soon(self._rung.set)
-        self._soon(self._goals.set)
+        self._soon(self._ring)
+
+    def _ring(self) -> None:
+        self._rung.set()
+        self._goals.set()
 
     def stop_run(self, execution_id: UUID, why: str) -> None:
         """Ask one run to stop; callable from any thread."""
@@ -208,7 +211,8 @@ class Resident:
             self._reader = await psycopg.AsyncConnection.connect(
                 db.dsn(self._config.database_url),
                 autocommit=True,
-                options=db.SESSION_LIMITS,
+                # To plan a look takes longer than the look, mostly at nothing.
+                options=f"{db.SESSION_LIMITS} -c plan_cache_mode=force_generic_plan",
                 connect_timeout=5,
                 **db.KEEPALIVE,
             )
