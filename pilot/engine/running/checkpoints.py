@@ -133,7 +133,7 @@ class Checkpoint:
         about = ("execution", self.execution_id)
         for event, details in self.audits:
             record = audit.entry(event, actor="worker", about=about, details=details)
-            yield strictjson.dumps({"record": record})
+            yield f'{{"record":{strictjson.dumps(record)}}}'
 
 
 class Rows(NamedTuple):
