@@ -74,7 +74,7 @@ def main() -> None:
         figure("pages_heaviest_first_view_kb", max(weights), "KB", len(WEIGHED), None, GOAL_KB)
         with psycopg.connect(db.dsn(pilot.superuser_url), autocommit=True) as connection:
             for name, browser in browsers.items():
-                urls = [*LISTS, *(OF_ADMIN if name == "admin" else ())]
+                urls = [*LISTS, *((*OF_ADMIN, _rare(connection)) if name == "admin" else ())]
                 if name != "few":
                     urls.append(_deep(app, connection))
                 urls += _executions(connection, few.id if name == "few" else pilot.owner)
@@ -105,6 +105,12 @@ def _deep(app: Flask, connection: psycopg.Connection) -> str:
     with app.test_request_context("/executions"):
         listed = Listed([], 0, (row[0], row[1]))
         return next_url(listed, Wanted("-started"), vars(executions.Filters()))
+
+
+def _rare(connection: psycopg.Connection) -> str:
+    """Return the URL of a search that finds the few records of one execution."""
+    row = connection.execute("SELECT id FROM execution ORDER BY id DESC LIMIT 1").fetchone()
+    return f"/audit?q={row[0]}"
 
 
 def _executions(connection: psycopg.Connection, owner: UUID) -> list[str]:
