@@ -14,7 +14,6 @@ from pilot.engine.life import executions
 from pilot.engine.status import FINAL, STATE_SCHEMA
 from pilot.models.agent import WorkflowVersion
 from pilot.models.execution import Execution
-from pilot.models.user import User
 from pilot.reports import calls
 from pilot.reports import execution_steps as steps
 from pilot.reports.calls import Calls
@@ -232,7 +231,11 @@ EVENTS = text("""
 SELECT seq, at, kind, path, data FROM event
  WHERE execution_id = :id AND seq > :after ORDER BY seq LIMIT :most
 """)
-FORKS = text("SELECT id FROM execution WHERE forked_from = :id ORDER BY id LIMIT 20")
+AROUND = text("""
+SELECT (SELECT name FROM app_user WHERE id = :person) AS started_by,
+       (SELECT version_number FROM agent WHERE id = :agent AND deleted_at IS NULL) AS newest,
+       ARRAY(SELECT id FROM execution WHERE forked_from = :id ORDER BY id LIMIT 20) AS forks
+""")
 REUSED = text("""
 WITH reused AS (
   SELECT path, reused_from, type FROM step_execution
@@ -263,16 +266,13 @@ def shown(session: Session, execution_id: UUID, path: str | None = None) -> Show
     row = executions.find(session, execution_id)
     version = session.get(WorkflowVersion, row.version_id) if row.version_id else None
     document = row.document or (version.document if version is not None else None) or {}
-    person = session.get(User, row.started_by)
-    newest = session.scalar(
-        text("SELECT version_number FROM agent WHERE id = :a AND deleted_at IS NULL"),
-        {"a": row.agent_id},
-    )
+    ids = {"id": row.id, "person": row.started_by, "agent": row.agent_id}
+    around = session.execute(AROUND, ids).one()
     return Shown(
         row=row,
         document=document,
-        started_by=person.name if person is not None else "somebody who is gone",
-        newest_version=newest,
+        started_by=around.started_by or "somebody who is gone",
+        newest_version=around.newest,
         steps=steps.recorded(session, row.id, document, path, is_over=row.status == "completed"),
         question=_question(session, row.id),
         worker=_worker(session, row),
@@ -281,7 +281,7 @@ def shown(session: Session, execution_id: UUID, path: str | None = None) -> Show
         held_by=_held_by(session, row),
         turn_after=ahead.id if (ahead := concurrency.awaited(session, row)) else None,
         reused=_reused(session, row),
-        forks=list(session.scalars(FORKS, {"id": row.id})),
+        forks=around.forks,
         seq=row.event_seq,
     )
 
@@ -310,8 +310,10 @@ def _question(session: Session, execution_id: UUID) -> tuple[str, str] | None:
 
 def _held_by(session: Session, row: Execution) -> Held | None:
     """Return what the execution of a step waits for itself; of several one that rests."""
+    if row.status != "waiting":
+        return None
     found = session.execute(HELD_BY, {"id": row.id}).one_or_none()
-    if row.status != "waiting" or found is None:
+    if found is None:
         return None
     child = shown(session, found.id)
     if child.held_by is not None:

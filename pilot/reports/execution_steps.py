@@ -202,7 +202,7 @@ def recorded(
         known.attempts[row.path].append(_attempt(row))
     for row in session.execute(WAITS, {"id": execution_id}):
         known.waits[row.path] = row
-    return list(_rows(document, known, is_over=is_over))
+    return list(_rows(nodes, known, is_over=is_over))
 
 
 def _attempt(row: Any) -> Attempt:
@@ -225,9 +225,9 @@ def _attempt(row: Any) -> Attempt:
     )
 
 
-def _rows(document: dict[str, Any], recorded: _Recorded, *, is_over: bool) -> Iterator[Step]:
+def _rows(nodes: list[Node], recorded: _Recorded, *, is_over: bool) -> Iterator[Step]:
     """Yield a row for each step of the document, below it what ran inside and is not written."""
-    known = {recorded_path(node): node for node in outline(document)}
+    known = {recorded_path(node): node for node in nodes}
     unwritten: dict[str, list[str]] = defaultdict(list)
     begun = sorted(recorded.attempts, key=lambda one: recorded.attempts[one][0].started_at)
     for path in begun:

@@ -78,12 +78,14 @@ def index(execution_id: UUID) -> ResponseReturnValue:
     return _page(execution_id)
 
 
-def context(execution_id: UUID) -> dict[str, Any]:
-    """Return what the live part of the page shows; the stream sends the same."""
+def context(execution_id: UUID, tab: str = "step") -> dict[str, Any]:
+    """Return what the page shows; the stream sends its live part again."""
     with reading() as session:
         shown = execution.shown(session, execution_id, request.args.get("step"))
         fired = triggers.of_execution(session, execution_id)
         may_run = visitor().may(OPERATE) and _may_run(session, shown.row)
+        events = execution.events(session, execution_id) if tab == "events" else []
+        audit = execution.audit_lines(session, execution_id) if tab == "audit" else []
     drawn = axis(shown, db.now())
     steps = [
         {
@@ -115,6 +117,8 @@ def context(execution_id: UUID) -> dict[str, Any]:
         "typed": {},
         "sayings": SAYINGS,
         "effect_words": EFFECTS,
+        "events": events,
+        "audit": audit,
         "step": next((one for one in shown.steps if one.path == request.args.get("step")), None),
         "step_id": (request.args.get("step") or "").rpartition("/")[2],
     }
@@ -122,8 +126,7 @@ def context(execution_id: UUID) -> dict[str, Any]:
 
 def _may_run(session: Session, row: Execution) -> bool:
     """Whether this visitor's presses count here: it is theirs, shared to run, or they see all."""
-    mine = access.may_run(session, row.agent_id, row.owner_id, signed_in())
-    return mine or visitor().sees_all
+    return visitor().sees_all or access.may_run(session, row.agent_id, row.owner_id, signed_in())
 
 
 def _actions(shown: Shown, *, may: bool) -> dict[str, bool]:
@@ -161,12 +164,9 @@ def _page(
     typed: dict[str, str] | None = None,
     status: int = 200,
 ) -> ResponseReturnValue:
-    facts = context(execution_id) | ({"typed": typed} if typed else {})
-    shown: Shown = facts["shown"]
     tab = request.args.get("tab", "step")
-    with reading() as session:
-        events = execution.events(session, execution_id) if tab == "events" else []
-        audit = execution.audit_lines(session, execution_id) if tab == "audit" else []
+    facts = context(execution_id, tab) | ({"typed": typed} if typed else {})
+    shown: Shown = facts["shown"]
     return render(
         PAGE,
         "live_part",
@@ -174,8 +174,6 @@ def _page(
         twin=lambda: execution.facts(shown),
         tab=tab if tab in dict(TABS) else "step",
         tab_links=[(name, text, f"?tab={name}") for name, text in TABS],
-        events=events,
-        audit=audit,
         problems=problems or [],
         **facts,
     )

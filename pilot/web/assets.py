@@ -23,12 +23,17 @@ def _compressed(path: Path, _modified_ns: int) -> bytes:
 
 def asset(name: str) -> str:
     """Return the URL of a file below static/ with the hash of its content, kept for a year."""
-    return _url(request.script_root, name, (STATIC / name).stat().st_mtime_ns)
+    return _url(request.script_root, name, _path(name).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _path(name: str) -> Path:
+    return STATIC / name
 
 
 @lru_cache(maxsize=64)  # a page names the file of its icons a hundred times
 def _url(_script_root: str, name: str, modified_ns: int) -> str:
-    return url_for("static", filename=name, v=_hash(STATIC / name, modified_ns))
+    return url_for("static", filename=name, v=_hash(_path(name), modified_ns))
 
 
 def compress(response: Response) -> Response:
