@@ -24,6 +24,11 @@ class Call(Base):
             "generation_id",
             postgresql_where=text("generation_id IS NOT NULL"),
         ),
+        Index(
+            "call_unpriced",
+            "at",
+            postgresql_where=text("cost IS NULL AND state <> 'reserved'"),
+        ),
     )
 
     id: Mapped[Id]

@@ -119,6 +119,13 @@ def costs(session: Session, asked: Asked) -> Costs:
     return Costs(lines, spent(total), total["recorded"], total["under_way"], baselines, kept)
 
 
+def total(session: Session, asked: Asked) -> Spent:
+    """Return the sum of a period's calls alone."""
+    rows = session.execute(text(_statement(asked)), _values(asked)).mappings()
+    (found,) = (spent(row) for row in rows if row["key"] is None)
+    return found
+
+
 def _statement(asked: Asked) -> str:
     """Return the SQL of the groups and, without a key, their total: each row is read once."""
     by = DIMENSIONS[asked.group]

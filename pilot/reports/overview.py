@@ -1,5 +1,6 @@
 """The overview: what needs attention, what was spent, what ran in the last day, who works."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -9,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
-from pilot import money, settings
+from pilot import money
 from pilot.engine.providers import model_lint
 from pilot.engine.status import FINAL, ExecutionStatus
 from pilot.reports import costs
@@ -122,16 +123,12 @@ SELECT id, agent_name, status, coalesce(status_reason, '') AS reason, created_at
        (extract(epoch FROM finished_at - started_at) * 1000)::int8 AS duration_ms
   FROM execution WHERE mode <> 'simulate' ORDER BY id DESC LIMIT :most
 """)
+# The row without a status is that of all.
 DAY = text(f"""
-SELECT status, count(*) AS number FROM execution
- WHERE created_at > {ago(1)} AND mode <> 'simulate' GROUP BY status
-""")  # noqa: S608 -- constants
-MEDIAN = text(f"""
-SELECT percentile_cont(0.5) WITHIN GROUP (
-         ORDER BY extract(epoch FROM finished_at - started_at) * 1000)
-  FROM execution
- WHERE created_at > {ago(1)} AND finished_at IS NOT NULL
-   AND started_at IS NOT NULL AND mode <> 'simulate'
+SELECT status, count(*) AS number, percentile_cont(0.5) WITHIN GROUP (
+         ORDER BY extract(epoch FROM finished_at - started_at) * 1000) AS median_ms
+  FROM execution WHERE created_at > {ago(1)} AND mode <> 'simulate'
+ GROUP BY GROUPING SETS ((status), ())
 """)  # noqa: S608 -- constants
 # Somebody pays for these calls, and nobody knows how much.
 UNPRICED = text(f"""
@@ -141,8 +138,8 @@ SELECT 'model' AS kind, NULL::uuid AS id, {MODEL} AS title, 'unpriced' AS status
  GROUP BY 3 ORDER BY calls DESC, 3 LIMIT :most
 """)  # noqa: S608 -- constants
 BEGUN = text("""
-SELECT date_trunc(:unit, pilot_now() AT TIME ZONE :zone)::date AS since,
-       (pilot_now() AT TIME ZONE :zone)::date AS until
+SELECT date_trunc('month', pilot_now() AT TIME ZONE :zone)::date AS month,
+       (pilot_now() AT TIME ZONE :zone)::date AS today
 """)
 WORKERS = text("""
 SELECT w.host, w.pid, w.version, w.heartbeat_at,
@@ -190,8 +187,9 @@ def recent(session: Session) -> list[Recent]:
 
 def last_day(session: Session) -> Day:
     """Return the counts of the executions that were started in the last 24 hours."""
-    counts = {row.status: row.number for row in session.execute(DAY)}
-    median = session.scalar(MEDIAN)
+    rows = session.execute(DAY).all()
+    (median,) = (row.median_ms for row in rows if row.status is None)
+    counts = {row.status: row.number for row in rows if row.status is not None}
     return Day(counts, None if median is None else round(median))
 
 
@@ -200,11 +198,14 @@ def workers(session: Session) -> list[Worker]:
     return [Worker(**_facts(row)) for row in session.execute(WORKERS, {"most": MOST_WORKERS})]
 
 
-def spent_since(session: Session, unit: str, zone: str) -> Money:
-    """Return what was spent since the day or month (`unit`) began in a zone."""
-    days = session.execute(BEGUN, {"unit": unit, "zone": zone}).one()
-    asked = costs.Asked(days.since, days.until, zone, "role")
-    return Money(days.since, days.until, costs.costs(session, asked).total)
+def spending(session: Session, zone: str) -> tuple[Money, Money]:
+    """Return what was spent today and what this month, in the days of a zone."""
+    days = session.execute(BEGUN, {"zone": zone}).one()
+    today, month = (
+        Money(since, days.today, costs.total(session, costs.Asked(since, days.today, zone, "role")))
+        for since in (days.today, days.month)
+    )
+    return today, month
 
 
 def unpriced_models(session: Session) -> list[Attention]:
@@ -225,9 +226,8 @@ def unpriced_models(session: Session) -> list[Attention]:
     ]
 
 
-def chosen_models(session: Session) -> list[Attention]:
-    """Return what keeps the chosen models from being asked or priced."""
-    values, _ = settings.snapshot(session)
+def chosen_models(session: Session, values: Mapping[str, Any]) -> list[Attention]:
+    """Return what keeps the models that these settings choose from being asked or priced."""
     return [
         Attention(
             "model",

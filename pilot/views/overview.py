@@ -14,7 +14,18 @@ from pilot import settings
 from pilot.engine.demo import loading
 from pilot.engine.triggers import zones
 from pilot.reports import costs, drafting, overview
-from pilot.views import ADMIN, OPERATE, VIEW, reading, render, route, signed_in, visitor, zone
+from pilot.views import (
+    ADMIN,
+    OPERATE,
+    VIEW,
+    reading,
+    render,
+    route,
+    signed_in,
+    visitor,
+    wants_fragment,
+    zone,
+)
 
 bp = Blueprint("overview", __name__)
 
@@ -32,10 +43,10 @@ class GoalForm(FlaskForm):  # type: ignore[misc]
 @route(bp, "/", allow=VIEW, twin=True)
 def index() -> ResponseReturnValue:
     """What needs attention first, then what one may start."""
-    me = signed_in()
     with reading() as session:
-        facts = _facts(session)
-        demo_loaded = loading.is_loaded(session, me)
+        facts = _figures(session)
+        if not wants_fragment():  # every few seconds htmx asks for the figures alone
+            facts |= _rows(session)
     return render(
         "overview/index.html",
         "counters",
@@ -43,29 +54,37 @@ def index() -> ResponseReturnValue:
         form=GoalForm(formdata=None),
         may_operate=visitor().may(OPERATE),
         may_administer=visitor().may(ADMIN),
-        demo_loaded=demo_loaded,
         do=DO,
         **facts,
     )
 
 
-def _facts(session: Session) -> dict[str, Any]:
-    attention = overview.attention(session, signed_in())
-    attention += overview.nearly_spent(session) + overview.unpriced_models(session)
-    if visitor().may(ADMIN):
-        attention += overview.chosen_models(session)
+def _figures(session: Session) -> dict[str, Any]:
     key = zone().key
     days_in = key if key in zones.names() else "UTC"
+    today, month = overview.spending(session, days_in)
     return {
-        "attention": attention,
-        "recent": overview.recent(session),
         "day": overview.last_day(session),
-        "today": overview.spent_since(session, "day", days_in),
-        "month": overview.spent_since(session, "month", days_in),
+        "today": today,
+        "month": month,
         "days_in": days_in,
         "fallback": drafting.fallback(session),
         "workers": overview.workers(session),
-        "pilot_enabled": bool(settings.value(session, "pilot_enabled")),
+    }
+
+
+def _rows(session: Session) -> dict[str, Any]:
+    """Return what a person looks at, and what an installation lacks to begin with."""
+    chosen, _ = settings.snapshot(session)
+    attention = overview.attention(session, signed_in())
+    attention += overview.nearly_spent(session) + overview.unpriced_models(session)
+    if visitor().may(ADMIN):
+        attention += overview.chosen_models(session, chosen)
+    return {
+        "attention": attention,
+        "recent": overview.recent(session),
+        "pilot_enabled": bool(chosen["pilot_enabled"]),
+        "demo_loaded": loading.is_loaded(session, signed_in()),
     }
 
 
