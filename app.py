@@ -6,7 +6,7 @@ with garbage.unsought():
     from pilot import db, jobs, logs, progress, vault
     from pilot.config import Config
     from pilot.engine.secrets import known_secrets
-    from pilot.web import create_app
+    from pilot.web import create_app, kit
 
     logs.configure()
     config = Config.from_env()
@@ -16,3 +16,4 @@ with garbage.unsought():
     vault.configure(config.secret_keys)
     known_secrets.keep_up(config)
     app = create_app(config)
+kit.compile_templates(app)

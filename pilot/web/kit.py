@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ from uuid import uuid4
 
 import nh3
 from flask import Flask, request, url_for
-from jinja2 import StrictUndefined
+from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from pilot import db, money, strictjson
@@ -18,6 +19,7 @@ from pilot.web import pictures
 from pilot.web.security import nonce
 
 HEADING = re.compile(r"<(/?)h[1-6]>")
+START_S, PAUSE_S = 3.0, 0.05
 KEY = re.compile(r'"(?:[^"\\]|\\.)*":')
 
 FILTERS: dict[str, Callable[..., Any]] = {
@@ -134,3 +136,18 @@ def install(app: Flask) -> None:
     macros = _macros(app)
     env.globals.update(macros)
     app.config["MACROS"] = frozenset(macros)
+
+
+def compile_templates(app: Flask) -> threading.Thread:
+    """Compile all templates in a thread of its own: the first visitor of a page need not wait."""
+    thread = threading.Thread(target=_compile, args=(app.jinja_env,), name="templates", daemon=True)
+    thread.start()
+    return thread
+
+
+def _compile(env: Environment) -> None:
+    pause = threading.Event()
+    pause.wait(START_S)  # in which this process and the others of Pilot begin to answer
+    for name in env.list_templates():
+        pause.wait(PAUSE_S)  # in which those who are there already are answered
+        env.get_template(name)
