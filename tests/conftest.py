@@ -6,6 +6,8 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 import redis
@@ -13,6 +15,7 @@ import redis
 from pilot import db, logs, redaction
 from tests import compiled
 from tests import servers as own_servers
+from tests.databases import Reused
 
 NAMES = (
     "capabilities",
@@ -97,17 +100,30 @@ def servers() -> Iterator[own_servers.Servers]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def reused(servers):
+    """Give `reused(template)`: the database of all tests that begin with this template."""
+    with ExitStack() as stack:
+
+        @cache
+        def reused(template: str) -> Reused:
+            one = Reused(servers, template)
+            stack.callback(one.close)
+            return one
+
+        yield reused
+
+
 @pytest.fixture
-def database(request, servers) -> Iterator[str]:
+def database(request, servers, reused) -> Iterator[str]:
     """Give the URL of a migrated database of this test; `pilot.db` is configured for it."""
     has_people = "world" in request.fixturenames
     if has_people:
         request.getfixturevalue("everybody")
-    with servers.database(own_servers.PEOPLED if has_people else own_servers.TEMPLATE) as url:
-        engine = db.configure(url)
-        yield url
-        _wait_for_threads(engine)
-        engine.dispose()
+    template = own_servers.PEOPLED if has_people else own_servers.TEMPLATE
+    engine = db.configure(reused(template).fresh())
+    yield reused(template).url
+    _wait_for_threads(engine)
 
 
 def _wait_for_threads(engine) -> None:

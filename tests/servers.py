@@ -60,14 +60,22 @@ class Servers:
         )
         return self.cluster.url(name, schema.LOGIN)
 
+    def new_name(self) -> str:
+        """Return a name that no database of this session had."""
+        return f"{TEST_DATABASE}_{next(self._numbers)}"
+
+    def drop(self, name: str) -> None:
+        """Drop a database, whoever is connected to it."""
+        self.execute("DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=name)
+
     @contextmanager
     def database(self, template: str = TEMPLATE) -> Iterator[str]:
         """Give the URL of a copy of the template, dropped at the end."""
-        name = f"{TEST_DATABASE}_{next(self._numbers)}"
+        name = self.new_name()
         try:
             yield self.copy(name, template)
         finally:
-            self.execute("DROP DATABASE IF EXISTS {name} WITH (FORCE)", name=name)
+            self.drop(name)
 
 
 def free_port() -> str:

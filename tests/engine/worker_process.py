@@ -16,6 +16,7 @@ from pilot.engine.agents import agents
 from pilot.engine.life import starts
 from pilot.engine.worker.liveness import Liveness
 from pilot.worker import Resident
+from tests.databases import stays
 
 BY = Actor("cli:test")
 END = {"completed", "completed_with_errors", "failed", "cancelled", "paused", "needs_attention"}
@@ -116,7 +117,7 @@ class _Eyes:
         if cls.connection is not None:
             cls.connection.close()
         options = "-c role=pilot_app -c app.sees_all=on"
-        cls.connection = psycopg.connect(db.dsn(database), autocommit=True, options=options)
+        cls.connection = stays(psycopg.connect(db.dsn(database), autocommit=True, options=options))
         cls.url = database
 
 
