@@ -26,18 +26,21 @@ CHILDREN_EVERY_S = 1.0
 BULK_EVERY_S = 1.0
 ROLL_UP_EVERY_S = 60.0
 SPANS_EVERY_S = 5.0
-ANCHOR_EVERY_S = 10.0  # a look; an anchor follows after enough time or rows
+ANCHOR_AFTER_S, ANCHOR_EVERY_S = 1.0, 10.0  # a look; an anchor follows after enough time or rows
 PRUNE_AFTER_S, PRUNE_EVERY_S = 600.0, 86_400.0  # the first time after a start, and then
 
 
 @dataclass(frozen=True)
 class Chore:
-    """One thing to look at: again at once while there was something to do, else after a while."""
+    """One thing to look at: again at once while there was something to do, else after a while.
+
+    After a start too: what waits for a worker comes first, not a connection for each chore.
+    """
 
     name: str
     look: Callable[[], Any]
     every_s: float
-    after_s: float = 0.0  # before the first look
+    after_s: float | None = None  # before the first look, where it is not as long
     until_done: bool = False  # what it returns says whether there is more
 
 
@@ -47,13 +50,13 @@ def chores(config: Config) -> list[Chore]:
     by = Actor("worker")
     fire = partial(firing.look, setup, config.url)
     return [
-        Chore("relay", partial(outbox.relay, Channels.of(config)), RELAY_EVERY_S, RELAY_EVERY_S),
+        Chore("relay", partial(outbox.relay, Channels.of(config)), RELAY_EVERY_S),
         Chore("triggers", fire, FIRE_EVERY_S, until_done=True),
         Chore("events", events.look, EVENTS_EVERY_S),
         Chore("children", children.follow, CHILDREN_EVERY_S, until_done=True),
         Chore("bulk", bulk.look, BULK_EVERY_S, until_done=True),
         Chore("roll_up", rollups.roll_up, ROLL_UP_EVERY_S, until_done=True),
-        Chore("anchor", anchors.Anchors(config.data).append, ANCHOR_EVERY_S),
+        Chore("anchor", anchors.Anchors(config.data).append, ANCHOR_EVERY_S, ANCHOR_AFTER_S),
         *_told(config),
         Chore("prune", partial(retention.prune, by=by), PRUNE_EVERY_S, PRUNE_AFTER_S),
     ]
