@@ -26,6 +26,11 @@ UPDATE worker SET heartbeat_at = pilot_now(), lease_until = pilot_now() + interv
 RETURNING (SELECT count(*) FROM worker
             WHERE stopped_at IS NULL AND NOT draining AND lease_until > pilot_now())
 """
+LOOK = """
+SELECT 'dead', id, NULL FROM dead_workers() AS id
+UNION ALL SELECT 'stop', id, why FROM asked_to_stop(%(me)s)
+UNION ALL SELECT 'batch', NULL, NULL WHERE batch_waits(%(me)s)
+"""
 
 
 class Lease:
@@ -175,16 +180,14 @@ class Liveness:
 
     def _look(self, loop: Loop) -> None:
         """Take over from dead workers, and pass on what people asked of our executions."""
-        connection = self._connected()
-        for (dead,) in connection.execute("SELECT dead_workers()").fetchall():
-            if dead != self._worker_id:
-                self._take_over(dead, loop)
-        asked = connection.execute("SELECT id, why FROM asked_to_stop(%s)", (self._worker_id,))
-        for execution_id, why in asked.fetchall():
-            loop.stop_run(execution_id, why)
-        waits = connection.execute("SELECT batch_waits(%s)", (self._worker_id,)).fetchone()
-        if waits is not None and waits[0]:
-            loop.poke()
+        found = self._connected().execute(LOOK, {"me": self._worker_id}).fetchall()
+        for kind, one, why in found:
+            if kind == "stop":
+                loop.stop_run(one, why)
+            elif kind == "batch":
+                loop.poke()
+            elif one != self._worker_id:
+                self._take_over(one, loop)
 
     def _take_over(self, dead: UUID, loop: Loop) -> None:
         connection = self._connected()

@@ -46,6 +46,7 @@ CLAIM = (  # and load: one round trip, one transaction
 )
 CLAIM_BATCH = 64
 LOOK_EVERY_S = 1.0
+TELL_AFTER_S = 0.02
 MAX_GENERATIONS = 4  # at a time: they wait for models in threads
 CHORE_THREADS = 12  # at most; one starts where none is idle
 REFILL_S = 0.01
@@ -75,6 +76,7 @@ class Resident:
         self._thread: threading.Thread | None = None
         self.turned_at = self._loop.time()
         self._signals: set[UUID] = set()
+        self._changed = asyncio.Event()  # there are signals
         self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="step")
         # Apart from those of steps, which may all hang: mail goes out, schedules fire.
         self._chores = ThreadPoolExecutor(CHORE_THREADS, thread_name_prefix="chore")
@@ -285,13 +287,16 @@ class Resident:
 
     def _signal(self, execution_ids: list[UUID]) -> None:
         self._signals.update(execution_ids)
+        self._changed.set()
 
     async def _tell(self) -> None:
         """Publish which executions changed, at most fifty times a second."""
         while True:
-            await asyncio.sleep(0.02)
             self.turned_at = self._loop.time()
-            if self._signals:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), LOOK_EVERY_S)
+                await asyncio.sleep(TELL_AFTER_S)
+                self._changed.clear()
                 told, self._signals = list(self._signals), set()
                 self._loop.run_in_executor(self._chores, progress.publish, told)
 
