@@ -62,6 +62,7 @@ def configure(url: str, *, pool_size: int = 10) -> Engine:
         pool_size=pool_size,
         max_overflow=20,
         pool_pre_ping=True,
+        use_native_hstore=False,  # nothing is one: no need to ask whether it is there
         connect_args={"options": SESSION_LIMITS, "connect_timeout": 5, **KEEPALIVE},
     )
     return _Process.engine

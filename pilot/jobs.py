@@ -34,6 +34,7 @@ def connect(url: str, *, timeout_s: float = TIMEOUT_S) -> Redis:
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
         retry=Retry(NoBackoff(), 1),
+        driver_info=None,  # else each connection reads a package's metadata to tell its version
     )
 
 

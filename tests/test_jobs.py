@@ -1,7 +1,9 @@
 """The doorbell."""
 
+import importlib.metadata
 from uuid import uuid4
 
+import pytest
 import redis
 
 from pilot import jobs
@@ -22,3 +24,9 @@ def test_a_dead_queue_only_delays_the_ring():
     jobs.configure("unix:///nowhere/valkey.sock")
     jobs.ring_now(uuid4())
     assert not jobs.answers()
+
+
+def test_a_connection_reads_no_metadata_of_a_package(redis_url, monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: pytest.fail("it was read"))
+    with jobs.connect(redis_url) as client:
+        assert client.ping()

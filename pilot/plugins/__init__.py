@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from string import Formatter
 from typing import Any, Literal, get_type_hints
@@ -299,8 +300,9 @@ def names() -> list[str]:
     return sorted(name for name in found if not name.startswith("_"))
 
 
+@cache
 def load(name: str) -> Plugin:
-    """Return the plugin of that name; it is loaded at first use, once per process.
+    """Return the plugin of that name; it is looked for and loaded at first use, once per process.
 
     Raises:
         NotFoundError: there is no such plugin.

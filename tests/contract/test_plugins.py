@@ -106,3 +106,9 @@ assert len({id(one) for one in loaded}) == 1
 assert "pilot.plugins.tables" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_loaded_plugin_is_not_looked_for_again(monkeypatch):
+    loaded = plugins.load("http")
+    monkeypatch.setattr(plugins, "names", lambda: pytest.fail("it was looked for"))
+    assert plugins.load("http") is loaded
