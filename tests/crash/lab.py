@@ -3,6 +3,7 @@
 One process imports everything and forks the slots; they fork the workers.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ import traceback
 from multiprocessing.connection import Pipe, wait
 from pathlib import Path
 
-from pilot import db, egress, logs, plugins, strictjson
+from pilot import cli, db, egress, logs, plugins, strictjson
 from pilot.cli.commands import worker
 from pilot.engine.language import catalogue
 from pilot.engine.people import passwords
@@ -22,6 +23,7 @@ from tests.crash import judge, presses, spending, trials
 from tests.crash.slot import Place, Slot
 from tests.model import real
 
+REST_AFTER_S = 0.5
 WARMED = (worker, passwords)
 KINDS = trials.KINDS | presses.KINDS | spending.KINDS | real.KINDS
 
@@ -48,6 +50,10 @@ def warm():
     logs.configure()
     egress._tls()  # reads all certificates
     db.create_engine = compiled.once(db.create_engine)
+    parser = cli._parser(["worker"])
+    cli._parser = lambda _: parser
+    gc.collect()
+    gc.freeze()  # else each fork copies all memory at its first look for garbage
 
 
 def conduct(slots, batch):
@@ -85,7 +91,7 @@ def serve(place, number, orders):
     slot = Slot(place, number)
     slot.controls = judge.Controls(slot)
     orders.send({"ready": number})
-    while (asked := orders.recv()) is not None:
+    while (asked := _next(slot, orders)) is not None:
         begun = time.monotonic()
         try:
             found = KINDS[asked["kind"]](slot, dict(asked))
@@ -95,6 +101,17 @@ def serve(place, number, orders):
         orders.send({"n": asked["n"], "faults": found, "seconds": seconds})
     slot.close()
     orders.send(None)
+
+
+def _next(slot, orders):
+    """Return the next order; the worker that goes on ends if there is none for a while."""
+    if orders.poll(REST_AFTER_S):
+        return orders.recv()
+    slot.rest()
+    asked = orders.recv()
+    if asked is not None:
+        slot.survive()
+    return asked
 
 
 def rows(slot):

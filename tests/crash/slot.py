@@ -38,7 +38,11 @@ UNRESTING = {"llm_breaker_failures": 100, "llm_breaker_window_s": 1}
 FINAL = {"completed", "completed_with_errors", "failed", "cancelled"}
 TRIAL_S = 40.0
 SHUT, OPEN = Given("door", {}, "the-wrong-secret"), Given("door", {}, "the-right-secret")
-LOOK_EVERY_S = 0.02
+LOOK_EVERY_S = 0.02  # where the moment counts
+ASK_EVERY_S = 0.05
+TO_APPROVE = """
+SELECT id, payload_hash FROM approval WHERE execution_id = ANY (%s) AND decided_at IS NULL"""
+PARKED = "SELECT id FROM execution WHERE parent_id = ANY (%s) AND status = 'needs_attention'"
 _KEPT = []  # what a child inherits and must not close: its parent goes on with it
 
 
@@ -63,6 +67,7 @@ class Running:
     answer: str = "truth"
     cancelled: bool = False
     events: int = 0  # that happened in them, when somebody looked last
+    states: set[str] = field(default_factory=set)  # that they were in then
     faults: list[str] = field(default_factory=list)
 
     def add(self, other):
@@ -102,8 +107,14 @@ class Slot:
         self.survive()
 
     def close(self):
-        self.end(self.survivor, signal.SIGTERM)
+        self.rest()
         self.rows.close()
+
+    def rest(self):
+        """Let nobody work, while there is nothing to do."""
+        if self.survivor:
+            self.end(self.survivor, signal.SIGTERM)
+        self.survivor = None
 
     def survive(self):
         """Start the worker that goes on when others die."""
@@ -154,7 +165,8 @@ class Slot:
     def registered(self, pid):
         """Return a worker's id once it has one."""
         return self.until(
-            lambda: self.ask("SELECT id FROM worker WHERE pid = %s AND stopped_at IS NULL", pid)
+            lambda: self.ask("SELECT id FROM worker WHERE pid = %s AND stopped_at IS NULL", pid),
+            every_s=LOOK_EVERY_S,
         )[0][0]
 
     def end(self, pid, number=signal.SIGKILL):
@@ -175,13 +187,13 @@ class Slot:
             time.sleep(LOOK_EVERY_S)
         return code
 
-    def until(self, question, seconds=TRIAL_S):
+    def until(self, question, seconds=TRIAL_S, every_s=ASK_EVERY_S):
         """Ask again until the answer is true."""
         end = time.monotonic() + seconds
         while not (answer := question()):
             if time.monotonic() > end:
                 raise TimeoutError("still not so")
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(every_s)
         return answer
 
     def gate(self, *, closed):
@@ -240,15 +252,15 @@ class Slot:
             list(run.names),
         )
         run.events = sum(one[3] for one in found)
+        run.states = {status for _, status, *_ in found}
         return {one: (status, reason) for one, status, reason, _ in found}
 
     def attend(self, run):
         """Do what people have to do now; True when all executions are at their end."""
         found = self.statuses(run)
+        self.attend_waiting(run, [one for one, (status, _) in found.items() if status == "waiting"])
         for execution, (status, _) in found.items():
             if status == "waiting":
-                self.approve(run, execution)
-                self.resume_children(run, execution)
                 if run.names[execution] == "awaits":
                     self.send(run, execution)
                 if run.names[execution] == "shut":
@@ -268,19 +280,12 @@ class Slot:
         who = {"by": self.by, "owner_id": self.owner}
         connections.change(self.door, given, seen_version=version, **who)
 
-    def resume_children(self, run, execution):
-        """Let executions within go on that were parked, as too many workers died with them."""
-        parked = "SELECT id FROM execution WHERE parent_id = %s AND status = 'needs_attention'"
-        for (child,) in self.ask(parked, execution):
-            self.twice(run, executions.resume, child)
-
-    def approve(self, run, execution):
-        open_ones = self.ask(
-            "SELECT id, payload_hash FROM approval WHERE execution_id = %s AND decided_at IS NULL",
-            execution,
-        )
-        for approval, seen in open_ones:
+    def attend_waiting(self, run, waiting):
+        """Approve; let executions within go on that were parked, as many workers died with them."""
+        for approval, seen in self.ask(TO_APPROVE, waiting) if waiting else ():
             self.twice(run, approvals.decide, approval, "approved", seen_hash=seen)
+        for (child,) in self.ask(PARKED, waiting) if waiting else ():
+            self.twice(run, executions.resume, child)
 
     def send(self, run, execution):
         """Send the event that an execution waits for; later ones with its id are no other."""

@@ -26,6 +26,7 @@ LEASE_S = 15.0
 AT_ONCE = (1,) * 19 + (8,)  # executions that are new when a worker is
 LAG_S = 0.02  # of a kill, behind what the rows say
 PATIENCE_S = 1.2  # some stand still, as their time has not come
+DIES_WITHIN_S = 20
 
 
 def kill(slot, asked):
@@ -50,19 +51,17 @@ def kill(slot, asked):
 
 def _dies(slot, run, worker, asked):
     """Do what people do while the worker lives; returns how it ended."""
-    end = time.monotonic() + asked.get("patience_s", 8)
+    end = time.monotonic() + DIES_WITHIN_S
     kill_at = time.monotonic() + asked["after_s"] if "after_s" in asked else None
     press_at, at = None, asked.get("press_at", "running")
     while (code := slot.ended(worker)) is None and time.monotonic() < end:
-        states = slot.statuses(run)
-        if press_at is None and any(state == at for state, _ in states.values()):
+        (slot.statuses if asked.get("absent") else slot.attend)(run)
+        if press_at is None and at in run.states:
             press_at = time.monotonic() + PRESS_AFTER_S
         if asked.get("press") and press_at and time.monotonic() > press_at:
             _press(slot, run, worker, asked.pop("press"))
         if kill_at and time.monotonic() > kill_at:
             os.kill(worker, signal.SIGKILL)
-        if not asked.get("absent"):
-            slot.attend(run)
         time.sleep(LOOK_EVERY_S)
     if code is None:
         slot.end(worker)
@@ -89,7 +88,7 @@ def chance(slot, asked):
     run, before = Running({}, {}), {}
     for _ in range(asked["kills"]):
         worker = slot.fork()
-        slot.until(partial(_amid, slot, run, lengths, rng, worker))
+        slot.until(partial(_amid, slot, run, lengths, rng, worker), every_s=LOOK_EVERY_S)
         time.sleep(rng.uniform(0, LAG_S))
         slot.end(worker)
         before |= judge.finished(slot, run)
