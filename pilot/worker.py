@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from itertools import islice
 from time import monotonic
 from typing import Any, cast
@@ -21,7 +22,7 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
-from rq.exceptions import DeserializationError, NoSuchJobError
+from rq.exceptions import DeserializationError, NoSuchJobError, StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
@@ -135,6 +136,16 @@ class Listener(SimpleWorker):
         super()._install_signal_handlers()  # type: ignore[no-untyped-call]
         self._stop_requested = self._stop.is_set()
 
+    def _shutdown(self) -> None:
+        """Stop by what is no `Exception`: the queue server's client lets those fall here and there.
+
+        The signal may come amid its code, and a worker that forgot it would never stop.
+        """
+        try:
+            super()._shutdown()  # type: ignore[no-untyped-call]
+        except StopRequested:
+            raise SystemExit from None
+
 
 def record_anomaly(function: str) -> None:
     """Audit a job that was not made by Pilot."""
@@ -224,7 +235,8 @@ def _listen(config: Config, stop: threading.Event, worker_id: UUID) -> None:
             connection = jobs.connect(config.redis_url, timeout_s=30)
             drop_strangers(connection)
             rung = Listener(connection, stop, worker_id)
-            rung.work(logging_level="WARNING")
+            with suppress(SystemExit):
+                rung.work(logging_level="WARNING")
             stop.set()  # RQ returns from SIGTERM and SIGINT only
         except (RedisError, OSError, PilotError) as error:
             log.warning("queue_away", error=type(error).__name__)
