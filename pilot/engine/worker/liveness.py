@@ -9,6 +9,7 @@ from uuid import UUID
 
 import psycopg
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from pilot import db, jobs
 from pilot.failpoints import failpoint
@@ -100,24 +101,23 @@ class Liveness:
 
     def drain(self) -> None:
         """Say that this worker claims nothing more."""
-        with contextlib.suppress(psycopg.Error):
-            self._fresh("UPDATE worker SET draining = true WHERE id = %s", (self._worker_id,))
+        with contextlib.suppress(SQLAlchemyError):
+            self._pooled("UPDATE worker SET draining = true WHERE id = %s", (self._worker_id,))
 
     def stop(self) -> None:
         """Stop beating, mark the worker as stopped and release what it still holds."""
         self._ended.set()
-        with contextlib.suppress(psycopg.Error):
-            held = self._fresh("SELECT stop_worker(%s)", (self._worker_id,))
-            for (execution_id,) in held:
-                self._fresh("SELECT take_away(%s, %s, 'released')", (execution_id, self._worker_id))
+        with contextlib.suppress(SQLAlchemyError):
+            me = self._worker_id
+            for (execution_id,) in self._pooled("SELECT stop_worker(%s)", (me,)):
+                self._pooled("SELECT take_away(%s, %s, 'released')", (execution_id, me))
                 jobs.ring_now(execution_id)
 
-    def _fresh(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        with psycopg.connect(
-            db.dsn(self._url), autocommit=True, options=db.SESSION_LIMITS, connect_timeout=5
-        ) as connection:
-            cursor = connection.execute(statement, values)
-            return cursor.fetchall() if cursor.description else []
+    def _pooled(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Execute over the pool: the thread that beats may be amid a statement of its own."""
+        with db.engine().begin() as connection:
+            cursor = connection.exec_driver_sql(statement, values)
+            return [tuple(row) for row in cursor] if cursor.returns_rows else []
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
