@@ -41,6 +41,8 @@ log = structlog.get_logger()
 RESTART_ME = 75
 MOST_STRANGERS = 1_000  # of the registry that are looked at
 BEAT_EVERY_S = 10.0
+# RQ waits 15 s less than this for a ring. A signal that comes as a wait begins does not end it.
+RING_WAIT_TTL_S = 20
 TURN_S = 0.0005  # a thread that computes gives way to the loop after this
 
 
@@ -104,6 +106,7 @@ class Listener(SimpleWorker):
             serializer=JSONSerializer,
             log_job_description=False,
             name=f"{worker_id}.{uuid4().hex}",
+            worker_ttl=RING_WAIT_TTL_S,
         )
         self._stop = stop
         self._beat_at = 0.0  # monotonic

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from contextlib import suppress
 from uuid import UUID
 
@@ -21,16 +22,36 @@ def handlers():
         signal.signal(one, handler)
 
 
-def test_a_stop_counts_where_the_client_of_the_queue_server_drops_exceptions(
-    database, redis_url, tmp_path, monkeypatch, handlers
-):
+@pytest.fixture
+def listen(database, redis_url, tmp_path, handlers):
+    """Give a function that listens until it is stopped."""
+
+    def listen():
+        stop = threading.Event()
+        worker._listen(wp.config(database, redis_url, tmp_path), stop, UUID(int=1))
+        assert stop.is_set()
+
+    return listen
+
+
+def test_a_stop_counts_where_the_client_of_the_queue_server_drops_exceptions(listen, monkeypatch):
     def amid(_):
         with suppress(Exception):
             os.kill(os.getpid(), signal.SIGTERM)
             threading.Event().wait(5)
 
     monkeypatch.setattr(worker.Listener, "run_maintenance_tasks", amid)
-    config = wp.config(database, redis_url, tmp_path)
-    stop = threading.Event()
-    worker._listen(config, stop, UUID(int=1))
-    assert stop.is_set()
+    listen()
+
+
+def test_a_stop_that_does_not_end_the_wait_for_a_ring_counts_soon(listen):
+    def stop():
+        time.sleep(1)
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)  # the main thread waits on
+
+    thread = threading.Thread(target=stop)
+    begun = time.monotonic()
+    thread.start()
+    listen()
+    thread.join()
+    assert time.monotonic() - begun < 60  # RQ by itself waits minutes
