@@ -26,7 +26,7 @@ CHILDREN_EVERY_S = 1.0
 BULK_EVERY_S = 1.0
 ROLL_UP_EVERY_S = 60.0
 SPANS_EVERY_S = 5.0
-ANCHOR_AFTER_S, ANCHOR_EVERY_S = 1.0, 10.0  # a look; an anchor follows after enough time or rows
+ANCHOR_EVERY_S = 10.0  # a look; an anchor follows after enough time or rows
 PRUNE_AFTER_S, PRUNE_EVERY_S = 600.0, 86_400.0  # the first time after a start, and then
 
 
@@ -34,13 +34,13 @@ PRUNE_AFTER_S, PRUNE_EVERY_S = 600.0, 86_400.0  # the first time after a start, 
 class Chore:
     """One thing to look at: again at once while there was something to do, else after a while.
 
-    After a start too: what waits for a worker comes first, not a connection for each chore.
+    At a start what waits for a worker comes first, not a connection for each chore.
     """
 
     name: str
     look: Callable[[], Any]
     every_s: float
-    after_s: float | None = None  # before the first look, where it is not as long
+    after_s: float = 1.0  # before the first look
     until_done: bool = False  # what it returns says whether there is more
 
 
@@ -56,7 +56,7 @@ def chores(config: Config) -> list[Chore]:
         Chore("children", children.follow, CHILDREN_EVERY_S, until_done=True),
         Chore("bulk", bulk.look, BULK_EVERY_S, until_done=True),
         Chore("roll_up", rollups.roll_up, ROLL_UP_EVERY_S, until_done=True),
-        Chore("anchor", anchors.Anchors(config.data).append, ANCHOR_EVERY_S, ANCHOR_AFTER_S),
+        Chore("anchor", anchors.Anchors(config.data).append, ANCHOR_EVERY_S),
         *_told(config),
         Chore("prune", partial(retention.prune, by=by), PRUNE_EVERY_S, PRUNE_AFTER_S),
     ]

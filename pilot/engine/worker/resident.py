@@ -302,7 +302,7 @@ class Resident:
 
     async def _look_after(self, chore: Chore) -> None:
         """Look after one chore; the time of a look is never spent on the loop."""
-        await asyncio.sleep(chore.every_s if chore.after_s is None else chore.after_s)
+        await asyncio.sleep(chore.after_s)
         while not self._draining:
             try:
                 more = True
