@@ -21,14 +21,12 @@ WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
   AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 GROUP BY c.relname ORDER BY c.relname
 """
+SEQUENCES = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'"
 OTHERS = """
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 WHERE datname = current_database() AND backend_type = 'client backend'
   AND pid <> pg_backend_pid() AND pid <> ALL(%s)
 """
-DEAD_ROWS = 10_000  # that are dearer to pass by than a new copy
-
-
 _staying: set[int] = set()  # connections, by the process that serves them
 
 
@@ -44,7 +42,7 @@ def _of_a_pool(connection, _record) -> None:
 
 
 class Reused:
-    """Copies of one template, each in use until its schema changed or it is full of dead rows."""
+    """Copies of one template, each in use until a test changes its schema."""
 
     def __init__(self, servers: Servers, template: str) -> None:
         self._servers = servers
@@ -76,7 +74,6 @@ class Reused:
             autocommit=True,
             options="-c session_replication_role=replica",
         )
-        self._dead = 0
         self._own.execute(self._take_back())
         self._schema = self._own.execute(SCHEMA).fetchone()
 
@@ -87,49 +84,34 @@ class Reused:
             return False
         if self._own.execute(SCHEMA).fetchone() != self._schema:
             return False
-        self._dead += self._own.execute("SELECT pg_temp.take_back()").fetchone()[0]
-        return self._dead < DEAD_ROWS
+        longer = self._own.execute("SELECT pg_temp.take_back()").fetchone()[0]
+        if longer:  # so that rows stand in the order of their writing, as in a new table
+            names = sql.SQL(", ").join(map(sql.Identifier, longer))
+            self._own.execute(sql.SQL("VACUUM (INDEX_CLEANUP ON) {}").format(names))
+        return True
 
     def _take_back(self) -> sql.Composed:
-        """Return a function that empties or restores each table and counts what it deleted."""
+        """Return a function that makes each table as it was, and tells which had more rows."""
         body = [
-            sql.SQL("CREATE FUNCTION pg_temp.take_back() RETURNS bigint LANGUAGE plpgsql AS $$"),
-            sql.SQL("DECLARE dead bigint := 0; one bigint; BEGIN"),
+            sql.SQL("CREATE FUNCTION pg_temp.take_back() RETURNS text[] LANGUAGE plpgsql AS $$"),
+            sql.SQL("DECLARE longer text[] := '{}'; BEGIN"),
         ]
         for table, columns in self._own.execute(TABLES).fetchall():
-            body.append(self._table(table, columns))
-        for name, value in self._own.execute(
-            "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'"
-        ).fetchall():
-            body.append(
-                sql.SQL("PERFORM setval({}, {}, {});").format(
-                    sql.Literal(f'public."{name}"'), value or 1, value is not None
-                )
-            )
-        body.append(sql.SQL("RETURN dead; END $$"))
+            body.append(self._restoration(table, sql.SQL(", ".join(columns))))
+        for sequence, value in self._own.execute(SEQUENCES).fetchall():
+            restart = sql.SQL("PERFORM setval({}, {}, {});")
+            body.append(restart.format(f'public."{sequence}"', value or 1, value is not None))
+        body.append(sql.SQL("RETURN longer; END $$"))
         return sql.SQL("\n").join(body)
 
-    def _table(self, table: str, columns: list[str]) -> sql.Composed:
+    def _restoration(self, table: str, columns: sql.SQL) -> sql.Composed:
         name, kept = sql.Identifier(table), sql.Identifier("pg_temp", f"kept_{table}")
-        empty = sql.SQL(
-            "DELETE FROM {}; GET DIAGNOSTICS one = ROW_COUNT; dead := dead + one;"
-        ).format(name)
+        told = sql.SQL("IF FOUND THEN longer := longer || {}::text; END IF;").format(table)
         if not self._own.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(name)).rowcount:
-            return empty
+            return sql.SQL("DELETE FROM {}; {}").format(name, told)
         self._own.execute(sql.SQL("CREATE TEMP TABLE {} AS SELECT * FROM {}").format(kept, name))
         return sql.SQL(
-            "IF ({rows}) IS DISTINCT FROM ({kept_rows}) THEN {empty} "
-            "INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {kept}; "
-            "END IF;"
-        ).format(
-            rows=_digest(name),
-            kept_rows=_digest(kept),
-            empty=empty,
-            name=name,
-            kept=kept,
-            columns=sql.SQL(", ".join(columns)),
-        )
-
-
-def _digest(table: sql.Identifier) -> sql.Composed:
-    return sql.SQL("SELECT md5(string_agg(r::text, '|' ORDER BY r::text)) FROM {} r").format(table)
+            "DELETE FROM {name} r WHERE r::text NOT IN (SELECT k::text FROM {kept} k); {told}"
+            "INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {kept} k "
+            "WHERE k::text NOT IN (SELECT r::text FROM {name} r);"
+        ).format(name=name, kept=kept, told=told, columns=columns)
