@@ -20,7 +20,7 @@ def queue(redis_url):
         yield Queue(jobs.QUEUE, connection=client, serializer=JSONSerializer)
 
 
-def until(condition, seconds=15):
+def until(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "nothing happened"
