@@ -1,4 +1,4 @@
-"""The tests' own PostgreSQL and Valkey: one of each per session, a database per test."""
+"""The tests' own PostgreSQL and Valkey: one of each per session, copies of their database."""
 
 import http.client
 import os
