@@ -289,7 +289,8 @@ def test_the_pages_are_accessible_and_quiet(worker, database, window, world, age
     width, scheme = look
     page = window(world.operator, viewport={"width": width, "height": 900}, color_scheme=scheme)
     paths = [f"/executions/{done}?step=end", f"/executions/{waiting}", "/executions"]
-    paths += [f"/executions/{done}?tab=events", f"/executions/{waiting}/cancel"]
+    paths += [f"/executions/{done}?tab={tab}" for tab in ("events", "audit")]
+    paths.append(f"/executions/{waiting}/cancel")
     paths += [f"/executions/{done}/fork", f"/executions/{done}/retry?step=end"]
     for path in paths:
         page.goto(path)
