@@ -24,3 +24,12 @@ def test_what_was_loaded_is_left_out():
     with garbage.unsought():
         pass
     assert gc.get_freeze_count()
+
+
+def test_a_worker_searches_less_often():
+    before = gc.get_threshold()
+    try:
+        garbage.seldom()
+        assert gc.get_threshold()[0] > before[0]
+    finally:
+        gc.set_threshold(*before)
