@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from pilot import db, money
@@ -21,6 +21,7 @@ from pilot.audit import Event
 from pilot.engine.clause_planner.described import needs
 from pilot.engine.generation import candidates, nearest, prompt, stages, surroundings
 from pilot.engine.generation.candidates import Candidate, Rules
+from pilot.engine.generation.claiming import Claim
 from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.providers import ledger, model_catalogue
 from pilot.engine.providers.breaker import Breaker, Guarded
@@ -42,23 +43,6 @@ log = structlog.get_logger()
 
 MAX_RUNS = 5
 ACTOR = "worker"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A generation that this worker may work on, until another one claims it."""
-
-    id: UUID
-    owner_id: UUID
-    runs: int
-
-
-def claim(worker_id: UUID, limit: int) -> list[Claim]:
-    """Take goals that wait for a worker, or whose worker is gone."""
-    statement = text("SELECT id, owner_id, runs FROM claim_generations(:worker, :n)")
-    with db.transaction("generation.claim", None) as session:
-        rows = session.execute(statement, {"worker": worker_id, "n": limit}).all()
-    return [Claim(row.id, row.owner_id, row.runs) for row in rows]
 
 
 def models(session: Session, values: Mapping[str, Any]) -> Chain:

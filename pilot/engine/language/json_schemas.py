@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import re2
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend
 
 from pilot import strictjson
 from pilot.engine.language.pointers import pointer
 from pilot.errors import BadJsonError, Issue, type_json
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 MAX_PATTERN_CHARACTERS = 200
 MAX_ISSUES = 50
@@ -22,15 +21,8 @@ _REFUSED = {
     "$dynamicRef": "write the schema out where it is used",
     "patternProperties": "name each of the properties",
 }
-_FORMATS = FormatChecker(
-    [
-        *("date", "date-time", "time", "duration", "email", "hostname", "ipv4", "ipv6"),
-        *("uri", "uuid"),
-    ]
-)
 
 
-@_FORMATS.checks("table")
 def is_table(value: type_json) -> bool:
     """Say whether a value is a list of objects with equal keys."""
     if not isinstance(value, list):
@@ -48,17 +40,17 @@ def check_schema(schema: type_json, path: str, *, root: str = "object") -> list[
     return [Issue("E_SCHEMA", path + place, message) for place, message in found]
 
 
-def check_value(schema: dict[str, Any], value: type_json) -> list[ValidationError]:
+def check_value(schema: dict[str, Any], value: type_json) -> "list[ValidationError]":
     """Return up to 50 errors of a value, those of the outer parts first."""
     errors: list[ValidationError] = []
-    for error in _validator(strictjson.canonical(schema)).iter_errors(value):
+    for error in _dialect().validator(strictjson.canonical(schema)).iter_errors(value):
         errors.append(error)
         if len(errors) == MAX_ISSUES:
             break
     return sorted(errors, key=lambda error: len(error.absolute_path))
 
 
-def in_words(errors: list[ValidationError]) -> str:
+def in_words(errors: "list[ValidationError]") -> str:
     """Return the first errors of a value as one text, each with its place."""
     named = [(pointer(*one.absolute_path) or "/", one.message[:200]) for one in errors[:5]]
     return "; ".join(f"{place}: {message}" for place, message in named)
@@ -70,15 +62,14 @@ def pattern_problem(pattern: type_json) -> str | None:
         return None  # the schema of schemas says it
     if len(pattern) > MAX_PATTERN_CHARACTERS:
         return f"A pattern has at most {MAX_PATTERN_CHARACTERS} characters."
-    return None if _compiled(pattern) else "The pattern is no RE2 expression (look-around is none)."
+    return None if compiled(pattern) else "The pattern is no RE2 expression (look-around is none)."
 
 
 @lru_cache(256)
 def _checked(text: str, root: str) -> list[tuple[str, str]]:
     schema = strictjson.loads(text)
-    try:
-        Draft202012Validator.check_schema(schema)
-    except jsonschema.SchemaError as error:
+    error = _dialect().fault(schema)
+    if error:
         place = pointer(*error.absolute_path)
         return [(place, f"This is no JSON Schema: {error.message[:200]}.")]
     if root and not (isinstance(schema, dict) and schema.get("type", root) == root):
@@ -98,7 +89,7 @@ def _problems(schema: type_json, path: str) -> Iterator[tuple[str, str]]:
         yield f"{path}/pattern", reason
     if "x-widget" in schema and schema["x-widget"] not in WIDGETS:
         yield f"{path}/x-widget", f"x-widget is one of: {', '.join(WIDGETS)}."
-    if "default" in schema and next(_Validator(schema).iter_errors(schema["default"]), None):
+    if "default" in schema and not _dialect().fits(schema["default"], schema):
         yield f"{path}/default", "The default does not fit its own schema."
     for place, inner in _inner(schema):
         yield from _problems(inner, path + place)
@@ -120,7 +111,8 @@ def _inner(schema: dict[str, Any]) -> Iterator[tuple[str, type_json]]:
 
 
 @lru_cache(512)
-def _compiled(pattern: str) -> Any:
+def compiled(pattern: str) -> Any:
+    """Return an RE2 pattern, or None for what is none."""
     options = re2.Options()
     options.log_errors = False
     try:
@@ -129,25 +121,8 @@ def _compiled(pattern: str) -> Any:
         return None
 
 
-def _match(_: Any, pattern: str, value: type_json, __: Any) -> Iterator[ValidationError]:
-    """`pattern` by RE2: Python's own could be made to hang."""
-    compiled = _compiled(pattern)
-    if isinstance(value, str) and not (compiled and compiled.search(value)):
-        yield ValidationError(f"{value[:60]!r} does not match the pattern {pattern}")
+def _dialect() -> Any:
+    """Load the library with the first schema: with its formats it takes a tenth of a start."""
+    from pilot.engine.language import schema_dialect  # noqa: PLC0415
 
-
-def _unique(_: Any, wanted: bool, value: type_json, __: Any) -> Iterator[ValidationError]:  # noqa: FBT001  the library's signature
-    """`uniqueItems` in linear time: the library's own compares each with each."""
-    if wanted and isinstance(value, list):
-        texts = [strictjson.canonical(one) for one in value]
-        if len(set(texts)) < len(texts):
-            yield ValidationError("has the same element twice")
-
-
-_extend: Any = extend  # the library leaves it untyped
-_Validator = _extend(Draft202012Validator, {"pattern": _match, "uniqueItems": _unique})
-
-
-@lru_cache(256)
-def _validator(text: str) -> Any:
-    return _Validator(strictjson.loads(text), format_checker=_FORMATS)
+    return schema_dialect

@@ -20,7 +20,7 @@ from pilot.config import Config
 from pilot.egress import Egress
 from pilot.engine.acting.history import Held, held
 from pilot.engine.acting.outcomes import Resources
-from pilot.engine.generation import asking
+from pilot.engine.generation import claiming
 from pilot.engine.language import catalogue
 from pilot.engine.life import children
 from pilot.engine.running import runner
@@ -319,7 +319,7 @@ class Resident:
             asked = {one for one in asked if not one.done()}
             free = MAX_GENERATIONS - len(asked)
             try:
-                found = await self._in_thread(asking.claim, self._worker_id, free) if free else []
+                found = await self._in_thread(claiming.claim, self._worker_id, free) if free else []
             except (PilotError, SQLAlchemyError) as error:
                 log.warning("goals_not_claimed", error=type(error).__name__)
                 found = []
@@ -330,7 +330,10 @@ class Resident:
                 await asyncio.wait_for(self._goals.wait(), LOOK_EVERY_S)
                 await asyncio.sleep(GOALS_AFTER_S)
 
-    def _ask(self, claim: asking.Claim) -> None:
+    def _ask(self, claim: claiming.Claim) -> None:
+        # With all planners a fifth of what a worker loads, and many a worker never asks.
+        from pilot.engine.generation import asking  # noqa: PLC0415
+
         try:
             asking.run(claim, data=self._config.data)
         except FencedError:

@@ -1,13 +1,14 @@
 """The inputs of an execution against the workflow's schema: defaults, form texts, issues."""
 
-from typing import Any, cast
-
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any, cast
 
 from pilot import strictjson
 from pilot.engine.language import json_schemas, spelling
 from pilot.engine.language.pointers import pointer
 from pilot.errors import BadJsonError, InvalidError, Issue, type_json
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 _TRUE = {"true", "on", "yes", "1"}
 _FALSE = {"false", "off", "no", "0", ""}
@@ -122,7 +123,7 @@ def _decoded(text: str, kind: str) -> type_json:
     return value if isinstance(value, wanted) and not isinstance(value, bool) else text
 
 
-def _issues(error: ValidationError) -> list[Issue]:
+def _issues(error: "ValidationError") -> list[Issue]:
     place = list(error.absolute_path)
     path, name = pointer(*place), ".".join(str(part) for part in place)
     rule, limit, found = (
@@ -153,14 +154,14 @@ def _unknown(path: str, name: str, known: list[str]) -> Issue:
     return Issue("E_INPUT_UNKNOWN", path, message, expected=sure, got=name[:60])
 
 
-def _mistyped(error: ValidationError, path: str, name: str) -> Issue:
+def _mistyped(error: "ValidationError", path: str, name: str) -> Issue:
     got = strictjson.dumps(error.instance)[:60]
     expected = _expected(error)
     message = f"The input {name or 'object'} must be {expected}; it is {got}."
     return Issue("E_INPUT_TYPE", path, message, expected=expected, got=got)
 
 
-def _expected(error: ValidationError) -> str:
+def _expected(error: "ValidationError") -> str:
     rule, limit = str(error.validator), cast("Any", error.validator_value)
     if rule == "type":
         return " or ".join(_WORDS.get(one, str(one)) for one in _listed(limit))

@@ -4,8 +4,6 @@ import re
 from email.utils import parseaddr
 from urllib.parse import quote
 
-from email_validator import EmailNotValidError, validate_email
-
 # Reserved by RFC 2606 and RFC 6761: nobody outside can own an address there.
 _RESERVED = ("localhost", "test", "example", "invalid", "example.com", "example.org", "example.net")
 _DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}")
@@ -28,6 +26,11 @@ def normal(text: str) -> str:
     Raises:
         ValueError: it is no single valid address; the message says why.
     """
+    from email_validator import (  # noqa: PLC0415  # its rules take a while to load
+        EmailNotValidError,
+        validate_email,
+    )
+
     if not text.isprintable():
         raise ValueError("it holds control characters")
     name, address = parseaddr(text)

@@ -1,13 +1,9 @@
 """What each change makes of a table's content; pure but for the bytes they get."""
 
-import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from openpyxl import Workbook, load_workbook
-from openpyxl.utils.exceptions import IllegalCharacterError
 
 from pilot.errors import ErrorClass, PluginError
 from pilot.plugins.tables.books import Book, Cell, Rows, Text, read, write_text
@@ -189,32 +185,6 @@ def _append_text(content: bytes, rows: Sequence[Sequence[Cell]], text: Text) -> 
 
 
 def _with_cells(content: bytes | None, tab: str, cells: Mapping[tuple[int, int], Cell]) -> bytes:
-    """Return an XLSX file with these cells set; rows and columns count from 1."""
-    if content:
-        book = load_workbook(io.BytesIO(content))
-        _refuse_formulas(book)
-    else:
-        book = Workbook()
-        book.remove(book.worksheets[0])
-    sheet = book[tab] if tab in book.sheetnames else book.create_sheet(tab)
-    try:
-        for (row, column), cell in cells.items():
-            sheet.cell(row, column).value = cell
-    except IllegalCharacterError:
-        message = "A value holds control characters, which an XLSX file cannot hold."
-        raise PluginError(ErrorClass.INPUT, message, sent=False) from None
-    out = io.BytesIO()
-    book.save(out)
-    book.close()
-    return out.getvalue()
+    from pilot.plugins.tables import workbooks  # noqa: PLC0415
 
-
-def _refuse_formulas(book: Workbook) -> None:
-    """Saving drops the results of formulas, and the next step would read nothing in their place."""
-    for sheet in book.worksheets:
-        for row in sheet.iter_rows():
-            if any(cell.data_type == "f" for cell in row):
-                message = f"The tab {sheet.title} has formulas; writing would lose their results."
-                raise PluginError(
-                    ErrorClass.CONFLICT, f"{message} Use a file without formulas.", sent=False
-                )
+    return workbooks.with_cells(content, tab, cells)

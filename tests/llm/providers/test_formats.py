@@ -165,11 +165,3 @@ def test_nothing_is_taken_from_the_environment(peer, form):
     assert line["key_hash"] == key_hash(KEY)
     assert "hostile" not in strictjson.dumps(line["headers"])
     assert not [text for text in (KEY, "hostile", "secret prompt") if text in told.stderr]
-
-
-def test_a_worker_that_uses_no_model_does_not_load_their_kits():
-    program = "import sys, pilot.worker; print({'openai', 'anthropic'} & set(sys.modules))"
-    told = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert told.stdout == "set()\n"

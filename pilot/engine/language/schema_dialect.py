@@ -1,0 +1,60 @@
+"""The library that checks values, with Pilot's own rules; `json_schemas` says what is wrong."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.validators import extend
+
+from pilot import strictjson
+from pilot.engine.language.json_schemas import compiled, is_table
+from pilot.errors import type_json
+
+_FORMATS = FormatChecker(
+    [
+        *("date", "date-time", "time", "duration", "email", "hostname", "ipv4", "ipv6"),
+        *("uri", "uuid"),
+    ]
+)
+_FORMATS.checks("table")(is_table)
+
+
+def _match(_: Any, pattern: str, value: type_json, __: Any) -> Iterator[ValidationError]:
+    """`pattern` by RE2: Python's own could be made to hang."""
+    expression = compiled(pattern)
+    if isinstance(value, str) and not (expression and expression.search(value)):
+        yield ValidationError(f"{value[:60]!r} does not match the pattern {pattern}")
+
+
+def _unique(_: Any, wanted: bool, value: type_json, __: Any) -> Iterator[ValidationError]:  # noqa: FBT001  the library's signature
+    """`uniqueItems` in linear time: the library's own compares each with each."""
+    if wanted and isinstance(value, list):
+        texts = [strictjson.canonical(one) for one in value]
+        if len(set(texts)) < len(texts):
+            yield ValidationError("has the same element twice")
+
+
+_extend: Any = extend  # the library leaves it untyped
+_Validator = _extend(Draft202012Validator, {"pattern": _match, "uniqueItems": _unique})
+
+
+def fault(schema: type_json) -> SchemaError | None:
+    """Return what keeps a value from being a schema."""
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        return error
+    return None
+
+
+def fits(value: type_json, schema: dict[str, Any]) -> bool:
+    """Say whether a value fits a schema; formats are not looked at."""
+    return next(_Validator(schema).iter_errors(value), None) is None
+
+
+@lru_cache(256)
+def validator(text: str) -> Any:
+    """Return what checks values against a schema, formats included."""
+    return _Validator(strictjson.loads(text), format_checker=_FORMATS)
