@@ -88,6 +88,11 @@ class Reused:
         if longer:  # so that rows stand in the order of their writing, as in a new table
             names = sql.SQL(", ").join(map(sql.Identifier, longer))
             self._own.execute(sql.SQL("VACUUM (INDEX_CLEANUP ON) {}").format(names))
+            # A table known to be empty is read whole by plans made now, however long it grows.
+            self._own.execute(
+                "SELECT pg_clear_relation_stats('public', t) FROM unnest(%s::text[]) t", [longer]
+            )
+            self._schema = self._own.execute(SCHEMA).fetchone()
         return True
 
     def _take_back(self) -> sql.Composed:
