@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import re2
-
 from pilot import strictjson
 from pilot.engine.language.pointers import pointer
 from pilot.errors import BadJsonError, Issue, type_json
@@ -21,14 +19,6 @@ _REFUSED = {
     "$dynamicRef": "write the schema out where it is used",
     "patternProperties": "name each of the properties",
 }
-
-
-def is_table(value: type_json) -> bool:
-    """Say whether a value is a list of objects with equal keys."""
-    if not isinstance(value, list):
-        return False
-    keys = {frozenset(row) if isinstance(row, dict) else None for row in value}
-    return None not in keys and len(keys) <= 1
 
 
 def check_schema(schema: type_json, path: str, *, root: str = "object") -> list[Issue]:
@@ -62,7 +52,9 @@ def pattern_problem(pattern: type_json) -> str | None:
         return None  # the schema of schemas says it
     if len(pattern) > MAX_PATTERN_CHARACTERS:
         return f"A pattern has at most {MAX_PATTERN_CHARACTERS} characters."
-    return None if compiled(pattern) else "The pattern is no RE2 expression (look-around is none)."
+    if _dialect().compiled(pattern):
+        return None
+    return "The pattern is no RE2 expression (look-around is none)."
 
 
 @lru_cache(256)
@@ -108,17 +100,6 @@ def _inner(schema: dict[str, Any]) -> Iterator[tuple[str, type_json]]:
         *("propertyNames", "unevaluatedItems", "unevaluatedProperties"),
     ):
         yield pointer(key), schema.get(key)
-
-
-@lru_cache(512)
-def compiled(pattern: str) -> Any:
-    """Return an RE2 pattern, or None for what is none."""
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.compile(pattern, options)
-    except re2.error:
-        return None
 
 
 def _dialect() -> Any:

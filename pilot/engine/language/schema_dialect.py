@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+import re2
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.validators import extend
 
 from pilot import strictjson
-from pilot.engine.language.json_schemas import compiled, is_table
 from pilot.errors import type_json
 
 _FORMATS = FormatChecker(
@@ -18,7 +18,26 @@ _FORMATS = FormatChecker(
         *("uri", "uuid"),
     ]
 )
-_FORMATS.checks("table")(is_table)
+
+
+@_FORMATS.checks("table")
+def is_table(value: type_json) -> bool:
+    """Say whether a value is a list of objects with equal keys."""
+    if not isinstance(value, list):
+        return False
+    keys = {frozenset(row) if isinstance(row, dict) else None for row in value}
+    return None not in keys and len(keys) <= 1
+
+
+@lru_cache(512)
+def compiled(pattern: str) -> Any:
+    """Return an RE2 pattern, or None for what is none."""
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except re2.error:
+        return None
 
 
 def _match(_: Any, pattern: str, value: type_json, __: Any) -> Iterator[ValidationError]:
