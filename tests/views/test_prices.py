@@ -86,7 +86,9 @@ def test_a_model_that_is_used_without_a_price_comes_first(admin, world, superuse
     assert "no price: its cost is unknown" in page.text
     assert "1 unpriced" in page.text
     assert "Ignored filter" in admin.get("/prices?state=x&sort=y&provider=z").text
-    assert "Nothing matches" in admin.get("/prices?q=no-such-model").text
+    empty = admin.get("/prices?q=no-such-model").text
+    assert "Nothing matches" in empty
+    assert "No row has text <strong" in empty
 
 
 @pytest.mark.capability(291, 268)
