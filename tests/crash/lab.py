@@ -14,7 +14,8 @@ from pathlib import Path
 
 from pilot import cli, db, egress, logs, plugins, strictjson
 from pilot.cli.commands import worker
-from pilot.engine.language import catalogue
+from pilot.engine.generation import asking
+from pilot.engine.language import catalogue, schema_dialect
 from pilot.engine.people import passwords
 from pilot.engine.running import spreading
 from pilot.services import processes
@@ -24,7 +25,7 @@ from tests.crash.slot import Place, Slot
 from tests.model import real
 
 REST_AFTER_S = 0.5
-WARMED = (worker, passwords)
+WARMED = (worker, passwords, asking, schema_dialect)
 KINDS = trials.KINDS | presses.KINDS | spending.KINDS | real.KINDS
 
 

@@ -5,12 +5,14 @@ A bag is a run of allowed words that holds what makes the fact; the grammar has 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from pilot.engine.planner.chart import Chart, Edge
 from pilot.engine.planner.facts import ColumnRef, Order, Sense, Today
 from pilot.engine.planner.text import set_of
 
 MAX_TOKENS = 16
+Begun = list[set[tuple[str, int]]]  # by token: tags, with their ends, of the edges from it
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,13 @@ class Run:
     start: int
     end: int
     words: tuple[str, ...]
-    tags: frozenset[str]
+    begun: Begun
+
+    @cached_property
+    def tags(self) -> frozenset[str]:
+        """The tags of all edges that are inside."""
+        here = self.begun[self.start : self.end]
+        return frozenset(tag for begun in here for tag, last in begun if last <= self.end)
 
     def has(self, *names: str) -> bool:
         """Say whether one of these words, or (upper case) tags, is in the run."""
@@ -105,7 +113,7 @@ def tags_of(chart: Chart) -> list[frozenset[str]]:
     return [frozenset(one) for one in found]
 
 
-def _ends_of(chart: Chart) -> list[set[tuple[str, int]]]:
+def _ends_of(chart: Chart) -> Begun:
     """Return for each token the tags, with their ends, of the edges that begin at it."""
     found: list[set[tuple[str, int]]] = [set() for _ in chart.tokens]
     for tag in chart.edges:
@@ -123,18 +131,17 @@ def add_runs(
     check: Check,
 ) -> None:
     """Add an edge for each run of allowed tokens that begins and ends well and passes the check."""
-    from_here, end_tags = _ends_of(chart), set(ends[0])
+    begun, end_tags = _ends_of(chart), frozenset(ends[0])
+    words = tuple(token.word for token in chart.tokens)
+    ending = [
+        word in ends[1] or not over.isdisjoint(end_tags)
+        for word, over in zip(words, tags, strict=True)
+    ]
     for start, end in _runs(chart, tags, allowed):
-        if not all(tags[at] & end_tags or chart.tokens[at].word in ends[1]
-                   for at in (start, end - 1)):  # fmt: skip
-            continue
-        words = tuple(token.word for token in chart.tokens[start:end])
-        inside = frozenset(
-            tag for at in range(start, end) for tag, last in from_here[at] if last <= end
-        )
-        value = check(Run(chart, start, end, words, inside))
-        if value is not None:
-            chart.add(Edge(tag, start, end, value))
+        if ending[start] and ending[end - 1]:
+            value = check(Run(chart, start, end, words[start:end], begun))
+            if value is not None:
+                chart.add(Edge(tag, start, end, value))
 
 
 def _runs(

@@ -50,6 +50,7 @@ class Rule:
     elements: tuple[Element, ...]
     build: Build
     opening: tuple[Element, ...]  # one of them has the first token of what is matched
+    needed: tuple[Element, ...]  # what must be there
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,16 @@ class Chart:
     text: str
     tokens: Sequence[Token]
     edges: dict[str, dict[int, list[Edge]]] = field(default_factory=dict)
+    words: tuple[Edge, ...] = field(init=False)  # each token as an edge of its word
+    places: dict[str, list[int]] = field(init=False)  # where each word stands
+
+    def __post_init__(self) -> None:
+        """Note where the words stand."""
+        words = [token.word for token in self.tokens]
+        self.words = tuple(Edge(word, at, at + 1, word) for at, word in enumerate(words))
+        self.places = {}
+        for at, word in enumerate(words):
+            self.places.setdefault(word, []).append(at)
 
     def between(self, start: int, end: int) -> str:
         """Return the text of the tokens from `start` to `end` (exclusive)."""
@@ -118,13 +129,10 @@ class Chart:
 
     def apply(self, rules: Iterable[Rule]) -> None:
         """Add the edges that these rules make; rules see the edges of those before them."""
-        words = frozenset(token.word for token in self.tokens)
         for rule in rules:
-            if not self._can_match(rule, words):
+            if not self._can_match(rule):
                 continue
-            for start in range(len(self.tokens)):
-                if not self._can_begin(rule, start):
-                    continue
+            for start in self._beginnings(rule):
                 tries = _Search(self, rule.elements).matches(0, start)
                 for end, captures in islice(tries, MAX_TRIES):
                     if end == start:
@@ -135,25 +143,23 @@ class Chart:
                         self.add(Edge(rule.tag, start, end, value, match.score))
                         break
 
-    def _can_match(self, rule: "Rule", words: frozenset[str]) -> bool:
+    def _can_match(self, rule: "Rule") -> bool:
         """Say whether everything that a rule must have is somewhere in the goal."""
-        return all(
-            not element.least
-            or not words.isdisjoint(element.words)
-            or not self.edges.keys().isdisjoint(element.tags)
-            for element in rule.elements
-        )
+        words, tags = self.places.keys(), self.edges.keys()
+        for element in rule.needed:
+            if words.isdisjoint(element.words) and tags.isdisjoint(element.tags):
+                return False
+        return True
 
-    def _can_begin(self, rule: "Rule", start: int) -> bool:
-        """Say whether something that a rule can begin with begins here."""
-        word, edges = self.tokens[start].word, self.edges
+    def _beginnings(self, rule: "Rule") -> list[int]:
+        """Return where something begins that the rule can begin with."""
+        found: set[int] = set()
         for element in rule.opening:
-            if word in element.words:
-                return True
+            for word in self.places.keys() & element.words:
+                found.update(self.places[word])
             for tag in element.tags:
-                if start in edges.get(tag, ()):
-                    return True
-        return False
+                found.update(self.edges.get(tag, ()))
+        return sorted(found)
 
 
 @dataclass
@@ -169,10 +175,35 @@ class _Search:
 
     def matches(self, place: int, at: int) -> Iterator[tuple[int, Captures]]:
         """Yield ends and captures, greedy first."""
-        if place == len(self.elements):
-            yield at, {}
-        else:
-            yield from self._repeated(place, at, 0)
+        certain = self._certain(place, at)
+        if certain is None:
+            return
+        place, at, taken = certain
+        rest = self._repeated(place, at, 0) if place < len(self.elements) else iter([(at, {})])
+        for end, captures in rest:
+            for name, edge in taken:
+                captures = {**captures, name: [edge, *captures.get(name, [])]}  # noqa: PLW2901
+            yield end, captures
+
+    def _certain(self, place: int, at: int) -> tuple[int, int, list[tuple[str, Edge]]] | None:
+        """Take the places that can match in one way only; returns the next one and what was named.
+
+        The last named comes first. None says that the rest cannot match.
+        """
+        taken: list[tuple[str, Edge]] = []
+        while place < len(self.elements):
+            element = self.elements[place]
+            options = self._options(element, at)
+            if options and (element.least, element.most, len(options)) != (1, 1, 1):
+                break
+            if options:
+                at = options[0].end
+                if element.name:
+                    taken.insert(0, (element.name, options[0]))
+            elif element.least:
+                return None
+            place += 1
+        return place, at, taken
 
     def _repeated(self, place: int, at: int, count: int) -> Iterator[tuple[int, Captures]]:
         element = self.elements[place]
@@ -181,8 +212,14 @@ class _Search:
             return
         succeeded = False
         if count < element.most:
+            more = count + 1 < element.most
             for edge in self._options(element, at):
-                for end, captures in self._repeated(place, edge.end, count + 1):
+                inner = (
+                    self._repeated(place, edge.end, count + 1)
+                    if more
+                    else self.matches(place + 1, edge.end)
+                )
+                for end, captures in inner:
                     succeeded = True
                     if element.name:
                         found = [edge, *captures.get(element.name, [])]
@@ -196,14 +233,19 @@ class _Search:
         if not succeeded and count < element.most:
             self.failed.add(known)
 
-    def _options(self, element: Element, at: int) -> Iterator[Edge]:
-        if at >= len(self.chart.tokens):
-            return
+    def _options(self, element: Element, at: int) -> list[Edge]:
+        chart = self.chart
+        if at >= len(chart.words):
+            return []
+        found: list[Edge] = []
         for tag in element.tags:
-            yield from self.chart.at(at, tag)
-        token = self.chart.tokens[at]
-        if token.word in element.words:
-            yield Edge(token.word, at, at + 1, token.word)
+            begun = chart.edges.get(tag)
+            if begun and at in begun:
+                found += begun[at]
+        word = chart.words[at]
+        if word.tag in element.words:
+            found.append(word)
+        return found
 
 
 def rule(tag: str, pattern: str, build: Build | object = "") -> Rule:
@@ -213,7 +255,8 @@ def rule(tag: str, pattern: str, build: Build | object = "") -> Rule:
     joined = re.sub(r"\|\s+", "|", pattern)  # alternatives may go on in the next line
     elements = tuple(_element(part) for part in joined.split())
     needed = next((at for at, one in enumerate(elements) if one.least), len(elements))
-    return Rule(tag, elements, make, elements[: needed + 1])
+    must = tuple(one for one in elements if one.least)
+    return Rule(tag, elements, make, elements[: needed + 1], must)
 
 
 def _element(text: str) -> Element:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from pilot.engine.language.catalogue import Column, TableSample
 from pilot.engine.planner.chart import Chart, Edge
@@ -11,6 +11,7 @@ from pilot.engine.planner.facts import ColumnRef, Sense
 from pilot.engine.planner.text import Token, set_of, stem
 
 MAX_WORDS = 5
+Span = tuple[int, int, tuple[str, ...]]  # start and end of a row of words, and their stems
 MAX_VALUES = 12  # a sample shows no more: with fewer, all values are known
 TIE = 0.05
 
@@ -178,21 +179,25 @@ def _is_other_form(tokens: Sequence[Token], exact: frozenset[str]) -> bool:
     return tokens[0].word.removesuffix("s") not in exact
 
 
-def spans(
-    tokens: Iterable[Token], longest: int = MAX_WORDS
-) -> Iterable[tuple[int, int, tuple[str, ...]]]:
-    """Yield start, end and stems of every row of up to `longest` words that may be a name."""
-    words = list(tokens)
+def spans(tokens: Iterable[Token], longest: int = MAX_WORDS) -> tuple[Span, ...]:
+    """Return start, end and stems of every row of up to `longest` words that may be a name."""
+    return _spans(tuple(tokens), longest)
+
+
+@lru_cache(maxsize=16)  # a goal is read over several tables
+def _spans(words: tuple[Token, ...], longest: int) -> tuple[Span, ...]:
+    found: list[Span] = []
     for start in range(len(words)):
         if words[start].kind == "quote":
-            yield start, start + 1, _key(words[start].text)
+            found.append((start, start + 1, _key(words[start].text)))
         for end in range(start + 1, min(start + longest, len(words)) + 1):
             if words[end - 1].kind not in {"word", "number"}:
                 break
-            yield start, end, tuple(one.stem for one in words[start:end])
+            found.append((start, end, tuple(one.stem for one in words[start:end])))
             if end - start > 1:
                 joined = "".join(one.word for one in words[start:end])
-                yield start, end, (stem(joined),)
+                found.append((start, end, (stem(joined),)))
+    return tuple(found)
 
 
 def named(tables: Iterable[TableSample]) -> dict[tuple[str, ...], set[tuple[str, str]]]:
@@ -232,8 +237,15 @@ def _split(name: str) -> list[str]:
     return [part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\dA-Z_]+|\d+", name)]
 
 
+@lru_cache(maxsize=20_000)
 def _key(name: str) -> tuple[str, ...]:
     return tuple(stem(word) for word in _split(name))
+
+
+@cache
+def _keys(groups: tuple[str, ...]) -> list[list[tuple[str, ...]]]:
+    """Return the keys of all phrases of each group."""
+    return [[_key(phrase) for phrase in text.split(",")] for text in groups]
 
 
 def _bare(key: tuple[str, ...]) -> tuple[str, ...]:
@@ -272,8 +284,7 @@ def _values(column: Column) -> dict[tuple[str, ...], str]:
         key = _key(value)
         if 0 < len(key) <= MAX_WORDS:
             found.setdefault(key, value)
-    for text in _VALUE_GROUPS:
-        group = [_key(phrase) for phrase in text.split(",")]
+    for group in _keys(_VALUE_GROUPS):
         present = [key for key in group if key in found]
         if len(present) == 1:
             for key in group:
@@ -291,7 +302,7 @@ def _row_names(sample: TableSample) -> tuple[frozenset[tuple[str, ...]], str | N
     """Return what a row is called, and the column whose name that is."""
     first = next((one.name for one in sample.columns if one.kind == "text"), None)
     names = [_key(sample.table.rpartition(".")[0]), _key(sample.tab)]
-    groups = [[_key(phrase) for phrase in text.split(",")] for text in _ROW_GROUPS]
+    groups = _keys(_ROW_GROUPS)
     by_table = [group for group in groups if any(name in group for name in names)]
     if not by_table and first is not None:
         names = [_key(first)]
