@@ -143,8 +143,9 @@ class Liveness:
                 self._connection.close()  # with it goes the lock
 
     def _live(self, loop: Loop, on_death: Callable[[], None]) -> None:
-        swept_at = 0.0
-        while not self._ended.wait(BEAT_EVERY_S):
+        swept_at = pause_s = 0.0  # the first look is at once: who died may have been restarted
+        while not self._ended.wait(pause_s):
+            pause_s = BEAT_EVERY_S
             try:
                 if loop.seconds_since_turn() > STUCK_S or not self._beat():
                     log.error("declared_dead", worker=str(self._worker_id))
