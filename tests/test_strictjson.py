@@ -105,15 +105,21 @@ STAGED = {
     "ff fe": b"\xff\xfe",
     "UTF-16": '{"id": 1}'.encode("utf-16"),
     "byte order mark": b"\xef\xbb\xbf{}",
-    "1e6 keys": ("{" + ",".join(f'"{n}":1' for n in range(1_000_000)) + "}").encode(),
-    "1e7 zeros": b"[" + b"0," * 10_000_000 + b"0]",
     "empty": b"",
 }
+LARGE = ("1e6 keys", "1e7 zeros")
 
 
-@pytest.mark.parametrize("name", sorted({**BOMBS, **STAGED}))
+def large(name):
+    """Return a text that is made when it is read, not by every process that collects tests."""
+    if name == "1e6 keys":
+        return ("{" + ",".join(f'"{n}":1' for n in range(1_000_000)) + "}").encode()
+    return b"[" + b"0," * 10_000_000 + b"0]"
+
+
+@pytest.mark.parametrize("name", sorted([*BOMBS, *STAGED, *LARGE]))
 def test_a_bomb_ends_in_a_value_or_a_named_error_within_200_ms(name):
-    data = {**BOMBS, **STAGED}[name]
+    data = large(name) if name in LARGE else {**BOMBS, **STAGED}[name]
     started = time.thread_time()
     if data in {"null", "true"}:
         assert strictjson.loads(data) in {None, True}

@@ -17,8 +17,8 @@ BOMBS = {name: text.encode() for name, text in literals("jsonbomb").items()} | {
     "jsonbomb-11": b"\xff\xfe",
     "jsonbomb-12": '{"id": 1}'.encode("utf-16"),
     "jsonbomb-13": b"\xef\xbb\xbf{}",
-    "jsonbomb-14": ("{" + ",".join(f'"{n}":1' for n in range(1_000_000)) + "}").encode(),
-    "jsonbomb-15": b"[" + b"0," * 10_000_000 + b"0]",
+    "jsonbomb-14": None,  # large: made when it is sent
+    "jsonbomb-15": None,
     "jsonbomb-22": b"",
 }
 STEPS = [{"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}]
@@ -104,14 +104,20 @@ def quick(send):
     raise AssertionError(f"took {min(taken):.2f} s")
 
 
+def bomb(name):
+    if name == "jsonbomb-14":
+        return ("{" + ",".join(f'"{n}":1' for n in range(1_000_000)) + "}").encode()
+    return b"[" + b"0," * 10_000_000 + b"0]" if name == "jsonbomb-15" else BOMBS[name]
+
+
 @pytest.mark.capability(277)
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_refused_by_every_operation(program, world, operations, name):
-    one = program(world.admin)
+    one, data = program(world.admin), bomb(name)
 
     def send(path):
         kind = "application/json"
-        return one.client.post(path, data=BOMBS[name], content_type=kind, headers=one.headers)
+        return one.client.post(path, data=data, content_type=kind, headers=one.headers)
 
     for path in operations:
         answer = quick(lambda path=path: send(path))
@@ -122,14 +128,14 @@ def test_a_bomb_is_refused_by_every_operation(program, world, operations, name):
 @pytest.mark.capability(277)
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_sent_to_a_form_is_refused(browse, world, name):
-    browser = browse(world.admin)
+    browser, data = browse(world.admin), bomb(name)
     token = browser.csrf_token()
     for kind in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data"):
         for path in FORMS:
             headers = {"X-CSRFToken": token, "Content-Type": kind}
             answer = quick(
                 lambda path=path, headers=headers: browser.client.post(
-                    path, data=BOMBS[name], headers=headers
+                    path, data=data, headers=headers
                 )
             )
             assert 400 <= answer.status_code < 500, (path, kind)
