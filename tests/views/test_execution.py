@@ -280,6 +280,24 @@ def test_a_reconnect_shows_what_happened_meanwhile(worker, database, world, agen
     assert "5 of 5 steps done" in answer.text
 
 
+LONGER = (
+    """UPDATE audit SET record = '{"long":"' || repeat('x', 400) || '",' || substr(record, 2)"""
+)
+
+
+@pytest.mark.browser
+def test_a_long_record_of_the_audit_trail_breaks_its_line(
+    worker, database, window, world, agent, superuser
+):
+    done = finished(database, agent, world, amount=5)
+    superuser.execute("SET session_replication_role = replica")
+    superuser.execute(LONGER)
+    page = window(world.operator, viewport={"width": 1280, "height": 900})
+    page.goto(f"/executions/{done}?tab=audit")
+    page.get_by_text("xxxx").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("look", LOOKS)
 def test_the_pages_are_accessible_and_quiet(worker, database, window, world, agent, look):
