@@ -103,7 +103,7 @@ def _inner(schema: dict[str, Any]) -> Iterator[tuple[str, type_json]]:
 
 
 def _dialect() -> Any:
-    """Load the library with the first schema: with its formats it takes a tenth of a start."""
+    """Load the library with the first schema: a start need not wait for it and its formats."""
     from pilot.engine.language import schema_dialect  # noqa: PLC0415
 
     return schema_dialect

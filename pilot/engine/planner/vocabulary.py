@@ -243,9 +243,9 @@ def _key(name: str) -> tuple[str, ...]:
 
 
 @cache
-def _keys(groups: tuple[str, ...]) -> list[list[tuple[str, ...]]]:
+def _keys(groups: tuple[str, ...]) -> tuple[tuple[tuple[str, ...], ...], ...]:
     """Return the keys of all phrases of each group."""
-    return [[_key(phrase) for phrase in text.split(",")] for text in groups]
+    return tuple(tuple(_key(phrase) for phrase in text.split(",")) for text in groups)
 
 
 def _bare(key: tuple[str, ...]) -> tuple[str, ...]:

@@ -331,7 +331,7 @@ class Resident:
                 await asyncio.sleep(GOALS_AFTER_S)
 
     def _ask(self, claim: claiming.Claim) -> None:
-        # With all planners a fifth of what a worker loads, and many a worker never asks.
+        # It loads all planners, and many a worker never asks.
         from pilot.engine.generation import asking  # noqa: PLC0415
 
         try:

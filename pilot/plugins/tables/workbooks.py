@@ -1,4 +1,4 @@
-"""Writes XLSX files; apart, so that only who writes one loads what it takes: a tenth of a start."""
+"""Writes XLSX files; apart, so that only who writes one loads the library for it."""
 
 import io
 from collections.abc import Mapping
