@@ -62,6 +62,15 @@ def _hear(resident, url, ended):
                 resident.poke()
 
 
+def enrol(connection, *, lease_until="infinity"):
+    """Insert a worker that does nothing by itself, and return its id."""
+    return connection.execute(
+        "INSERT INTO worker (host, pid, version, lease_until) VALUES ('test', 1, '1', %s) "
+        "RETURNING id",
+        [lease_until],
+    ).fetchone()[0]
+
+
 def switch_on():
     settings.change("pilot_enabled", True, by=BY)
 

@@ -28,10 +28,7 @@ def claim(database):
     """Give `claim()`: the owners of what a worker claims now; what it held before is over."""
     role = "-c role=pilot_app"
     with psycopg.connect(db.dsn(database), autocommit=True, options=role) as connection:
-        (worker,) = connection.execute(
-            "INSERT INTO worker (host, pid, version, lease_until) "
-            "VALUES ('test', 1, '1', 'infinity') RETURNING id"
-        ).fetchone()
+        worker = wp.enrol(connection)
 
         def take():
             found = connection.execute(

@@ -17,10 +17,7 @@ def left_behind(database, world):
     execution = wp.start(agent, world.operator.id)
     role = "-c role=pilot_app"
     with psycopg.connect(db.dsn(database), autocommit=True, options=role) as connection:
-        (dead,) = connection.execute(
-            "INSERT INTO worker (host, pid, version, lease_until) "
-            "VALUES ('test', 1, '1', pilot_now() - interval '1 s') RETURNING id"
-        ).fetchone()
+        dead = wp.enrol(connection, lease_until="-infinity")
         claimed = connection.execute("SELECT id FROM claim(%s, %s, 1, 200)", [dead, STATE_SCHEMA])
         assert claimed.fetchall() == [(execution,)]
     return execution
