@@ -30,6 +30,15 @@ from tests.engine.worker_process import make_agent, switch_on
 from tests.peer.fixture import PeerProcess
 
 GIVE_UP_S = 60
+# A package that only tests need brings rich, which structlog loads where it finds it.
+WORKER = """
+import sys
+
+sys.modules["rich"] = None
+from pilot import cli
+
+sys.exit(cli.main(["worker"]))
+"""
 NOOP = {"type": "transform", "input": "inputs.rows", "operation": "limit", "config": {"count": 100}}
 ROWS = [{"name": f"row {n}", "text": "x" * 73} for n in range(10)]  # 1 KB as JSON
 
@@ -82,7 +91,7 @@ class Installation:
         )
         with (self.folder / "worker.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "pilot.cli", "worker"],
+                [sys.executable, "-P", "-c", WORKER],
                 env=environment,
                 stdout=log,
                 stderr=log,

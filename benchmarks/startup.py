@@ -41,7 +41,7 @@ def main() -> None:
             goal=5.0,
         )
         figure("idle memory of the web server", memory["gunicorn"], "MB", 1)
-        figure("idle memory of worker and web", sum(memory.values()), "MB", 1)
+        figure("idle memory of worker and web", sum(memory.values()), "MB", 1, None, 220)
     finally:
         place = home / "data" / "postgres"
         if place.is_symlink():

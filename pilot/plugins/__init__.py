@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from string import Formatter
 from typing import Any, Literal, get_type_hints
@@ -176,13 +176,21 @@ class Action:
     errors: Mapping[str, str]
     params_model: type[Model]
     output_model: type[Model]
-    params_schema: dict[str, Any] = field(repr=False)
-    output_schema: dict[str, Any] = field(repr=False)
     run: Perform = field(repr=False)
     was_applied: Probe | None = field(repr=False)
     choose_effect: Callable[[Any], Effect] | None = field(repr=False)
     connected_effect: Effect | None = None  # over a connection, where that is another
     choose_place: Callable[[Any], str] | None = field(default=None, repr=False)
+
+    @cached_property
+    def params_schema(self) -> dict[str, Any]:
+        """The JSON Schema of the params."""
+        return self.params_model.model_json_schema(by_alias=True)
+
+    @cached_property
+    def output_schema(self) -> dict[str, Any]:
+        """The JSON Schema of the output."""
+        return self.output_model.model_json_schema(by_alias=True, mode="serialization")
 
     def check(self, params: type_json) -> list[Issue]:
         """Name every missing, unknown or mistyped parameter; paths start at the params."""
@@ -281,8 +289,6 @@ class Plugin:
                 errors=dict(errors or {}),
                 params_model=params_model,
                 output_model=output_model,
-                params_schema=params_model.model_json_schema(by_alias=True),
-                output_schema=output_model.model_json_schema(by_alias=True, mode="serialization"),
                 run=run,
                 was_applied=was_applied,
                 choose_effect=None if isinstance(effect, Effect) else effect,

@@ -14,7 +14,6 @@ from pydantic_core import PydanticCustomError
 
 from pilot import older, strictjson
 from pilot.engine import steps
-from pilot.engine.language import yaml_text
 from pilot.engine.language.policies import Policies
 from pilot.engine.language.step_fields import (
     YEAR_S,
@@ -90,6 +89,8 @@ def decode(text: str | bytes) -> type_json:
     except BadJsonError as error:
         if _looks_like_json(text):
             raise _bad_json(f"This is not one JSON document: {error.message}") from error
+    from pilot.engine.language import yaml_text  # noqa: PLC0415
+
     try:
         value = yaml_text.loads(text)
     except BadJsonError as error:

@@ -4,7 +4,6 @@ import re
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
-import nh3
 from pydantic import Field
 
 from pilot.plugins import Model
@@ -77,6 +76,8 @@ def read_page(html: str, base: str) -> tuple[str, str, list[Link]]:
     The page is cleaned first: the parser of the standard library needs quadratic time for
     damaged markup. Only the first 500,000 characters count.
     """
+    import nh3  # noqa: PLC0415
+
     clean = nh3.clean(
         html[:MAX_HTML_CHARACTERS],
         tags={*_BLOCKS, "a", "title"},

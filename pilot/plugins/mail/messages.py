@@ -15,8 +15,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
-import nh3
-
 from pilot.errors import ErrorClass, PluginError
 from pilot.plugins import File, Files
 
@@ -54,6 +52,8 @@ def text_of(html: str) -> str:
     It is cleaned first: the parser of the standard library needs quadratic time for damaged
     markup. Only the first 300,000 characters count.
     """
+    import nh3  # noqa: PLC0415
+
     clean = nh3.clean(
         html[:MAX_HTML_CHARACTERS],
         tags={*_BLOCKS, *_CELLS},
@@ -95,6 +95,8 @@ def compose(headers: dict[str, str], text: str, html: str) -> EmailMessage:
         if value:
             message[name] = value
     message["Date"] = formatdate(usegmt=True)
+    import nh3  # noqa: PLC0415
+
     clean = nh3.clean(html)
     message.set_content(text or text_of(clean))
     if clean:

@@ -3,21 +3,14 @@
 import codecs
 import csv
 import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
 from itertools import islice
 from pathlib import Path
-from typing import Any
-
-from charset_normalizer import from_bytes
-from python_calamine import CalamineError, CalamineWorkbook
 
 from pilot.errors import ErrorClass, PluginError
 
 MAX_FILE_BYTES = 50_000_000
-MAX_ENTRIES = 1_000
 DELIMITERS = ",;\t|"
 _MARKS = {
     "utf-8": codecs.BOM_UTF8,
@@ -57,7 +50,9 @@ def read(path: Path, data: bytes) -> Book:
         message = f"{path.name} is larger than {MAX_FILE_BYTES // 1_000_000} MB."
         raise PluginError(ErrorClass.OUTPUT_TOO_LARGE, message)
     if path.suffix.lower() == ".xlsx":
-        return Book(_read_xlsx(path.name, data))
+        from pilot.plugins.tables import sheets  # noqa: PLC0415
+
+        return Book(sheets.read(path.name, data))
     text = _detect(data)
     try:
         return Book({path.stem: _records(_decoded(data, text), text.delimiter)}, text)
@@ -97,6 +92,8 @@ def _charset(data: bytes) -> tuple[str, bytes]:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
+        from charset_normalizer import from_bytes  # noqa: PLC0415
+
         best = from_bytes(data[:262_144]).best()
         return (best.encoding if best else "cp1252"), b""
     return "utf-8", b""
@@ -122,38 +119,3 @@ def _agreement(sample: str, delimiter: str) -> tuple[int, int]:
 
 def _records(text: str, delimiter: str) -> Rows:
     return [list(row) for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
-
-
-def _read_xlsx(name: str, data: bytes) -> dict[str, Rows]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-        size = sum(entry.file_size for entry in entries)
-        if len(entries) > MAX_ENTRIES or size > 4 * MAX_FILE_BYTES:
-            raise PluginError(ErrorClass.OUTPUT_TOO_LARGE, f"{name} unpacks to too much data.")
-        with CalamineWorkbook.from_filelike(io.BytesIO(data)) as book:
-            return {tab: _sheet(book, tab) for tab in book.sheet_names}
-    except (zipfile.BadZipFile, CalamineError):
-        message = f"{name} cannot be read as an XLSX file; it may be damaged or have a password."
-        raise PluginError(ErrorClass.SCHEMA, message) from None
-
-
-def _sheet(book: CalamineWorkbook, tab: str) -> Rows:
-    rows = book.get_sheet_by_name(tab).to_python(skip_empty_area=False)
-    cells = [[_plain(cell) for cell in row] for row in rows]
-    while cells and not any(cell != "" for cell in cells[-1]):  # formatted, but empty
-        cells.pop()
-    return cells
-
-
-def _plain(value: Any) -> Cell:
-    """Return a cell as JSON: dates as ISO text, whole numbers without a fraction."""
-    if isinstance(value, datetime):
-        return (value.date() if value.time() == time() else value).isoformat()
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    if isinstance(value, bool | int | float | str):
-        return value
-    return str(value)  # a duration, e.g. 1 day, 2:30:00

@@ -6,7 +6,8 @@ import sys
 SELDOM = {
     *("anthropic", "openai"),
     *("pilot.engine.planner", "pilot.engine.clause_planner"),
-    *("openpyxl", "jsonschema", "email_validator"),
+    *("openpyxl", "python_calamine", "charset_normalizer", "nh3", "yaml"),
+    *("jsonschema", "email_validator"),
 }
 
 
