@@ -108,11 +108,12 @@ STAGED = {
     "byte order mark": b"\xef\xbb\xbf{}",
     "empty": b"",
 }
+SOON_S = 2  # a hundred times what it takes: what is not linear takes minutes
 LARGE = {"1e6 keys": bombs.many_keys, "1e7 zeros": bombs.many_zeros}
 
 
 @pytest.mark.parametrize("name", sorted([*BOMBS, *STAGED, *LARGE]))
-def test_a_bomb_ends_in_a_value_or_a_named_error_within_200_ms(name):
+def test_a_bomb_ends_soon_in_a_value_or_a_named_error(name):
     data = LARGE[name]() if name in LARGE else {**BOMBS, **STAGED}[name]
     started = time.thread_time()
     if data in {"null", "true"}:
@@ -120,7 +121,7 @@ def test_a_bomb_ends_in_a_value_or_a_named_error_within_200_ms(name):
     else:
         with pytest.raises(BadJsonError):
             strictjson.loads(data)
-    assert time.thread_time() - started < 0.2
+    assert time.thread_time() - started < SOON_S
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_the_longest_way_to_a_fault_is_short(text):
     started = time.thread_time()
     with pytest.raises(BadJsonError):
         strictjson.loads(text)
-    assert time.thread_time() - started < 0.5
+    assert time.thread_time() - started < SOON_S
 
 
 @dataclass
