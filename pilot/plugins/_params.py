@@ -11,9 +11,12 @@ from pilot.errors import Issue, type_json
 
 
 class Model(BaseModel):
-    """Base of every params and output shape: unknown fields are refused."""
+    """Base of every params and output shape: unknown fields are refused.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Its checks are built with its first use: a process uses few of all that it knows.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 M = TypeVar("M", bound=BaseModel)

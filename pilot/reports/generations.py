@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from pilot.engine.generation import drafts, free, stages
+from pilot.engine.generation import drafts, stages
 from pilot.models.generation import Generation, GenerationEvent
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
 
@@ -20,8 +20,8 @@ SOURCE = Source(
 )
 ROLES = {"draft": "first draft", "repair": "repairs its draft", "fallback": "as fallback"}
 FREE = {
-    free.CACHE: "A workflow that you accepted for this goal",
-    free.NEAREST: "A workflow that you accepted for a goal of the same words",
+    stages.CACHE: "A workflow that you accepted for this goal",
+    stages.NEAREST: "A workflow that you accepted for a goal of the same words",
 }
 INVALID = frozenset({"schema", "semantic"})
 
@@ -116,10 +116,10 @@ def now_says(row: Generation, tried: list[Way]) -> str:
 def how(row: Generation) -> str:
     """Return by whom a draft was made; money and time stand beside it."""
     names = {
-        free.PLANNER: "Drafted by the planner, no model was called",
-        free.CACHE: "Taken from a workflow that you accepted for this goal, no model was called",
-        free.NEAREST: "Taken from a workflow that you accepted for a goal of the same words, with "
-        "what differs put in; no model was called",
+        stages.PLANNER: "Drafted by the planner, no model was called",
+        stages.CACHE: "Taken from a workflow that you accepted for this goal, no model was called",
+        stages.NEAREST: "Taken from a workflow that you accepted for a goal of the same words, "
+        "with what differs put in; no model was called",
         drafts.PERSON: "The workflow was edited by hand",
     }
     return names.get(row.generator, f"Drafted by {row.generator}")

@@ -7,7 +7,7 @@ import openpyxl
 import pytest
 
 from pilot.errors import ErrorClass, PluginError
-from pilot.plugins.tables.books import MAX_FILE_BYTES
+from pilot.plugins.tables.cells import MAX_FILE_BYTES
 
 TASKS = "id,name,due\n1,Ann,03/12/2026\n2,Bob,25/11/2026\n"
 APPEND = {"table": "tasks", "rows": [{"id": "3", "name": "Cem"}], "key_column": "id"}

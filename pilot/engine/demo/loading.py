@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from pilot import db, settings
 from pilot.audit import Actor
-from pilot.engine import folders, planner
+from pilot.engine import folders
 from pilot.engine.agents import agents
 from pilot.engine.demo import make_demo
 from pilot.engine.generation import surroundings
@@ -100,6 +100,8 @@ def _present(session: Session, user_id: UUID) -> set[str]:
 
 def _workflows(known: Catalogue, zone: str, owner_email: str) -> dict[str, Any]:
     """Return the workflow of each goal; the owner's own tables of the same names may spoil some."""
+    from pilot.engine import planner  # noqa: PLC0415
+
     found = {
         name: planner.plan(goal, known, answers={}, zone=zone, owner_email=owner_email).document
         for name, goal in GOALS.items()

@@ -7,8 +7,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from openpyxl import Workbook
-
 Row = Sequence[Any]
 
 # Task, owner, priority, days to start, days to end (None: not planned yet), status.
@@ -172,6 +170,8 @@ def _day(today: date, days: int | None) -> date | None:
 
 
 def _workbook(tabs: dict[str, list[Row]]) -> bytes:
+    from openpyxl import Workbook  # noqa: PLC0415
+
     book = Workbook()
     book.remove(book.worksheets[0])
     for name, rows in tabs.items():

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,18 +10,16 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pilot import db, jobs, settings
+from pilot import db, settings
 from pilot.audit import Actor, Event
 from pilot.engine import idempotency, trail, validation
 from pilot.engine.agents import agents
-from pilot.engine.generation import asking, free, stages
+from pilot.engine.generation import stages
 from pilot.engine.generation.surroundings import known_actions
 from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.workflow import document
 from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
 from pilot.models.generation import Generation
-from pilot.models.user import User
-from pilot.settings import flags
 
 MAX_STORED_CHARACTERS = 100_000  # of a goal; the planner reads fewer and says so
 PERSON = "edited"
@@ -195,7 +192,7 @@ def _new_row(goal: str, owner_id: UUID) -> Generation:
         issues=[],
         questions=[],
         clauses=[],
-        generator=free.PLANNER,
+        generator=stages.PLANNER,
         confidence=0,
         duration_ms=0,
         outcome="offered",
@@ -217,49 +214,12 @@ def _max_steps(session: Session) -> int:
 
 
 def _draft(generation_id: UUID, *, data: Path, by: Actor, user_id: UUID) -> None:
-    """Draft the goal as it stands: for nothing at once, or by models, on a worker."""
+    """Draft the goal as it stands, with what is loaded for it: many a process never has to."""
+    from pilot.engine.generation import drafting  # noqa: PLC0415
+
     known = known_actions(data, user_id)
     with db.transaction("generation.draft", user_id) as session:
-        row = _open(session, generation_id)
-        owner = session.get_one(User, user_id)
-        values, _, _ = flags.snapshot(session, None, user_id)
-        row.cache_key = free.cache_key(row.goal, row.answers, known, values)
-        offer = free.offer(session, row, known, owner, values)
-        _keep_offer(row, offer)
-        stages.tell(session, row, stages.FREE, _told(offer))
-        sure = offer.is_sure(float(values["generation_free_threshold"]))
-        if not sure and asking.models(session, values).models:
-            row.stage, row.runs, row.outcome = "queued", 0, "offered"
-            jobs.ring(session, row.id)
-        else:
-            stages.record_end(session, row, by)
-
-
-def _keep_offer(row: Generation, offer: free.Offer) -> None:
-    draft = offer.draft
-    row.document = draft.document
-    row.text = document.text(draft.document) if draft.document is not None else ""
-    row.issues = [asdict(issue) for issue in offer.issues + offer.forgotten]
-    row.questions = [asdict(question) for question in draft.questions]
-    row.clauses = [asdict(clause) for clause in draft.clauses]
-    row.refusal, row.failure, row.fallback_reason = draft.refusal, None, None
-    row.generator, row.confidence = offer.generator, round(draft.confidence * 100)
-    row.duration_ms = offer.duration_ms
-    row.outcome = "failed" if draft.refusal else "offered"
-    if not row.tokens:
-        row.cost_usd = Decimal(0)
-
-
-def _told(offer: free.Offer) -> dict[str, Any]:
-    return {
-        "generator": offer.generator,
-        "confidence": round(offer.draft.confidence * 100),
-        "questions": len(offer.draft.questions),
-        "refusal": offer.draft.refusal,
-        "errors": sum(one.severity == "error" for one in offer.issues),
-        "forgotten": len(offer.forgotten),
-        "duration_ms": offer.duration_ms,
-    }
+        drafting.draft(session, _open(session, generation_id), known, by=by)
 
 
 def _keep_edited(row: Generation, text: str, issues: list[Issue]) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from pilot import strictjson
 from pilot.engine import planner, validation
 from pilot.engine.generation import nearest, prompt, semantic_gate
+from pilot.engine.generation.stages import CACHE, NEAREST, PLANNER
 from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.planner import Draft
 from pilot.errors import Issue
@@ -21,7 +22,6 @@ from pilot.models.user import User
 
 log = structlog.get_logger()
 
-PLANNER, CACHE, NEAREST = "planner", "cache", "nearest"
 SETTINGS = ("generation_semantic_gate", "generation_free_threshold", "pilot_max_steps")
 FAILED = (
     "The planner could not read this goal. It is kept: say it in other words, or write the "

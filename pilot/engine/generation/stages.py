@@ -12,6 +12,7 @@ from pilot.engine.workflow import document
 from pilot.models.generation import Generation, GenerationEvent
 
 FREE, ATTEMPT, FALLBACK, END = "free", "attempt", "fallback", "end"
+PLANNER, CACHE, NEAREST = "planner", "cache", "nearest"  # what makes a draft for nothing
 
 
 def tell(session: Session, row: Generation, kind: str, data: dict[str, Any]) -> None:

@@ -88,9 +88,12 @@ Intent = Literal[
 
 
 class Part(BaseModel):
-    """Base of all parts of a document: unknown keys are refused, values do not change."""
+    """Base of all parts of a document: unknown keys are refused, values do not change.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Its checks are built with its first use: those of one that holds steps hold those of all types.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Retry(Part):

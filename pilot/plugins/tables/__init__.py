@@ -9,7 +9,8 @@ from pydantic import Field
 from pilot.errors import ErrorClass, PluginError
 from pilot.plugins import Call, Category, Confirm, Effect, Model, Plugin
 from pilot.plugins.tables import edits, files
-from pilot.plugins.tables.books import Book, Cell, Rows, read
+from pilot.plugins.tables.books import Book, read
+from pilot.plugins.tables.cells import Cell, Rows
 from pilot.plugins.tables.sampling import sample_tab
 from pilot.plugins.tables.writing import applied, change
 

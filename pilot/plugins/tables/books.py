@@ -9,17 +9,14 @@ from itertools import islice
 from pathlib import Path
 
 from pilot.errors import ErrorClass, PluginError
+from pilot.plugins.tables.cells import MAX_FILE_BYTES, Cell, Rows
 
-MAX_FILE_BYTES = 50_000_000
 DELIMITERS = ",;\t|"
 _MARKS = {
     "utf-8": codecs.BOM_UTF8,
     "utf-16-le": codecs.BOM_UTF16_LE,
     "utf-16-be": codecs.BOM_UTF16_BE,
 }
-
-Cell = str | int | float | bool | None
-Rows = list[list[Cell]]
 
 
 @dataclass(frozen=True)

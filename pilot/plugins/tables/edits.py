@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pilot.errors import ErrorClass, PluginError
-from pilot.plugins.tables.books import Book, Cell, Rows, Text, read, write_text
+from pilot.plugins.tables.books import Book, Text, read, write_text
+from pilot.plugins.tables.cells import Cell, Rows
 from pilot.plugins.tables.files import choose
 from pilot.plugins.tables.sampling import as_text, header_row
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from pilot.errors import PluginError
-from pilot.plugins.tables.books import Cell, Rows, read
+from pilot.plugins.tables.books import read
+from pilot.plugins.tables.cells import Cell, Rows
 from pilot.plugins.tables.files import present
 
 MAX_ROWS = 1_000

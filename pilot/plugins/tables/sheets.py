@@ -8,7 +8,7 @@ from typing import Any
 from python_calamine import CalamineError, CalamineWorkbook
 
 from pilot.errors import ErrorClass, PluginError
-from pilot.plugins.tables.books import MAX_FILE_BYTES, Cell, Rows
+from pilot.plugins.tables.cells import MAX_FILE_BYTES, Cell, Rows
 
 MAX_ENTRIES = 1_000
 

@@ -7,7 +7,7 @@ from openpyxl import Workbook, load_workbook
 from openpyxl.utils.exceptions import IllegalCharacterError
 
 from pilot.errors import ErrorClass, PluginError
-from pilot.plugins.tables.books import Cell
+from pilot.plugins.tables.cells import Cell
 
 
 def with_cells(content: bytes | None, tab: str, cells: Mapping[tuple[int, int], Cell]) -> bytes:
