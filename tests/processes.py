@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from multiprocessing.context import ForkServerProcess
 
 import pytest
 
@@ -12,13 +13,20 @@ from pilot import cli, config, jobs, progress
 
 # They are forked of a process that has imported all of this once: that takes seconds.
 FORKING = multiprocessing.get_context("forkserver")
-FORKING.set_forkserver_preload(["pilot.worker", __name__])
+ASKING = "pilot.engine.generation.asking"  # what a worker loads with its first goal
+FORKING.set_forkserver_preload(["pilot.worker", ASKING, __name__])
+
+
+def start_worker(environment: dict[str, str]) -> ForkServerProcess:
+    """Start a worker with this environment and nothing else in it."""
+    process = FORKING.Process(target=_work, args=(environment,))
+    process.start()
+    return process
 
 
 def run_until_killed(**values: str) -> None:
     """Run a worker with this environment, whose `PILOT_FAILPOINT` kills it."""
-    process = FORKING.Process(target=_work, args=(config.child_environment(values),))
-    process.start()
+    process = start_worker(config.child_environment(values))
     process.join(60)
     code = process.exitcode
     process.kill()

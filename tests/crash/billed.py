@@ -2,9 +2,6 @@
 
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections import defaultdict
 from contextlib import contextmanager
@@ -18,6 +15,7 @@ from pilot.audit import Actor
 from pilot.engine.generation import drafts
 from tests.engine import worker_process as wp
 from tests.engine.generation import asked
+from tests.processes import start_worker
 
 WORKERS = 2
 GIVE_UP_S = 120
@@ -111,7 +109,7 @@ class Trial:
         finally:
             for process in self._workers.values():
                 process.kill()
-                process.wait()
+                process.join()
 
     def keep_busy(self, executions):
         """Start executions, and a generation, when fewer than so many are under way."""
@@ -136,8 +134,8 @@ class Trial:
         time.sleep(self._chance.uniform(0, 0.4))
         pid = self._chance.choice(sorted(waiting))
         victim = self._workers.pop(pid)
-        victim.send_signal(signal.SIGKILL)
-        victim.wait()
+        victim.kill()
+        victim.join()
         still = dict(self._rows.execute(OPEN).fetchall())
         self.killed.append(still.get(pid, 0))
         self._work()
@@ -170,10 +168,7 @@ class Trial:
         self._rows.close()
 
     def _work(self):
-        command = [sys.executable, "-P", "-m", "pilot.cli", "worker"]
-        process = subprocess.Popen(
-            command, env=os.environ | self._environment, stdout=subprocess.DEVNULL
-        )
+        process = start_worker(os.environ | self._environment)
         self._workers[process.pid] = process
 
     def _until(self, question):
