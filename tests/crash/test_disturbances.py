@@ -6,6 +6,7 @@ from hypothesis import settings
 pytestmark = pytest.mark.crash
 MIXED = ("chain", "wide", "once")
 NIGHTLY = settings.get_current_profile_name() == "nightly"
+MORE = 4 if NIGHTLY else 1
 
 
 @pytest.mark.capability(240)
@@ -34,28 +35,28 @@ def test_a_worker_that_wakes_up_after_its_lease_writes_and_sends_nothing(laborat
 
 def test_cut_connections_lose_and_double_nothing(laboratory):
     names = (*MIXED, "asked", "later", "slow", "voided") * 3
-    laboratory([{"kind": "cut", "times": 12, "workflows": names} for _ in range(4)])
+    laboratory([{"kind": "cut", "times": 12, "workflows": names} for _ in range(2 * MORE)])
 
 
 @pytest.mark.capability(242)
 def test_a_rolling_restart_loses_and_doubles_nothing(laboratory):
     names = (*MIXED, "asked", "slow", "later")
-    laboratory([{"kind": "rolling", "times": 2, "workflows": names * 2} for _ in range(2)])
+    laboratory([{"kind": "rolling", "times": 2, "workflows": names * 2} for _ in range(MORE)])
 
 
 def test_two_workers_and_too_many_bells_run_each_step_once(laboratory):
     names = (*MIXED, "asked", "slow") * 6
-    laboratory([{"kind": "race", "workflows": names} for _ in range(4)])
+    laboratory([{"kind": "race", "workflows": names} for _ in range(2 * MORE)])
 
 
 @pytest.mark.capability(224)
 def test_a_poisoned_execution_is_parked_after_five_workers_and_harms_no_other(laboratory):
-    laboratory([{"kind": "poison", "workflows": (*MIXED, "slow") * 5} for _ in range(2)])
+    laboratory([{"kind": "poison", "workflows": (*MIXED, "slow") * 5} for _ in range(MORE)])
 
 
 @pytest.mark.capability(241)
 def test_without_the_queue_server_everything_goes_on(laboratory):
-    laboratory([{"kind": "queueless", "workflows": (*MIXED, "asked")} for _ in range(4)])
+    laboratory([{"kind": "queueless", "workflows": (*MIXED, "asked")} for _ in range(2 * MORE)])
 
 
 @pytest.mark.capability(29, 32)
