@@ -17,3 +17,4 @@ with garbage.unsought():
     known_secrets.keep_up(config)
     app = create_app(config)
 kit.compile_templates(app)
+garbage.seldom()

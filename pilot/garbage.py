@@ -17,6 +17,6 @@ def unsought() -> Iterator[None]:
 
 
 def seldom() -> None:
-    """Leave out what lives now, and search less often: it took a third of the time of steps."""
+    """Leave out what lives now, and search less often: it took a third of a worker's time."""
     gc.freeze()
     gc.set_threshold(10_000)

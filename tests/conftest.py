@@ -12,7 +12,7 @@ from functools import cache
 import pytest
 import redis
 
-from pilot import db, logs, redaction
+from pilot import db, garbage, logs, redaction
 from tests import compiled
 from tests import servers as own_servers
 from tests.databases import Reused
@@ -32,13 +32,19 @@ NAMES = (
 pytest_plugins = ["pytester", *(f"tests.{name}" for name in NAMES)]
 
 
+def pytest_configure() -> None:
+    """Collect tests without looking for garbage: nearly all that is made stays to the end."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Leave thousands of tests, which stay to the end, out of each look for garbage.
+    """Leave thousands of tests out of each look for garbage, and look seldom, as a worker does.
 
     Such a look took so long that the database ended transactions that were open meanwhile.
     """
+    gc.enable()
     gc.collect()
-    gc.freeze()
+    garbage.seldom()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,7 +12,7 @@ import traceback
 from multiprocessing.connection import Pipe, wait
 from pathlib import Path
 
-from pilot import cli, db, egress, logs, plugins, strictjson
+from pilot import cli, db, egress, garbage, logs, plugins, strictjson
 from pilot.cli.commands import worker
 from pilot.engine.generation import asking
 from pilot.engine.language import catalogue, schema_dialect
@@ -54,7 +54,7 @@ def warm():
     parser = cli._parser(["worker"])
     cli._parser = lambda _: parser
     gc.collect()
-    gc.freeze()  # else each fork copies all memory at its first look for garbage
+    garbage.seldom()  # else each fork copies all memory at its first look for garbage
 
 
 def conduct(slots, batch):
