@@ -79,12 +79,16 @@ class History:
         return count
 
     def rounds(self, path: str) -> list[int]:
-        """Return the numbers of the rounds that were recorded within a step at claim."""
+        """Return the numbers of the rounds of a step that were recorded at the last count."""
         return sorted(self._rounds.get(path, ()))
 
     def begun(self, path: str, index: int) -> bool:
         """Whether a round of a step was begun before the claim."""
         return index in self._rounds.get(path, ())
+
+    def recount(self) -> None:
+        """Let `rounds` tell of those too that were begun since the claim."""
+        self.__dict__.pop("_rounds", None)
 
     @cached_property
     def _rounds(self) -> dict[str, set[int]]:

@@ -4,7 +4,7 @@ Each is an action like any other, recorded at `<path>/undo` with its intent, key
 a worker that takes over goes on with those that are open. None of them hides why it ended.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -21,6 +21,8 @@ from pilot.engine.workflow.document import Workflow, parse, walk
 from pilot.engine.workflow.outline import UNDO
 from pilot.errors import FencedError, type_json
 from pilot.models.execution import Execution
+
+Due = dict[str, tuple[StepFields, Scope]]  # what is to be undone, by path
 
 
 def state(workflow: Workflow) -> str:
@@ -49,8 +51,9 @@ async def perform(run: Run) -> bool:
     workflow = run.plan.workflow
     if state(workflow) == "none":
         return True
-    found = _finished(run, workflow.steps, run.top)
-    due = {path: (step, scope) for path, step, scope in found}
+    run.history.recount()
+    due: Due = {}
+    await _find(run, workflow.steps, run.top, due)
     if not due or run.stop == "drain":
         return not due
     await run.settle_writes()
@@ -92,10 +95,8 @@ def _action(step: StepFields) -> StepFields:
     return found.model_copy(update={"id": f"{step.id}/{UNDO}"})
 
 
-def _finished(
-    run: Run, body: Sequence[StepFields], frame: Frame
-) -> Iterator[tuple[str, StepFields, Scope]]:
-    """Yield path, step and scope of what is finished and can be undone, in rounds too."""
+async def _find(run: Run, body: Sequence[StepFields], frame: Frame, due: Due) -> None:
+    """Find what is finished and can be undone, in rounds too, with what it may read."""
     for step in body:
         path = frame.prefix + step.id
         latest = run.history.latest(path)
@@ -106,9 +107,11 @@ def _finished(
             seen = {"status": str(latest.status), "output": latest.output}
             frame.scope.roots["steps"].setdefault(step.id, seen)
             if step.compensate is not None:
-                yield path, step, frame.scope
+                due[path] = step, frame.scope
+        named = await containers.named_rounds(run, step, frame)
         for inner, inside in containers.lists(run, step, path, frame):
-            yield from _finished(run, inside, inner)
+            inner.scope = inner.scope.child(**named(inner.container))
+            await _find(run, inside, inner, due)
 
 
 def _begin(run: Run) -> list[str]:

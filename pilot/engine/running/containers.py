@@ -4,7 +4,7 @@ A container is recorded as running once it has decided what runs inside it, and 
 its output; in between, the steps inside tell how it stands.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from pilot.engine import steps
 from pilot.engine.acting.outcomes import Enter
 from pilot.engine.expressions import Scope
 from pilot.engine.language.step_fields import Branch, StepFields
-from pilot.engine.running import attempts, branches, records, rounds, unpacking
+from pilot.engine.running import attempts, branches, guards, records, rounds, unpacking
 from pilot.engine.running.run import Frame, Result, Run, RunBody, failure, last_output, worst
 from pilot.engine.status import StepStatus
 from pilot.engine.workflow.outline import AFTER
@@ -87,6 +87,24 @@ def lists(
         answer = getattr(step, segment, None)
         if isinstance(answer, Branch):
             yield frame.inner(path, f"{segment}/"), answer.branch
+
+
+async def named_rounds(run: Run, step: StepFields, frame: Frame) -> Callable[[str], dict[str, Any]]:
+    """Return how a round of a step names its item, by its path; no other list names one."""
+    path, module = frame.prefix + step.id, steps.load(step.type)
+    if not hasattr(module, "REPEATS") or run.history.decided(path) is None:
+        return lambda _: {}
+    try:
+        _, scope, _ = await entered(run, step, frame)
+        items = module.items(step, guards.context(run, path, scope))
+    except (ExpressionError, StepError):  # they cannot be told any more
+        items = None
+
+    def named(container: str) -> dict[str, Any]:
+        number = container.removeprefix(path).strip("[]")
+        return rounds.named(step, items, int(number)) if number.isdecimal() else {}
+
+    return named
 
 
 def _entered(

@@ -175,9 +175,7 @@ class Rounds:
     def _scope_of(self, index: int) -> Scope:
         """Return what the steps of a round see: their own results apart from those of others."""
         roots = self._scope.roots
-        seen: dict[str, Any] = {"index": index, "steps": ChainMap({}, roots["steps"])}
-        if self._items is not None:
-            seen |= {"item": self._items[index], self._step.item_name: self._items[index]}
+        seen = named(self._step, self._items, index) | {"steps": ChainMap({}, roots["steps"])}
         if self._step.at_once == 1:
             seen["loop"] = self._about(index)
         return self._scope.child(**seen)
@@ -233,6 +231,13 @@ class Rounds:
         result = await records.complete_container(run, self._step, self._path, output)
         mended = self._failed > 0 or any(one.mended for one in found)
         return replace(result, tolerated=result.tolerated or mended)
+
+
+def named(step: Any, items: list[Any] | None, index: int) -> dict[str, Any]:
+    """Return what the steps of a round call their item."""
+    if items is None or index >= len(items):
+        return {"index": index}
+    return {"index": index, "item": items[index], step.item_name: items[index]}
 
 
 def entered(run: Run, step: Any, inner: Frame) -> Iterator[tuple[Frame, Sequence[StepFields]]]:

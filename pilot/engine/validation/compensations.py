@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from pilot.engine.language.references import compile_template
+from pilot.engine.validation import repeats
 from pilot.engine.validation.context import Context
 from pilot.engine.workflow import fields, payloads
 from pilot.engine.workflow.outline import Node
@@ -48,7 +49,8 @@ def _action(context: Context, node: Node, undo: dict[str, Any]) -> Iterator[Issu
 
 def _reads(context: Context, node: Node, undo: dict[str, Any]) -> Iterator[Issue]:
     path, found = f"{node.path}/compensate/params", {"params": undo.get("params")}
-    issues = list(payloads.check(None, found, roots=ROOTS))
+    roots = ROOTS | repeats.item_names(node)
+    issues = list(payloads.check(None, found, roots=roots))
     yield from (replace(issue, path=path) for issue in issues)
     if issues:
         return

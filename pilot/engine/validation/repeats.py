@@ -30,6 +30,13 @@ def around(node: Node) -> Iterator[Node]:
         inner = container
 
 
+def item_names(node: Node) -> set[str]:
+    """Return how a step may call the items that it runs for."""
+    loops = list(around(node))
+    names = {name for loop in loops for name in _names(loop)}
+    return names | {"item", "index"} if loops else set()
+
+
 def is_repeating(node: Node) -> bool:
     """Say whether a step runs the steps inside it once for each item."""
     return bool(node.type) and hasattr(steps.load(node.type), "REPEATS")

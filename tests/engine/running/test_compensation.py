@@ -8,7 +8,7 @@ from pilot.errors import ConflictError, InvalidError
 from pilot.reports import execution as report
 from tests.engine import receiving
 from tests.engine import worker_process as wp
-from tests.engine.steps.containers import loop
+from tests.engine.steps.containers import loop, scatter
 from tests.engine.worker_process import broken, put
 
 WAIT = {"type": "wait_for_event", "event": "never", "timeout_s": 600}
@@ -55,14 +55,39 @@ def test_finished_steps_are_undone_the_latest_first(  # noqa: PLR0917 -- all tha
         retrying.failed(execution, **who)
 
 
-def test_what_was_done_in_rounds_is_undone_in_each(worker, database, world, outside, undone):
-    steps = [loop([undone("in")], items=[1, 2]), broken("bad", dependencies=["each"])]
+ROUNDS = {
+    "loop": lambda body: loop(body, items=[1, 2]),
+    "scatter": lambda body: scatter(body, items=[1, 2]),
+    "while": lambda body: loop(body, items=None, max_iterations=5) | {"while": "index < 2"},
+    "break": lambda body: loop(body, items=[1, 2, 3], break_if="index == 1"),
+    "after another": lambda body: scatter([put("first", 1), *body], items=[1, 2]),
+}
+
+
+@pytest.mark.capability(235)
+@pytest.mark.parametrize("kind", sorted(ROUNDS))
+def test_what_was_done_in_rounds_is_undone_in_each(worker, database, world, outside, undone, kind):
+    each = {name: value for name, value in ROUNDS[kind]([undone("in")]).items() if value}
+    steps = [each, broken("bad", dependencies=["each"])]
     execution, found = wp.run(database, world.operator, steps)
 
     assert found[0] == "failed"
     assert order(outside) == ["in", "in", "not_in", "not_in"]
     paths = wp.paths(database, execution)
     assert {"each[0]/in/undo", "each[1]/in/undo"} <= {*paths}
+
+
+@pytest.mark.capability(235)
+def test_what_undoes_a_step_of_a_round_knows_its_item(worker, database, world, outside, undone):
+    read = "{{one}}_{{len(pair.of)}}_{{item}}_{{index}}"
+    body = [undone("in", url=f"http://{outside.host}/keyed/it/not_{read}")]
+    inner = scatter(body, items="pair.of", item_name="one") | {"id": "inner"}
+    steps = [loop([inner], items="inputs.pairs", item_name="pair")]
+    steps.append(broken("bad", dependencies=["each"]))
+    _, found = wp.run(database, world.operator, steps, {"pairs": [{"of": [1, 2]}, {"of": [3]}]})
+
+    assert found[2]["step"] == "bad"
+    assert sorted(order(outside)) == ["in"] * 3 + ["not_1_2_1_0", "not_2_2_2_1", "not_3_1_3_0"]
 
 
 @pytest.mark.capability(235)
