@@ -199,6 +199,8 @@ async def _evaluate(run: Run, scope: Scope) -> Any:
         return run.ended["output"]
     if workflow.output is not None:
         template = references.compile_template(workflow.output)
+        if fields.read_cost(template.reads):
+            scope = await unpacking.with_cost(run, scope)
         if run.has_blobs:
             read = frozenset(fields.step_ids(template.reads))
             scope = await unpacking.with_values(run, scope, read)

@@ -44,6 +44,14 @@ class Plan:
         read: frozenset[str] = self.cache[key]
         return read
 
+    def reads_cost(self, step: StepFields) -> bool:
+        """Whether a step, or one inside it, looks at what the execution has cost."""
+        key = ("cost", step.id)
+        if key not in self.cache:
+            self.cache[key] = fields.read_cost(fields.reads(step.model_dump(by_alias=True)))
+        found: bool = self.cache[key]
+        return found
+
     def html_steps(self) -> frozenset[str]:
         """Return the ids of transforms that render HTML."""
         key = ("html", "")

@@ -194,6 +194,7 @@ class Run:
             "zone": zone.key,
             "agent": facts["agent_name"],
             "trigger": facts["trigger"],
+            "cost_usd": 0,  # by now: see `unpacking`
         }
         if self.replay is not None:
             execution |= self.replay.about

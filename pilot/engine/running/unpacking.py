@@ -1,18 +1,40 @@
-"""Blobs read back where a step refers to them: for that step alone, so that memory stays flat."""
+"""What is read only where a step refers to it: blobs, so that memory stays flat, and the cost."""
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import text
+
+from pilot import db
 from pilot.engine.acting import blobs
 from pilot.engine.acting.blobs import Blob
+from pilot.engine.acting.history import Held
 from pilot.engine.expressions import Scope
+from pilot.engine.expressions.values import number
 from pilot.engine.language.step_fields import StepFields
 from pilot.engine.running.run import Run
 
+COST = text("SELECT cost_usd FROM execution WHERE id = :execution")
+
 
 async def scope_of(run: Run, step: StepFields, scope: Scope) -> Scope:
-    """Return the scope with the values of the blobs that a step reads."""
+    """Return the scope with the values of the blobs that a step reads, and with the cost so far."""
+    if run.plan.reads_cost(step):
+        scope = await with_cost(run, scope)
     return await with_values(run, scope, run.plan.reads(step)) if run.has_blobs else scope
+
+
+async def with_cost(run: Run, scope: Scope) -> Scope:
+    """Return the scope with what the execution has cost until now, in USD."""
+    found = await run.loop.run_in_executor(run.ports.pool, _cost, run.held)
+    return scope.child(execution=scope.roots["execution"] | {"cost_usd": number(found)})
+
+
+def _cost(held: Held) -> Decimal:
+    with db.reading(held.owner_id) as session:
+        found: Decimal = session.scalars(COST, {"execution": held.id}).one()
+    return found
 
 
 async def with_values(run: Run, scope: Scope, names: frozenset[str]) -> Scope:

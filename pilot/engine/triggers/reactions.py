@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from pilot import strictjson
 from pilot.engine.agents import agents
+from pilot.engine.expressions.values import number
 from pilot.engine.life import preflight, starts
 from pilot.engine.triggers import fires, triggers
 from pilot.engine.workflow import document, payloads
@@ -120,7 +121,15 @@ def _on_failure(session: Session, cause: Execution) -> _Wanted:
     values = {
         "inputs": cause.inputs,
         "error": cause.error or {},
-        "execution": {"id": str(cause.id), "mode": cause.mode, "agent": cause.agent_name},
+        "execution": {
+            "id": str(cause.id),
+            "mode": cause.mode,
+            "started_at": failure["started_at"],
+            "zone": cause.zone,
+            "agent": cause.agent_name,
+            "trigger": cause.trigger,
+            "cost_usd": number(cause.cost_usd),
+        },
     }
     inputs = payloads.mapped(policy.inputs, values, cause.finished_at or cause.created_at)
     newest = agents.newest(session, agent)

@@ -50,6 +50,28 @@ def make(owner, step=ASK):
     return wp.make_agent(owner.id, steps, inputs=INPUTS, output=output)
 
 
+def test_a_step_and_the_output_read_what_the_execution_has_cost(
+    asking, peer, world, superuser, database
+):
+    read = {"id": "read", "type": "transform", "operation": "set", "dependencies": ["ask"]}
+    each = {"id": "each", "type": "loop", "items": [1], "dependencies": ["read"]}
+    steps = [
+        {**read, "id": "before", "dependencies": [], "config": {"value": "{{execution.cost_usd}}"}},
+        ASK | {"dependencies": ["before"]},
+        read | {"config": {"value": "{{execution.cost_usd}}"}},
+        each | {"steps": [{**THEN, "execute_if": "execution.cost_usd > 0"}]},
+    ]
+    output = "{{steps.read.output == execution.cost_usd}}"
+    agent = wp.make_agent(world.operator.id, steps, inputs=INPUTS, output=output)
+    execution = asking(agent)
+    cost = superuser.execute("SELECT cost_usd FROM execution").fetchone()[0].normalize()
+    outputs = {path: value for path, _, _, value in wp.attempts(database, execution)}
+    assert cost == peer.bill() > 0
+    assert (outputs["before"], Decimal(str(outputs["read"]))) == (0, cost)
+    assert outputs["each[0]/then"] == 1
+    assert wp.row(database, execution)[1] is True
+
+
 @pytest.mark.capability(234)
 def test_an_equal_question_is_asked_once_and_saves_what_it_had_cost(
     asking, peer, world, superuser, browse, database
