@@ -25,6 +25,7 @@ MAX_INTEGER = 2**53
 # Possessive, so that a text without its closing quote costs one pass and no memory.
 _STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
+_NUL, _SURROGATE = re.compile(r"((?<!\\)(?:\\\\)*)\\u0000"), re.compile("[\ud800-\udfff]")
 _COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -54,8 +55,21 @@ def loads(data: bytes | str, *, max_bytes: int = MAX_BYTES) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """Return a value as compact JSON; keys keep their order, non-ASCII text stays readable."""
-    return _COMPACT.encode(value)
+    """Return a value as compact JSON; keys keep their order, non-ASCII text stays readable.
+
+    What `loads` refuses in a text, and no database stores, comes out as U+FFFD: a NUL in a file or
+    in an answer must not undo the rest of it.
+    """
+    text = _COMPACT.encode(value)
+    if "\\u0000" in text:
+        text = _NUL.sub("\\1\ufffd", text)
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def written(value: Any) -> tuple[str, Any]:
+    """Return a value as `dumps` writes it, and as it is read back from that."""
+    text = dumps(value)
+    return text, json.loads(text) if "\ufffd" in text else value
 
 
 def canonical(value: Any) -> str:

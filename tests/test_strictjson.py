@@ -89,6 +89,28 @@ def test_any_bytes_end_in_a_value_or_a_named_error(data):
         strictjson.loads(data)
 
 
+ANY_TEXT = st.text(st.characters(exclude_categories=[]))
+
+
+@given(st.recursive(ANY_TEXT, lambda inner: st.lists(inner) | st.dictionaries(ANY_TEXT, inner)))
+def test_what_no_database_stores_is_replaced_and_nothing_else(value):
+    text, kept = strictjson.written(value)
+    assert strictjson.loads(text) == kept == _replaced(value)
+
+
+def _replaced(value):
+    if isinstance(value, list):
+        return [_replaced(one) for one in value]
+    if isinstance(value, dict):
+        return {_replaced(key): _replaced(one) for key, one in value.items()}
+    return "".join("\ufffd" if one == "\0" or "\ud800" <= one <= "\udfff" else one for one in value)
+
+
+@pytest.mark.parametrize("text", ["\\\0", "\\u0000", "\\\\u0000\0\0", "\ud83d", "\\\\\0"])
+def test_backslashes_before_what_is_replaced_stay(text):
+    assert strictjson.written({text: [text]})[1] == _replaced({text: [text]})
+
+
 def test_the_order_of_keys_is_kept_when_dumped_and_sorted_when_canonical():
     value = {"b": 1.0, "a": [2.5]}
     assert strictjson.dumps(value) == '{"b":1.0,"a":[2.5]}'

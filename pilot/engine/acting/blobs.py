@@ -52,7 +52,7 @@ def pack(output: Any) -> Packed:
     """
     if isinstance(output, Blob):
         return Packed(strictjson.dumps(output.digest), output)
-    written = strictjson.dumps(output)
+    written, output = strictjson.written(output)
     if len(written) * MOST_BYTES_A_CHARACTER <= MAX_INLINE_BYTES:
         return Packed(written, output)
     content = written.encode()

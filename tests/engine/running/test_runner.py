@@ -3,6 +3,7 @@
 import pytest
 
 from pilot.audit import Actor
+from pilot.engine import folders
 from pilot.engine.approvals import approvals
 from pilot.engine.life import executions
 from pilot.errors import ConflictError
@@ -168,3 +169,16 @@ def test_a_waiting_execution_is_cancelled_at_once(worker, database, world):
     wp.wait_for(database, execution, {"waiting"})
     executions.cancel(execution, by=Actor(f"user:{owner}"), user_id=owner)
     assert wp.row(database, execution)[0] == "cancelled"
+
+
+@pytest.mark.capability(168)
+def test_what_no_database_stores_is_replaced_in_an_output(worker, database, world, tmp_path):
+    table = folders.private(tmp_path, world.operator.id) / "tables" / "odd.csv"
+    table.parent.mkdir(parents=True, exist_ok=True)
+    table.write_bytes(b"a,b\n1,x\0y\n")
+    read = {"id": "read", "type": "action", "plugin": "tables", "action": "read_range"}
+    read["params"] = {"table": "odd", "tab": "odd"}
+    last = wp.put("last", "{{steps.read.output.values[1][1]}}", dependencies=["read"])
+    execution, (status, output, _) = wp.run(database, world.operator, [read, last])
+    assert (status, output) == ("completed", "x\ufffdy")
+    assert [row[1:3] for row in wp.attempts(database, execution)] == [(1, "completed")] * 2
