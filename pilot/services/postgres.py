@@ -31,6 +31,8 @@ SETTINGS = {
     "max_connections": "300",
     "shared_buffers": "128MB",
     "jit": "off",
+    # What it refuses it tells its client; in its log that would quote the data.
+    "log_min_messages": "log",
 }
 FOR_TESTS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
