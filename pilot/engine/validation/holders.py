@@ -1,4 +1,4 @@
-"""Fields that repeat or end a single attempt, on steps that only hold others."""
+"""Fields that repeat or end a single attempt, on steps that only hold others, or rest."""
 
 from collections.abc import Iterator
 
@@ -20,6 +20,9 @@ def check(context: Context) -> Iterator[Issue]:
             if node.step.get(name) is not None and _holds(node):
                 message = f"A {node.type} makes no attempts itself: {instead}."
                 yield Issue("E_SCHEMA", f"{node.path}/{name}", message, got=name)
+        if node.type == "delay" and node.step.get("timeout_s") is not None:
+            message = "A delay has an end of its own: shorten for_s, or set deadline_s in policies."
+            yield Issue("E_SCHEMA", f"{node.path}/timeout_s", message, got="timeout_s")
 
 
 def _holds(node: Node) -> bool:

@@ -244,6 +244,14 @@ def test_the_branch_of_a_nested_step_counts(check):
     assert check(document) == [("E_UNREACHABLE", "/steps/0/else/0/then/0/execute_if")]
 
 
+def test_a_delay_takes_no_time_limit_beside_its_own_end(check, issue):
+    rest = {"id": "rest", "type": "delay", "for_s": 60}
+    assert check(workflow(rest)) == []
+    found = issue(workflow(rest | {"timeout_s": 5}), "E_SCHEMA")
+    assert found.path == "/steps/0/timeout_s"
+    assert "shorten for_s" in found.message
+
+
 @pytest.mark.parametrize(
     "holder",
     [
