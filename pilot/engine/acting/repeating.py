@@ -148,10 +148,11 @@ def listed(step_id: str, written: Any, context: StepContext) -> list[Any]:
     return items
 
 
-def gathered(
-    rounds: list[Round], keys: list[Any], total: int, *, truncated: bool
-) -> dict[str, Any]:
-    """Return the output of all items: of failed ones why, of the others what they gave."""
+def gathered(rounds: list[Round], keys: list[Any], total: int) -> dict[str, Any]:
+    """Return the output of all items: of failed ones why, of the others what they gave.
+
+    Whether a bound kept some of them from being run, `truncated`, who ran them puts in.
+    """
     failed = [one for one in rounds if one.status is StepStatus.FAILED]
     done = [one for one in rounds if one.status is StepStatus.COMPLETED]
     return {
@@ -168,5 +169,4 @@ def gathered(
         "total": total,
         "succeeded": len(done),
         "failed": len(failed),
-        "truncated": truncated,
     }

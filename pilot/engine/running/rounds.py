@@ -63,6 +63,7 @@ class Rounds:
         self._left: Iterator[int] = iter(())
         self._ended = False  # no further round starts
         self._finished = False  # because none is left, or the loop is broken
+        self._cut = self._items is not None and (self._total or 0) > len(self._items)
         if step.at_once is not None:
             inner.slots = asyncio.Semaphore(step.at_once)
 
@@ -150,8 +151,9 @@ class Rounds:
         """Whether there is another round; of a begun one the condition was true."""
         if self._items is not None or self._run.history.begun(self._path, index):
             return True
-        goes_on: bool = self._module.goes_on(self._step, self._now(self._scope_of(index)), index)
-        return goes_on
+        goes_on = self._module.goes_on(self._step, self._now(self._scope_of(index)), index)
+        self._cut = goes_on is None
+        return bool(goes_on)
 
     def _now(self, scope: Scope) -> StepContext:
         now = Scope(scope.roots, self._run.clock(), scope.zone)
@@ -166,7 +168,7 @@ class Rounds:
         try:
             output = await self._output(frame, results)
             if await self._breaks(frame, index):
-                self._ended = self._finished = True
+                self._ended, self._finished, self._cut = True, True, False
         except (ExpressionError, StepError) as error:
             return Round(index, StepStatus.FAILED, error=records.error_facts(error))
         closed = self._run.closed(frame.container, Result(StepStatus.COMPLETED))
@@ -228,6 +230,7 @@ class Rounds:
         if not self._finished:
             return Result(StepStatus.PENDING)
         output = self._module.leave(self._step, found, self._total, self._context)
+        output |= {"truncated": self._cut}
         result = await records.complete_container(run, self._step, self._path, output)
         mended = self._failed > 0 or any(one.mended for one in found)
         return replace(result, tolerated=result.tolerated or mended)

@@ -91,8 +91,8 @@ def _given(step: Params, context: StepContext) -> list[type_json]:
     return found
 
 
-def goes_on(step: Params, context: StepContext, index: int) -> bool:
-    """Return whether a loop with a condition runs once more.
+def goes_on(step: Params, context: StepContext, index: int) -> bool | None:
+    """Return whether a loop with a condition runs once more; None: it would, but may not.
 
     Raises:
         StepError: it would, beyond its bound (class limit).
@@ -103,7 +103,7 @@ def goes_on(step: Params, context: StepContext, index: int) -> bool:
     if index < step.max_iterations:
         return True
     if step.over_limit == "truncate":
-        return False
+        return None
     text = f"It still goes on after {index:,} times, which is max_iterations."
     raise StepError(ErrorClass.LIMIT, text)
 
@@ -116,9 +116,6 @@ def breaks(step: Params, context: StepContext) -> bool:
     return bool(condition.evaluate(context.scope))
 
 
-def leave(step: Params, rounds: list[Round], total: int | None, _: StepContext) -> type_json:
+def leave(_: Params, rounds: list[Round], total: int | None, __: StepContext) -> type_json:
     """Return the output once the last item is finished."""
-    counted = len(rounds) if total is None else total
-    bounded = total is None and len(rounds) == step.max_iterations and step.over_limit != "fail"
-    truncated = bounded or (total or 0) > step.max_iterations
-    return gathered(rounds, [], counted, truncated=truncated)
+    return gathered(rounds, [], len(rounds) if total is None else total)

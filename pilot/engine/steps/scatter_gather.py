@@ -124,15 +124,17 @@ def _keys(step: Params, found: list[type_json], context: StepContext) -> list[ty
 def leave(step: Params, rounds: list[Round], total: int, context: StepContext) -> type_json:
     """Return the output once the last item is finished."""
     keys = _keys(step, items(step, context), context)
-    output = gathered(rounds, keys, total, truncated=False)
+    output = gathered(rounds, keys, total)
     if step.gather.operation == "collect":
         return output
     op = step.gather.op or "merge"
+    if op == "count" and step.gather.field is None:  # what gave null counts too
+        return output | {"value": output["succeeded"]}
     measuring = Measuring(Run("gather", context.scope), step.gather.field or "the output")
     cells = [
         (one.index + 1, _taken(one.output, step.gather.field))
         for one in rounds
-        if one.output is not None or op == "count"
+        if one.output is not None
     ]
     return output | {"value": measuring.measure(op, cells)}
 

@@ -70,6 +70,25 @@ def test_too_many_items_fail_before_the_first_or_are_left_out_and_shown(worker, 
     assert (found[1]["truncated"], found[1]["total"]) == (True, 3)
 
 
+@pytest.mark.parametrize(
+    ("bound", "more", "truncated"),
+    [
+        (3, {"while": "index < 3"}, False),
+        (3, {"while": "index < 4"}, True),
+        (3, {"while": "true", "break_if": "index == 2"}, False),
+        (2, {"items": [1, 2, 3], "break_if": "item == 2"}, False),
+        (2, {"items": [1, 2, 3]}, True),
+        (3, {"items": [1, 2, 3]}, False),
+    ],
+)
+def test_a_loop_is_truncated_when_its_bound_ended_it(
+    worker, database, world, bound, more, truncated
+):
+    body = {"id": "each", "type": "loop", "steps": [put("a", 1)], "max_iterations": bound}
+    _, found = run(database, world.operator, [body | {"over_limit": "truncate"} | more])
+    assert (found[0], found[1]["truncated"]) == ("completed", truncated)
+
+
 def bad_third():
     return [broken("a", execute_if="item != 3 or inputs.missing.part"), put("b", "{{item}}")]
 
