@@ -69,6 +69,35 @@ def test_a_write_keeps_charset_and_every_byte_before_it(act, folder, charset):
     path.write_bytes("name;city\r\n'Ärger';\"Köln\"".encode(charset))
     before = path.read_bytes()
     act("tables.append_rows", {"table": "people", "rows": [{"name": "Jürgen", "city": "a;b"}]})
+WORDS = ["José", "René", "Ñandú", "Peña", "Ångström", "Gödel", "5 €", "ÆØÅ", "m³", "“Été”", "£5"]
+LONGER = {
+    "cp1251": "имя,город\nИван Петров,Москва\nОльга Смирнова,Санкт-Петербург\nЗаказ доставлен\n",
+    "cp1253": "όνομα,πόλη\nΓιώργος Παπαδόπουλος,Αθήνα\nη παραγγελία παραδόθηκε στην ώρα της\n",
+    "shift_jis": "名前,都市\n山田太郎,東京\nこんにちは世界、注文は時間通りに届きました。ありがとう\n",
+    "gb18030": "姓名,城市\n张伟,北京\n李娜,上海\n订单已按时送达,谢谢您的支持\n",
+    "utf-16-le": "name,ort\nJürgen Müller,Köln\nÄnne Groß,Düsseldorf\n",
+    "cp1250": "imię,miasto\nŁukasz Wiśniewski,Łódź\nMałgorzata Wójcik,Kraków\nZażółć gęślą jaźń,x\n"
+    "Zamówienie zostało dostarczone na czas,dziękujemy bardzo za współpracę\n",
+    "cp1252": "nom,ville\nZoé Lefèvre,Orléans\nElle a été livrée à l’heure,merci où que vous soyez\n"
+    "José Núñez,Málaga\n¿Dónde está el pedido?,¡Llegó mañana!\nJoão Conceição,Guimarães\n",
+}
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_short_western_text_is_read_as_such(act, folder, word):
+    (folder / "short.csv").write_bytes(f"name,x\n{word},1\n".encode("cp1252"))
+    output = act("tables.read_range", {"table": "short"})
+    assert output["values"] == [["name", "x"], [word, "1"]]
+    assert act("tables.list_tabs", {"table": "short"})["charset"] == "cp1252"
+
+
+@pytest.mark.parametrize("charset", LONGER)
+def test_a_longer_text_shows_its_charset(act, folder, charset):
+    (folder / "longer.csv").write_bytes(LONGER[charset].encode(charset))
+    values = act("tables.read_range", {"table": "longer"})["values"]
+    assert values == [line.split(",") for line in LONGER[charset].splitlines()]
+
+
     assert path.read_bytes().startswith(before)
     assert path.read_bytes().decode(charset).endswith('\r\nJürgen;"a;b"\r\n')
 

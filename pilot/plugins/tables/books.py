@@ -89,7 +89,7 @@ def _charset(data: bytes) -> tuple[str, bytes]:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
-        from charset_normalizer import from_bytes  # noqa: PLC0415
+        from pilot.plugins.tables import charsets  # noqa: PLC0415
 
         best = from_bytes(data[:262_144]).best()
         return (best.encoding if best else "cp1252"), b""
