@@ -131,7 +131,10 @@ def test_a_range_is_cut_out_and_says_what_it_leaves(act, folder, text, values, t
     assert (output["values"], output["truncated"]) == (values, truncated)
 
 
-@pytest.mark.parametrize("text", ["all", "1A", "A1:B2:C3", ":", "Tab!A1"])
+@pytest.mark.parametrize(
+    "text",
+    ["all", "1A", "A1:B2:C3", ":", "Tab!A1", "B2:A1", "B1:A2", "A2:A1", "A0:B1", "A0", "A1:B0"],
+)
 def test_what_is_no_range_is_refused(act, folder, text):
     error = failing(act, "read_range", {"table": "tasks", "range": text})
     assert error.error_class is ErrorClass.INPUT

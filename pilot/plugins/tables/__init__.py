@@ -259,7 +259,11 @@ def _cut(rows: Rows, text: str | None) -> tuple[Rows, bool]:
     left, top, right, bottom = found.groups()
     x1, y1 = _column_number(left) or 1, int(top or 1)
     x2, y2 = _column_number(right) or 2**20, int(bottom or 2**30)
-    values = [row[x1 - 1 : x2] for row in rows[max(y1, 1) - 1 : y2]]
+    if y1 < 1 or y2 < y1 or x2 < x1:
+        told = "rows count from 1" if not y1 or not y2 else "it ends before it begins"
+        message = f"{text[:40]!r} is no range: {told}. Write it like A1:D20, A:D or 2:10."
+        raise PluginError(ErrorClass.INPUT, message, sent=False)
+    values = [row[x1 - 1 : x2] for row in rows[y1 - 1 : y2]]
     return values, len(rows) > y2 or any(len(row) > x2 for row in rows)
 
 
