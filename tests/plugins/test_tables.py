@@ -1,12 +1,18 @@
 """Tables in files: read as written, changed exactly once."""
 
+import csv
+import io
 import zipfile
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
 
 import openpyxl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pilot.errors import ErrorClass, PluginError
+from pilot.plugins.tables.books import Text, read, write_text
 from pilot.plugins.tables.cells import MAX_FILE_BYTES
 
 TASKS = "id,name,due\n1,Ann,03/12/2026\n2,Bob,25/11/2026\n"
@@ -32,9 +38,9 @@ def workbook(path, tabs):
     book.close()
 
 
-def failing(act, name, params):
+def failing(act, name, params, key="key-1"):
     with pytest.raises(PluginError) as caught:
-        act(f"tables.{name}", params)
+        act(f"tables.{name}", params, key=key)
     return caught.value
 
 
@@ -63,22 +69,16 @@ def test_charset_and_dialect_are_detected_and_shown(act, folder, data, delimiter
     assert shown["tabs"][0]["columns"] == ["name", "city"]
 
 
-@pytest.mark.parametrize("charset", ["cp1252", "utf-8-sig", "utf-16"])
-def test_a_write_keeps_charset_and_every_byte_before_it(act, folder, charset):
-    path = folder / "people.csv"
-    path.write_bytes("name;city\r\n'Ärger';\"Köln\"".encode(charset))
-    before = path.read_bytes()
-    act("tables.append_rows", {"table": "people", "rows": [{"name": "Jürgen", "city": "a;b"}]})
 WORDS = ["José", "René", "Ñandú", "Peña", "Ångström", "Gödel", "5 €", "ÆØÅ", "m³", "“Été”", "£5"]
 LONGER = {
-    "cp1251": "имя,город\nИван Петров,Москва\nОльга Смирнова,Санкт-Петербург\nЗаказ доставлен\n",
-    "cp1253": "όνομα,πόλη\nΓιώργος Παπαδόπουλος,Αθήνα\nη παραγγελία παραδόθηκε στην ώρα της\n",
-    "shift_jis": "名前,都市\n山田太郎,東京\nこんにちは世界、注文は時間通りに届きました。ありがとう\n",
+    "cp1251": "имя,город\nИван Петров,Москва\nОльга Смирнова,Санкт-Петербург\n",  # noqa: RUF001
+    "cp1253": "όνομα,πόλη\nΓιώργος Παπαδόπουλος,Αθήνα\nη παραγγελία παραδόθηκε\n",  # noqa: RUF001
+    "shift_jis": "名前,都市\n山田太郎,東京\nこんにちは世界、注文は時間通りに届きました\n",
     "gb18030": "姓名,城市\n张伟,北京\n李娜,上海\n订单已按时送达,谢谢您的支持\n",
     "utf-16-le": "name,ort\nJürgen Müller,Köln\nÄnne Groß,Düsseldorf\n",
     "cp1250": "imię,miasto\nŁukasz Wiśniewski,Łódź\nMałgorzata Wójcik,Kraków\nZażółć gęślą jaźń,x\n"
     "Zamówienie zostało dostarczone na czas,dziękujemy bardzo za współpracę\n",
-    "cp1252": "nom,ville\nZoé Lefèvre,Orléans\nElle a été livrée à l’heure,merci où que vous soyez\n"
+    "cp1252": "nom,ville\nZoé Lefèvre,Orléans\nElle a été livrée à l\u2019heure,merci où\n"
     "José Núñez,Málaga\n¿Dónde está el pedido?,¡Llegó mañana!\nJoão Conceição,Guimarães\n",
 }
 
@@ -98,6 +98,12 @@ def test_a_longer_text_shows_its_charset(act, folder, charset):
     assert values == [line.split(",") for line in LONGER[charset].splitlines()]
 
 
+@pytest.mark.parametrize("charset", ["cp1252", "utf-8-sig", "utf-16"])
+def test_a_write_keeps_charset_and_every_byte_before_it(act, folder, charset):
+    path = folder / "people.csv"
+    path.write_bytes("name;city\r\n'Ärger';\"Köln\"".encode(charset))
+    before = path.read_bytes()
+    act("tables.append_rows", {"table": "people", "rows": [{"name": "Jürgen", "city": "a;b"}]})
     assert path.read_bytes().startswith(before)
     assert path.read_bytes().decode(charset).endswith('\r\nJürgen;"a;b"\r\n')
 
@@ -272,6 +278,66 @@ def test_characters_that_a_file_cannot_hold_are_refused(act, folder):
     for table, text in (("plan", "a\x07"), ("old", "表")):
         error = failing(act, "append_rows", {"table": table, "rows": [{"name": text}]})
         assert (error.error_class, error.sent) == (ErrorClass.INPUT, False)
+
+
+@pytest.mark.parametrize(
+    ("table", "most", "unit"),
+    [("plan.xlsx", 32_767, "x"), ("plan.xlsx", 32_766, "\U0001f600"), ("tasks.csv", 131_072, "x")],
+)
+def test_a_cell_longer_than_a_file_holds_is_refused(act, folder, table, most, unit):
+    workbook(folder / "plan.xlsx", {"T": [["id", "name"], ["1", "Ann"]]})
+    longest = unit * (most // (1 if unit == "x" else 2))
+    act("tables.append_rows", {"table": table, "rows": [{"name": longest}]})
+    assert act("tables.read_range", {"table": table})["values"][-1][1] == longest
+    before = (folder / table).read_bytes()
+    rows = {"rows": [{"id": "4"}, {"name": longest + unit}]}
+    update = {"match": {"id": "1"}, "set": {"name": longest + unit}}
+    for name, params in (("append_rows", rows), ("update_rows", update)):
+        error = failing(act, name, {"table": table, **params}, "key-2")
+        assert (error.error_class, error.sent) == (ErrorClass.INPUT, False)
+        assert "column 'name'" in error.message
+        assert "32,767" in error.message or "131,072" in error.message
+    assert (folder / table).read_bytes() == before
+
+
+@pytest.mark.parametrize("table", ["tasks", "plan"])
+def test_a_cell_with_a_nul_character_is_refused(act, folder, table):
+    workbook(folder / "plan.xlsx", {"T": [["id", "name"]]})
+    error = failing(act, "append_rows", {"table": table, "rows": [{"name": "a\0b"}]})
+    assert (error.error_class, error.sent) == (ErrorClass.INPUT, False)
+    assert "The value for the column 'name' has a NUL character" in error.message
+
+
+def test_a_lone_carriage_return_ends_no_row(act, folder):
+    row = {"name": "line1\r=cmd|calc"}
+    act("tables.append_rows", {"table": "tasks", "rows": [row]})
+    output = act("tables.read_range", {"table": "tasks"})
+    assert output["values"][3:] == [["", "line1\r=cmd|calc", ""]]
+    set_ = {"match": {"id": "1"}, "set": row}
+    act("tables.update_rows", {"table": "tasks", **set_}, key="key-2")
+    assert act("tables.read_range", {"table": "tasks"})["rows"] == output["rows"]
+
+
+WRITTEN = st.text(st.sampled_from("ab \r\n\",;\t|'=é"), max_size=8)
+
+
+@given(
+    rows=st.lists(st.tuples(WRITTEN, WRITTEN), min_size=1, max_size=5),
+    newline=st.sampled_from(["\n", "\r\n"]),
+    delimiter=st.sampled_from(",;\t|"),
+)
+def test_what_is_written_to_a_csv_file_reads_back_equal(rows, newline, delimiter):
+    text = Text(delimiter=delimiter, newline=newline)
+    data = write_text([("id", "name"), *rows], text)
+    reader = csv.reader(io.StringIO(data.decode(), newline=""), delimiter=delimiter)
+    assert [tuple(row) for row in reader] == [("id", "name"), *rows]
+
+
+@given(cells=st.lists(WRITTEN, min_size=1, max_size=5))
+def test_a_cell_is_never_taken_for_the_delimiter_of_one_column(cells):
+    data = write_text([["name"], *([cell] for cell in cells)], Text())
+    rows = read(Path("one.csv"), data).tabs["one"]
+    assert rows == [["name"], *([cell] for cell in cells)]
 
 
 @pytest.mark.parametrize("table", ["tasks.csv", "plan.xlsx"])

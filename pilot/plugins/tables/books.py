@@ -3,15 +3,17 @@
 import codecs
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from pilot.errors import ErrorClass, PluginError
-from pilot.plugins.tables.cells import MAX_FILE_BYTES, Cell, Rows
+from pilot.plugins.tables.cells import MAX_FILE_BYTES, Rows
 
 DELIMITERS = ",;\t|"
+_QUOTED = re.compile(r'[",;\t|\r\n]')  # any delimiter, so that none is taken for the file's own
 _MARKS = {
     "utf-8": codecs.BOM_UTF8,
     "utf-16-le": codecs.BOM_UTF16_LE,
@@ -58,21 +60,27 @@ def read(path: Path, data: bytes) -> Book:
         raise PluginError(ErrorClass.SCHEMA, message) from None
 
 
-def write_text(rows: Sequence[Sequence[Cell]], text: Text) -> bytes:
+def write_text(rows: Sequence[Sequence[str]], text: Text) -> bytes:
     """Return rows as CSV in this dialect and charset, without a byte order mark.
 
     Raises:
         PluginError: class input, if the charset has no such characters.
     """
-    out = io.StringIO()
-    writer = csv.writer(out, delimiter=text.delimiter, lineterminator=text.newline)
-    writer.writerows(rows)
+    lines = [_line(row, text.delimiter) + text.newline for row in rows]
     try:
-        return out.getvalue().encode(text.charset)
+        return "".join(lines).encode(text.charset)
     except UnicodeEncodeError as error:
         bad = error.object[error.start : error.end]
         message = f"The file's charset {text.charset} has no {bad!r}. Save the file as UTF-8."
         raise PluginError(ErrorClass.INPUT, message, sent=False) from None
+
+
+def _line(cells: Sequence[str], delimiter: str) -> str:
+    """Return cells as they are read again: csv.writer leaves a lone CR bare, which ends a row."""
+    quoted = [
+        '"{}"'.format(cell.replace('"', '""')) if _QUOTED.search(cell) else cell for cell in cells
+    ]
+    return '""' if quoted == [""] else delimiter.join(quoted)
 
 
 def _detect(data: bytes) -> Text:
@@ -91,8 +99,7 @@ def _charset(data: bytes) -> tuple[str, bytes]:
     except UnicodeDecodeError:
         from pilot.plugins.tables import charsets  # noqa: PLC0415
 
-        best = from_bytes(data[:262_144]).best()
-        return (best.encoding if best else "cp1252"), b""
+        return charsets.guess(data), b""
     return "utf-8", b""
 
 

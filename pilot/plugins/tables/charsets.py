@@ -15,7 +15,9 @@ WESTERN = (
     *("äåéöü", "åæèéêòóôø", "áæéíðóöúýþ", "áèéëíïóöü", "äõöüšž"),
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_PART = re.compile(r"[^\x00-@\[-`{-\x7f\s’‘–—·\xad]+")  # of letters and of signs next to them
+_PART = re.compile(
+    r"[^\x00-@\[-`{-\x7f\s\u2018\u2019\u2013\u2014·\xad]+"
+)  # of letters and of signs next to them
 _BEYOND = re.compile(r"[^\x00-\x7f]")
 _FOREIGN = re.compile(
     r"[^\x00-\x7f]{3}"  # other scripts use letters beyond ASCII one after another

@@ -7,7 +7,12 @@ from typing import Any
 
 from pilot.errors import ErrorClass, PluginError
 from pilot.plugins.tables.books import Book, Text, read, write_text
-from pilot.plugins.tables.cells import Cell, Rows
+from pilot.plugins.tables.cells import (
+    MAX_CSV_CHARACTERS,
+    MAX_XLSX_CHARACTERS,
+    Cell,
+    Rows,
+)
 from pilot.plugins.tables.files import choose
 from pilot.plugins.tables.sampling import as_text, header_row
 
@@ -23,6 +28,29 @@ def guarded(cell: Cell) -> Cell:
     if isinstance(cell, str) and _FORMULA.match(cell) and not _PLAIN_NUMBER.fullmatch(cell):
         return f"'{cell}"
     return cell
+
+
+def _written(column: str, cell: Cell, *, is_text: bool) -> Cell:
+    """Return a cell as it goes into a column of a file.
+
+    Raises:
+        PluginError: class input, if such a file would not give it back as it is.
+    """
+    safe = guarded(cell)
+    if not isinstance(safe, str):
+        return safe
+    kind, most = ("CSV", MAX_CSV_CHARACTERS) if is_text else ("XLSX", MAX_XLSX_CHARACTERS)
+    size = len(safe) if is_text else len(safe.encode("utf-16-le", "surrogatepass")) // 2
+    if size > most:
+        held = (
+            f"{size:,} characters; a cell of {'a' if is_text else 'an'} {kind} file holds {most:,}"
+        )
+        message = f"The value for the column {column[:80]!r} has {held}. Shorten it."
+        raise PluginError(ErrorClass.INPUT, message, sent=False)
+    if "\0" in safe:
+        message = f"The value for the column {column[:80]!r} has a NUL character. Remove it."
+        raise PluginError(ErrorClass.INPUT, message, sent=False)
+    return safe
 
 
 def tab_of(path: Path, book: Book, tab: str | None) -> str:
@@ -46,14 +74,17 @@ def append(
     present = book.tabs[name]
     columns = _columns(present) or _named_by(rows)
     fresh = _fresh(present, columns, [_by_column(row, columns) for row in rows], key)
-    table = [[guarded(row.get(column)) for column in columns] for row in fresh]
+    is_text = book.text is not None
+    table = [
+        [_written(column, row.get(column), is_text=is_text) for column in columns] for row in fresh
+    ]
     output = {
         "appended": len(fresh),
         "skipped": len(rows) - len(fresh),
         "first_row": (len(present) or 1) + 1 if fresh else None,
     }
     if fresh and not present:
-        table.insert(0, list(columns))
+        table.insert(0, [_written(column, column, is_text=is_text) for column in columns])
     if not fresh:
         return content, output
     if book.text:
@@ -79,14 +110,16 @@ def update(
     rows = book.tabs[name]
     columns = _columns(rows)
     wanted = _by_column(match, columns)
+    is_text = book.text is not None
     new = _by_column(values, columns)
+    written = {part: _written(part, new[part], is_text=is_text) for part in new}
     cells: dict[tuple[int, int], Cell] = {}
     updated = 0
     for number in range(header_row(rows) + 1, len(rows)):
         row = rows[number]
         if all(_same(_at(row, columns.index(part)), wanted[part]) for part in wanted):
             updated += 1
-            cells |= {(number + 1, columns.index(part) + 1): guarded(new[part]) for part in new}
+            cells |= {(number + 1, columns.index(part) + 1): written[part] for part in new}
     if not cells:
         return content, {"updated": 0}
     if book.text is None:
@@ -95,7 +128,7 @@ def update(
         row = rows[y - 1]
         row += [""] * (x - len(row))
         row[x - 1] = cell
-    text = write_text([[as_text(cell) for cell in row] for row in rows], book.text)
+    text = write_text(_texts(rows), book.text)
     return book.text.mark + text, {"updated": updated}
 
 
@@ -105,8 +138,8 @@ def ensure(path: Path, content: bytes | None, tab: str, columns: list[str]) -> R
     Raises:
         PluginError: conflict, if the tab lacks one of the columns.
     """
-    header: list[list[Cell]] = [[guarded(column) for column in columns]]
     is_text = path.suffix.lower() == ".csv"
+    header = [[_written(column, column, is_text=is_text) for column in columns]]
     if is_text and tab.casefold() not in {path.stem.casefold(), path.name.casefold()}:
         message = f"{path.name} is a CSV file: its only tab is {path.stem!r}. Use an XLSX file."
         raise PluginError(ErrorClass.INPUT, message, sent=False)
@@ -114,7 +147,7 @@ def ensure(path: Path, content: bytes | None, tab: str, columns: list[str]) -> R
     name = next((one for one in book.tabs if one.casefold() == tab.casefold()), None)
     rows = book.tabs.get(name or "", [])
     if is_text and not rows:
-        return write_text(header, Text()), {"created": True}
+        return write_text(_texts(header), Text()), {"created": True}
     if name is None:
         return _with_cells(content, tab, dict(_grid(header))), {"created": True}
     if not rows and content:
@@ -182,7 +215,11 @@ def _append_text(content: bytes, rows: Sequence[Sequence[Cell]], text: Text) -> 
     """Add lines at the end and leave every byte before them as it was."""
     end = text.newline.encode(text.charset)
     between = b"" if not content.removeprefix(text.mark) or content.endswith(end) else end
-    return content + between + write_text([[as_text(cell) for cell in row] for row in rows], text)
+    return content + between + write_text(_texts(rows), text)
+
+
+def _texts(rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
+    return [[as_text(cell) for cell in row] for row in rows]
 
 
 def _with_cells(content: bytes | None, tab: str, cells: Mapping[tuple[int, int], Cell]) -> bytes:
