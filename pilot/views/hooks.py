@@ -36,18 +36,19 @@ from pilot.views.inputs_form import written_inputs
 bp = Blueprint("hooks", __name__)
 URL = "/agents/<uuid:agent_id>/hooks"
 ONE = f"{URL}/<uuid:hook_id>"
+TOO_LARGE = f"Send at most {hooks.MAX_BYTES // 2**20} MiB."
 
 
 @route(bp, "/hooks/<token>", allow=PUBLIC, methods=("POST",), takes=())
 def receive(token: str) -> ResponseReturnValue:
     """Start an agent by a signed message (Standard Webhooks), or one with the secret: 202."""
     if (request.content_length or 0) > hooks.MAX_BYTES:
-        raise RequestEntityTooLarge
+        raise RequestEntityTooLarge(TOO_LARGE)
     if request.mimetype != "application/json" or request.content_encoding:
         raise UnsupportedMediaType
     body = request.get_data(cache=False)
     if len(body) > hooks.MAX_BYTES:  # its length was not told
-        raise RequestEntityTooLarge
+        raise RequestEntityTooLarge(TOO_LARGE)
     headers = request.headers
     message = hooks.Message(
         id=headers.get("webhook-id", ""),

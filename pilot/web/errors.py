@@ -8,7 +8,12 @@ from flask import Flask, Response, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import InterfaceError, OperationalError
-from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+)
 
 from pilot import db
 from pilot.errors import (
@@ -86,6 +91,7 @@ KNOWN: dict[int, tuple[str, str, str]] = {
     502: ("upstream", "Another server failed", "Try again in a moment."),
     503: ("unavailable", "Not available right now", "Try again in a moment."),
 }
+TOO_LARGE = RequestEntityTooLarge.description  # what it says where no other limit is named
 CROSS_SITE = "Reload the page it came from, check what you typed, and send it again."
 
 
@@ -113,6 +119,8 @@ def _from_http(error: HTTPException) -> Problem:
     if isinstance(error, CrossSiteError | CSRFError):
         title = "This form was not sent from here"
         return Problem(403, "cross_site", title, CROSS_SITE)
+    if isinstance(error, RequestEntityTooLarge) and error.description != TOO_LARGE:
+        return replace(found, advice=error.description or found.advice)
     # The limiter counts by the minute; its own header would replace other errors' waiting times.
     return replace(found, retry_after_s=60) if found.status == 429 else found
 

@@ -143,6 +143,18 @@ def test_what_is_not_right_is_refused_and_starts_nothing(send, superuser, case):
     assert send().status_code == 202, "a refused message spends no id"
 
 
+def test_a_body_of_1_mib_is_taken_and_a_larger_one_told_the_limit(send, superuser):
+    largest = b'{"order": 7}'.ljust(hooks.MAX_BYTES)
+    text = b'{"order": 7, "note": "'
+    filled = text + b"x" * (hooks.MAX_BYTES - len(text) - 2) + b'"}'
+    assert len(filled) == hooks.MAX_BYTES
+    refused = send(body=filled + b" ")
+    assert (refused.status_code, "1 MiB" in refused.text) == (413, True)
+    assert "10 MB" not in refused.text
+    assert send(id="msg_a", body=largest).status_code == 202
+    assert send(id="msg_b", body=filled).status_code == 202
+
+
 @pytest.mark.capability(8)
 @pytest.mark.parametrize(
     ("body", "path"),

@@ -122,8 +122,9 @@ def _body(agent_id: UUID, asked: Start) -> dict[str, Any]:
         body["ways"] = asked.ways
     if asked.mode not in MODES:
         raise InvalidError([Issue("E_INPUT", "/mode", f"A mode is {', '.join(MODES)}.")])
-    if len(strictjson.dumps(body).encode()) > MAX_INPUT_BYTES:
-        raise InvalidError([Issue("E_LIMIT", "/inputs", "The inputs are larger than 1 MB.")])
+    given = strictjson.dumps(asked.inputs) + (asked.prompt or "")
+    if len(given.encode()) > MAX_INPUT_BYTES:
+        raise InvalidError([Issue("E_LIMIT", "/inputs", "The inputs are larger than 1 MiB.")])
     return body
 
 
