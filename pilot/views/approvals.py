@@ -300,6 +300,7 @@ def _page(
         return redirect_to(f"/forms/{approval_id}")
     form = form or DecideForm(formdata=None, link=link)
     form.seen.data = shown.row.payload_hash
+    form.comment.flags.required = shown.row.require_comment == "always"
     return render(
         "approvals/approval.html",
         status=status,

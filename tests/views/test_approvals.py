@@ -112,6 +112,17 @@ def test_approved_it_goes_on_and_the_decision_stays(ask, approver, database):
     assert approver.get("/approvals.json?tab=decided").json["total"] == 1
 
 
+@pytest.mark.parametrize("comment", ["", " ", "\u200b", "\u2060\ufeff\xad", "\u3164", "\u2800"])
+def test_a_comment_that_nobody_sees_is_none(ask, approver, comment):
+    approval, _ = ask(require_comment="always")
+    url = f"/approvals/{approval}"
+    label = re.search(r'<label for="comment">(.*?)</label>', approver.get(url).text)[1]
+    assert label.strip() == "Comment"
+    refused = decide(approver, url, "approve", comment=comment)
+    assert (refused.status_code, "a comment is required" in refused.text) == (422, True)
+    assert decide(approver, url, "approve", comment="\u200b\U0001f44d").status_code == 303
+
+
 @pytest.mark.capability(41)
 def test_rejected_with_a_reason_it_fails_and_says_why(ask, approver, database):
     approval, execution = ask(require_comment="reject")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any, Literal
+from unicodedata import category
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -24,6 +25,7 @@ from pilot.models.user import User
 Decision = Literal["approved", "rejected"]
 
 
+BLANK = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")  # letters and signs that show nothing
 DECIDERS = frozenset({"approver", "operator", "admin"})  # roles; viewers never decide
 
 
@@ -226,11 +228,16 @@ def _decided(session: Session, approval: Approval) -> str:
 def _check_comment(approval: Approval, decision: Decision, comment: str) -> None:
     required = approval.require_comment
     if (required == "always" or (required == "reject" and decision == "rejected")) and not (
-        comment.strip()
+        _says_something(comment)
     ):
         raise InvalidError(
             [Issue("E_INPUT_MISSING", "/comment", "Say why: a comment is required.")]
         )
+
+
+def _says_something(comment: str) -> bool:
+    """Tell whether anything of it is seen: spaces, control and format characters are not."""
+    return any(category(one)[0] not in "CZ" and one not in BLANK for one in comment)
 
 
 def outcome(rule: str, needed: int, people: int, approved: int, rejected: int) -> Decision | None:
