@@ -21,6 +21,15 @@ MONTHS = (
 )
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 MINUTE = timedelta(minutes=1)
+SHORT = {  # not taken, but told in five fields
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
 
 
 @dataclass(frozen=True)
@@ -68,9 +77,11 @@ def parse(text: str) -> Cron:
     """
     parts = text.split()
     if len(parts) != len(FIELDS) or len(text) > MAX_CHARACTERS:
+        meant = SHORT.get(text.strip().lower())
+        hint = f"{text.strip()} is {meant}." if meant else "Such as 0 8 * * 1-5."
         _refuse(
             "A cron expression has five fields: minute, hour, day of the month, month, day of the "
-            "week; such as 0 8 * * 1-5.",
+            f"week. {hint}",
             text,
         )
     minutes, hours, days, months, weekdays = (
@@ -216,8 +227,10 @@ def _step(numbers: Sequence[int], size: int) -> int:
 def _days_in_words(cron: Cron) -> str:
     week = _week_in_words(cron.weekdays)
     month = f"on day {_joined(_ranges(cron.days))} of the month" if len(cron.days) < 31 else ""
-    if cron.either:
+    if cron.either and month and len(cron.weekdays) < 7:
         words = f"{month} and {week}"
+    elif cron.either:  # one of them has every day, which is enough
+        words = "every day"
     elif month and len(cron.weekdays) < 7:
         words = f"{month} if it is {_joined(_named(cron.weekdays), 'or')}"
     else:

@@ -117,6 +117,10 @@ WORDS = {
     "0 9 1,15 * *": "on day 1 and 15 of the month at 09:00",
     "0 9 1 1,7 *": "on day 1 of the month in January and July at 09:00",
     "0 9 13 * FRI": "on day 13 of the month and every Friday at 09:00",
+    "0 8 1-31 * mon": "every day at 08:00",
+    "0 8 13 * 0-6": "every day at 08:00",
+    "0 8 1-31 5 mon": "every day in May at 08:00",
+    "0 8 */1 * mon": "every Monday at 08:00",
     "0 0 * * fri-sun": "every Friday, Saturday and Sunday at 00:00",
     "0 0 * * 7": "every Sunday at 00:00",
 }
@@ -129,7 +133,10 @@ def test_an_expression_is_told_in_words(text, words):
 
 BAD = {
     "": "five fields",
-    "0 8 * *": "five fields",
+    "0 8 * *": "week. Such as 0 8 * * 1-5.",
+    "@daily": "@daily is 0 0 * * *.",
+    " @Weekly ": "@Weekly is 0 0 * * 0.",
+    "@reboot": "five fields",
     "0 8 * * * *": "five fields",
     "60 8 * * *": "minute, '60' is no number from 0 to 59",
     "0 24 * * *": "hour, '24' is no number",
