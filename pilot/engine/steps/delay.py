@@ -18,6 +18,7 @@ from pilot.engine.language.step_fields import YEAR_S, SecondsOrTemplate, StepFie
 from pilot.errors import ErrorClass, StepError
 
 IO = False
+ENDLESS = 9000  # near the calendar's end (9999) other zones cannot show a moment
 OUTPUT = {
     "type": "object",
     "properties": {
@@ -75,6 +76,8 @@ def _moment(value: Any, scope: Scope) -> datetime:
     except ValueError:
         text = f"{value!r} is no date or moment; write it like 2026-05-01 or 2026-05-01T08:00."
         raise StepError(ErrorClass.INPUT, text) from None
+    if moment.year >= ENDLESS:
+        raise StepError(ErrorClass.INPUT, f"{value!r} is too far away: wait until {ENDLESS - 1}.")
     return moment if moment.tzinfo else moment.replace(tzinfo=scope.zone)
 
 

@@ -33,3 +33,14 @@ def test_a_delay_that_is_no_number_of_seconds_is_refused(value):
     made = step(type="delay", for_s="{{inputs.seconds}}")
     with pytest.raises(StepError, match="no number of seconds"):
         delay.run(made, context(inputs={"seconds": value}))
+
+
+def test_a_moment_at_the_end_of_the_calendar_is_refused():
+    made = step(type="delay", until="9999-12-31T23:59:59-14:00")
+    with pytest.raises(StepError, match="too far away"):
+        delay.run(made, context())
+
+
+def test_a_moment_at_the_start_of_the_calendar_has_passed():
+    made = step(type="delay", until="0001-01-01T00:00:00+14:00")
+    assert isinstance(delay.run(made, context()), Done)
