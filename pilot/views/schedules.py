@@ -341,7 +341,7 @@ def _moment(form: ScheduleForm, name: str, local: ZoneInfo, issues: list[Issue])
         return None
     try:
         return cron.instant(datetime.strptime(text, LOCAL), local)  # noqa: DTZ007 - local by intent
-    except ValueError:
+    except (ValueError, OverflowError):
         told = "Give day and time, such as 2026-12-24T18:00."
         issues.append(Issue("E_INPUT", f"/{name}", told, got=text[:40]))
     return None

@@ -60,3 +60,27 @@ def test_what_is_wrong_is_named_by_its_field(program, world, url):
     assert [one["path"] for one in answer.json["errors"]] == ["/zone", "/overlap", "/cron"]
     assert program(world.operator).post(url, {"starts_at": 5}).status_code == 422
     assert program(world.stranger).post(url, BODY).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"every_s": 3600, "starts_at": "9999-12-31T23:59:59Z"}, "starts_at"),
+        ({"cron": "0 8 * * *", "starts_at": "9999-12-31T23:59:59Z"}, "starts_at"),
+        ({"every_s": 31622400, "starts_at": "9999-06-01T00:00:00Z"}, "starts_at"),
+        ({"every_s": 60, "starts_at": "0001-01-01T00:00:00+14:00"}, "starts_at"),
+        ({"every_s": 60, "ends_at": "9999-12-31T23:59:59-14:00"}, "ends_at"),
+        (
+            {
+                "cron": "0 8 * * *",
+                "zone": "Pacific/Kiritimati",
+                "starts_at": "9999-12-31T00:00:00Z",
+            },
+            "starts_at",
+        ),
+    ],
+)
+def test_a_moment_at_the_end_of_the_calendar_is_refused(program, world, url, body, field):
+    answer = program(world.operator).post(url, body)
+    assert (answer.status_code, answer.json["errors"][0]["path"]) == (422, f"/{field}")
+    assert answer.json["errors"][0]["message"] == f"{field} is a moment from 1900 to 8999."

@@ -70,6 +70,16 @@ def test_the_next_times_follow_what_is_typed_over_a_clock_change(browse, world, 
     assert "every weekday at 08:00" in without_script.text
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00", "9999-12-31T23:59"])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"])
+def test_a_moment_at_the_end_of_the_calendar_is_refused(browse, world, url, moment, zone):
+    browser = browse(world.operator)
+    for field in ("starts_at", "ends_at"):
+        shown = browser.post(url, SENT | {"zone": zone, field: moment})
+        assert shown.status_code == 422
+        assert f"{field} is a moment from 1900" in shown.text or "Give day and time" in shown.text
+
+
 def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(browse, world, url):
     bad = SENT | {"cron": "0 8 31 2 *", "every": "x", "starts_at": "soon", "jitter_s": "-1"}
     shown = browse(world.operator).post(url, bad)

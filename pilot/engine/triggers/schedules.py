@@ -20,6 +20,8 @@ MOST_CAUGHT_UP = 100
 CAUGHT_UP = timedelta(hours=24)
 GRACE = timedelta(seconds=60)  # what is later has been missed
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Far enough from the ends of the calendar that a time after it, in any zone, is within.
+FIRST, LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -154,5 +156,10 @@ def _issues(timing: Timing) -> Iterator[Issue]:
         if getattr(timing, name) not in known:
             told = f"{name} is one of {', '.join(known)}."
             yield Issue("E_SCHEDULE", f"/{name}", told, got=str(getattr(timing, name))[:80])
+    for name in ("starts_at", "ends_at"):
+        moment = getattr(timing, name)
+        if moment is not None and not FIRST <= moment < LAST:
+            told = f"{name} is a moment from {FIRST.year} to {LAST.year - 1}."
+            yield Issue("E_SCHEDULE", f"/{name}", told, got=str(moment))
     if timing.starts_at and timing.ends_at and timing.ends_at <= timing.starts_at:
         yield Issue("E_SCHEDULE", "/ends_at", "It ends before it starts.")

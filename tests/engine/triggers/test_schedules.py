@@ -86,3 +86,13 @@ def test_a_schedule_that_is_not_right_is_refused_by_its_field(fields, path, told
     (issue,) = refused.value.issues
     assert issue.path == path
     assert told in issue.message
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+@pytest.mark.parametrize("timing", [{"cron": "0 8 29 2 *"}, {"every_s": schedules.MOST_S}])
+def test_the_first_and_the_last_moment_of_a_schedule_fire(timing, zone):
+    last = schedules.LAST - timedelta(microseconds=1)
+    for start in (schedules.FIRST, last):
+        timed = Timing(**timing, zone=zone, starts_at=start)
+        schedules.check(timed, START)
+        assert len(schedules.next_times(timed, START)) == 5
