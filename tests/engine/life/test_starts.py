@@ -216,7 +216,7 @@ def test_inputs_have_at_most_a_megabyte(begin, agent, superuser):
     switch(True)
     one = agent(inputs=INPUTS)
     for text in ("x" * 1024 * 1024, "ü" * 600_000):
-        with pytest.raises(InvalidError, match="larger than 1 MB") as caught:
+        with pytest.raises(InvalidError, match="larger than 1 MiB") as caught:
             begin(one, inputs={"table": text})
         assert caught.value.issues[0].code == "E_LIMIT"
     assert count(superuser, "execution") == 0
