@@ -1,6 +1,6 @@
 """Costs: what calls to models took in a period, grouped; sums of the ledger."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Literal
 from zoneinfo import available_timezones
 
@@ -37,6 +37,8 @@ class Query(Strict):
 
     @model_validator(mode="after")
     def _in_order(self) -> "Query":
+        if self.since < date(2000, 1, 1) or self.until > date(2999, 12, 31):
+            raise ValueError("since and until are days from 2000 to 2999")
         if not 0 <= (self.until - self.since).days <= MOST_DAYS:
             raise ValueError("until is not before since, and at most ten years after it")
         return self

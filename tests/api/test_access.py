@@ -90,6 +90,14 @@ def test_a_token_for_one_agent_finds_no_other(program, world):
     assert one.get("/executions").json["items"] == []
 
 
+@pytest.mark.parametrize(
+    "days", ["since=9999-12-01&until=9999-12-31", "since=0001-01-01&until=0001-01-02"]
+)
+def test_costs_of_days_at_the_end_of_the_calendar_are_refused(program, world, days):
+    answer = program(world.admin).get(f"/costs?{days}")
+    assert (answer.status_code, "2000 to 2999" in answer.text) == (422, True)
+
+
 def test_a_token_for_one_agent_sees_nothing_of_all(program, world):
     mine = wp.make_agent(world.admin.id, [STEP])
     one = program(world.admin, agent_ids=[mine])
