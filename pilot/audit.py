@@ -14,12 +14,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot import person_keys, strictjson
-from pilot.errors import BadJsonError
+from pilot import person_keys
 from pilot.redaction import redact
 
-MAX_LINE_BYTES = 32 * 1024 * 1024
-EMPTY = "{}"  # a record that was pruned: its place and its hashes stay
 SYSTEM = "system"  # the chain of everything that belongs to no execution
 
 SOC2 = ("SOC2",)
@@ -268,19 +265,21 @@ def verify(
     all rows (an administrator's).
     """
     count, faults, unseen = 0, [], set(marks.heads)
-    for chain, rows in groupby(_links(session, chains), key=lambda row: str(row.chain)):
+    for chain, rows in groupby(read_links(session, chains), key=lambda row: str(row.chain)):
         read, fault = _verify_rows(chain, rows, marks)
         count += read
         faults += [fault] if fault else []
         unseen.discard(chain)
-    return count, faults + _missing(unseen if chains is None else ())
+    return count, faults + missing(unseen if chains is None else ())
 
 
-def _missing(chains: Iterable[str]) -> list[Fault]:
+def missing(chains: Iterable[str]) -> list[Fault]:
+    """Return the faults of chains that are not there at all."""
     return [Fault(chain, 1, "the chain is missing") for chain in sorted(chains)]
 
 
-def _links(session: Session, chains: Iterable[str] | None) -> Iterator[Any]:
+def read_links(session: Session, chains: Iterable[str] | None) -> Iterator[Any]:
+    """Return the links of these chains, or of all, with their heads: chain by chain, in order."""
     where = "" if chains is None else "WHERE coalesce(a.chain, h.chain) = ANY (:chains)"
     query = text(LINKS.format(where=where)).execution_options(yield_per=2000)
     return iter(session.execute(query, {} if chains is None else {"chains": list(chains)}))
@@ -290,7 +289,7 @@ def _verify_rows(chain: str, rows: Iterator[Any], marks: Marks) -> tuple[int, Fa
     first = next(rows)
     if first.seq is None:
         is_known = first.head_seq or chain in marks.heads
-        return 0, _missing([chain])[0] if is_known else None
+        return 0, missing([chain])[0] if is_known else None
     head = None if first.head_seq is None else (first.head_seq, bytes(first.head_hash))
     links = (_link(row) for row in chain_of((first,), rows))
     return verify_chain(chain, links, head, marks)
@@ -325,75 +324,3 @@ def verify_chain(
 
 def _hash(prev: bytes, line: str) -> bytes:
     return hashlib.sha256(prev + line.encode()).digest()
-
-
-def bundle(session: Session) -> Iterator[str]:
-    """Yield the whole trail as JSON lines that `verify_bundle` checks without a database.
-
-    Each chain is its records in order, then its head.
-    """
-    for chain, rows in groupby(_links(session, None), key=lambda row: str(row.chain)):
-        head: dict[str, Any] | None = None
-        for row in rows:
-            if row.head_seq is not None:
-                head = {"chain": chain, "head": row.head_seq, "hash": row.head_hash.hex()}
-            if row.seq is not None:
-                yield line_of(chain, row.seq, row.record, row.prev, row.hash)
-        if head is not None:
-            yield strictjson.dumps(head)
-
-
-def line_of(chain: str, seq: int, record_text: str, prev: bytes, link: bytes) -> str:
-    """Return one record as a JSON line with all that its check needs."""
-    facts = {"chain": chain, "seq": seq, "prev": prev.hex(), "hash": link.hex()}
-    return strictjson.dumps(facts | {"record": record_text})
-
-
-def verify_bundle(lines: Iterable[str], marks: Marks = NO_MARKS) -> tuple[int, list[Fault]]:
-    """Check an exported trail; returns what `verify` returns.
-
-    Raises:
-        BadJsonError: a line is no JSON object, or lacks a member.
-    """
-    chains: dict[str, list[Link]] = {}
-    heads: dict[str, Head] = {}
-    for number, line in enumerate(lines, start=1):
-        try:
-            facts = strictjson.loads(line, max_bytes=MAX_LINE_BYTES)
-            chain, link = str(facts["chain"]), bytes.fromhex(facts["hash"])
-            if "head" in facts:
-                heads[chain] = (int(facts["head"]), link)
-            else:
-                entry_ = (int(facts["seq"]), str(facts["record"]), bytes.fromhex(facts["prev"]))
-                chains.setdefault(chain, []).append((*entry_, link))
-        except (BadJsonError, KeyError, TypeError, ValueError) as error:
-            raise BadJsonError(f"Line {number} is not of an exported audit trail.") from error
-    count, faults = 0, []
-    told = _told(chains.get(SYSTEM, []))
-    for chain in sorted(chains.keys() | heads.keys()):
-        links = _with_emptied(chains.get(chain, []), told.get(chain, []))
-        read, fault = verify_chain(chain, links, heads.get(chain), marks)
-        if chain not in chains and fault is not None:
-            [fault] = _missing([chain])
-        count += read
-        faults += [fault] if fault else []
-    return count, faults + _missing(marks.heads.keys() - chains.keys() - heads.keys())
-
-
-def _told(links: Iterable[Link]) -> dict[str, list[tuple[int, int]]]:
-    """Return which records the system's chain says were emptied: ranges of seq, by chain."""
-    ranges: dict[str, list[tuple[int, int]]] = {}
-    for _, line, _, _ in links:
-        if line is None or Event.AUDIT_PRUNED.name not in line:
-            continue
-        facts = strictjson.loads(line, max_bytes=MAX_LINE_BYTES)
-        if facts.get("event") == Event.AUDIT_PRUNED.name:
-            for chain, first, last in facts["details"]["emptied"]:
-                ranges.setdefault(chain, []).append((first, last))
-    return ranges
-
-
-def _with_emptied(links: Iterable[Link], told: Sequence[tuple[int, int]]) -> Iterator[Link]:
-    for seq, line, prev, link in links:
-        emptied = line == EMPTY and any(first <= seq <= last for first, last in told)
-        yield seq, None if emptied else line, prev, link

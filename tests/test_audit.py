@@ -2,13 +2,14 @@
 
 import json
 import threading
+from io import BytesIO
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from pilot import audit, db, person_keys
+from pilot import audit, audit_bundle, db, person_keys
 from pilot.audit import Actor, Event, Fault
 from pilot.errors import BadJsonError
 from pilot.models.audit import AuditEntry, AuditEvent
@@ -269,20 +270,21 @@ def test_what_a_command_line_did_has_no_user():
 def exported(trail):
     """Give the lines of the exported trail."""
     with db.reading(None, sees_all=True) as session:
-        return list(audit.bundle(session))
+        return list(audit_bundle.bundle(session))
 
 
 @pytest.mark.capability(259)
 def test_an_exported_trail_verifies_without_a_database(exported):
-    assert len(exported) == 15 + 3
-    assert audit.verify_bundle(exported) == (15, [])
+    assert len(exported) == 15 + 3 + 1
+    assert json.loads(exported[-1]).items() >= {"chains": 3, "records": 15}.items()
+    assert audit_bundle.verify_bundle(exported) == (15, [])
+    assert audit_bundle.verify_bundle(line.encode() for line in exported) == (15, [])
 
 
 @pytest.mark.capability(259)
 def test_each_tampering_with_an_exported_trail_is_named(exported):
     first = next(place for place, line in enumerate(exported) if '"chain":"one"' in line)
     rows, head = exported[first : first + 5], exported[first + 5]
-    others = [line for line in exported if '"chain":"one"' not in line]
     for lines, fault in (
         ([rows[0].replace("worker", "workes"), *rows[1:], head], Fault("one", 1, CHANGED)),
         ([rows[0], *rows[2:], head], Fault("one", 2, "a record is missing")),
@@ -291,13 +293,78 @@ def test_each_tampering_with_an_exported_trail_is_named(exported):
         (rows, Fault("one", 6, CUT)),
         ([head], Fault("one", 1, "the chain is missing")),
     ):
-        assert audit.verify_bundle([*others, *lines])[1] == [fault]
+        forged = [*exported[:first], *lines, *exported[first + 6 :]]
+        assert audit_bundle.verify_bundle(forged)[1][0] == fault
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "7", "{}", '{"chain":"a","seq":1,"hash":"zz"}'])
-def test_what_is_no_exported_trail_is_refused_with_its_line(line):
-    with pytest.raises(BadJsonError, match="Line 1"):
-        audit.verify_bundle([line])
+@pytest.mark.capability(259)
+def test_an_export_that_was_cut_at_a_chain_is_not_complete(exported):
+    for left in range(len(exported)):
+        [*_, fault] = audit_bundle.verify_bundle(exported[:left])[1]
+        assert (fault.chain, fault.seq) == ("export", left + 1)
+        assert "nobody can tell whether it is complete" in fault.reason
+    for chain in ("one", "two", "system"):
+        rest = [line for line in exported if f'"chain":"{chain}"' not in line]
+        expected = Fault("export", len(rest), "the end counts other chains or records")
+        assert audit_bundle.verify_bundle(rest)[1] == [expected]
+    assert audit_bundle.verify_bundle(["".join(exported[-1:]).replace("15", "16")])[1]
+
+
+RECORDS = ['{"event":"AUDIT_PRUNED"}', '["AUDIT_PRUNED"]', "AUDIT_PRUNED {", "AUDIT_PRUNED", "{}"]
+TOLD = ["7", "{}", '[7,null,["a"],["a",1],["a","1",2],[1,2,3],["a",1,2,3],["a",1.5,2]]', "[" * 70]
+
+
+@pytest.mark.capability(259)
+@pytest.mark.parametrize(
+    "record",
+    [*RECORDS, *(f'{{"event":"AUDIT_PRUNED","details":{{"emptied":{told}}}}}' for told in TOLD)],
+)
+def test_a_record_that_tells_nonsense_of_pruning_is_only_changed(exported, record):
+    at = next(place for place, line in enumerate(exported) if '"chain":"system"' in line)
+    exported[at] = json.dumps(json.loads(exported[at]) | {"record": record})
+    assert audit_bundle.verify_bundle(exported)[1] == [Fault("system", 1, CHANGED)]
+
+
+GOOD = {"chain": "a", "seq": 2, "prev": "", "hash": "00", "record": "{}"}
+STRANGE = [None, 7, 7.5, True, [], {}, "zz"]
+SHAPES = [
+    *({key: value for key, value in GOOD.items() if key != name} for name in GOOD),
+    *(
+        GOOD | {name: value}
+        for name in GOOD
+        for value in STRANGE[:-1]
+        if value != 7 or name != "seq"
+    ),
+    *(GOOD | {name: "zz"} for name in ("seq", "prev", "hash")),
+    GOOD | {"more": 1},
+    {"chain": "a", "head": "1", "hash": ""},
+    {"chains": 1, "records": 1},
+    *STRANGE,
+]
+BAD = [b"", b"\n", b"{", b"\xff", b'{"chain":"a","chain":"b"}', b"[" * 100, b"1e999"]
+
+
+@pytest.mark.parametrize("line", [*BAD, *(json.dumps(shape).encode() for shape in SHAPES)])
+def test_what_is_no_exported_trail_is_refused_with_its_line_and_place(line):
+    before = json.dumps(GOOD | {"seq": 1})
+    with pytest.raises(BadJsonError, match=r"^Line 2 \((after )?chain a") as refused:
+        audit_bundle.verify_bundle([before, line])
+    assert refused.value.message.endswith(".")
+    with pytest.raises(BadJsonError, match=r"^Line 1 "):
+        audit_bundle.verify_bundle([line])
+
+
+def test_lines_that_are_too_much_are_refused(exported, monkeypatch):
+    head = next(place for place, line in enumerate(exported) if '"head"' in line)
+    for bad, told in (
+        ([*exported[: head + 1], exported[head]], "another head"),
+        ([*exported, exported[0]], "comes after the end"),
+    ):
+        with pytest.raises(BadJsonError, match=told):
+            audit_bundle.verify_bundle(bad)
+    monkeypatch.setattr(audit_bundle, "MAX_LINE_BYTES", 100)
+    with pytest.raises(BadJsonError, match=r"Line 1 .*at most 100 are accepted"):
+        audit_bundle.verify_bundle(audit_bundle.lines_of(BytesIO(b"7" * 1000)))
 
 
 def test_records_that_come_while_it_is_verified_are_no_tampering(trail):

@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pilot import person_keys, strictjson
-from pilot.audit import SYSTEM, Event, line_of
+from pilot.audit import SYSTEM, Event
+from pilot.audit_bundle import line_of
 from pilot.reports.listing import MOST_COUNTED, Listed, Sort, Source, Wanted, fetch
 
 SORTS = {"at": Sort("a.at", "timestamptz")}

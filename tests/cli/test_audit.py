@@ -46,6 +46,7 @@ def test_tampering_is_named_and_fails(trail, superuser, capsys, change, told):
 def test_an_export_is_checked_offline(trail, tmp_path, capsys, monkeypatch):
     file = tmp_path / "trail.jsonl"
     assert cli.main(["audit", "export", str(file)]) == 0
+    assert f"5 records are in {file}." in capsys.readouterr().out
     monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/none")
     assert cli.main(["audit", "verify", "--bundle", str(file)]) == 0
     file.write_text(file.read_text().replace("USER_CREATED", "USER_DELETED", 1))
@@ -85,11 +86,31 @@ def test_anchors_of_another_key_are_refused(trail, tmp_path, capsys):
     assert cli.main(["audit", "verify", "--anchors", str(tmp_path / "none")]) == 3
 
 
+@pytest.mark.capability(259)
+def test_an_export_that_is_cut_or_damaged_fails_and_says_where(trail, tmp_path, capsys):
+    file = tmp_path / "trail.jsonl"
+    assert cli.main(["audit", "export", str(file)]) == 0
+    whole = file.read_bytes().splitlines(keepends=True)
+    for lines, told in (
+        ([], "Chain export, record 1: the end is missing"),
+        (whole[:-1], "Chain export, record 7: the end is missing"),
+        (whole[-1:], "Chain export, record 1: the end counts other chains or records."),
+        ([*whole[:2], b"\xff\n", *whole[3:]], "Line 3 (after chain system, record 2) is not"),
+        ([whole[0], b"\n", *whole[1:]], "Line 2 (after chain system, record 1) is not"),
+    ):
+        file.write_bytes(b"".join(lines))
+        assert cli.main(["audit", "verify", "--bundle", str(file)]) == 1
+        assert told in capsys.readouterr().err
+    assert cli.main(["audit", "verify", "--anchors", str(file)]) == 1
+    assert cli.main(["audit", "export", str(tmp_path)]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
 def test_a_file_that_is_no_export_is_refused(trail, tmp_path, capsys):
     file = tmp_path / "other.txt"
     file.write_text("hello\n")
     assert cli.main(["audit", "verify", "--bundle", str(file)]) == 1
     assert cli.main(["audit", "verify", "--bundle", str(tmp_path / "none")]) == 3
     errors = capsys.readouterr().err
-    assert "Line 1 is not of an exported audit trail." in errors
+    assert "Line 1 is not of an exported audit trail: This is not JSON" in errors
     assert "none cannot be read" in errors

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 import redis
 
-from pilot import audit, db, vault
+from pilot import audit_bundle, db, vault
 from pilot.audit import Actor
 from pilot.engine.people import api_tokens, personal_data
 from pilot.engine.people.api_tokens import NewToken
@@ -78,7 +78,7 @@ def test_no_dump_queue_trail_or_export_shows_a_secret(
         held = b"".join(client.dump(key) or b"" for key in client.scan_iter())
     assert shown(canaries, held.decode(errors="replace")) == []
     with db.reading(None, sees_all=True) as session:
-        assert shown(canaries, "\n".join(audit.bundle(session))) == []
+        assert shown(canaries, "\n".join(audit_bundle.bundle(session))) == []
     person = personal_data.find(world.admin.email)
     with zipfile.ZipFile(io.BytesIO(personal_data.export(person, tmp_path, by=BY))) as archive:
         held = "".join(archive.read(name).decode() for name in archive.namelist())

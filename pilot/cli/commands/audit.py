@@ -1,17 +1,21 @@
-"""The audit trail: verify its chains, here or offline, and export it."""
+"""The audit trail: verify its chains, here or offline, and export it.
+
+The last line of an export counts its chains and records, so that one that was cut anywhere is found.
+An export of an older Pilot has no such line: nobody can tell whether it is complete, and verify
+exits 1. Export it again.
+"""
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
-from pilot import audit, db
+from pilot import audit, audit_bundle, db, strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import answer, complain
 from pilot.config import Config
 from pilot.engine.upkeep import anchors
-from pilot.errors import NotFoundError
+from pilot.errors import ConfigError, NotFoundError
 
 FAILED = 1
 
@@ -23,7 +27,7 @@ def arguments(parser: ArgumentParser) -> None:
     verify.add_argument(
         "--bundle",
         metavar="FILE",
-        help="check an exported trail instead; - reads stdin",
+        help="check an exported trail instead, which must have its end; - reads stdin",
     )
     verify.add_argument(
         "--anchors",
@@ -48,10 +52,10 @@ def _verify(args: Namespace) -> int:
         with db.reading(None, sees_all=True) as session:
             count, faults = audit.verify(session, marks=marks)
     elif args.bundle == "-":
-        count, faults = audit.verify_bundle(_full(sys.stdin), marks)
+        count, faults = audit_bundle.verify_bundle(audit_bundle.lines_of(sys.stdin.buffer), marks)
     else:
         with _opened(args.bundle) as file:
-            count, faults = audit.verify_bundle(_full(file), marks)
+            count, faults = audit_bundle.verify_bundle(audit_bundle.lines_of(file), marks)
     facts: dict[str, Any] = {"records": count}
     told = f"The chains are whole: {count:,} records."
     if anchored:
@@ -71,17 +75,14 @@ def _anchored(args: Namespace) -> anchors.Checked:
     own = None if args.key else anchors.own_key(Config.from_env().data)
     with _opened(args.anchors) as file:
         return anchors.check(
-            _full(file), args.key or (anchors.public_text(own.public_key()) if own else None)
+            audit_bundle.lines_of(file),
+            args.key or (anchors.public_text(own.public_key()) if own else None),
         )
 
 
-def _full(lines: Iterable[str]) -> Iterable[str]:
-    return (line for line in lines if line.strip())
-
-
-def _opened(name: str) -> TextIO:
+def _opened(name: str) -> BinaryIO:
     try:
-        return Path(name).open(encoding="utf-8", newline="\n")
+        return Path(name).open("rb")
     except OSError as error:
         raise NotFoundError(f"{name} cannot be read: {error.strerror}.") from error
 
@@ -89,10 +90,15 @@ def _opened(name: str) -> TextIO:
 def _export(args: Namespace) -> None:
     acting.connect()
     with db.reading(None, sees_all=True) as session:
-        lines = (f"{line}\n" for line in audit.bundle(session))
+        lines = audit_bundle.bundle(session)
         if args.file == "-":
-            sys.stdout.writelines(lines)
+            sys.stdout.writelines(f"{line}\n" for line in lines)
             return
-        with Path(args.file).open("w", encoding="utf-8", newline="\n") as file:
-            count = sum(1 for line in lines if file.write(line))
+        try:
+            with Path(args.file).open("w", encoding="utf-8", newline="\n") as file:
+                for line in lines:
+                    file.write(f"{line}\n")
+        except OSError as error:
+            raise ConfigError(f"{args.file} cannot be written: {error.strerror}.") from error
+    count = strictjson.loads(line)["records"]  # the last line is the end, which counts them
     answer(args, {"file": args.file, "records": count}, f"{count:,} records are in {args.file}.")

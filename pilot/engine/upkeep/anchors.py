@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from sqlalchemy import text
 
 from pilot import db, strictjson
-from pilot.audit import MAX_LINE_BYTES, NO_MARKS, Fault, Marks
+from pilot.audit import NO_MARKS, Fault, Marks
+from pilot.audit_bundle import MAX_LINE_BYTES, lines_of
 from pilot.errors import BadJsonError, ConfigError
 
 FILE, KEY_FILE = "audit_anchors.jsonl", "audit_anchor_key"
@@ -203,7 +204,7 @@ class Anchors:
             if not line.endswith(b"\n"):
                 file.truncate(self._read.offset)
                 break
-            self._read.note(read(line.decode(), self._read.number + 1)[0], len(line))
+            self._read.note(read(line, self._read.number + 1)[0], len(line))
 
     def _write(self, file: BinaryIO, now: datetime, heads: Sequence[Head]) -> None:
         anchor = Anchor(self._read.number + 1, _iso(now), self._read.root, heads)
@@ -223,7 +224,7 @@ def _iso(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def read(line: str, number: int) -> tuple[Anchor, dict[str, str]]:
+def read(line: str | bytes, number: int) -> tuple[Anchor, dict[str, str]]:
     """Return the anchor of a line and the other members: root, key, signature.
 
     Raises:
@@ -241,7 +242,7 @@ def read(line: str, number: int) -> tuple[Anchor, dict[str, str]]:
         raise BadJsonError(f"Line {number} is not an anchor of an audit trail.") from error
 
 
-def check(lines: Iterable[str], key: str | None = None) -> Checked:
+def check(lines: Iterable[str | bytes], key: str | None = None) -> Checked:
     """Check a file of anchors: each signed by one key, numbered, and bound to the one before.
 
     Without a `key`, the one that the first anchor names. Reading ends at the first fault.
@@ -274,9 +275,9 @@ def check_own(data: Path) -> Checked:
     key = own_key(data)
     public = public_text(key.public_key()) if key else None
     try:
-        with (data / FILE).open(encoding="utf-8", newline="\n") as file:
+        with (data / FILE).open("rb") as file:
             # Without its end, a line is being written or was cut short by a crash.
-            found = check((line for line in file if line.endswith("\n")), public)
+            found = check((line for line in lines_of(file) if line.endswith(b"\n")), public)
     except FileNotFoundError:
         faults = [Fault(CHAIN, 1, "the file of anchors is missing")] if key else []
         return Checked(0, NO_MARKS, public or "", faults)

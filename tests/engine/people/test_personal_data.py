@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from pilot import audit, cli, db
+from pilot import audit, audit_bundle, cli, db
 from pilot.audit import Actor
 from pilot.engine import folders
 from pilot.engine.people import passwords, personal_data, users
@@ -79,7 +79,7 @@ def traces(text):
 def trail_rows():
     with db.reading(None, sees_all=True) as session:
         assert audit.verify(session)[1] == []
-        assert audit.verify_bundle(list(audit.bundle(session)))[1] == []
+        assert audit_bundle.verify_bundle(list(audit_bundle.bundle(session)))[1] == []
         return trail.listed(session, trail.Filters(), Wanted("-at", size=200)).rows
 
 

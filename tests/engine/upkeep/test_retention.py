@@ -6,7 +6,7 @@ import time
 import psycopg
 import pytest
 
-from pilot import audit, cli, db, settings
+from pilot import audit, audit_bundle, cli, db, settings
 from pilot.audit import Actor
 from pilot.engine.life import retrying
 from pilot.engine.upkeep import retention, rollups
@@ -99,8 +99,8 @@ def test_each_kind_goes_after_its_own_time(ended, world, superuser, days, tmp_pa
     assert faults() == []
     with (tmp_path / FILE).open() as file, db.reading(None, sees_all=True) as session:
         assert audit.verify(session, marks=check(file).marks)[1] == []
-        lines = list(audit.bundle(session))
-    assert audit.verify_bundle(lines)[1] == []
+        lines = list(audit_bundle.bundle(session))
+    assert audit_bundle.verify_bundle(lines)[1] == []
 
 
 def test_an_emptied_record_that_nothing_tells_of_is_tampering(ended, superuser, days):
@@ -113,8 +113,8 @@ def test_an_emptied_record_that_nothing_tells_of_is_tampering(ended, superuser, 
     )
     assert "the record was changed" in {fault.reason for fault in faults()}
     with db.reading(None, sees_all=True) as session:
-        lines = list(audit.bundle(session))
-    assert "the record was changed" in {one.reason for one in audit.verify_bundle(lines)[1]}
+        lines = list(audit_bundle.bundle(session))
+    assert "the record was changed" in {one.reason for one in audit_bundle.verify_bundle(lines)[1]}
 
 
 ATTACKS = (
@@ -165,7 +165,7 @@ def test_the_command_says_what_would_go_and_deletes_only_when_told(
     assert cli.main(["prune"]) == 0
     assert "Pruned: 1 executions" in capsys.readouterr().out
     with db.reading(None, sees_all=True) as session:
-        told = [line for line in audit.bundle(session) if "DATA_PRUNED" in line]
+        told = [line for line in audit_bundle.bundle(session) if "DATA_PRUNED" in line]
     assert len(told) == 1
 
 
