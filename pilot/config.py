@@ -58,8 +58,12 @@ class Config:
     secret_keys: tuple[str, ...] = field(repr=False)  # newest first; empty before the first `up`
 
     @classmethod
-    def from_env(cls, environment: Mapping[str, str] | None = None) -> "Config":
+    def from_env(
+        cls, environment: Mapping[str, str] | None = None, *, without_keys: bool = False
+    ) -> "Config":
         """Read the environment of this process (or `environment`, for tests).
+
+        `without_keys` is for who has to tell what is wrong with the key file.
 
         Raises:
             ConfigError: a value cannot be used; the message says which and what to do.
@@ -88,7 +92,7 @@ class Config:
             given_redis_url=_url(env, "REDIS_URL", ("redis", "rediss", "unix")),
             admin_password=env.get("PILOT_ADMIN_PASSWORD") or None,
             metrics_token=_metrics_token(env),
-            secret_keys=_secret_keys(env, data),
+            secret_keys=() if without_keys else _secret_keys(env, data),
         )
 
     @property
@@ -260,6 +264,15 @@ def _egress_allow(text: str) -> tuple[str, ...]:
         if not host or not port.isdigit():
             raise ConfigError(f"PILOT_EGRESS_ALLOW: {entry!r} must be host:port.")
     return entries
+
+
+def read_secret_keys(data: Path) -> tuple[str, ...]:
+    """Return the secret keys as environment or key file tell them now, newest first.
+
+    Raises:
+        ConfigError: they cannot be read.
+    """
+    return _secret_keys(os.environ, data)
 
 
 def _secret_keys(env: Mapping[str, str], data: Path) -> tuple[str, ...]:

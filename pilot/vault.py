@@ -39,6 +39,11 @@ def configure(keys: Sequence[str]) -> None:
     _Process.keys = tuple(keys)
 
 
+def has_keys() -> bool:
+    """Say whether this process has a key."""
+    return bool(_Process.keys)
+
+
 def seal(secret: str, place: Place) -> str:
     """Return a secret as it is stored: encrypted and bound to its place.
 

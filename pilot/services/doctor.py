@@ -6,19 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg
+import structlog
 from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from pilot import audit, db, settings, vault
-from pilot.config import Config
+from pilot.config import KEYS_FILE, Config, read_secret_keys
 from pilot.engine.providers import model_lint, provider_keys
 from pilot.engine.secrets import connections, sealed
 from pilot.engine.upkeep import anchors
-from pilot.errors import ConfigError, PilotError
+from pilot.errors import BadJsonError, ConfigError, PilotError, UnavailableError
 from pilot.models.connection import Connection
 from pilot.models.provider import Provider
 from pilot.models.setting import Setting
 from pilot.services import installation, schema, up, valkey
+
+log = structlog.get_logger()
 
 LEAST_FREE_BYTES = 2**30
 MOST_APART_S = 5.0
@@ -82,6 +85,13 @@ def _finding(name: str, check: Callable[[Config], str], config: Config) -> Findi
         return Finding(name, ok=False, message=error.message)
     except (SQLAlchemyError, psycopg.Error):
         return Finding(name, ok=False, message="The database does not answer, or has no schema.")
+    except OSError as error:
+        told = f"{error.filename or 'A file'} cannot be read: {error.strerror}."
+        return Finding(name, ok=False, message=told)
+    except Exception as error:  # the seam of one check: the others are still shown
+        log.warning("check_failed", check=name, exc_info=True)
+        told = f"This check failed itself ({type(error).__name__}): the log says where."
+        return Finding(name, ok=False, message=told)
 
 
 def _database(config: Config) -> str:
@@ -109,6 +119,8 @@ def _queue(config: Config) -> str:
 
 def _data_folder(config: Config) -> str:
     installation.refuse_unfinished_restore(config.data)
+    if config.data.exists() and not config.data.is_dir():
+        raise ConfigError(f"{config.data} is no folder: move it away, or set PILOT_DATA.")
     if config.data.is_dir() and not os.access(config.data, os.W_OK | os.X_OK):
         raise ConfigError(f"{config.data} cannot be written: change its owner (chown).")
     return f"{config.data}"
@@ -140,7 +152,7 @@ def _clock(_config: Config) -> str:
 
 def _secrets(config: Config) -> str:
     vault.configure(config.secret_keys)
-    count, older, lost = sealed.state() if config.secret_keys else (0, 0, [])
+    count, older, lost = sealed.state()
     if lost:
         raise ConfigError(
             f"No key opens {', '.join(lost[:5])} ({len(lost)} in all): put back the key that "
@@ -165,9 +177,20 @@ def _backups(_config: Config) -> str:
 
 
 def _keys(config: Config) -> str:
-    if not config.secret_keys:
-        raise ConfigError("There is no secret key: start pilot up once, or set PILOT_SECRET_KEYS.")
-    return f"{len(config.secret_keys)} readable"
+    keys = read_secret_keys(config.data)
+    if keys:
+        return f"{len(keys)} readable"
+    back = (
+        f"put the old key back ({config.data / KEYS_FILE}, or PILOT_SECRET_KEYS) before you start "
+        "Pilot, which would make a new one that opens none of them."
+    )
+    try:
+        count, _, _ = sealed.state()
+    except (SQLAlchemyError, psycopg.Error, UnavailableError):
+        raise ConfigError(f"There is no secret key: if secrets are sealed here, {back}") from None
+    if count:
+        raise ConfigError(f"There is no secret key, but {count} secrets are sealed: {back}")
+    raise ConfigError("There is no secret key: start pilot up once, or set PILOT_SECRET_KEYS.")
 
 
 def _workers(_config: Config) -> str:
@@ -186,7 +209,13 @@ def _web(config: Config) -> str:
 
 
 def _audit(config: Config) -> str:
-    own = anchors.check_own(config.data)
+    try:
+        own = anchors.check_own(config.data)
+    except BadJsonError as error:
+        raise ConfigError(
+            f"{config.data / anchors.FILE} is damaged: {error.message} Put a copy of it back; "
+            "without one, move it away: workers begin another, which knows nothing of before."
+        ) from error
     with db.reading(None, sees_all=True) as session:
         count, faults = audit.verify(session, marks=own.marks)
     faults = own.faults + faults

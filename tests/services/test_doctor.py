@@ -92,6 +92,62 @@ def test_an_anchor_that_is_being_written_is_no_fault(examine, world, tmp_path):
     assert examine()["audit"].message == "5 records verified, with 1 anchors"
 
 
+DAMAGE = {
+    "not text": lambda path: path.write_bytes(b"\xff\xfe\n"),
+    "not JSON": lambda path: path.write_text("hello\n"),
+    "null": lambda path: path.write_text("null\n"),
+    "empty": lambda path: path.write_text(""),
+    "a folder": lambda path: path.mkdir(),
+}
+
+
+@pytest.mark.parametrize("name", [FILE, KEY_FILE, "secret_keys"])
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_file_is_one_finding_among_the_others(
+    examine, world, tmp_path, capsys, name, damage
+):
+    Anchors(tmp_path).append()
+    path = tmp_path / name
+    path.unlink(missing_ok=True)
+    DAMAGE[damage](path)
+    if path.is_file():
+        path.chmod(0o600)
+    assert cli.main(["--json", "doctor"]) == 1
+    findings = {one["check"]: one for one in json.loads(capsys.readouterr().out)}
+    check = findings["keys" if name == "secret_keys" else "audit"]
+    assert not check["ok"]
+    assert name in check["message"] or damage == "empty"
+    assert {one for one in findings if not findings[one]["ok"]} == {
+        "keys", "workers", "web", check["check"]
+    }  # fmt: skip
+
+
+def test_a_data_folder_that_is_a_file_is_named(examine, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PILOT_DATA", str(tmp_path / "file"))
+    findings = examine()
+    assert "is no folder: move it away" in findings["data folder"].message
+    assert failing(findings) >= {"data folder", "keys", "workers"}
+
+
+def test_a_check_that_breaks_does_not_hide_the_others(examine, monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: 1 / 0)
+    findings = examine()
+    assert "failed itself (ZeroDivisionError)" in findings["disk"].message
+    assert failing(findings) == {"disk", "keys", "workers", "web"}
+
+
+def test_a_lost_key_is_put_back_and_not_made_anew(examine, world, tmp_path, monkeypatch):
+    vault.configure([Fernet.generate_key().decode()])
+    provider_keys.set_key("openai", "sk-test-0123456789", by=world.admin.actor)
+    findings = examine()
+    assert "but 1 secrets are sealed: put the old key back" in findings["keys"].message
+    assert str(tmp_path / "secret_keys") in findings["keys"].message
+    assert "No key opens provider openai (1 in all)" in findings["secrets"].message
+    monkeypatch.setenv("DATABASE_URL", "postgresql://x@127.0.0.1:1/x")
+    assert "if secrets are sealed here, put the old" in examine()["keys"].message
+
+
 def test_late_messages_are_counted(examine, world, superuser):
     superuser.execute(
         "INSERT INTO outbox (owner_id, kind, key, payload, due_at)"

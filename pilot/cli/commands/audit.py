@@ -1,8 +1,8 @@
 """The audit trail: verify its chains, here or offline, and export it.
 
-The last line of an export counts its chains and records, so that one that was cut anywhere is found.
-An export of an older Pilot has no such line: nobody can tell whether it is complete, and verify
-exits 1. Export it again.
+The last line of an export counts its chains and records: one that was cut anywhere is found. An
+export of an older Pilot has no such line: nobody can tell whether it is complete, and verify exits
+1. Export it again.
 """
 
 import sys

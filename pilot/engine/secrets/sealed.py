@@ -112,7 +112,9 @@ def state() -> tuple[int, int, list[str]]:
     with db.reading(None, sees_all=True) as session:
         for place, key, sealed in _all(session):
             count += 1
-            if not vault.is_newest(sealed):
+            if not vault.has_keys():
+                lost.append(f"{place.table} {key}")
+            elif not vault.is_newest(sealed):
                 older += 1
                 try:
                     vault.rotate(sealed)
