@@ -7,6 +7,7 @@ sealed secrets need; no key is ever in the file.
 import hashlib
 import io
 import os
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -19,6 +20,8 @@ from pilot.errors import BadJsonError, ConfigError
 FORMAT = 1
 MANIFEST, DUMP = "manifest.json", "database.dump"
 MANIFEST_BYTES = 256 * 1024 * 1024
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+PUBLIC_KEY = re.compile(r"([0-9a-f]{64})?")
 PIECE_BYTES = 1024 * 1024
 
 
@@ -139,11 +142,38 @@ def _manifest(tar: tarfile.TarFile, path: Path) -> Manifest:
         number = facts.get("format")
         if isinstance(number, int) and number > FORMAT:
             raise ConfigError(f"{path} was made by a newer Pilot: update this one.")
-        return Manifest(**facts)
+        manifest = Manifest(**facts)
     except KeyError:
         raise ConfigError(f"{path} is not a backup, or not complete: it has no end.") from None
     except (BadJsonError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path} is damaged: {MANIFEST} cannot be read.") from error
+    wrong = _wrong_member(manifest)
+    if wrong:
+        raise ConfigError(f"{path} is damaged: {wrong} of {MANIFEST} cannot be used.")
+    return manifest
+
+
+def _wrong_member(manifest: Manifest) -> str | None:
+    """Return the first member that is not what `Writer.finish` writes; some become SQL or names."""
+    facts: dict[str, Any] = vars(manifest)
+    keys, members = facts["secret_keys"], facts["members"]
+    texts = ("id", "made_at", "pilot", "schema", "anchor_key")
+    right = {name: isinstance(facts[name], str) for name in texts}
+    right |= {name: type(facts[name]) is int for name in ("format", "postgres")}
+    right |= {
+        "id": right["id"] and bool(UUID.fullmatch(manifest.id)),
+        "anchor_key": right["anchor_key"] and bool(PUBLIC_KEY.fullmatch(manifest.anchor_key)),
+        "secret_keys": isinstance(keys, list) and all(isinstance(key, str) for key in keys),
+        "members": isinstance(members, dict) and all(map(_is_sum, members.values())),
+    }
+    return next((name for name, is_right in right.items() if not is_right), None)
+
+
+def _is_sum(value: Any) -> bool:
+    match value:
+        case [int(size), str()]:
+            return size >= 0 and not isinstance(size, bool)
+    return False
 
 
 def _sum(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> list[Any]:

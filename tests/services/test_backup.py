@@ -29,6 +29,7 @@ from tests.engine.worker_process import (
 )
 
 BY = Actor("cli:test")
+ID = "01a20508-f0fa-7a3b-aba5-9e616450d92b"
 INPUTS = {"inputs": {"type": "object", "properties": {"id": {"type": "string"}}}}
 
 
@@ -270,8 +271,36 @@ def test_what_would_land_outside_is_refused(tmp_path):
     source.write_text("x")
     writer.add(archive.DUMP, source)
     writer.add("users/../../escaped", source)
-    writer.finish(archive.Manifest(1, "i", "", "", "", 18, [], "", writer.members))
+    writer.finish(archive.Manifest(1, ID, "", "", "", 18, [], "", writer.members))
     with pytest.raises(ConfigError, match="escaped"):
+        archive.check(tmp_path / "bad")
+
+
+WRONG = [None, 7, [], "x", {"database.dump": None}, {"database.dump": [-1, ""]}, True, 1.5]
+NO_MEMBERS = [{"ghost": None}, {"a": 7}, {"a": ["1", ""]}, {"a": [True, ""]}, {"a": [1, "", 2]}]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, value) for name in ("members", "id", "anchor_key") for value in WRONG),
+        *(("members", value) for value in NO_MEMBERS),
+        *(("members", {name: [1, ""]}) for name in ("/etc/x", "users/../../x", "")),
+        ("id", "'; DROP TABLE app_user; --"),
+        ("anchor_key", "../../x"),
+        *((name, value) for name in ("made_at", "pilot", "schema") for value in (None, 7, [])),
+        *(("postgres", value) for value in (None, "18", [])),
+        *(("format", value) for value in (None, "1", [])),
+        *(("secret_keys", value) for value in (None, "abc", [7], {})),
+    ],
+)
+def test_a_manifest_of_another_shape_is_damaged(tmp_path, name, value):
+    writer, source = archive.Writer(tmp_path / "bad"), tmp_path / "source"
+    source.write_text("x")
+    writer.add(archive.DUMP, source)
+    manifest = archive.Manifest(1, ID, "", "", "", 18, [], "", writer.members)
+    writer.finish(replace(manifest, **{name: value}))
+    with pytest.raises(ConfigError, match="is damaged"):
         archive.check(tmp_path / "bad")
 
 
