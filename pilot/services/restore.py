@@ -51,8 +51,9 @@ def check(config: Config, path: Path) -> Restored:
     if missing:
         found.warnings.append(
             f"The secret keys {', '.join(missing)} are not here: put them back (the file "
-            f"{config.data / 'secret_keys'}, or PILOT_SECRET_KEYS), or set every provider's key "
-            "and every connection's password again."
+            f"{config.data / 'secret_keys'}, or PILOT_SECRET_KEYS), or set again what they sealed: "
+            "keys of providers, passwords of connections, secrets by name, secrets of webhooks, "
+            "channels of notices, and the second factors of people; mail not sent yet is lost."
         )
     return found
 

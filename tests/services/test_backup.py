@@ -340,6 +340,7 @@ def test_what_is_not_whole_is_no_backup(installed, tmp_path, monkeypatch, capsys
     told = capsys.readouterr()
     assert "It is whole." in told.out
     assert f"secret keys {archive.key_id(installed.secret_keys[0])} are not here" in told.err
+    assert "secrets by name, secrets of webhooks, channels of notices" in told.err
     assert cli.main(["restore", "--yes", str(path)]) == 4
     assert "set PILOT_DATA to an empty folder" in capsys.readouterr().err
     assert cli.main(["backup", str(tmp_path / "second")]) == 0
