@@ -1,13 +1,16 @@
 """Seals secrets with the installation's keys: what is stored opens only where it was put.
 
-The newest key seals, every known key opens. What is sealed holds its place (table, row, owner,
-version), so a value copied to another row is refused. Nothing here shows a secret to a page: a
-caller that only stores has `seal`, and only what sends requests calls `open_sealed`. What passes
-through here is hidden from then on in whatever this process writes (`pilot.redaction`).
+The newest key seals, every known key opens, and so does one that came since. What is sealed holds
+its place (table, row, owner, version), so a value copied to another row is refused. Nothing here
+shows a secret to a page: a caller that only stores has `seal`, and only what sends requests calls
+`open_sealed`. What passes through here is hidden from then on in whatever this process writes
+(`pilot.redaction`).
 """
 
 import hmac
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -15,6 +18,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pilot import redaction, strictjson
 from pilot.errors import BadJsonError, ConfigError
 
+LEARN_EVERY_S = 1.0
 TEXTS = frozenset({"outbox"})  # tables of sealed texts: no value to look for elsewhere
 
 
@@ -32,11 +36,19 @@ class _Process:
     """The keys of this process, newest first, set once by `configure`."""
 
     keys: tuple[str, ...] = ()
+    learned: tuple[str, ...] = ()  # read later: they open, and never seal
+    read_again: Callable[[], Sequence[str]] | None = None
+    read_at = 0.0
+    lock = threading.Lock()
 
 
-def configure(keys: Sequence[str]) -> None:
-    """Take the keys of the config, newest first; none: nothing can be sealed or opened."""
-    _Process.keys = tuple(keys)
+def configure(keys: Sequence[str], read_again: Callable[[], Sequence[str]] | None = None) -> None:
+    """Take the keys of the config, newest first; none: nothing can be sealed or opened.
+
+    `read_again` reads them anew: what a key that came later sealed is opened by it.
+    """
+    _Process.keys, _Process.learned = tuple(keys), ()
+    _Process.read_again, _Process.read_at = read_again, -LEARN_EVERY_S
 
 
 def has_keys() -> bool:
@@ -63,7 +75,7 @@ def open_sealed(sealed: str, place: Place) -> str:
         ConfigError: no key opens it, it was changed, or it was sealed for another place.
     """
     try:
-        facts = strictjson.loads(_cipher().decrypt(sealed.encode()))
+        facts = strictjson.loads(_decrypt(sealed.encode()))
         secret = bytes.fromhex(facts.pop("secret")).decode()
     except (InvalidToken, BadJsonError, UnicodeEncodeError) as error:
         raise ConfigError(
@@ -127,4 +139,30 @@ def _hide(secret: str, place: Place) -> None:
 def _cipher() -> MultiFernet:
     if not _Process.keys:
         raise ConfigError("There is no secret key: start pilot up once, or set PILOT_SECRET_KEYS.")
-    return MultiFernet([Fernet(key) for key in _Process.keys])
+    return MultiFernet([Fernet(key) for key in (*_Process.keys, *_Process.learned)])
+
+
+def _decrypt(sealed: bytes) -> bytes:
+    try:
+        return _cipher().decrypt(sealed)
+    except InvalidToken:
+        _learn()
+        return _cipher().decrypt(sealed)
+
+
+def _learn() -> None:
+    """Read the keys again, at most once in a while: `pilot secrets rotate` may have used another.
+
+    This process goes on sealing with the key it began with: all that is derived stays the same.
+    """
+    with _Process.lock:
+        if _Process.read_again is None or time.monotonic() < _Process.read_at + LEARN_EVERY_S:
+            return
+        _Process.read_at = time.monotonic()
+        try:
+            found = _Process.read_again()
+        except ConfigError:  # the file is being written, or cannot be read: what is known stays
+            return
+        for key in found:
+            redaction.learn(key, "secret_key")
+        _Process.learned = tuple(key for key in found if key not in _Process.keys)

@@ -105,3 +105,30 @@ def test_what_is_derived_depends_on_the_newest_key_and_the_names():
     vault.configure([])
     with pytest.raises(ConfigError):
         vault.derive("resume", "1", "a")
+
+
+def test_a_process_that_runs_learns_the_key_that_came_since(monkeypatch):
+    vault.configure([NEW, OLD])
+    after, derived = vault.seal(SECRET, PLACE), []
+    reads = []
+
+    def read_again():
+        reads.append(1)
+        if len(reads) == 1:
+            raise ConfigError("it is being written")
+        return [NEW, OLD]
+
+    vault.configure([OLD], read_again)
+    derived.append(vault.derive("a"))
+    for _ in range(3):  # within a second the file is read once
+        with pytest.raises(ConfigError, match="put back the key"):
+            vault.open_sealed(after, PLACE)
+    assert len(reads) == 1
+    monkeypatch.setattr(vault, "LEARN_EVERY_S", 0)
+    assert vault.open_sealed(after, PLACE) == SECRET
+    assert vault.derive("a") == derived[0]
+    assert vault.is_newest(vault.seal(SECRET, PLACE))  # it seals as it did
+    assert len(reads) == 2
+    vault.configure([OLD])
+    with pytest.raises(ConfigError, match="put back the key"):
+        vault.open_sealed(after, PLACE)

@@ -8,7 +8,7 @@ from argparse import Namespace
 
 from pilot import db, jobs, logs, progress, vault
 from pilot.audit import Actor
-from pilot.config import Config
+from pilot.config import Config, read_secret_keys
 from pilot.engine.life import preflight
 from pilot.engine.people import users
 from pilot.engine.people.new_user import Role
@@ -29,7 +29,7 @@ def connect() -> Config:
     db.configure(config.database_url)
     jobs.configure(config.redis_url)
     progress.configure(config.redis_url)
-    vault.configure(config.secret_keys)
+    vault.configure(config.secret_keys, lambda: read_secret_keys(config.data))
     known_secrets.begin(config)
     return config
 

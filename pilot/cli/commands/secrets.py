@@ -1,4 +1,8 @@
-"""Sealed secrets: seal them anew after a newer secret key was put before the old one."""
+"""Sealed secrets: seal them anew after a newer secret key was put before the old one.
+
+Processes that run read the new key from the key file. Those that have their keys from
+PILOT_SECRET_KEYS, or a key file on another machine, need both keys and a restart before.
+"""
 
 from argparse import ArgumentParser, Namespace
 
@@ -19,7 +23,8 @@ def _rotate(args: Namespace) -> None:
     done = sealed.rotate(by=acting.actor())
     listed = ", ".join(f"{count} of {table}" for table, count in done.items() if count) or "none"
     told = (
-        f"Sealed with the newest key now: {listed}. The older keys open nothing more of this "
-        "database: take them away, but keep them for the backups of before."
+        f"Sealed with the newest key now: {listed}. Processes that run go on sealing with the key "
+        "they began with: restart Pilot, every web server and worker, and run this again. Take the "
+        "older keys away only then, but keep them for the backups of before."
     )
     answer(args, {"sealed": sum(done.values()), "tables": done}, told)

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from pilot import vault, worker
-from pilot.config import Config
+from pilot.config import Config, read_secret_keys
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -13,5 +13,5 @@ def arguments(parser: ArgumentParser) -> None:
 
 def _run(_: Namespace) -> int:
     config = Config.from_env()
-    vault.configure(config.secret_keys)
+    vault.configure(config.secret_keys, lambda: read_secret_keys(config.data))
     return worker.main(config)
