@@ -1,6 +1,7 @@
 """The library that checks values, with Pilot's own rules; `json_schemas` says what is wrong."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -55,8 +56,20 @@ def _unique(_: Any, wanted: bool, value: type_json, __: Any) -> Iterator[Validat
             yield ValidationError("has the same element twice")
 
 
+def _multiple(checks: Any, step: float, value: type_json, _: Any) -> Iterator[ValidationError]:
+    """`multipleOf` of the numbers as they are written: as floats, 0.07 / 0.01 is above 7."""
+    if checks.is_type(value, "number") and _exact(value) % _exact(step):
+        yield ValidationError(f"{value!r} is not a multiple of {step}")
+
+
+def _exact(number: float) -> Fraction:
+    return Fraction(number) if isinstance(number, int) else Fraction(repr(number))
+
+
 _extend: Any = extend  # the library leaves it untyped
-_Validator = _extend(Draft202012Validator, {"pattern": _match, "uniqueItems": _unique})
+_Validator = _extend(
+    Draft202012Validator, {"pattern": _match, "uniqueItems": _unique, "multipleOf": _multiple}
+)
 
 
 def fault(schema: type_json) -> SchemaError | None:

@@ -1,5 +1,7 @@
 """Validation steps."""
 
+from decimal import Decimal, localcontext
+
 import pytest
 
 from pilot.engine.acting.outcomes import Skip
@@ -51,3 +53,15 @@ def test_a_schema_may_be_of_any_value(schema, data, errors):
     made = step(type="validation", input="inputs.one", schema=schema, on_invalid="continue")
     output = validation.run(made, context(inputs={"one": data})).output
     assert [(one["path"], one["code"]) for one in output["errors"]] == errors
+
+
+@pytest.mark.parametrize("step_by", [0.01, 1, 5e-324, 1e300, 10])
+@pytest.mark.parametrize(
+    "amount", [0.07, 0.29, 1.1, 1.13, 4.35, 19.99, 1e300, 5e-324, 2**53, 0.005]
+)
+def test_a_multiple_is_one_of_the_numbers_as_written(step_by, amount):
+    schema = {"type": "number", "multipleOf": step_by}
+    made = step(type="validation", input="inputs.one", schema=schema, on_invalid="continue")
+    output = validation.run(made, context(inputs={"one": amount})).output
+    with localcontext(prec=2_000):
+        assert output["valid"] == (Decimal(str(amount)) % Decimal(str(step_by)) == 0)

@@ -15,6 +15,7 @@ SCHEMA = {
         "names": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
         "level": {"enum": ["low", "high"]},
         "ratio": {"type": ["null", "number"]},
+        "price": {"type": "number", "multipleOf": 0.01},
         "code": {"type": "string", "pattern": "^[A-Z]{3}$"},
         "more": {
             "type": "object",
@@ -58,10 +59,16 @@ def test_every_missing_input_is_named():
         ({"level": "top"}, "E_INPUT_TYPE", "/level"),
         ({"names": ["a", "a"]}, "E_INPUT_TYPE", "/names"),
         ({"more": {}}, "E_INPUT_TYPE", "/more"),
+        ({"price": 0.075}, "E_INPUT_TYPE", "/price"),
     ],
 )
 def test_a_wrong_input_is_named(values, code, path):
     assert found({**GOOD, **values}) == [(code, path)]
+
+
+@pytest.mark.parametrize("price", [0.07, 0.29, 19.99, 4.35, 1.13, 1.1, 7, 1e300])
+def test_an_amount_of_whole_cents_is_taken(price):
+    assert found({**GOOD, "price": price}) == []
 
 
 def test_an_unknown_input_names_the_nearest():
