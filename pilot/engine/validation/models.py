@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from pilot.engine.language import json_schemas
 from pilot.engine.language.step_fields import MODEL_STEPS
-from pilot.engine.validation import schemas, types
+from pilot.engine.validation import types
 from pilot.engine.validation.context import Context
 from pilot.engine.workflow.outline import Node
 from pilot.errors import Issue
@@ -35,13 +35,12 @@ _OPERATIONS = {
 
 
 def check(context: Context) -> Iterator[Issue]:
-    """Yield W_LLM_FOR_RULE, W_EMPTY_INPUT, E_TYPE of model steps, and issues of answer schemas."""
+    """Yield W_LLM_FOR_RULE, W_EMPTY_INPUT of model steps, and issues of answer schemas."""
     for node in context.nodes:
         if node.type not in MODEL_STEPS:
             continue
         yield from _rule_work(node)
         yield from _empty(context, node)
-        yield from _rows(context, node)
         schema = node.step.get("output_schema")
         if isinstance(schema, dict):
             yield from json_schemas.check_schema(schema, f"{node.path}/output_schema")
@@ -73,15 +72,3 @@ def _empty(context: Context, node: Node) -> Iterator[Issue]:
             path = f"{node.path}/on_empty"
             fix = [{"op": "remove", "path": path}]
             yield Issue("W_EMPTY_INPUT", path, message, fix=fix, severity="warning")
-
-
-def _rows(context: Context, node: Node) -> Iterator[Issue]:
-    """What is asked about row by row has to be a list."""
-    for use in context.uses_of[id(node)]:
-        if use.path != f"{node.path}/batch/items":
-            continue
-        given = types.of_use(context, use)
-        if not schemas.fits(given, {"type": "array"}):
-            got = schemas.in_words(given)
-            message = f"The items of a batch are a list of rows; this is {got}."
-            yield Issue("E_TYPE", use.path, message, expected="a list", got=got)

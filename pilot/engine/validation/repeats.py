@@ -4,18 +4,20 @@ from collections.abc import Iterator
 
 from pilot.engine import steps
 from pilot.engine.language.step_fields import MODEL_STEPS
+from pilot.engine.validation import schemas, types
 from pilot.engine.validation.context import Context, Use, effect_of
 from pilot.engine.workflow.outline import AFTER, Node
 from pilot.errors import Issue
 
 
 def check(context: Context) -> Iterator[Issue]:
-    """Yield E_REF_SCOPE of guards, E_UNBOUNDED_LOOP, W_RETRY_ONCE and W_LLM_IN_LOOP."""
+    """Yield E_TYPE, E_REF_SCOPE of guards, E_UNBOUNDED_LOOP, W_RETRY_ONCE and W_LLM_IN_LOOP."""
     for node in context.nodes:
         if node.type == "loop" and "while" in node.step and "max_iterations" not in node.step:
             message = "A loop with while needs max_iterations: how often it may run at most."
             path = f"{node.path}/max_iterations"
             yield Issue("E_UNBOUNDED_LOOP", path, message, expected="a number to 10,000")
+        yield from _run_over(context, node)
         yield from _guarded_from_outside(context, node)
         yield from _once_again(context, node)
         yield from _model_per_item(context, node)
@@ -70,6 +72,19 @@ def closed_to(use: Use, source: Node) -> Node | None:
         inside.add(use.node)
     closed = [one for one in around(source) if one not in inside]
     return closed[-1] if closed else None
+
+
+def _run_over(context: Context, node: Node) -> Iterator[Issue]:
+    """What a step repeats for, or asks about row by row, has to be a list; null may become one."""
+    batch = node.step.get("batch") if node.type in MODEL_STEPS else None
+    holder, place = (batch, "batch/items") if batch is not None else (node.step, "items")
+    if not (batch is not None or is_repeating(node)) or not isinstance(holder, dict):
+        return
+    given = types.of_items(context, node, place, holder.get("items"))
+    if schemas.kinds(given) != frozenset({"null"}) and not schemas.fits(given, {"type": "array"}):
+        got = schemas.in_words(given)
+        message = f"items must be a list, each of whose elements gets its turn; this is {got}."
+        yield Issue("E_TYPE", f"{node.path}/{place}", message, expected="a list", got=got)
 
 
 def _guarded_from_outside(context: Context, node: Node) -> Iterator[Issue]:

@@ -163,6 +163,12 @@ def input_of(context: Context, node: Node) -> Schema:
     return ANY if isinstance(written, list | dict) else {"enum": [written]}
 
 
+def of_items(context: Context, node: Node, place: str, written: Any) -> Schema:
+    """Return the schema of what a step runs over, written as an expression or as JSON."""
+    path = f"{node.path}/{place}"
+    return _of_json(context, written, path, {use.path: use for use in context.uses_of[id(node)]})
+
+
 def _answer(node: Node) -> Schema:
     written = node.step.get("output_schema")
     schema = schemas.closed(schemas.declared(written)) if isinstance(written, dict) else None

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pilot.engine.validation import validate
 from tests.engine.documents import workflow
 from tests.engine.worker_process import put
 
@@ -20,6 +21,49 @@ def errors(check):
         return [one for one in given if one[0].startswith("E_")]
 
     return found
+
+
+TABLE = {"id": "h", "type": "transform", "input": "inputs.rows", "operation": "render_table",
+         "config": {"columns": ["a"], "format": "html"}}  # fmt: skip
+CALL = {"id": "c", "type": "action", "plugin": "http", "action": "request",
+        "params": {"method": "GET", "url": "https://example.com/"}}  # fmt: skip
+KINDS = {"l": {"type": "array"}, "s": {"type": "string"}, "n": {"type": "integer"}, "any": {},
+         "maybe": {"type": ["array", "null"]}, "rows": {"type": "array"}}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["loop", "scatter_gather"])
+@pytest.mark.parametrize(
+    ("items", "got"),
+    [
+        (5, "a whole number"),
+        ("5", "a number"),
+        ("'a'", "text"),
+        ({"a": "inputs.l"}, "an object"),
+        (True, "true or false"),
+        ("len(inputs.l)", "a number"),
+        ("inputs.l == 1", "true or false"),
+        ("inputs.s", "text"),
+        ("{{inputs.n}}", "a whole number"),
+        ("all {{inputs.l}}", "text"),
+        ("steps.h.output.text", "text"),
+        ("steps.c.output.status", "a whole number"),
+        ("inputs.l", None),
+        ("{{inputs.any}}", None),
+        ("inputs.maybe", None),
+        ("default(inputs.any, [])", None),
+        (["inputs.s", "inputs.n"], None),
+        ("[1, 2]", None),
+        ("null", None),
+        ("split(inputs.s, ',')", None),
+    ],
+)
+def test_what_cannot_be_a_list_is_not_run_over(known, kind, items, got):
+    each = loop(put("a", 1), type=kind, items=items)
+    found = validate(
+        workflow(TABLE, CALL, each, inputs={"type": "object", "properties": KINDS}), known
+    )
+    told = [(one.path, one.expected, one.got) for one in found if one.code == "E_TYPE"]
+    assert told == ([("/steps/2/items", "a list", got)] if got else [])
 
 
 @pytest.mark.parametrize("root", ["item.id", "row.id", "index", "loop.first", "loop.previous"])
