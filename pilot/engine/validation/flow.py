@@ -8,7 +8,7 @@ from pilot import strictjson
 from pilot.engine.language import pointers
 from pilot.engine.validation import repeats, types
 from pilot.engine.validation.context import Context, Use
-from pilot.engine.workflow import fields
+from pilot.engine.workflow import fields, graph
 from pilot.engine.workflow.outline import AFTER, Node
 from pilot.errors import Issue
 
@@ -23,8 +23,39 @@ def check(context: Context) -> Iterator[Issue]:
             yield from _open_switch(context, node)
         elif node.type == "conditional":
             yield from _one_sided(context, node)
+    yield from _behind_stops(context)
     for use in context.uses:
         yield from _reads(context, use)
+
+
+def _behind_stops(context: Context) -> Iterator[Issue]:
+    """What waits for a stop that always runs never does: nothing runs after it."""
+    stopping = [node for node in context.nodes if node.type == "stop" and node.id]
+    ended: dict[int, str] = {}
+    for stop in stopping:
+        tolerated = stop.step.get("on_error") not in (None, "fail")
+        if tolerated or stop.id in _skippable(context, stop):
+            continue
+        behind = graph.descendants(context.needs(stop), stop.id) - {stop.id}
+        for node in stop.siblings:
+            if node.id in behind and ended.setdefault(id(node), stop.id) == stop.id:
+                message = (
+                    f"This waits for {stop.id}, which ends the execution: it never runs. Take it "
+                    f"out, or say with execute_if when {stop.id} is to stop."
+                )
+                yield Issue("E_UNREACHABLE", node.path, message, got=stop.id)
+
+
+def _skippable(context: Context, one: Node) -> set[str]:
+    """Return the steps of a list that may be skipped, themselves or with all they wait for."""
+    needs = context.needs(one)
+    found: set[str] = set()
+    for node in one.siblings:
+        needed = needs.get(node.id, frozenset())
+        conditional = node.step.get("execute_if") not in (None, True)
+        if conditional or _skips_itself(context, node) or (needed and needed <= found):
+            found.add(node.id)
+    return found
 
 
 def _constant(context: Context, node: Node) -> Iterator[Issue]:
@@ -114,11 +145,7 @@ def may_be_missing(context: Context, source: Node, use: Use) -> bool:
 def _guards(context: Context, node: Node) -> set[Guard]:
     """Return what must hold for a step to have an output."""
     found: set[Guard] = set()
-    if node.step.get("on_error") == "continue" or (
-        node.type == "validation" and node.step.get("on_invalid") == "skip"
-    ):
-        found.add(("skip", node.path))
-    if node.type in {"ai_processing", "llm_decision"} and _skips_empty(context, node):
+    if node.step.get("on_error") == "continue" or _skips_itself(context, node):
         found.add(("skip", node.path))
     inner = node
     for one in [node, *node.containers]:
@@ -130,6 +157,13 @@ def _guards(context: Context, node: Node) -> set[Guard]:
                 found.add((one.path, inner.segment))
             inner = one
     return found
+
+
+def _skips_itself(context: Context, node: Node) -> bool:
+    """Say whether a step that runs may count as skipped."""
+    if node.type == "validation":
+        return node.step.get("on_invalid") == "skip"
+    return node.type in {"ai_processing", "llm_decision"} and _skips_empty(context, node)
 
 
 def _skips_empty(context: Context, node: Node) -> bool:

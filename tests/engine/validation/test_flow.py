@@ -36,6 +36,33 @@ def test_what_never_runs_is_named(check, step, path):
     assert check(workflow(step)) == [("E_UNREACHABLE", path)]
 
 
+STOP = {"id": "end", "type": "stop"}
+ASK_IF = waiting("ask", execute_if="inputs.n > 1")
+
+
+@pytest.mark.parametrize(
+    ("steps", "paths"),
+    [
+        ([STOP, waiting("a", dependencies=["end"])], ["/steps/1"]),
+        ([STOP, waiting("a", dependencies=["end"]), waiting("b", dependencies=["a"])],
+         ["/steps/1", "/steps/2"]),
+        ([STOP, waiting("a", execute_if="steps.end.output.message == ''")], ["/steps/1"]),
+        ([STOP, choice([waiting("a", execute_if="exists(steps.end.output)")])], ["/steps/1"]),
+        ([STOP, STOP | {"id": "end2"}, waiting("a", dependencies=["end", "end2"])], ["/steps/2"]),
+        ([choice([STOP, waiting("a", dependencies=["end"])])], ["/steps/0/then/1"]),
+        ([STOP, waiting("a")], []),
+        ([STOP | {"execute_if": "inputs.n > 1"}, waiting("a", dependencies=["end"])], []),
+        ([STOP | {"on_error": "continue"}, waiting("a", dependencies=["end"])], []),
+        ([choice([STOP]), waiting("a", dependencies=["if"])], []),
+        ([ASK_IF, waiting("b"), STOP | {"dependencies": ["ask"]},
+          waiting("a", dependencies=["end", "b"])], []),
+    ],
+)  # fmt: skip
+def test_what_waits_for_a_stop_that_always_runs_is_named(check, steps, paths):
+    found = check(workflow(*steps, inputs=INPUTS))
+    assert [path for code, path in found if code == "E_UNREACHABLE"] == paths
+
+
 def test_a_branch_cannot_read_the_other(check):
     document = workflow(choice([waiting("a")], [reading("a")]), inputs=INPUTS)
     assert check(document) == [("E_UNREACHABLE", "/steps/0/else/0/execute_if")]
