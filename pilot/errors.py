@@ -29,7 +29,7 @@ class Issue:
 class Obstacle(Issue):
     """What keeps an agent from being started; `path` leads into the inputs or the workflow."""
 
-    where: str = ""  # inputs, workflow, connection or model
+    where: str = ""  # inputs, workflow, connection, people or model
     step: str = ""  # id of the step that it concerns, or empty: the agent
     link: str = ""  # the page that removes it, or empty
 

@@ -160,6 +160,7 @@ def _fix(agent: Agent, form: InputsForm, item: preflight.Item) -> tuple[str, str
         "model": (ADMIN, "Choose models"),
         "worker": (ADMIN, "System health"),
         "connection": (OPERATE, "Connections"),
+        "people": (OPERATE, "Ask somebody else"),
     }.get(item.where, (VIEW, ""))
     url = f"#{form[name].id}" if name in form else preflight.link(item.where, agent.id)
     return (label, url) if label and visitor().may(level) else ("", "")

@@ -13,17 +13,20 @@ from sqlalchemy.orm import Session
 from pilot import db, money, plugins, settings
 from pilot.engine import folders, validation
 from pilot.engine.agents import access, agents, grants, nesting
+from pilot.engine.approvals.approvals import DECIDERS
 from pilot.engine.language import catalogue
 from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.language.step_fields import MODEL_STEPS
 from pilot.engine.life.forecast import forecast
 from pilot.engine.providers import model_catalogue
 from pilot.engine.secrets import connections
+from pilot.engine.validation import approvals
 from pilot.engine.workflow import inputs
 from pilot.engine.workflow.document import KEPT, MAX_STEPS_CEILING, Written
 from pilot.engine.workflow.outline import Node, documents, outline
 from pilot.errors import Obstacle
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
+from pilot.models.user import User
 from pilot.plugins.tables.sampling import sample
 from pilot.settings import flags
 
@@ -38,6 +41,7 @@ Where = Literal[
     "model",
     "budget",
     "connection",
+    "people",
 ]
 LINKS = {
     "agent": "/agents/{}#state",
@@ -48,6 +52,7 @@ LINKS = {
     "model": "/system-config#workflow-pilot",
     "worker": "/healthz",
     "connection": "/connections",
+    "people": "/agents/{}/workflow/edit",
 }
 LIVE_WORKER = text(
     "SELECT EXISTS (SELECT 1 FROM worker WHERE stopped_at IS NULL AND NOT draining "
@@ -245,6 +250,7 @@ def _items(
     nodes = _nodes(written)
     items = _document_items(written, nodes, grants.granted(agent, version), agent, setup)
     items += _connections(session, nodes, agent)
+    items += _people(session, nodes)
     if any(node.type == "sub_workflow" for node in nodes):
         items += _agents(session, document, agent)
     return items
@@ -313,6 +319,30 @@ def _connections(session: Session, nodes: Iterable[Node], agent: Agent) -> list[
                 place = f"{node.path}/connection"
                 blocks = code.startswith("E_")
                 items.append(Item(blocks, "connection", node.id, place, problem, code))
+    return items
+
+
+def _people(session: Session, nodes: Iterable[Node]) -> list[Item]:
+    """Say which people the steps name who cannot answer: where no other is asked, it would fail."""
+    asked = [(node, place, one) for node in nodes for place, one in approvals.asked(node)]
+    prefix = "user:"
+    named = {one.removeprefix(prefix) for *_, who in asked for one in who if one.startswith(prefix)}
+    named = {address for address in named if "{{" not in address}  # known only when it runs
+    if not named:
+        return []
+    known = select(User.email, User.roles).where(User.email.in_(named), User.active)
+    absent = named - {email for email, roles in session.execute(known) if DECIDERS & set(roles)}
+    items = []
+    for node, place, who in asked:
+        gone = [one for one in who if one.removeprefix(prefix) in absent]
+        blocks = len(gone) == len(who) and not place.startswith("/escalation")
+        for one in gone:
+            problem = (
+                f"{one.removeprefix(prefix)} is asked, but is nobody here who is active and may "
+                "decide: invite them with the role approver, or name somebody else."
+            )
+            path, code = f"{node.path}{place}/{who.index(one)}", "E_APPROVERS"
+            items.append(Item(blocks, "people", node.id, path, problem, code))
     return items
 
 

@@ -38,7 +38,7 @@ SIMULATE = "simulate"  # nothing is called or sent, nobody is asked: see simulat
 MODES = ("run", "test", SIMULATE)
 
 
-NEEDLESS = frozenset({"connection", "model"})  # what a simulation can do without
+NEEDLESS = frozenset({"connection", "model", "people"})  # what a simulation can do without
 
 
 @dataclass(frozen=True)

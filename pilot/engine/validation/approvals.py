@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pilot.engine.language import spelling
+from pilot.engine.people.new_user import Role
 from pilot.engine.validation.context import Context
 from pilot.engine.workflow.outline import Node
 from pilot.errors import Issue
@@ -12,9 +13,36 @@ from pilot.errors import Issue
 def check(context: Context) -> Iterator[Issue]:
     """Yield E_APPROVERS, and E_REF_STEP and E_REF_FIELD of what may be edited."""
     for node in context.nodes:
+        for place, listed in asked(node):
+            yield from _roles(listed, node.path + place)
         if node.type == "human_approval":
             yield from _approvers(node)
             yield from _editable(context, node)
+
+
+def asked(node: Node) -> Iterator[tuple[str, list[str]]]:
+    """Yield each place of a step that names people, and whom: first those who are asked first."""
+    for key in ("approvers", "assignees"):
+        yield f"/{key}", _texts(node.step.get(key))
+    levels = node.step.get("escalation")
+    for number, level in enumerate(levels if isinstance(levels, list) else []):
+        if isinstance(level, dict):
+            yield f"/escalation/{number}/approvers", _texts(level.get("approvers"))
+
+
+def _texts(listed: Any) -> list[str]:
+    """Return a list of texts, or none: what else stands there the shape says."""
+    texts = isinstance(listed, list) and all(isinstance(one, str) for one in listed)
+    return listed if texts else []
+
+
+def _roles(listed: list[str], path: str) -> Iterator[Issue]:
+    for number, one in enumerate(listed):
+        kind, _, name = one.partition(":")
+        if kind == "role" and name not in set(Role) and "{{" not in name:
+            known = ", ".join(f"role:{role}" for role in Role)
+            message = f"There is no role {name[:60]!r}: nobody would be asked. There are: {known}."
+            yield Issue("E_APPROVERS", f"{path}/{number}", message, expected=known, got=one[:60])
 
 
 def _approvers(node: Node) -> Iterator[Issue]:
@@ -57,9 +85,9 @@ def _levels(node: Node) -> Iterator[Issue]:
 
 
 def _people(node: Node, listed: Any, path: str) -> Iterator[Issue]:
-    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
-        return  # the shape says it
-    people = {one.lower() for one in listed}
+    people = {one.lower() for one in _texts(listed)}
+    if not people:
+        return
     k = node.step.get("k")
     counted = not any(one.startswith("role:") for one in people)
     if counted and isinstance(k, int) and k > len(people):

@@ -7,6 +7,7 @@ import pytest
 from pilot import db
 from pilot.engine.agents import agents
 from pilot.engine.life import preflight
+from pilot.errors import InvalidError
 from tests.engine import worker_process as wp
 
 READ = {
@@ -45,6 +46,35 @@ def test_an_action_that_was_taken_away_blocks_and_names_its_step(world, tmp_path
     found = examine(agent, world, tmp_path)
     assert found.blocked
     assert "read" in {one.step for one in found.items if one.blocks}
+
+
+@pytest.mark.capability(174)
+@pytest.mark.parametrize(
+    ("fields", "blocks"),
+    [
+        ({"approvers": ["user:nobody@example.com"]}, [True]),
+        ({"approvers": ["user:{viewer}"]}, [True]),
+        ({"approvers": ["owner", "user:nobody@example.com"]}, [False]),
+        ({"approvers": ["user:{approver}", "role:approver", "user:{{{{inputs.boss}}}}"]}, []),
+        ({"type": "form", "fields": {"type": "object"}, "assignees": ["user:x@example.com"]},
+         [True]),
+        ({"approvers": ["owner"], "on_timeout": "escalate",
+          "escalation": [{"approvers": ["user:x@example.com"]}]}, [False]),
+    ],
+)  # fmt: skip
+def test_people_who_cannot_answer_are_named_before_anything_runs(world, tmp_path, fields, blocks):
+    wp.switch_on()
+    emails = {"viewer": world.viewer.email, "approver": world.approver.email}
+    for key in fields.keys() & {"approvers"}:
+        fields = fields | {key: [one.format(**emails) for one in fields[key]]}
+    ask = {"id": "ask", "type": "human_approval", "title": "Go?", **fields}
+    agent = wp.make_agent(world.operator.id, [ask])
+    found = [one for one in examine(agent, world, tmp_path).items if one.code == "E_APPROVERS"]
+    assert [(one.blocks, one.step) for one in found] == [(one, "ask") for one in blocks]
+    assert all("invite them" in one.problem for one in found)
+    if True in blocks:
+        with pytest.raises(InvalidError, match="invite them"):
+            wp.start(agent, world.operator.id)
 
 
 @pytest.mark.capability(266)

@@ -197,6 +197,23 @@ def test_an_approval_that_nobody_can_give_is_refused(check, fields, path):
 
 
 @pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"approvers": ["owner", "role:king"]}, "/approvers/1"),
+        (LEVELS | {"escalation": [{"approvers": ["role:king"]}]}, "/escalation/0/approvers/0"),
+        ({"type": "form", "fields": {"type": "object"}, "assignees": ["role:king"]},
+         "/assignees/0"),
+    ],
+)  # fmt: skip
+def test_a_role_that_is_not_there_is_refused_and_the_others_named(issue, fields, path):
+    step = {"id": "ask", "type": "human_approval", "title": "Go?", **fields}
+    found = issue(workflow(step), "E_APPROVERS")
+    assert (found.path, found.got) == (f"/steps/0{path}", "role:king")
+    assert found.expected == "role:admin, role:operator, role:approver, role:viewer"
+    assert found.expected in found.message
+
+
+@pytest.mark.parametrize(
     ("output", "schema", "codes"),
     [
         ("{{steps.search.output.messages}}", {"type": "array"}, []),
