@@ -17,6 +17,7 @@ from pilot.errors import Issue, type_json
 MAX_METADATA_BYTES = 8 * 1024
 _PLACEHOLDER = StepFields.model_construct(id="", type="")
 _BOUNDS = ("too_", "string_too_", "greater_than", "less_than", "seconds_")
+_LENGTHS = ("too_short", "too_long")
 _WORDS = {
     "string": "text",
     "int": "a whole number",
@@ -26,6 +27,9 @@ _WORDS = {
     "dict": "an object",
     "model": "an object",
 }
+_ALTERNATIVES = {"tolerate": 'a whole number from 0, or a percentage like "10%"'}
+_KEY = "[key]"  # stands behind a key that is wrong itself
+_NAMES = "letters, digits and _, no digit first, 63 characters at most"
 _MAX_OFFERED = 12
 
 
@@ -43,8 +47,7 @@ def read_part(
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        problems = error.errors(include_url=False)
-        issues += [_issue(model, problem, value, path) for problem in problems]
+        issues += _issues(model, error.errors(include_url=False), value, path)
         return None
 
 
@@ -125,19 +128,58 @@ def kind_of(value: type_json) -> str:
     return "null" if value is None else kinds.get(type(value), "a number")
 
 
-def _issue(model: type[Part], problem: ErrorDetails, value: type_json, path: str) -> Issue:
-    kind = problem["type"]
-    # Tags of unions begin with #; so may a key that nobody knows, which stands last.
+def _issues(
+    model: type[Part], problems: list[ErrorDetails], value: type_json, path: str
+) -> Iterator[Issue]:
+    """Yield an issue for each problem: one for all the types that a value may have and has not."""
+    tried: dict[str, list[ErrorDetails]] = {}
+    for problem in problems:
+        keys = _keys(problem)
+        if _is_alternative(problem, keys, value):
+            tried.setdefault(pointer(*keys[:-1]), []).append(problem)
+        else:
+            yield _issue(model, problem, keys, value, path)
+    for place, several in tried.items():
+        around = _keys(several[0])[:-1]
+        field = str(around[-1]) if around else ""
+        wanted = " or ".join(dict.fromkeys(map(_expected, several)))
+        expected, found = _ALTERNATIVES.get(field, wanted), _at(value, around)
+        got = strictjson.dumps(found)[:60] if isinstance(found, str) else _shown(found)
+        message = f"{field} must be {expected}; it is {got}."
+        yield Issue("E_SCHEMA", path + place, message, expected=expected, got=got)
+
+
+def _keys(problem: ErrorDetails) -> list[str | int]:
+    """Return where a problem is, without the tags of unions.
+
+    These begin with #; so may a key that nobody knows, which stands last.
+    """
     *around, last = problem["loc"] or ("",)
-    named = not str(last).startswith("#") or kind == "extra_forbidden"
+    named = not str(last).startswith("#") or problem["type"] == "extra_forbidden"
     keys = [part for part in around if not str(part).startswith("#")]
-    keys += [last] if problem["loc"] and named else []
-    place = path + pointer(*keys)
+    return keys + ([last] if problem["loc"] and named else [])
+
+
+def _is_alternative(problem: ErrorDetails, keys: list[str | int], value: type_json) -> bool:
+    """Say whether the last key is no place but one of the types that the value may have."""
+    if not keys or problem["type"] in {"missing", "extra_forbidden"}:
+        return False
+    around = _at(value, keys[:-1])
+    present = isinstance(around, dict) and keys[-1] in around
+    return isinstance(keys[-1], str) and keys[-1] != _KEY and not present
+
+
+def _issue(
+    model: type[Part], problem: ErrorDetails, keys: list[str | int], value: type_json, path: str
+) -> Issue:
+    kind, place = problem["type"], path + pointer(*keys)
     field = str(keys[-1]) if keys else ""
     if kind == "extra_forbidden":
         return _unknown_key(_model_at(model, keys[:-1]), keys, value, path)
     if kind == "missing":
         return _missing_key(field, value, place)
+    if field == _KEY:
+        return _bad_name(str(keys[-2]), path + pointer(*keys[:-1]))
     found = _at(value, keys)
     if kind == "value_error":  # the sentence of a model's own check
         return Issue("E_SCHEMA", place, str(problem["ctx"]["error"]))
@@ -145,16 +187,24 @@ def _issue(model: type[Part], problem: ErrorDetails, value: type_json, path: str
         return _bad_id(found, place)
     code = "E_LIMIT" if kind.startswith(_BOUNDS) and found is not None else "E_SCHEMA"
     expected = _expected(problem)
-    got = kind_of(found) if kind.endswith("_type") else strictjson.dumps(found)[:60]
-    message = f"{field} must be {expected}; it is {got}."
+    got = _shown(found) if kind.endswith("_type") else strictjson.dumps(found)[:60]
+    verb = "have" if kind.endswith(_LENGTHS) else "be"
+    message = f"{field} must {verb} {expected}; it is {got}."
     return Issue(code, place, message, expected=expected, got=got, fix=_coerced(kind, place, found))
 
 
+def _shown(value: type_json) -> str:
+    """Return what a value of a wrong type is: a number and a truth value as they are."""
+    return strictjson.dumps(value)[:60] if isinstance(value, int | float) else kind_of(value)
+
+
+def _bad_name(name: str, place: str) -> Issue:
+    message = f"The name {name[:80]!r} is not allowed: {_NAMES}."
+    return Issue("E_SCHEMA", place, message, expected="a name like late_orders", got=name[:80])
+
+
 def _bad_id(found: type_json, place: str) -> Issue:
-    message = (
-        f"The id {str(found)[:80]!r} is not allowed: letters, digits and _, no digit first, "
-        "63 characters at most."
-    )
+    message = f"The id {str(found)[:80]!r} is not allowed: {_NAMES}."
     return Issue("E_BAD_ID", place, message, expected="an id like read_tasks", got=str(found)[:80])
 
 
@@ -188,10 +238,18 @@ def _unknown_key(
 
 
 def _expected(problem: ErrorDetails) -> str:
-    kind = problem["type"]
+    kind, bounds = problem["type"], problem.get("ctx", {})
     word = _WORDS.get(kind.split("_")[0])
     if word and kind.endswith(("_type", "_parsing", "_attributes_type")):
         return word
+    if kind == "string_pattern_mismatch":
+        return f"text that matches {bounds['pattern']}"
+    if kind.endswith(_LENGTHS):
+        least = kind.endswith("too_short")
+        count = bounds["min_length" if least else "max_length"]
+        what = "character" if kind.startswith("string") else "element"
+        held = f"{count:,} {what}" + ("" if count == 1 else "s")
+        return f"at least {held}" if least else f"at most {held}"
     return problem["msg"].removeprefix("Input should be ").lower()
 
 

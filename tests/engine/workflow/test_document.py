@@ -132,6 +132,42 @@ def test_a_wrong_field_is_named_by_its_place(fields, code, path):
     assert (code, f"/steps/0{path}") in [(issue.code, issue.path) for issue in found]
 
 
+def loop(**fields):
+    return {"id": "l", "type": "loop", "items": "[1]", "steps": [waiting("a")], **fields}
+
+
+def group(**fields):
+    return {"id": "g", "type": "parallel_group", **fields}
+
+
+TOLERATE = 'tolerate must be a whole number from 0, or a percentage like "10%"; it is {}.'
+NAME = "The name '{}' is not allowed: letters, digits and _, no digit first, 63 characters at most."
+SECONDS = "for_s must be a number of seconds, 0 to one year, or a template; it is {}."
+
+
+@pytest.mark.parametrize(
+    ("step", "path", "message"),
+    [
+        (loop(failure={"tolerate": True}), "/failure/tolerate", TOLERATE.format("true")),
+        (loop(failure={"tolerate": 1.5}), "/failure/tolerate", TOLERATE.format("1.5")),
+        (loop(failure={"tolerate": []}), "/failure/tolerate", TOLERATE.format("a list")),
+        (group(branches={"x": [waiting("a")]}, join="most"), "/join",
+         "join must be 'all' or 'any' or a whole number; it is \"most\"."),
+        (group(branches={"a b": [waiting("a")]}), "/branches/a b",
+         NAME.format("a b")),
+        (group(branches={}), "/branches", "branches must have at least 1 element; it is {}."),
+        (loop(steps=[]), "/steps", "steps must have at least 1 element; it is []."),
+        (waiting("a", name="x" * 121), "/name",
+         f'name must have at most 120 characters; it is "{"x" * 59}.'),
+        (waiting("a", for_s=-1), "/for_s", SECONDS.format("-1")),
+        (waiting("a", for_s=[]), "/for_s", SECONDS.format("a list")),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_once_in_plain_words_at_its_place(step, path, message):
+    _, issues = document.read(workflow(step))
+    assert [(one.path, one.message) for one in issues] == [(f"/steps/0{path}", message)]
+
+
 def test_text_is_coerced_only_where_nothing_is_lost():
     (issue,) = issues(workflow(waiting("a", retry={"max_attempts": "5"})))
     assert issue.fix == [{"op": "replace", "path": "/steps/0/retry/max_attempts", "value": 5}]
