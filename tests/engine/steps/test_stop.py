@@ -10,6 +10,7 @@ from tests.engine.worker_process import paths, put, run
 @pytest.mark.parametrize("outcome", ["completed", "failed"])
 def test_a_stop_ends_the_execution_and_what_waits(worker, database, world, outcome):
     said = {"outcome": outcome, "message": "Nothing to do for {{inputs.who}}.", "output": {"n": 1}}
+    said["execute_if"] = "inputs.who == 'Ada'"
     steps = [
         pause("long", 1000),
         put("first", 1),
