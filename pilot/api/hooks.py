@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from flask import Blueprint, request
+from flask import Blueprint, current_app
 from pydantic import BaseModel, Field
 
 from pilot.api import Body, example, operation, reach
@@ -141,4 +141,4 @@ def _now(agent_id: UUID, hook_id: UUID) -> dict[str, Any]:
 
 
 def _told(row: Any) -> dict[str, Any]:
-    return hooks.told(row, request.host_url.rstrip("/"))
+    return hooks.told(row, current_app.config["URL"])

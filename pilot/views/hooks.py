@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
@@ -166,7 +166,7 @@ def _page(
         made=made,
         form=form or HookForm(formdata=None),
         deleting=next((row for row in rows if row.id == deleting), None),
-        address=lambda token: f"{request.host_url}hooks/{token}",
+        address=lambda token: f"{current_app.config['URL']}/hooks/{token}",
         may_operate=visitor().may(OPERATE) and agent.owner_id == signed_in(),
     )
 

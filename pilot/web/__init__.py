@@ -6,7 +6,7 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, current_app, request
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine
 
@@ -56,7 +56,7 @@ class Page:
     @property
     def url(self) -> str:
         """The full URL, printed at the foot of a page."""
-        return request.url
+        return current_app.config["URL"] + str(request.full_path).rstrip("?")
 
     @property
     def now(self) -> datetime:

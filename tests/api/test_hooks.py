@@ -54,3 +54,14 @@ def test_what_is_wrong_makes_none_and_others_see_none(program, world):
     for body in ({}, {"proof": "bearer"}):
         assert program(world.stranger).post(url, body).status_code == 404
     assert program(world.operator, "agents:read").post(url).status_code == 403
+
+
+def test_its_address_is_the_configured_one_whatever_host_the_request_names(
+    program, app, config, world
+):
+    url = f"/agents/{wp.make_agent(world.operator.id, [STEP])}/hooks"
+    one = program(world.operator)
+    made = one.post(url, headers={"Host": "evil.test"})
+    assert made.json["url"].startswith(f"{config.url}/hooks/")
+    one.headers |= {"Host": "evil.test"}
+    assert [each["url"] for each in one.get(url).json["items"]] == [made.json["url"]]
