@@ -7,6 +7,7 @@ import structlog
 from flask import Flask, Response, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
+from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import (
     HTTPException,
@@ -73,7 +74,7 @@ KNOWN: dict[int, tuple[str, str, str]] = {
     ),
     409: ("conflict", "Somebody was faster", "Reload the page to see how it is now."),
     410: ("gone", "This is over", "The link or deadline has passed. Ask for a new one."),
-    412: ("precondition", "It changed meanwhile", "Read it again, then change what holds now."),
+    412: ("stale", "It changed meanwhile", "Read it again, then change what holds now."),
     413: ("too_large", "Too much at once", "Send less than 10 MB and 1,000 fields."),
     415: ("unsupported_media_type", "Wrong kind of content", "Send the content type asked for."),
     422: ("invalid", "This cannot be accepted", "Change what is listed and send it again."),
@@ -189,6 +190,8 @@ def _ask_to_sign_in() -> ResponseReturnValue:
 def _problem_of(error: Exception) -> Problem:
     if isinstance(error, PilotError):
         return _from_pilot(error)
+    if isinstance(error, ParseException):  # of the server, as the body was read: malformed chunks
+        return problem(400)
     return _from_http(error) if isinstance(error, HTTPException) else problem(500)
 
 

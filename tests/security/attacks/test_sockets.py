@@ -70,3 +70,13 @@ def test_a_body_that_never_ends_is_cut_and_others_are_served(port):
     got = answer(port, b"Transfer-Encoding: chunked\r\n", chunk=part * 16)
     assert got == "closed" or got.split()[1] in {"400", "403", "413"}, got
     assert healthz(str(port)) in {200, 503}
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/hooks/some-token"])
+@pytest.mark.parametrize("body", [b"zz\r\n{}", b"2\r\n{}zz\r\n"])
+def test_a_body_in_malformed_chunks_is_refused(port, path, body):
+    kind = "application/x-www-form-urlencoded" if path == "/sign-in" else "application/json"
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + body)
+        assert connection.recv(4096).split()[1] == b"400"
