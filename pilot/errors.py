@@ -111,7 +111,7 @@ class PreconditionError(PilotError):
 class StaleError(ConflictError):
     """The state that a change was made from is not the present one."""
 
-    status, code = 412, "precondition"
+    status, code = 412, "stale"
 
 
 class GoneError(PilotError):
