@@ -56,7 +56,7 @@ class Page:
     @property
     def url(self) -> str:
         """The full URL, printed at the foot of a page."""
-        return current_app.config["URL"] + str(request.full_path).rstrip("?")
+        return f"{current_app.config['URL']}{request.full_path.rstrip('?')}"
 
     @property
     def now(self) -> datetime:
