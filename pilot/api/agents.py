@@ -221,9 +221,8 @@ def change(agent_id: UUID, json: ChangeBody) -> Any:
     given = json.model_dump(exclude_unset=True, exclude={"active"})
     given |= {"tags": tuple(given["tags"])} if "tags" in given else {}
     who: dict[str, Any] = {"by": actor(), "user_id": signed_in()}
-    agent_details.change(agent_id, replace(known, **given), seen=agent.updated_at, **who)
-    if json.active is not None:
-        agents.set_active(agent_id, json.active, **who)
+    how: dict[str, Any] = {"seen": agent.updated_at, "active": json.active}
+    agent_details.change(agent_id, replace(known, **given), **how, **who)
     return _now(agent_id)
 
 

@@ -40,11 +40,17 @@ def tags_of(text: str) -> tuple[str, ...]:
 
 
 def change(
-    agent_id: UUID, details: Details, *, by: Actor, user_id: UUID, seen: datetime | None = None
+    agent_id: UUID,
+    details: Details,
+    *,
+    by: Actor,
+    user_id: UUID,
+    seen: datetime | None = None,
+    active: bool | None = None,
 ) -> Details:
     """Store the details and return them as they are stored; equal ones change nothing.
 
-    `seen` is when the agent had changed last as its details were read.
+    `seen` is when the agent had changed last as its details were read; `active` switches it.
 
     Raises:
         NotFoundError: no such agent.
@@ -70,6 +76,8 @@ def change(
                 owner_id=agent.owner_id,
                 details={"changed": told},
             )
+        if active is not None:
+            agents.switch(session, agent, active, by)
     return wanted
 
 

@@ -347,16 +347,20 @@ def set_active(agent_id: UUID, active: bool, *, by: Actor, user_id: UUID) -> Non
         NotFoundError: no such agent.
     """
     with db.transaction("agent.set_active", user_id) as session:
-        agent = load(session, agent_id, lock=True)
-        agent.active, agent.updated_at = active, session.scalars(select(NOW)).one()
-        audit.record(
-            session,
-            Event.AGENT_STATUS_CHANGED,
-            actor=by,
-            about=("agent", agent_id),
-            owner_id=agent.owner_id,
-            details={"active": active},
-        )
+        switch(session, load(session, agent_id, lock=True), active, by)
+
+
+def switch(session: Session, agent: Agent, active: bool, by: Actor) -> None:  # noqa: FBT001
+    """Switch a locked agent on or off in the caller's transaction."""
+    agent.active, agent.updated_at = active, session.scalars(select(NOW)).one()
+    audit.record(
+        session,
+        Event.AGENT_STATUS_CHANGED,
+        actor=by,
+        about=("agent", agent.id),
+        owner_id=agent.owner_id,
+        details={"active": active},
+    )
 
 
 def save_inputs(agent_id: UUID, values: dict[str, Any], *, user_id: UUID) -> None:
