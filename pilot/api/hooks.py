@@ -7,11 +7,11 @@ from uuid import UUID
 from flask import Blueprint, current_app
 from pydantic import BaseModel, Field
 
-from pilot.api import Body, example, operation, reach
+from pilot.api import Body, example, key, match, operation, reach
 from pilot.engine.agents import agents
 from pilot.engine.people.api_tokens import Scope
 from pilot.engine.triggers import hooks
-from pilot.views import actor, reading, signed_in
+from pilot.views import actor, json_answer, reading, signed_in
 
 bp = Blueprint("api_hooks", __name__)
 ALL = "/agents/<uuid:agent_id>/hooks"
@@ -62,7 +62,7 @@ class Hook(BaseModel):
 class NewHook(Hook):
     """A webhook with its secret, this once."""
 
-    secret: str
+    secret: str | None = Field(description="Null: it was told to an earlier request of this key.")
 
 
 class Hooks(BaseModel):
@@ -93,36 +93,45 @@ def index(agent_id: UUID) -> Any:
         return {"items": [_told(row) for row in hooks.listed(session, agent_id)]}
 
 
-@operation(bp, ALL, scope=Scope.AGENTS_WRITE, gives=NewHook, method="POST", status=201)
+@operation(bp, ALL, scope=Scope.AGENTS_WRITE, gives=NewHook, method="POST", status=201, tagged=True)
 def create(agent_id: UUID, json: HookBody) -> Any:
     """Give the agent an address that starts it, as its owner; answers with the secret."""
     reach(agent_id)
     shape = hooks.Shape(json.proof == "bearer", json.match, json.inputs)
-    made = hooks.create(agent_id, shape, by=actor(), user_id=signed_in())
-    return _now(agent_id, made.id) | {"secret": made.secret}, 201
+    made = hooks.create(agent_id, shape, key=key(), by=actor(), user_id=signed_in())
+    return _now(agent_id, made.id, status=201, secret=made.secret)
 
 
-@operation(bp, f"{ONE}/rotate", scope=Scope.AGENTS_WRITE, gives=NewHook, method="POST")
-def rotate(agent_id: UUID, hook_id: UUID) -> Any:
-    """Make a new secret; the one before holds for 24 hours more."""
+@operation(bp, ONE, scope=Scope.AGENTS_READ, gives=Hook, tagged=True)
+def read(agent_id: UUID, hook_id: UUID) -> Any:
+    """Return one webhook, without its secret."""
     reach(agent_id)
-    made = hooks.rotate(agent_id, hook_id, by=actor(), user_id=signed_in())
-    return _now(agent_id, hook_id) | {"secret": made.secret}
-
-
-@operation(bp, ONE, scope=Scope.AGENTS_WRITE, gives=Hook, method="PATCH")
-def switch(agent_id: UUID, hook_id: UUID, json: HookSwitch) -> Any:
-    """Switch a webhook on or off; switched off it answers as if it did not exist."""
-    reach(agent_id)
-    hooks.set_active(agent_id, hook_id, json.active, by=actor(), user_id=signed_in())
     return _now(agent_id, hook_id)
 
 
-@operation(bp, ONE, scope=Scope.AGENTS_WRITE, gives=Deleted, method="DELETE")
+@operation(bp, f"{ONE}/rotate", scope=Scope.AGENTS_WRITE, gives=NewHook, method="POST", tagged=True)
+def rotate(agent_id: UUID, hook_id: UUID) -> Any:
+    """Make a new secret; the one before holds for 24 hours more."""
+    reach(agent_id)
+    made = hooks.rotate(agent_id, hook_id, key=key(), by=actor(), user_id=signed_in())
+    return _now(agent_id, hook_id, secret=made.secret)
+
+
+@operation(bp, ONE, scope=Scope.AGENTS_WRITE, gives=Hook, method="PATCH", tagged=True)
+def switch(agent_id: UUID, hook_id: UUID, json: HookSwitch) -> Any:
+    """Switch a webhook on or off; switched off it answers as if it did not exist."""
+    reach(agent_id)
+    seen = _matched(agent_id, hook_id)
+    hooks.set_active(agent_id, hook_id, json.active, seen=seen, by=actor(), user_id=signed_in())
+    return _now(agent_id, hook_id)
+
+
+@operation(bp, ONE, scope=Scope.AGENTS_WRITE, gives=Deleted, method="DELETE", tagged=True)
 def delete(agent_id: UUID, hook_id: UUID) -> Any:
     """Forget a webhook and its secret; what came in stays."""
     reach(agent_id)
-    hooks.delete(agent_id, hook_id, by=actor(), user_id=signed_in())
+    seen = _matched(agent_id, hook_id)
+    hooks.delete(agent_id, hook_id, seen=seen, by=actor(), user_id=signed_in())
     return {"id": hook_id, "deleted": True}
 
 
@@ -135,9 +144,20 @@ def deliveries(agent_id: UUID) -> Any:
         return {"items": [hooks.came(row) for row in hooks.deliveries(session, agent_id)]}
 
 
-def _now(agent_id: UUID, hook_id: UUID) -> dict[str, Any]:
+def _matched(agent_id: UUID, hook_id: UUID) -> str:
     with reading() as session:
-        return _told(hooks.find(session, agent_id, hook_id))
+        row = hooks.find(session, agent_id, hook_id)
+    seen = hooks.state(row)
+    match(f'"{seen}"', present=_told(row))
+    return seen
+
+
+def _now(agent_id: UUID, hook_id: UUID, *, status: int = 200, **more: Any) -> Any:
+    with reading() as session:
+        row = hooks.find(session, agent_id, hook_id)
+    answer = json_answer(_told(row) | more, status=status)
+    answer.headers["ETag"] = f'"{hooks.state(row)}"'
+    return answer
 
 
 def _told(row: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Blueprint
 from pydantic import AwareDatetime, BaseModel, Field
 
-from pilot.api import Body, example, match, operation, reach
+from pilot.api import Body, example, key, match, operation, reach
 from pilot.engine.agents import agents
 from pilot.engine.people.api_tokens import Scope
 from pilot.engine.triggers import triggers
@@ -95,9 +95,8 @@ def create(agent_id: UUID, json: ScheduleBody) -> Any:
     """Give the agent a schedule; it acts as the agent's owner."""
     reach(agent_id)
     who: dict[str, Any] = {"by": actor(), "user_id": signed_in()}
-    made = triggers.create(agent_id, _timing(json), json.inputs, **who)
-    if not json.active:
-        triggers.set_active(made, False, **who)
+    how: dict[str, Any] = {"active": json.active, "key": key()}
+    made = triggers.create(agent_id, _timing(json), json.inputs, **how, **who)
     return _now(agent_id, made, status=201)
 
 
@@ -114,8 +113,8 @@ def change(agent_id: UUID, schedule_id: UUID, json: ScheduleBody) -> Any:
     reach(agent_id)
     row = _matched(agent_id, schedule_id)
     who: dict[str, Any] = {"by": actor(), "user_id": signed_in()}
-    triggers.change(schedule_id, _timing(json), json.inputs, seen=row.version, **who)
-    triggers.set_active(schedule_id, json.active, **who)
+    how: dict[str, Any] = {"active": json.active, "seen": row.version}
+    triggers.change(schedule_id, _timing(json), json.inputs, **how, **who)
     return _now(agent_id, schedule_id)
 
 
@@ -123,8 +122,8 @@ def change(agent_id: UUID, schedule_id: UUID, json: ScheduleBody) -> Any:
 def delete(agent_id: UUID, schedule_id: UUID) -> Any:
     """Take a schedule away; what it started stays."""
     reach(agent_id)
-    _matched(agent_id, schedule_id)
-    triggers.delete(schedule_id, by=actor(), user_id=signed_in())
+    row = _matched(agent_id, schedule_id)
+    triggers.delete(schedule_id, seen=row.version, by=actor(), user_id=signed_in())
     return {"id": schedule_id, "deleted": True}
 
 

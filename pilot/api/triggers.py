@@ -6,13 +6,13 @@ from uuid import UUID
 from flask import Blueprint
 from pydantic import BaseModel, Field
 
-from pilot.api import Body, example, operation, reach
+from pilot.api import Body, example, for_all_agents, key, match, operation, reach
 from pilot.engine.agents import agents
 from pilot.engine.people.api_tokens import Scope
 from pilot.engine.triggers import event_triggers, triggers
 from pilot.engine.triggers.event_triggers import Following
 from pilot.reports import triggers as report
-from pilot.views import actor, reading, signed_in
+from pilot.views import actor, json_answer, reading, signed_in
 
 bp = Blueprint("api_triggers", __name__)
 ALL = "/agents/<uuid:agent_id>/triggers"
@@ -91,43 +91,70 @@ def index(agent_id: UUID) -> Any:
         return {"items": items, "fires": report.fires(session, agent_id, kind="event")}
 
 
-@operation(bp, ALL, scope=Scope.AGENTS_WRITE, gives=Trigger, method="POST", status=201)
+@operation(bp, ALL, scope=Scope.AGENTS_WRITE, gives=Trigger, method="POST", status=201, tagged=True)
 def create(agent_id: UUID, json: TriggerBody) -> Any:
     """Let the agent start after executions or decisions; it acts as its owner."""
     reach(agent_id)
-    following = Following(**json.model_dump())
-    made = event_triggers.create(agent_id, following, by=actor(), user_id=signed_in())
-    return _now(agent_id, made), 201
+    following = _following(json)
+    made = event_triggers.create(agent_id, following, key=key(), by=actor(), user_id=signed_in())
+    return _now(agent_id, made, status=201)
 
 
-@operation(bp, ONE, scope=Scope.AGENTS_WRITE, gives=Trigger, method="PUT")
+@operation(bp, ONE, scope=Scope.AGENTS_READ, gives=Trigger, tagged=True)
+def read(agent_id: UUID, trigger_id: UUID) -> Any:
+    """Return one trigger."""
+    reach(agent_id)
+    return _now(agent_id, trigger_id)
+
+
+@operation(bp, ONE, scope=Scope.AGENTS_WRITE, gives=Trigger, method="PUT", tagged=True)
 def change(agent_id: UUID, trigger_id: UUID, json: TriggerBody) -> Any:
     """Change what the agent follows, as a whole; whether it is on stays."""
     reach(agent_id)
-    following, who = Following(**json.model_dump()), signed_in()
-    event_triggers.change(trigger_id, agent_id, following, by=actor(), user_id=who)
+    following, seen = _following(json), _matched(agent_id, trigger_id)
+    who: dict[str, Any] = {"by": actor(), "user_id": signed_in()}
+    event_triggers.change(trigger_id, agent_id, following, seen=seen, **who)
     return _now(agent_id, trigger_id)
 
 
-@operation(bp, ONE, scope=Scope.AGENTS_WRITE, gives=Trigger, method="PATCH")
+@operation(bp, ONE, scope=Scope.AGENTS_WRITE, gives=Trigger, method="PATCH", tagged=True)
 def switch(agent_id: UUID, trigger_id: UUID, json: SwitchBody) -> Any:
     """Switch a trigger on or off."""
     reach(agent_id)
-    _now(agent_id, trigger_id)
-    triggers.set_active(trigger_id, json.active, by=actor(), user_id=signed_in())
+    seen = _matched(agent_id, trigger_id)
+    triggers.set_active(trigger_id, json.active, seen=seen, by=actor(), user_id=signed_in())
     return _now(agent_id, trigger_id)
 
 
-@operation(bp, ONE, scope=Scope.AGENTS_WRITE, gives=Deleted, method="DELETE")
+@operation(bp, ONE, scope=Scope.AGENTS_WRITE, gives=Deleted, method="DELETE", tagged=True)
 def delete(agent_id: UUID, trigger_id: UUID) -> Any:
     """Take a trigger away; what it started stays."""
     reach(agent_id)
-    _now(agent_id, trigger_id)
-    triggers.delete(trigger_id, by=actor(), user_id=signed_in())
+    seen = _matched(agent_id, trigger_id)
+    triggers.delete(trigger_id, seen=seen, by=actor(), user_id=signed_in())
     return {"id": trigger_id, "deleted": True}
 
 
-def _now(agent_id: UUID, trigger_id: UUID) -> dict[str, Any]:
+def _following(json: TriggerBody) -> Following:
+    """Return what is followed: with a token for some agents, one of these."""
+    if json.about_agent_id is not None:
+        reach(json.about_agent_id)
+    else:
+        for_all_agents()
+    return Following(**json.model_dump())
+
+
+def _matched(agent_id: UUID, trigger_id: UUID) -> int:
     with reading() as session:
         row = event_triggers.find(session, trigger_id, agent_id)
-        return event_triggers.told(session, row)
+        match(f'"{row.version}"', present=event_triggers.told(session, row))
+    return row.version
+
+
+def _now(agent_id: UUID, trigger_id: UUID, *, status: int = 200) -> Any:
+    with reading() as session:
+        row = event_triggers.find(session, trigger_id, agent_id)
+        told = event_triggers.told(session, row)
+    answer = json_answer(told, status=status)
+    answer.headers["ETag"] = f'"{row.version}"'
+    return answer

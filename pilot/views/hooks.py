@@ -13,6 +13,7 @@ from wtforms.validators import InputRequired
 
 from pilot.engine.agents import agents
 from pilot.engine.triggers import hooks
+from pilot.engine.triggers.senders import Message
 from pilot.errors import InvalidError
 from pilot.views import (
     OPERATE,
@@ -50,7 +51,7 @@ def receive(token: str) -> ResponseReturnValue:
     if len(body) > hooks.MAX_BYTES:  # its length was not told
         raise RequestEntityTooLarge(TOO_LARGE)
     headers = request.headers
-    message = hooks.Message(
+    message = Message(
         id=headers.get("webhook-id", ""),
         timestamp=headers.get("webhook-timestamp", ""),
         signature=headers.get("webhook-signature", ""),

@@ -22,6 +22,11 @@ class Program:
         headers = self.headers | (headers or {})
         return self.client.post(f"/api/v1{url}", json=body or {}, headers=headers, **more)
 
+    def send(self, method, url, body=None, etag=None):
+        """Send a change of what was read with this ETag."""
+        headers = self.headers | ({"If-Match": etag} if etag else {})
+        return self.client.open(f"/api/v1{url}", method=method, json=body or {}, headers=headers)
+
     def patch(self, url, body, headers=None):
         headers = self.headers | (headers or {})
         return self.client.patch(f"/api/v1{url}", json=body, headers=headers)

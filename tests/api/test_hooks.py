@@ -39,9 +39,14 @@ def test_a_webhook_is_made_called_rotated_switched_and_deleted(program, app, wor
     assert call(newer["secret"]).status_code == 202
     statuses = [came["status"] for came in one.get(f"{url}/deliveries").json["items"]]
     assert statuses == [202, 401, 200, 202]
-    assert one.patch(path, {"active": False}).json["active"] is False
+    assert one.patch(path, {"active": False}).status_code == 428
+    etag = one.get(path).headers["ETag"]
+    off = one.send("PATCH", path, {"active": False}, etag)
+    assert off.json["active"] is False
+    late = one.send("DELETE", path, etag=etag)
+    assert (late.status_code, late.json["code"]) == (412, "stale")
     assert call(newer["secret"]).status_code == 404
-    gone = one.client.delete(f"/api/v1{path}", headers=one.headers)
+    gone = one.send("DELETE", path, etag=off.headers["ETag"])
     assert (gone.json["deleted"], one.get(url).json["items"]) == (True, [])
     assert one.post(f"{path}/rotate").status_code == 404
 

@@ -8,8 +8,10 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pilot import strictjson
 from pilot.audit import Actor
 from pilot.db import transaction
+from pilot.engine import idempotency
 from pilot.engine.agents import agents
 from pilot.engine.life import preflight
 from pilot.engine.triggers import triggers
@@ -36,8 +38,10 @@ class Following:
     inputs: dict[str, Any] | None = None  # templates over `payload`, over the saved inputs
 
 
-def create(agent_id: UUID, following: Following, *, by: Actor, user_id: UUID) -> UUID:
-    """Let an agent be started after events; returns the trigger's id.
+def create(
+    agent_id: UUID, following: Following, *, key: str | None = None, by: Actor, user_id: UUID
+) -> UUID:
+    """Let an agent be started after events; returns the trigger's id. The same key makes it once.
 
     Raises:
         NotFoundError: there is no such agent, or none to follow.
@@ -45,7 +49,11 @@ def create(agent_id: UUID, following: Following, *, by: Actor, user_id: UUID) ->
         ConflictError: it follows 20 already.
         InvalidError: event, condition or inputs are not right, each named.
     """
+    body = strictjson.plain({"agent": agent_id, **asdict(following)})
     with transaction("triggers.follow", user_id) as session:
+        kept = idempotency.open_request(session, user_id, key, "trigger.create", body)
+        if kept is not None:
+            return UUID(kept["trigger_id"])
         agent = agents.load(session, agent_id, lock=True)
         if len(listed(session, agent_id)) >= triggers.MOST_PER_AGENT:
             raise ConflictError(f"An agent follows at most {triggers.MOST_PER_AGENT} events.")
@@ -55,6 +63,7 @@ def create(agent_id: UUID, following: Following, *, by: Actor, user_id: UUID) ->
         session.add(row)
         session.flush()
         triggers.record(session, row, by, "made")
+        idempotency.keep_answer(session, user_id, key, {"trigger_id": str(row.id)})
         return row.id
 
 
@@ -72,14 +81,13 @@ def change(
     Raises:
         NotFoundError: there is no such trigger, or no agent to follow.
         ForbiddenError: the agent is shared with them, but only its owner may change it.
-        ConflictError: it was changed meanwhile.
+        StaleError: it was changed meanwhile.
         InvalidError: event, condition or inputs are not right, each named.
     """
     with transaction("triggers.change_event", user_id) as session:
         agent = agents.load(session, agent_id, lock=True)
         row = find(session, trigger_id, agent_id)
-        if seen not in {None, row.version}:
-            raise ConflictError("The trigger was changed meanwhile: look at it again.")
+        triggers.refuse_late(row, seen)
         _check(session, agent, following)
         for name, value in asdict(following).items():
             setattr(row, name, value)

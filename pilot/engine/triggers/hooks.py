@@ -1,11 +1,10 @@
 """Webhooks that start an agent from outside: made, rotated, switched, deleted; what comes in."""
 
-import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import select, text
@@ -14,9 +13,12 @@ from sqlalchemy.orm import Session, undefer
 from pilot import audit, db, strictjson, vault
 from pilot.audit import Actor, Event
 from pilot.db import transaction
+from pilot.engine import idempotency
 from pilot.engine.agents import agents
 from pilot.engine.life import preflight, starts
 from pilot.engine.secrets import signatures
+from pilot.engine.triggers import senders
+from pilot.engine.triggers.senders import Message
 from pilot.engine.workflow import payloads
 from pilot.errors import (
     BadJsonError,
@@ -25,7 +27,7 @@ from pilot.errors import (
     Issue,
     NotFoundError,
     PilotError,
-    UnsignedError,
+    StaleError,
 )
 from pilot.models.hook import Hook, HookDelivery
 
@@ -47,11 +49,11 @@ ON CONFLICT (hook_id, execution_id) WHERE status = 202 DO NOTHING RETURNING id
 
 @dataclass(frozen=True)
 class Made:
-    """A webhook whose secret is told, this once."""
+    """A webhook whose secret is told, this once; None: it was told to an equal request before."""
 
     id: UUID
     token: str
-    secret: str
+    secret: str | None
 
 
 @dataclass(frozen=True)
@@ -63,21 +65,15 @@ class Shape:
     inputs: dict[str, Any] | None = None  # templates over `payload`; None: all of it
 
 
-@dataclass(frozen=True)
-class Message:
-    """A request as it came in; nothing of it is believed yet."""
-
-    id: str
-    timestamp: str
-    signature: str
-    body: bytes
-    address: str
-    request_id: str
-    authorization: str = ""
-
-
-def create(agent_id: UUID, shape: Shape | None = None, *, by: Actor, user_id: UUID) -> Made:
-    """Give an agent one more address that starts it.
+def create(
+    agent_id: UUID,
+    shape: Shape | None = None,
+    *,
+    key: str | None = None,
+    by: Actor,
+    user_id: UUID,
+) -> Made:
+    """Give an agent one more address that starts it; the same key makes it once.
 
     Raises:
         NotFoundError: there is no such agent, or it is not theirs.
@@ -89,7 +85,11 @@ def create(agent_id: UUID, shape: Shape | None = None, *, by: Actor, user_id: UU
     if issues:
         raise InvalidError(issues)
     secret = signatures.new_secret()
+    body = {"agent": str(agent_id), **asdict(shape)}
     with transaction("hooks.create", user_id) as session:
+        kept = idempotency.open_request(session, user_id, key, "hook.create", body)
+        if kept is not None:
+            return Made(UUID(kept["hook_id"]), kept["token"], None)
         agent = agents.load(session, agent_id)
         if len(listed(session, agent_id)) >= MOST_PER_AGENT:
             raise ConflictError(f"An agent has at most {MOST_PER_AGENT} webhooks: delete one.")
@@ -104,22 +104,36 @@ def create(agent_id: UUID, shape: Shape | None = None, *, by: Actor, user_id: UU
         row.sealed = vault.seal(secret, _place(row.id, row.owner_id, row.version))
         session.add(row)
         _record(session, row, by, "made")
+        idempotency.keep_answer(session, user_id, key, _keep(row))
     return Made(row.id, row.token, secret)
 
 
-def rotate(agent_id: UUID, hook_id: UUID, *, by: Actor, user_id: UUID) -> Made:
+def _keep(row: Hook) -> dict[str, Any]:
+    return {"hook_id": str(row.id), "token": row.token}
+
+
+def rotate(
+    agent_id: UUID, hook_id: UUID, *, key: str | None = None, by: Actor, user_id: UUID
+) -> Made:
     """Give a webhook a new secret; the one before holds for 24 hours more.
+
+    The same key makes one once.
 
     Raises:
         NotFoundError: there is none, or it is not theirs.
     """
     secret = signatures.new_secret()
+    body = {"agent": str(agent_id), "hook": str(hook_id)}
     with transaction("hooks.rotate", user_id) as session:
+        kept = idempotency.open_request(session, user_id, key, "hook.rotate", body)
+        if kept is not None:
+            return Made(UUID(kept["hook_id"]), kept["token"], None)
         row = _locked(session, agent_id, hook_id)
         row.version += 1
         row.before_sealed, row.before_until = row.sealed, session.scalars(ROTATION).one()
         row.sealed = vault.seal(secret, _place(row.id, row.owner_id, row.version))
         _record(session, row, by, "rotated")
+        idempotency.keep_answer(session, user_id, key, _keep(row))
     return Made(row.id, row.token, secret)
 
 
@@ -128,6 +142,7 @@ def set_active(
     hook_id: UUID,
     active: bool,  # noqa: FBT001
     *,
+    seen: str | None = None,
     by: Actor,
     user_id: UUID,
 ) -> None:
@@ -135,22 +150,26 @@ def set_active(
 
     Raises:
         NotFoundError: there is none, or it is not theirs.
+        StaleError: it is not in the state `seen` any more.
     """
     with transaction("hooks.set_active", user_id) as session:
-        row = _locked(session, agent_id, hook_id)
+        row = _locked(session, agent_id, hook_id, seen)
         if row.active != active:
             row.active = active
             _record(session, row, by, "switched on" if active else "switched off")
 
 
-def delete(agent_id: UUID, hook_id: UUID, *, by: Actor, user_id: UUID) -> None:
+def delete(
+    agent_id: UUID, hook_id: UUID, *, seen: str | None = None, by: Actor, user_id: UUID
+) -> None:
     """Forget a webhook and its secret; its deliveries stay.
 
     Raises:
         NotFoundError: there is none, or it is not theirs.
+        StaleError: it is not in the state `seen` any more.
     """
     with transaction("hooks.delete", user_id) as session:
-        row = _locked(session, agent_id, hook_id)
+        row = _locked(session, agent_id, hook_id, seen)
         row.sealed = row.before_sealed = row.before_until = None
         row.active = False
         _record(session, row, by, "deleted")
@@ -172,6 +191,11 @@ def find(session: Session, agent_id: UUID, hook_id: UUID) -> Hook:
     if row is None or row.agent_id != agent_id or row.sealed is None:
         raise NotFoundError("There is no such webhook, or it is not yours.")
     return row
+
+
+def state(row: Hook) -> str:
+    """Name the state of a webhook: the version of its secret, and whether it is on."""
+    return f"{row.version}-{'on' if row.active else 'off'}"
 
 
 def told(row: Hook, url: str) -> dict[str, Any]:
@@ -265,7 +289,7 @@ def _check(known: Any, hook_id: UUID, owner_id: UUID, message: Message) -> None:
     """Refuse a message whose sender does not prove to know the secret."""
     plain = message.id.isascii() and message.id.isprintable()
     if not plain or len(message.id) > MAX_ID_CHARACTERS:
-        _unsigned(f"A webhook-id has at most {MAX_ID_CHARACTERS} plain characters.")
+        senders.unsigned(f"A webhook-id has at most {MAX_ID_CHARACTERS} plain characters.")
     sealed = {known.version: known.sealed, known.version - 1: known.before_sealed}
     secrets_ = [
         vault.open_sealed(one, _place(hook_id, owner_id, version))
@@ -273,34 +297,9 @@ def _check(known: Any, hook_id: UUID, owner_id: UUID, message: Message) -> None:
         if one is not None
     ]
     if known.bearer:
-        _check_bearer(message.authorization, secrets_)
+        senders.check_bearer(message.authorization, secrets_)
     else:
-        _check_signature(message, secrets_, known.now.timestamp())
-
-
-def _check_bearer(authorization: str, known: list[str]) -> None:
-    scheme, _, given = authorization.partition(" ")
-    offered = given.strip().encode(errors="replace")
-    found = [hmac.compare_digest(one.encode(), offered) for one in known]
-    if scheme.lower() != "bearer" or not any(found):
-        _unsigned("Send the webhook's secret as Authorization: Bearer whsec_...")
-
-
-def _check_signature(message: Message, known: list[str], now: float) -> None:
-    if not (message.id and message.timestamp and message.signature):
-        _unsigned("Send webhook-id, webhook-timestamp and webhook-signature.")
-    digits = message.timestamp
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 12):
-        _unsigned("webhook-timestamp is the time in seconds since 1970.")
-    if abs(int(digits) - now) > signatures.TOLERANCE_S:
-        _unsigned("webhook-timestamp is more than 5 minutes from now: sign it again.")
-    right = signatures.is_signed(message.signature, known, message.id, int(digits), message.body)
-    if not right:
-        _unsigned("No signature is right: sign id, timestamp and body with the webhook's secret.")
-
-
-def _unsigned(reason: str) -> NoReturn:
-    raise UnsignedError(reason)
+        senders.check_signature(message, secrets_, known.now.timestamp())
 
 
 def _payload(body: bytes) -> Any:
@@ -355,13 +354,15 @@ def _actor(hook_id: UUID, message: Message) -> Actor:
     return Actor(f"hook:{hook_id}", message.address, message.request_id)
 
 
-def _locked(session: Session, agent_id: UUID, hook_id: UUID) -> Hook:
+def _locked(session: Session, agent_id: UUID, hook_id: UUID, seen: str | None = None) -> Hook:
     query = select(Hook).where(Hook.id == hook_id, Hook.agent_id == agent_id)
     row = session.scalar(
         query.options(undefer(Hook.sealed), undefer(Hook.before_sealed)).with_for_update()
     )
     if row is None or row.sealed is None:
         raise NotFoundError("There is no such webhook, or it is not yours.")
+    if seen not in {None, state(row)}:
+        raise StaleError("It was changed meanwhile: look at it again.", {"version": row.version})
     return row
 
 

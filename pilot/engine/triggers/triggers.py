@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 from pilot import audit, strictjson
 from pilot.audit import Actor, Event
 from pilot.db import transaction
+from pilot.engine import idempotency
 from pilot.engine.agents import agents
 from pilot.engine.life import preflight
 from pilot.engine.triggers import schedules
 from pilot.engine.triggers.schedules import Timing
 from pilot.engine.workflow import inputs
-from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
+from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError, StaleError
 from pilot.models.agent import Agent
 from pilot.models.columns import NOW
 from pilot.models.trigger import Trigger, TriggerFire
@@ -29,15 +30,19 @@ MOST_PER_AGENT = 20
 SWITCHED_OFF = "The schedule was switched off."
 
 
-def create(
+def create(  # noqa: PLR0913 -- what it is, who makes it, and by which request
     agent_id: UUID,
     timing: Timing,
     given: dict[str, Any] | None = None,
     *,
+    active: bool = True,
+    key: str | None = None,
     by: Actor,
     user_id: UUID,
 ) -> UUID:
     """Give an agent a schedule; `given` are inputs over its saved ones. Returns its id.
+
+    The same key makes it once.
 
     Raises:
         NotFoundError: there is no such agent.
@@ -45,7 +50,12 @@ def create(
         ConflictError: it has 20 already.
         InvalidError: the times or the inputs are not right, each named; or it never fires.
     """
+    asked = {"agent": agent_id, "timing": asdict(timing), "inputs": given, "active": active}
+    body = strictjson.plain(asked)
     with transaction("triggers.create", user_id) as session:
+        kept = idempotency.open_request(session, user_id, key, "schedule.create", body)
+        if kept is not None:
+            return UUID(kept["trigger_id"])
         agent = agents.load(session, agent_id, lock=True)
         if len(listed(session, agent_id)) >= MOST_PER_AGENT:
             raise ConflictError(f"An agent has at most {MOST_PER_AGENT} schedules: delete one.")
@@ -56,37 +66,38 @@ def create(
             owner_id=agent.owner_id,
             agent_id=agent.id,
             inputs=given,
-            next_at=schedules.next_after(timing, moment),
+            active=active,
+            next_at=schedules.next_after(timing, moment) if active else None,
             **asdict(timing),
         )
         session.add(row)
         session.flush()
         record(session, row, by, "made")
+        idempotency.keep_answer(session, user_id, key, {"trigger_id": str(row.id)})
         return row.id
 
 
-def change(
+def change(  # noqa: PLR0913 -- what it becomes, from what, and who changes it
     trigger_id: UUID,
     timing: Timing,
     given: dict[str, Any] | None = None,
     *,
+    active: bool | None = None,
     seen: int | None = None,
     by: Actor,
     user_id: UUID,
 ) -> None:
-    """Change when and with which inputs it fires; `seen` is the version that was looked at.
+    """Change when and with which inputs it fires, and whether; `seen` is the version looked at.
 
     Raises:
         NotFoundError: there is none.
-        ConflictError: it was changed meanwhile.
+        StaleError: it was changed meanwhile.
         InvalidError: the times or the inputs are not right, each named; or it never fires.
     """
     with transaction("triggers.change", user_id) as session:
-        row = _locked(session, trigger_id)
+        row = _locked(session, trigger_id, seen)
         if row.event is not None:
             raise NotFoundError("This trigger is no schedule.")
-        if seen not in {None, row.version}:
-            raise ConflictError("The schedule was changed meanwhile: look at it again.")
         moment = _now(session)
         schedules.check(timing, moment)
         _check_inputs(session, agents.load(session, row.agent_id), given)
@@ -96,12 +107,15 @@ def change(
         row.next_at = schedules.next_after(timing, moment) if row.active else None
         touch(session, row)
         record(session, row, by, "changed")
+        if active is not None:
+            _switch(session, row, active, by)
 
 
 def set_active(
     trigger_id: UUID,
     active: bool,  # noqa: FBT001
     *,
+    seen: int | None = None,
     by: Actor,
     user_id: UUID,
 ) -> None:
@@ -109,33 +123,38 @@ def set_active(
 
     Raises:
         NotFoundError: there is none.
+        StaleError: it is not of the version `seen` any more.
         InvalidError: switched on, it would never fire.
     """
     with transaction("triggers.set_active", user_id) as session:
-        row = _locked(session, trigger_id)
-        if row.active == active:
-            return
-        moment = _now(session)
-        if active:
-            agents.load(session, row.agent_id)
-            row.active, row.off_reason, row.failures = True, "", 0
-            if row.event is None:
-                schedules.check(Timing.of(row), moment)
-                row.next_at = schedules.next_after(Timing.of(row), moment)
-        else:
-            switch_off(session, row, "")
-        touch(session, row)
-        record(session, row, by, "switched on" if active else "switched off")
+        _switch(session, _locked(session, trigger_id, seen), active, by)
 
 
-def delete(trigger_id: UUID, *, by: Actor, user_id: UUID) -> None:
+def _switch(session: Session, row: Trigger, active: bool, by: Actor) -> None:  # noqa: FBT001
+    if row.active == active:
+        return
+    if active:
+        agents.load(session, row.agent_id)
+        row.active, row.off_reason, row.failures = True, "", 0
+        if row.event is None:
+            moment = _now(session)
+            schedules.check(Timing.of(row), moment)
+            row.next_at = schedules.next_after(Timing.of(row), moment)
+    else:
+        switch_off(session, row, "")
+    touch(session, row)
+    record(session, row, by, "switched on" if active else "switched off")
+
+
+def delete(trigger_id: UUID, *, seen: int | None = None, by: Actor, user_id: UUID) -> None:
     """Take a trigger away; what it started stays.
 
     Raises:
         NotFoundError: there is none.
+        StaleError: it is not of the version `seen` any more.
     """
     with transaction("triggers.delete", user_id) as session:
-        row = _locked(session, trigger_id)
+        row = _locked(session, trigger_id, seen)
         row.deleted_at = _now(session)
         switch_off(session, row, "")
         record(session, row, by, "deleted")
@@ -213,11 +232,22 @@ def _query(trigger_id: UUID) -> Select[Trigger]:
     return select(Trigger).where(Trigger.id == trigger_id, Trigger.deleted_at.is_(None))
 
 
-def _locked(session: Session, trigger_id: UUID) -> Trigger:
+def _locked(session: Session, trigger_id: UUID, seen: int | None) -> Trigger:
     row = session.scalar(_query(trigger_id).with_for_update(key_share=True))
     if row is None:
         raise NotFoundError("There is no such schedule, or it is not yours.")
+    refuse_late(row, seen)
     return row
+
+
+def refuse_late(row: Trigger, seen: int | None) -> None:
+    """Refuse a change of another version than the one that was looked at.
+
+    Raises:
+        StaleError: it is.
+    """
+    if seen not in {None, row.version}:
+        raise StaleError("It was changed meanwhile: look at it again.", {"version": row.version})
 
 
 def _check_inputs(session: Session, agent: Agent, given: dict[str, Any] | None) -> None:
