@@ -6,7 +6,7 @@ session. Errors are problem+json (pilot.web.errors).
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 import flask
@@ -20,6 +20,8 @@ from spectree.plugins.base import Context
 from spectree.plugins.flask_plugin import FlaskPlugin
 from spectree.utils import get_multidict_items
 
+from pilot.engine import idempotency
+from pilot.engine.language.pointers import pointer
 from pilot.engine.people.api_tokens import Scope
 from pilot.errors import (
     ForbiddenError,
@@ -46,6 +48,7 @@ LEVELS = {
 WRITE_FAILURES = {409, 410, 413, 415}
 CHANGES = {"PUT", "PATCH", "DELETE"}  # of what was read before: by its ETag
 TAGGED: set[str] = set()  # ids of the operations whose answer has an ETag
+LOCATED: set[str] = set()  # of those whose 202 says where to follow up
 OTHER: dict[str, str] = {}  # ids of those that answer in a second content type -> that
 CSV, STREAM = "text/csv", "text/event-stream"
 
@@ -115,10 +118,9 @@ class _Plugin(FlaskPlugin):
         args = get_multidict_items(request.args, query)
         is_sent = bool(request.content_length) or bool(request.get_data())
         body = request.get_json() if is_sent else {}
-        check = self.model_adapter.validate_obj
         request.context = Context(
-            check(query or Strict, args),
-            check(json or Strict, body),
+            _checked(query or Strict, args),
+            _checked(json or Strict, body),
             form=None,
             headers=None,
             cookies=None,
@@ -134,26 +136,37 @@ def _name(model: type[BaseModel]) -> str:
     return f"{part.title().replace('_', '')}{model.__name__}"
 
 
-def _refuse(_request: Any, _answer: Any, error: Exception | None, *_: Any) -> None:
-    if not isinstance(error, ValidationError):
-        return
-    issues = [
-        Issue(
-            f"api_{one['type']}",
-            "".join(f"/{part}" for part in one["loc"]),
-            f"{one['msg']}.",
-            got=str(one.get("input"))[:80],
-        )
-        for one in error.errors()[:50]
-    ]
+def _checked(model: type[BaseModel], value: Any) -> Any:
+    """Return what a request says, read by its model.
+
+    Raises:
+        InvalidError: what does not fit, each by its field.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        issues = [_issue(model, cast("dict[str, Any]", one)) for one in error.errors()[:50]]
     raise InvalidError(issues)
+
+
+def _issue(model: type[BaseModel], one: dict[str, Any]) -> Issue:
+    """Return what is wrong with one field; of an unknown one, which there are, and to leave it."""
+    code, path = f"api_{one['type']}", pointer(*one["loc"])
+    got = str(one.get("input"))[:80]
+    if one["type"] != "extra_forbidden":
+        return Issue(code, path, f"{one['msg']}.", got=got)
+    *above, name = one["loc"]
+    for part in above:
+        model = cast("type[BaseModel]", model.model_fields[str(part)].annotation)
+    known = ", ".join(model.model_fields) or "none"
+    message = f"There is no field {str(name)[:80]}; the fields are: {known}."
+    return Issue(code, path, message, known, got, fix=[{"op": "remove", "path": path}])
 
 
 SPEC = SpecTree(
     "flask",
     backend=_Plugin,
     mode="strict",
-    before=_refuse,
     title="Pilot",
     version="1",
     validation_error_model=Problem,
@@ -178,13 +191,15 @@ def operation(  # noqa: PLR0913 -- one keyword for each thing that the descripti
     status: int = 200,
     also: dict[int, type[BaseModel]] | None = None,
     tagged: bool = False,
+    at: str = "",
     other: str = "",
 ) -> Callable[[View], View]:
     """Register an operation: its permission, its models (by annotations `query`, `json`) and docs.
 
     The view returns JSON data, or that and a status; `also` names other statuses than `status`,
-    `tagged` says that it gives an ETag and heeds it, `other` the content type that it has beside
-    JSON, for who accepts that; text/csv at the same address with `.csv` at its end, too.
+    `tagged` says that it gives an ETag and heeds it, `at` where a 202 is followed up, by names of
+    its data; `other` is the content type that it has beside JSON, for who accepts that; text/csv
+    at the same address with `.csv` at its end, too.
     """
     failures = {400, 401, 403, 404, 422, 429, 503} | (set() if method == "GET" else WRITE_FAILURES)
     if tagged and method in CHANGES:
@@ -196,6 +211,8 @@ def operation(  # noqa: PLR0913 -- one keyword for each thing that the descripti
         SCOPES[endpoint] = str(scope)
         if tagged:
             TAGGED.add(f"{tag}_{view.__name__}")
+        if at:
+            LOCATED.add(f"{tag}_{view.__name__}")
         if other:
             OTHER[f"{tag}_{view.__name__}"] = other
         models: dict[int, type[BaseModel]] = dict.fromkeys(sorted(failures), Problem)
@@ -205,7 +222,7 @@ def operation(  # noqa: PLR0913 -- one keyword for each thing that the descripti
             tags=[tag],
             security={"token": [str(scope)]},
             operation_id=f"{tag}_{view.__name__}",
-        )(_answered(view))
+        )(_answered(view, at))
         bp.add_url_rule(f"{PREFIX}{rule}", view.__name__, checked, methods=[method])
         if other == CSV:
             permit(f"{endpoint}_csv", LEVELS.get(scope, VIEW))
@@ -227,13 +244,19 @@ def public(bp: Blueprint, rule: str) -> Callable[[View], View]:
     return register
 
 
-def _answered(view: View) -> View:
-    """Return a view whose data become JSON."""
+def _answered(view: View, at: str) -> View:
+    """Return a view whose data become JSON; headers say whether it repeats, where it goes on."""
 
     def answered(*args: Any, **values: Any) -> Response:
+        idempotency.replayed.set(False)
         found: Any = view(*args, **values)
         data, status = found if isinstance(found, tuple) else (found, 200)
-        return data if isinstance(data, Response) else json_answer(data, status=status)
+        answer = data if isinstance(data, Response) else json_answer(data, status=status)
+        if idempotency.replayed.get():
+            answer.headers["Idempotency-Replayed"] = "true"
+        if at and status == 202:
+            answer.headers["Location"] = PREFIX + at.format(**data)
+        return answer
 
     answered.__name__, answered.__doc__ = view.__name__, view.__doc__
     answered.__annotations__ = {

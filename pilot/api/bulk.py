@@ -104,6 +104,7 @@ def preview(query: PreviewQuery) -> Any:
     gives=Bulk,
     method="POST",
     status=202,
+    at="/executions/bulk/{id}",
     also={409: Problem},
 )
 def begin(json: BulkBody) -> Any:

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, current_app
 from flask.typing import ResponseReturnValue
 from spectree.utils import json_compatible_deepcopy
 
-from pilot.api import CHANGES, OTHER, PREFIX, SPEC, TAGGED, public
+from pilot.api import CHANGES, LOCATED, OTHER, PREFIX, SPEC, TAGGED, public
 from pilot.views import SIGNED_IN, json_answer, render, route
 
 bp = Blueprint("api_described", __name__)
@@ -34,6 +34,11 @@ KEY = _header(
 MATCH = _header("If-Match", "The ETag that you read.", required=True, examples=['"3-1763.25"'])
 NONE_MATCH = _header("If-None-Match", "The ETag that you know: 304 if it still holds.")
 TAG = {"schema": {"type": "string"}, "description": "Names this state, for If-Match."}
+LOCATION = {"schema": {"type": "string"}, "description": "Where to read how it goes on."}
+REPLAYED = {
+    "schema": {"const": "true"},
+    "description": "Sent if this answer repeats that to an earlier request with the same key.",
+}
 REQUEST_ID = {"schema": {"type": "string"}, "description": "Finds the log lines of the request."}
 RETRY_AFTER = {"schema": {"type": "integer"}, "description": "Seconds."}
 
@@ -98,8 +103,12 @@ def _tell_headers(method: str, one: dict[str, Any]) -> None:
     if method == "post":
         one["parameters"].append(KEY)
     answers = one["responses"]
-    for answer in answers.values():
+    for code, answer in answers.items():
         answer["headers"] = {"X-Request-Id": REQUEST_ID}
+        if method == "post" and code.startswith("2"):
+            answer["headers"]["Idempotency-Replayed"] = REPLAYED
+    if one["operationId"] in LOCATED:
+        answers["202"]["headers"]["Location"] = LOCATION
     for code in {"429", "503"} & answers.keys():
         answers[code]["headers"]["Retry-After"] = RETRY_AFTER
     if one["operationId"] in TAGGED:

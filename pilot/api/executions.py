@@ -6,7 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from flask import Blueprint
-from pydantic import BaseModel, Field, RootModel
+from pydantic import BaseModel, Field, RootModel, model_validator
 
 from pilot.api import (
     CSV,
@@ -30,6 +30,7 @@ from pilot.engine.life.forecast import forecast
 from pilot.engine.people.api_tokens import Scope
 from pilot.engine.providers import budgets
 from pilot.engine.status import ExecutionStatus
+from pilot.errors import BadJsonError
 from pilot.reports import execution as report
 from pilot.reports import executions as rows
 from pilot.reports import results, standing
@@ -57,6 +58,14 @@ class StartBody(Body):
     prompt: str | None = Field(None, min_length=1, max_length=20_000)
     simple: bool = False
     budget_usd: str | None = Field(None, max_length=20, description='Such as "0.50".')
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_documents(cls, value: Any) -> Any:
+        """Refuse a workflow: what runs is saved as a version before, and checked there."""
+        for name in {"steps", "data"} & (value.keys() if isinstance(value, dict) else set()):
+            raise BadJsonError(f"A start takes no workflow: leave out `{name}`, save a version.")
+        return value
 
 
 class StartQuery(Strict):
@@ -205,6 +214,7 @@ def index(query: ListQuery) -> Any:
     gives=Result,
     method="POST",
     status=202,
+    at="/executions/{execution_id}/result",
     also={200: Result, 500: Result},
 )
 def start(agent_id: UUID, json: StartBody, query: StartQuery) -> Any:

@@ -57,7 +57,15 @@ def receipt(execution_id: UUID, json: ForkBody) -> Any:
         return receipts.of_fork(session, found).facts()
 
 
-@operation(bp, FORK, scope=Scope.EXECUTIONS_RUN, gives=Result, method="POST", status=202)
+@operation(
+    bp,
+    FORK,
+    scope=Scope.EXECUTIONS_RUN,
+    gives=Result,
+    method="POST",
+    status=202,
+    at="/executions/{execution_id}/result",
+)
 def fork(execution_id: UUID, json: ForkBody) -> Any:
     """Begin a new execution that reuses what is unchanged; returns how it stands."""
     _reached(execution_id)

@@ -101,6 +101,7 @@ class Saved(BaseModel):
     gives=Generation,
     method="POST",
     status=202,
+    at="/generations/{id}",
 )
 def begin(json: GoalBody) -> Any:
     """Draft a goal; poll it until `stage` is done. The same Idempotency-Key drafts once."""

@@ -54,6 +54,7 @@ class Replay(BaseModel):
     gives=Replay,
     method="POST",
     status=202,
+    at="/replays/{id}",
 )
 def begin(execution_id: UUID, json: ReplayBody) -> Any:
     """Run a past execution again offline; nothing is called, but a model that is named."""

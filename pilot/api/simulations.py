@@ -63,6 +63,7 @@ class Simulation(BaseModel):
     gives=Simulation,
     method="POST",
     status=202,
+    at="/simulations/{id}",
 )
 def begin(agent_id: UUID, json: SimulateBody) -> Any:
     """Simulate the newest workflow: nothing is called, sent or paid; same key, same simulation."""

@@ -1,6 +1,7 @@
 """Repeated requests: the same key and body get the same answer, for 24 h."""
 
 import hashlib
+from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,8 @@ from pilot import strictjson
 from pilot.errors import InvalidError, Issue
 
 MAX_KEY_CHARACTERS = 255
+# Whether the answer repeats an earlier one; who answers sets it to False before.
+replayed: ContextVar[bool] = ContextVar("replayed", default=False)
 INSERT = text(
     "INSERT INTO request_key (owner_id, key, route, request_hash) VALUES (:o, :k, :r, :h) "
     "ON CONFLICT DO NOTHING RETURNING key"
@@ -46,6 +49,7 @@ def open_request(
     if (row.route, row.request_hash) != (route, digest):
         text_ = "This key was used for another request: take a new key."
         raise InvalidError([Issue("idempotency_key_reused", "/key", text_)])
+    replayed.set(True)
     answer: dict[str, Any] = row.answer
     return answer
 
