@@ -25,7 +25,7 @@ from pilot.api import (
 )
 from pilot.engine import validation
 from pilot.engine.agents import agent_details, agents, archiving
-from pilot.engine.agents.agents import NewAgent
+from pilot.engine.agents.agents import MOST_VERSIONS, NewAgent
 from pilot.engine.editor import differences, display
 from pilot.engine.generation import surroundings
 from pilot.engine.language import catalogue
@@ -67,7 +67,7 @@ class VersionsQuery(Strict):
 class DiffQuery(Strict):
     """With which version."""
 
-    to: int | None = Field(None, ge=1, le=1_000_000, description="Its number; the newest.")
+    to: int | None = Field(None, ge=1, le=MOST_VERSIONS, description="Its number; the newest.")
 
 
 class DocumentBody(Body):
@@ -110,7 +110,9 @@ class VersionBody(Body):
 
     document: AnyDocument
     reason: str = Field(min_length=1, max_length=500)
-    base: int = Field(ge=0, description="The number of the version that it was made from.")
+    base: int = Field(
+        ge=0, le=MOST_VERSIONS, description="The number of the version that it was made from."
+    )
 
 
 class Listing(BaseModel):

@@ -20,6 +20,7 @@ from pilot.views import actor, reading, signed_in, visitor
 
 bp = Blueprint("api_bulk", __name__)
 URL = "/executions/bulk"
+MOST_MATCHED = 2**31 - 1  # that is stored
 
 
 class PreviewQuery(Narrowed):
@@ -38,7 +39,10 @@ class BulkBody(Body):
     action: Action = Field(strict=False)
     filters: Narrowed = Field(description="Those of the list; an empty object: all.")
     previewed: int | None = Field(
-        None, ge=0, description="`matched` of the preview; if more match now, nothing is done."
+        None,
+        ge=0,
+        le=MOST_MATCHED,
+        description="`matched` of the preview; if more match now, nothing is done.",
     )
     as_of: AwareDatetime | None = Field(
         None, strict=False, description="That of the preview: what began later is not meant."

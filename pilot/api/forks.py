@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pilot.api import Body, Problem, example, key, operation, reach
 from pilot.api.executions import Receipt, Result
+from pilot.engine.agents.agents import MOST_VERSIONS
 from pilot.engine.life import executions, forks, moving, receipts
 from pilot.engine.people.api_tokens import Scope
 from pilot.reports import results
@@ -24,7 +25,9 @@ class ForkBody(Body):
     model_config = example({"inputs": {"city": "Kassel"}, "version": 4, "sequence": 17})
 
     inputs: dict[str, Any] | None = Field(None, description="All of them.")
-    version: int | None = Field(None, ge=1, description="Of the agent's workflow.")
+    version: int | None = Field(
+        None, ge=1, le=MOST_VERSIONS, description="Of the agent's workflow."
+    )
     sequence: int | None = Field(None, ge=0, description="Of the receipt that was read before.")
 
 
@@ -33,7 +36,9 @@ class MigrateBody(Body):
 
     model_config = example({"version": 4, "sequence": 17})
 
-    version: int | None = Field(None, ge=1, description="Without one, the newest.")
+    version: int | None = Field(
+        None, ge=1, le=MOST_VERSIONS, description="Without one, the newest."
+    )
     sequence: int | None = Field(None, ge=0, description="Of the receipt that was read before.")
     repeat_effects: bool = Field(
         False, description="Whether effects that happened already may happen once more."

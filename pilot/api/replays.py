@@ -7,6 +7,7 @@ from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from pilot.api import Body, example, operation, reach
+from pilot.engine.agents.agents import MOST_VERSIONS
 from pilot.engine.life import executions, replays
 from pilot.engine.people.api_tokens import Scope
 from pilot.reports import replays as report
@@ -20,7 +21,9 @@ class ReplayBody(Body):
 
     model_config = example({"version": 4, "model": "gpt-6-luna"})
 
-    version: int | None = Field(None, ge=1, description="Of the agent's workflow.")
+    version: int | None = Field(
+        None, ge=1, le=MOST_VERSIONS, description="Of the agent's workflow."
+    )
     model: str | None = Field(
         None,
         min_length=1,

@@ -57,6 +57,7 @@ def test_what_is_wrong_is_refused(program, make, world, superuser):
         {"action": "cancel", "filters": {"cost_min": "much"}},
         {"action": "cancel", "filters": {"status": "waiting"}},
         {"action": "cancel", "filters": {}, "as_of": "2026-01-01T00:00:00"},
+        {"action": "cancel", "filters": {}, "previewed": 2**53},
     ):
         assert one.post(URL, body).status_code == 422, body
     many = one.post(URL, {"action": "cancel", "filters": {}, "previewed": 2})

@@ -34,10 +34,12 @@ def test_the_command_line_and_the_api_tell_the_same(
         False,
         found["differences"][0],
     )
+    assert shell(*me, str(execution), "--version", str(2**53))[0] == 3
     with pytest.raises(SystemExit) as caught:
         shell(*me)
     assert caught.value.code == 2
     one = program(world.operator)
+    assert one.post(f"/executions/{execution}/replay", {"version": 2**53}).status_code == 422
     made = one.post(f"/executions/{execution}/replay", {"version": 1})
     assert made.status_code == 202, made.json
     wp.wait_for(database, made.json["id"])

@@ -18,6 +18,8 @@ from pilot.errors import ConflictError, ForbiddenError, InvalidError, Issue, Not
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
 from pilot.models.columns import NOW
 
+MOST_VERSIONS = 1_000_000  # of one agent
+
 
 @dataclass(frozen=True)
 class Saved:
@@ -202,11 +204,9 @@ def version(session: Session, agent: Agent, number: int) -> WorkflowVersion:
     Raises:
         NotFoundError: it has none of this number.
     """
-    found = session.scalar(
-        select(WorkflowVersion).where(
-            WorkflowVersion.agent_id == agent.id, WorkflowVersion.number == number
-        )
-    )
+    wanted = (WorkflowVersion.agent_id == agent.id, WorkflowVersion.number == number)
+    may_be = 1 <= number <= MOST_VERSIONS  # a greater one is no integer of the database
+    found = session.scalar(select(WorkflowVersion).where(*wanted)) if may_be else None
     if found is None:
         raise NotFoundError(f"The agent has no version {number}.")
     return found
