@@ -2,7 +2,6 @@
 
 from datetime import date, timedelta
 from typing import Any, Literal
-from zoneinfo import available_timezones
 
 from flask import Blueprint
 from pydantic import BaseModel, Field, field_validator, model_validator
@@ -10,6 +9,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from pilot import db
 from pilot.api import CSV, Day, Strict, for_all_agents, operation, wants
 from pilot.engine.people.api_tokens import Scope
+from pilot.engine.triggers import zones
 from pilot.reports import costs
 from pilot.reports.costs import Asked
 from pilot.views import reading
@@ -31,7 +31,7 @@ class Query(Strict):
     @field_validator("zone")
     @classmethod
     def _known(cls, zone: str) -> str:
-        if zone not in available_timezones():
+        if zone not in zones.names():
             raise ValueError("a zone of the IANA database, like Europe/Berlin")
         return zone
 

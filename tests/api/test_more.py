@@ -73,7 +73,13 @@ def test_costs_are_the_sums_of_the_ledger(one, world, superuser):
     assert told["total"]["calls"] == 2
     assert told["total"]["cost_usd"]["amount"].startswith("0.001")
     assert {line["key"] for line in told["lines"]} == {"cheap-2026", "own"}
-    for wrong in ("group=colour", "zone=Mars", "since=2026-02-01&until=2026-01-01", "since=x"):
+    for wrong in (
+        "group=colour",
+        "zone=Mars",
+        "zone=localtime",
+        "since=2026-02-01&until=2026-01-01",
+        "since=x",
+    ):
         assert one.get(f"/costs?{wrong}").status_code == 422, wrong
 
 
