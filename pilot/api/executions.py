@@ -113,7 +113,7 @@ class AnswerBody(Body):
 class EventsQuery(Strict):
     """From which event on."""
 
-    after: int = Field(0, ge=0)
+    after: int = Field(0, ge=0, le=2**63 - 1)
 
 
 class Listing(BaseModel):
@@ -231,7 +231,8 @@ def start(agent_id: UUID, json: StartBody, query: StartQuery) -> Any:
     )
     execution_id = starts.start(agent_id, asked, by=actor(), user_id=signed_in(), setup=setup())
     facts = results.awaited(reading, execution_id, query.wait)
-    return facts, results.http_status(facts)
+    # What came of it is told to who waits for it; else it may have failed before it is read here.
+    return facts, results.http_status(facts) if query.wait else 202
 
 
 @operation(bp, ONE, scope=Scope.EXECUTIONS_READ, gives=Whole)

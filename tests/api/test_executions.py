@@ -13,6 +13,7 @@ from tests.engine import worker_process as wp
 STEP = {"id": "one", "type": "transform", "operation": "set", "config": {"value": "{{inputs.n}}"}}
 INPUTS = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 REST = {"id": "rest", "type": "delay", "for_s": 600}
+NO_VERSION = 2**53  # which is no integer of the database
 
 
 @pytest.fixture
@@ -54,6 +55,19 @@ def test_a_start_that_waits_answers_with_the_result(worker, one, agent):
     ]
     assert kinds[0] == "queued"
     assert kinds[-1] == "completed"
+
+
+def test_a_start_that_does_not_wait_says_202_whatever_came_of_it(worker, one, world):
+    wp.switch_on()
+    stop = {"id": "s", "type": "stop", "outcome": "failed", "message": "no"}
+    url = f"/agents/{wp.make_agent(world.operator.id, [stop])}/executions"
+    header = {"Idempotency-Key": "once"}
+    first = one.post(url, {}, header)
+    ended = one.get(f"/executions/{first.json['execution_id']}/result?wait=20").json
+    assert (first.status_code, ended["success"]) == (202, False)
+    again = one.post(url, {}, header)
+    assert (again.status_code, again.json["execution_id"]) == (202, first.json["execution_id"])
+    assert one.post(f"{url}?wait=20", {}).status_code == 500
 
 
 @pytest.mark.capability(8, 174, 266)
@@ -121,6 +135,8 @@ def test_a_fork_says_what_it_reuses_and_begins_once(one, agent, worker, program,
     assert one.get(f"/executions/{new}/result?wait=20").json["output"] == 6
     assert one.get(f"/executions/{new}").json["forked_from"] == made["execution_id"]
     assert one.post(f"{url}/receipt").json["reused"] == ["one"]
+    for asked in (url, f"{url}/receipt"):
+        assert one.post(asked, {"version": NO_VERSION}).status_code == 422
     assert program(world.stranger).post(url).status_code == 404
     assert program(world.viewer).post(url).status_code == 403
 
@@ -130,6 +146,7 @@ def test_a_queued_one_moves_to_another_version_if_it_fits(one, agent, world):
     execution = wp.start(agent, world.operator.id, n=5)
     url = f"/executions/{execution}/migrate"
     assert one.post(f"{url}/receipt").status_code == 409
+    assert one.post(url, {"version": NO_VERSION}).status_code == 422
     document = {"format": 1, "name": "Test", "inputs": INPUTS, "steps": [STEP, REST]}
     who = {"by": world.operator.actor, "user_id": world.operator.id}
     agents.save_version(agent, document, reason="Rest.", base=1, **who)
