@@ -25,7 +25,7 @@ class Catalogue:
 
     def nearest(self, name: str, count: int = 3) -> list[str]:
         """Return the `count` action names that take the fewest edits from `name`."""
-        wanted = name.lower()
+        wanted = name[:60].lower()  # no action has a longer one
         return sorted(self.actions, key=lambda known: (_edits(wanted, known), known))[:count]
 
     def with_samples(self, samples: Iterable[TableSample]) -> "Catalogue":

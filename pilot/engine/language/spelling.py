@@ -5,6 +5,10 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 MAX_SURE_EDITS = 2
+MAX_LETTERS = 80  # of a name that is looked for
+MAX_NAMES = (
+    200  # among more nobody looks for one: each costs time, and the list is no hint any more
+)
 
 
 def edits(left: str, right: str) -> int:
@@ -26,7 +30,9 @@ def edits(left: str, right: str) -> int:
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> list[str]:
     """Return up to `count` names that look like `word`, the likeliest first."""
-    return get_close_matches(word[:80], list(known), count, 0.5)
+    names = list(known)
+    few = names if len(names) <= MAX_NAMES else []
+    return get_close_matches(word[:MAX_LETTERS], few, count, 0.5)
 
 
 def meant(word: str, known: Iterable[str]) -> str | None:
@@ -36,6 +42,8 @@ def meant(word: str, known: Iterable[str]) -> str | None:
     one within two edits; of short names, within one.
     """
     names = [name for name in known if name != word]
+    if len(word) > MAX_LETTERS or len(names) > MAX_NAMES:
+        return None
     same = [name for name in names if _plain(name) == _plain(word)]
     if len(same) == 1:
         return same[0]

@@ -26,6 +26,11 @@ class Use:
     written: Written
     compiled: Compilation
 
+    @cached_property
+    def texts(self) -> list[tuple[str, str]]:
+        """The texts in the value, each with its place in it."""
+        return list(pointers.texts(self.written.value))
+
 
 @dataclass
 class Context:

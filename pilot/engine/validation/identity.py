@@ -18,8 +18,7 @@ def check(context: Context, max_steps: int) -> Iterator[Issue]:
     """Yield E_STEP_COUNT, E_DUPLICATE_ID, E_BAD_ID, and E_SCHEMA for a missing id."""
     count = len(context.nodes)
     if count > max_steps:
-        message = f"The workflow has {count} steps; {max_steps} is the limit: split it."
-        yield Issue("E_STEP_COUNT", "/steps", message, expected=str(max_steps), got=str(count))
+        yield too_many(count, max_steps)
     taken = set(context.by_id)
     for number, node in enumerate(context.nodes, 1):
         found = node.step.get("id")
@@ -29,6 +28,12 @@ def check(context: Context, max_steps: int) -> Iterator[Issue]:
             yield _bad(context, node, taken)
         elif isinstance(found, str) and context.by_id[found] is not node:
             yield _double(context, node, taken)
+
+
+def too_many(count: int, max_steps: int) -> Issue:
+    """Return E_STEP_COUNT."""
+    message = f"The workflow has {count} steps; {max_steps} is the limit: split it."
+    return Issue("E_STEP_COUNT", "/steps", message, expected=str(max_steps), got=str(count))
 
 
 def _missing(node: Node, number: int, taken: set[str]) -> Issue:

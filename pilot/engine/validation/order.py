@@ -27,7 +27,7 @@ def check(context: Context) -> Iterator[Issue]:
 
 def _targets(context: Context, node: Node) -> Iterator[Issue]:
     declared = _texts(node.step.get("dependencies"))
-    around = [one.id for one in node.siblings if one.id and one is not node] if declared else []
+    around = {one.id: None for one in node.siblings if one.id and one is not node}
     for number, name in declared:
         if name in around or name == node.id:
             continue
@@ -39,7 +39,9 @@ def _targets(context: Context, node: Node) -> Iterator[Issue]:
                 f"The step {name} stands in another list; dependencies name steps of the same. "
                 "Name the step that contains it, or leave it out."
             )
-        yield Issue("E_BRANCH_TARGET", path, message, got=name[:60], fix=_named(path, name, around))
+        yield Issue(
+            "E_BRANCH_TARGET", path, message, got=name[:60], fix=_named(path, name, [*around])
+        )
     for number, name in _texts(node.step.get("guards")):
         if name not in context.by_id:
             path, known = f"{node.path}/guards/{number}", list(context.by_id)

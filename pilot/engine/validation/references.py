@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pilot.engine.language import pointers, spelling
+from pilot.engine.language import spelling
 from pilot.engine.language.step_fields import Kind
 from pilot.engine.validation import repeats, schemas, types
 from pilot.engine.validation.context import Context, Use
@@ -182,8 +182,9 @@ def _pattern(written: str) -> re.Pattern[str]:
 
 def _place(use: Use, written: str) -> str:
     """Return the place of the text that holds the reference."""
-    for inner, text in pointers.texts(use.written.value):
-        if inner and _pattern(written).search(text):
+    pattern = _pattern(written)
+    for inner, text in use.texts:
+        if inner and pattern.search(text):
             start = use.node.path if use.node is not None else ""
             return start + fields.within(use.written, inner)
     return use.path
@@ -193,7 +194,7 @@ def _rewritten(use: Use, written: str, way: str) -> Patch | None:
     """Write a reference another way, wherever the value has it within an expression."""
     start, pattern = use.node.path if use.node is not None else "", _pattern(written)
     fix: Patch = []
-    for inner, text in pointers.texts(use.written.value):
+    for inner, text in use.texts:
         if use.written.kind is Kind.TEMPLATE or "{{" in text:
             changed = re.sub(r"\{\{.*?\}\}", lambda found: pattern.sub(way, found[0]), text)
         else:

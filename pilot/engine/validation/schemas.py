@@ -168,10 +168,8 @@ def _step(option: Schema, key: str | int) -> Schema | None:
 
 
 def _names(schema: Schema) -> list[str]:
-    found: list[str] = []
-    for option in options(schema):
-        found += [name for name in option.get("properties", {}) if name not in found]
-    return found
+    named = (option.get("properties", {}) for option in options(schema))
+    return list(dict.fromkeys(name for one in named for name in one))
 
 
 def _schema(value: Any) -> Schema:

@@ -14,8 +14,9 @@ def check(context: Context) -> Iterator[Issue]:
     for path, text in texts(context.document):
         if secret_sinks.MARK not in text:
             continue
-        inside = [place for place in allowed if path.startswith(f"{place}/")]
-        place = max(inside, key=len, default="")
+        place = path
+        while place and place not in allowed:
+            place = place.rpartition("/")[0]
         action = allowed.get(place)
         if action is None or not secret_sinks.may_hold(action.name, path.removeprefix(place)):
             message = f"A secret must not go here: {secret_sinks.TELL}."

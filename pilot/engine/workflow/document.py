@@ -82,8 +82,7 @@ def decode(text: str | bytes) -> type_json:
     """
     size_bytes = len(text if isinstance(text, bytes) else text.encode(errors="surrogatepass"))
     if size_bytes > MAX_BYTES:
-        message = f"The document has {size_bytes:,} bytes; 262,144 is the limit."
-        raise InvalidError([Issue("E_LIMIT", "", message, expected="262144", got=str(size_bytes))])
+        raise InvalidError([_size_issue(size_bytes)])
     try:
         return strictjson.loads(text, max_bytes=MAX_BYTES)
     except BadJsonError as error:
@@ -99,6 +98,15 @@ def decode(text: str | bytes) -> type_json:
     if not is_ours and not older.is_older(value):  # any prose is YAML
         raise _bad_json("This is text, not a workflow: give one JSON object with steps.")
     return value
+
+
+def too_large(value: type_json) -> Issue | None:
+    """Return what is wrong with the size of a JSON value, whatever it says."""
+    try:
+        size_bytes = len(strictjson.dumps(value).encode(errors="surrogatepass"))
+    except (ValueError, RecursionError):  # no value that the decoder gives
+        return Issue("E_JSON", "", "This is no JSON: a number without end, or nested too deep.")
+    return _size_issue(size_bytes) if size_bytes > MAX_BYTES else None
 
 
 def parse(source: type_json) -> Workflow:
@@ -200,6 +208,11 @@ def _followed(value: Any, pattern: str) -> Iterator[tuple[list[str], list[StepFi
 @cache
 def _attributes(model: type[Part]) -> dict[str, str]:
     return {field.alias or name: name for name, field in model.model_fields.items()}
+
+
+def _size_issue(size_bytes: int) -> Issue:
+    message = f"The document has {size_bytes:,} bytes; {MAX_BYTES:,} is the limit."
+    return Issue("E_LIMIT", "", message, expected=str(MAX_BYTES), got=str(size_bytes))
 
 
 def _looks_like_json(text: str | bytes) -> bool:

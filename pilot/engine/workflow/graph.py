@@ -70,10 +70,17 @@ def ready(needs: Dependencies, finished: Iterable[str], started: Iterable[str] =
 
 def cycle(needs: Dependencies) -> list[str] | None:
     """Return the ids of one cycle, each waiting for the next, or None."""
-    left = dict(needs)
-    while free := [name for name, needed in left.items() if not needed & left.keys()]:
-        for name in free:
-            del left[name]
+    behind = _behind(needs)
+    open_ = {name: sum(one in needs for one in needed) for name, needed in needs.items()}
+    free = [name for name, count in open_.items() if not count]
+    while free:
+        name = free.pop()
+        del open_[name]
+        for one in behind.get(name, ()):
+            open_[one] -= 1
+            if not open_[one]:
+                free.append(one)
+    left = {name: needs[name] for name in needs if name in open_}
     if not left:
         return None
     path = [next(iter(left))]
@@ -86,12 +93,23 @@ def cycle(needs: Dependencies) -> list[str] | None:
 
 def descendants(needs: Dependencies, name: str) -> frozenset[str]:
     """Return all steps that wait for this one, directly or through others."""
+    behind = _behind(needs)
     found: set[str] = set()
-    fresh = {name}
+    fresh = [name]
     while fresh:
-        fresh = {one for one, needed in needs.items() if needed & fresh} - found
-        found |= fresh
+        new = [one for one in behind.get(fresh.pop(), ()) if one not in found]
+        found.update(new)
+        fresh += new
     return frozenset(found)
+
+
+def _behind(needs: Dependencies) -> dict[str, list[str]]:
+    """Return which steps wait for each."""
+    found: dict[str, list[str]] = {}
+    for name, needed in needs.items():
+        for one in needed:
+            found.setdefault(one, []).append(name)
+    return found
 
 
 def _ids(step: dict[str, Any]) -> list[str]:

@@ -52,6 +52,15 @@ def outline(document: Any) -> list[Node]:
     return found
 
 
+def entries(body: Any, depth: int = 1) -> int:
+    """Return how many entries the lists of steps have, whether they are steps or not."""
+    if not isinstance(body, list) or depth > MAX_NESTING + 1:
+        return 0
+    objects = (step for step in body if isinstance(step, dict))
+    inner = (entries(found, depth + 1) for step in objects for _, _, found in bodies(step))
+    return len(body) + sum(inner)
+
+
 def documents(document: Any) -> Iterator[Any]:
     """Yield a document and every one that stands whole within one of its steps."""
     yield document

@@ -14,6 +14,10 @@ from pilot.engine.language.step_fields import Part, StepFields
 from pilot.engine.workflow.outline import MAX_NESTING, bodies
 from pilot.errors import Issue, type_json
 
+MAX_ERRORS = 50  # of one document: more than these are not looked for
+MORE = Issue(
+    "E_LIMIT", "", f"After {MAX_ERRORS} errors no others are looked for: mend these first."
+)
 MAX_METADATA_BYTES = 8 * 1024
 _PLACEHOLDER = StepFields.model_construct(id="", type="")
 _BOUNDS = ("too_", "string_too_", "greater_than", "less_than", "seconds_")
@@ -47,7 +51,11 @@ def read_part(
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        issues += _issues(model, error.errors(include_url=False), value, path)
+        problems = error.errors(include_url=False)
+        room = max(MAX_ERRORS - len(issues), 0)
+        issues += _issues(model, problems[:room], value, path)
+        if len(problems) > room and MORE not in issues:
+            issues.append(MORE)
         return None
 
 
@@ -262,7 +270,7 @@ def _coerced(kind: str, place: str, found: type_json) -> list[dict[str, Any]] | 
         wanted = strictjson.dumps(found)
     elif kind in {"int_type", "float_type"} and isinstance(found, str):
         wanted = int(found) if found.strip().lstrip("-").isdecimal() else None
-    elif kind == "bool_type" and found in {"true", "false"}:
+    elif kind == "bool_type" and found in ("true", "false"):  # it may be a list: no set
         wanted = found == "true"
     return None if wanted is None else [{"op": "replace", "path": place, "value": wanted}]
 

@@ -11,6 +11,7 @@ from pilot import older
 from pilot.engine.editor import display
 from pilot.engine.language import catalogue
 from pilot.engine.validation import repair, validate
+from pilot.engine.workflow import shape
 from pilot.engine.workflow.outline import outline
 from pilot.errors import Issue
 from tests.engine.documents import GOOD, workflow
@@ -132,3 +133,32 @@ def test_a_document_nested_deeper_than_any_text_is_refused(check):
 def test_more_steps_may_be_allowed(known):
     steps = [{"id": f"s{n}", "type": "delay", "for_s": 1} for n in range(60)]
     assert validate(workflow(*steps), known, max_steps=60) == []
+
+
+@pytest.mark.parametrize("value", [[], {}, [[]], [{}], None, -(2**53), 1e308, "a" * 9_000])
+def test_a_value_of_another_kind_is_an_issue_at_its_place(check, value):
+    for kind, name in (
+        *(("sub_workflow", "wait"), ("sub_workflow", "detach")),
+        *(("human_approval", "self_approval"), ("human_approval", "allow_delegate")),
+    ):
+        found = check(workflow({"id": "s", "type": kind, name: value}))
+        assert any(path == f"/steps/0/{name}" for _, path in found), (kind, name)
+
+
+def test_more_steps_than_any_limit_allows_are_only_counted(check):
+    assert check(workflow(*[[{}]] * 40_000)) == [("E_STEP_COUNT", "/steps")]
+
+
+def test_a_value_is_not_read_beyond_the_limit_of_texts(check):
+    step = {"id": "t", "type": "transform", "operation": "set", "config": {"value": "x" * 262_144}}
+    assert check(workflow(step)) == [("E_LIMIT", "")]
+
+
+@pytest.mark.parametrize("root", ["inputs.", "steps.", ""])
+def test_after_so_many_errors_no_others_are_looked_for(known, root):
+    value = {f"k{n}": f"{{{{{root}q{n}}}}}" for n in range(2_000)}
+    step = {"id": "t", "type": "transform", "operation": "set", "config": {"value": value}}
+    found = validate(workflow(step), known)
+    assert (len(found), found[-1]) == (shape.MAX_ERRORS + 1, shape.MORE)
+    unknown = {"id": "t", "type": "delay", "for_s": 1} | {f"fo{n}": 1 for n in range(2_000)}
+    assert validate(workflow(unknown), known)[-1] == shape.MORE
