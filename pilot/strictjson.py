@@ -93,12 +93,19 @@ def plain(value: Any) -> Any:
 def _plain_single(value: Any) -> Any:
     match value:
         case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+            return _moment(value)
         case date() | UUID():
             return str(value)
         case Decimal():
             return {"amount": format(value, "f"), "currency": "USD"}
     return value
+
+
+def _moment(value: datetime) -> str:
+    try:
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except OverflowError:  # at an end of the calendar
+        return value.isoformat()
 
 
 def _shortest(value: Any) -> Any:

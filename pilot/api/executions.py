@@ -113,7 +113,7 @@ class AnswerBody(Body):
 class EventsQuery(Strict):
     """From which event on."""
 
-    after: int = Field(0, ge=0, le=2**63 - 1)
+    after: int = Field(0, ge=0, le=2**53)
 
 
 class Listing(BaseModel):

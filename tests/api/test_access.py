@@ -131,7 +131,7 @@ def test_a_problem_names_what_is_wrong_and_the_request(program, world):
         (b'{"inputs": NaN}', "application/json", 400),
         (b"x" * 3_000_000, "application/json", 400),
         (b"mode=run", "application/x-www-form-urlencoded", 415),
-        (b'{"steps": []}', "application/json", 422),
+        (b'{"steps": []}', "application/json", 400),
         (b"[]", "application/json", 422),
     ],
 )
