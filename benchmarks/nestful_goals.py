@@ -116,8 +116,6 @@ def _action(name: str, spec: Mapping[str, Any]) -> Action:
         errors={},
         params_model=params_model,
         output_model=output_model,
-        params_schema=params_model.model_json_schema(by_alias=True),
-        output_schema=output_model.model_json_schema(by_alias=True, mode="serialization"),
         run=_run,
         was_applied=None,
         choose_effect=None,
