@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 MAX_PATTERN_CHARACTERS = 200
 MAX_ISSUES = 50
+MAX_PARTS = 2_000  # schemas in a schema: to check one takes a while
 WIDGETS = ("text", "email", "number", "file", "select", "url", "date", "textarea")
 _REFUSED = {
     "$ref": "write the schema out where it is used",
@@ -60,6 +61,8 @@ def pattern_problem(pattern: type_json) -> str | None:
 @lru_cache(256)
 def _checked(text: str, root: str) -> list[tuple[str, str]]:
     schema = strictjson.loads(text)
+    if _is_large(schema):
+        return [("", f"The schema has more than {MAX_PARTS:,} parts: describe fewer fields.")]
     error = _dialect().fault(schema)
     if error:
         place = pointer(*error.absolute_path)
@@ -67,6 +70,18 @@ def _checked(text: str, root: str) -> list[tuple[str, str]]:
     if root and not (isinstance(schema, dict) and schema.get("type", root) == root):
         return [("/type", f"The schema must describe an {root}: set type to {root}.")]
     return list(_problems(schema, ""))
+
+
+def _is_large(schema: type_json) -> bool:
+    parts, left = 0, [schema]
+    while left and parts <= MAX_PARTS:
+        value = left.pop()
+        if isinstance(value, dict):
+            parts += 1
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(one for one in value if isinstance(one, dict | list))
+    return parts > MAX_PARTS
 
 
 def _problems(schema: type_json, path: str) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,8 @@ from pilot.errors import InvalidError, Issue, type_json
 
 Path = tuple[str | int, ...]
 
+MAX_ISSUES = 50  # of one transform: more than these are not looked for
+
 
 @dataclass(frozen=True)
 class Transformed:
@@ -111,6 +113,8 @@ def compile_operations(operations: list[dict[str, Any]]) -> Pipeline:
     for number, written in enumerate(operations):
         problems = operation_issues(written, number)
         issues += problems
+        if len(issues) >= MAX_ISSUES:
+            break
         if problems:
             continue
         known = OPERATIONS[written["operation"]]

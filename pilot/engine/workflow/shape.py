@@ -70,7 +70,9 @@ def replaced(value: type_json, place: str, new: type_json) -> type_json:
     """Return a copy of a value with another value at a JSON Pointer without escapes."""
     first, _, rest = place.removeprefix("/").partition("/")
     if isinstance(value, list):
-        return [replaced(v, rest, new) if str(n) == first else v for n, v in enumerate(value)]
+        changed, at = list(value), int(first)
+        changed[at] = replaced(value[at], rest, new) if rest else new
+        return changed
     return {**value, first: replaced(value[first], rest, new) if rest else new}
 
 

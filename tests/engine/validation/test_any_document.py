@@ -14,7 +14,7 @@ from pilot.engine.validation import repair, validate
 from pilot.engine.workflow import shape
 from pilot.engine.workflow.outline import outline
 from pilot.errors import Issue
-from tests.engine.documents import GOOD, workflow
+from tests.engine.documents import GOOD, waiting, workflow
 
 KEYS = st.sampled_from(
     [
@@ -162,3 +162,19 @@ def test_after_so_many_errors_no_others_are_looked_for(known, root):
     assert (len(found), found[-1]) == (shape.MAX_ERRORS + 1, shape.MORE)
     unknown = {"id": "t", "type": "delay", "for_s": 1} | {f"fo{n}": 1 for n in range(2_000)}
     assert validate(workflow(unknown), known)[-1] == shape.MORE
+
+
+def test_what_takes_long_to_check_is_refused_unchecked(known):
+    many = {"type": "object", "properties": {"x": {"anyOf": [{"const": n} for n in range(2_100)]}}}
+    (issue,) = validate(workflow(waiting("a"), inputs=many), known)
+    assert (issue.code, issue.path) == ("E_SCHEMA", "/inputs")
+    assert "2,000 parts" in issue.message
+    wide = {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(900)}}
+    assert validate(workflow(waiting("a"), inputs=wide), known) == []
+    names = [{"operation": f"op{n}"} for n in range(2_000)]
+    step = {"id": "t", "type": "transform", "input": "1", "operations": names}
+    assert validate(workflow(step), known)[-1] == shape.MORE
+    cases = [{"when": True, "steps": [], f"k{n}": n} for n in range(2_000)]
+    assert (
+        validate(workflow({"id": "s", "type": "switch", "cases": cases}), known)[-1] == shape.MORE
+    )
