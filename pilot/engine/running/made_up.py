@@ -5,11 +5,13 @@ and bounds are kept; a pattern is not followed.
 """
 
 import hashlib
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from pilot.engine.language.catalogue import Column, TableSample
 
 ROWS = 2
+_BOUNDS = ("multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 MAX_DEPTH = 8  # of nested values: deeper ones of a schema that contains itself are null
 _FORMATS = {
     "email": "sample{n}@example.com",
@@ -116,13 +118,19 @@ def _plain(kind: str, schema: dict[str, Any], n: int, name: str) -> Any:
 
 
 def _within(schema: dict[str, Any], n: int) -> int | float:
-    """Return a small number that keeps the bounds of a schema."""
-    step = schema.get("multipleOf", 1)
-    least = schema.get("minimum", schema.get("exclusiveMinimum", -step) + step)
-    most = schema.get("maximum", schema.get("exclusiveMaximum", least + 101 * step) - step)
-    found = least + n % 100 * step
-    bounded: int | float = found if found <= most else max(least, most)
-    return bounded
+    """Return a small number that keeps the bounds of a schema, counted in decimals as they are."""
+    given = {key: Decimal(str(schema[key])) for key in _BOUNDS if schema.get(key) is not None}
+    step = given.get("multipleOf") or Decimal(1)
+    above, below = given.get("exclusiveMinimum"), given.get("exclusiveMaximum")
+    most = given.get("maximum", below)
+    lowest = Decimal(0) if most is None or most > 0 else most - 101 * step
+    least = given.get("minimum", lowest if above is None else above)
+    first = (least / step).to_integral_value(ROUND_CEILING) * step
+    first += step if above is not None and first <= above else 0
+    found = first + n % 100 * step
+    over = (most is not None and found > most) or found == below
+    kept = first if over else found
+    return int(kept) if kept == kept.to_integral_value() else float(kept)
 
 
 def _number(seed: str) -> int:

@@ -177,6 +177,9 @@ def test_what_is_made_up_has_every_field_and_is_always_the_same():
 @pytest.mark.parametrize(
     "schema",
     [
+        {"type": "number", "multipleOf": 0.01, "exclusiveMinimum": 0.56, "maximum": 2},
+        {"type": "number", "multipleOf": 0.1, "minimum": -0.35, "exclusiveMaximum": 0.2},
+        {"type": "integer", "multipleOf": 7, "maximum": -20},
         {"type": "array", "items": {"type": "integer", "minimum": 5, "maximum": 6}},
         {"type": "array", "minItems": 3, "items": {"enum": ["b", "a"]}},
         {"type": "string", "format": "date"},
