@@ -6,7 +6,7 @@ import time
 import pytest
 
 from pilot.engine.secrets import signatures
-from pilot.engine.triggers import hooks
+from pilot.engine.triggers import hooks, senders
 from pilot.errors import InvalidError
 from tests.engine import worker_process as wp
 from tests.scheduling import STEP, count, events
@@ -111,7 +111,9 @@ def test_bearer_secrets_are_compared_in_constant_time_both_while_rotating(
     hooks.rotate(agent_id, hook.id, by=world.operator.actor, user_id=world.operator.id)
     compared = []
     real = hmac.compare_digest
-    monkeypatch.setattr(hooks.hmac, "compare_digest", lambda *two: compared.append(1) or real(*two))
+    monkeypatch.setattr(
+        senders.hmac, "compare_digest", lambda *two: compared.append(1) or real(*two)
+    )
     assert send(hook, **bearer(hook.secret)).status_code == 202
     assert len(compared) == 2
 
