@@ -4,7 +4,6 @@ import gc
 import ipaddress
 import os
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -16,6 +15,7 @@ from pilot import db, garbage, logs, redaction
 from tests import compiled
 from tests import servers as own_servers
 from tests.databases import Reused
+from tests.patience import until
 
 NAMES = (
     "capabilities",
@@ -134,9 +134,7 @@ def database(request, servers, reused) -> Iterator[str]:
 
 def _wait_for_threads(engine) -> None:
     """Wait for threads that still read: nobody would close what they return to a disposed pool."""
-    end = time.monotonic() + 5
-    while engine.pool.checkedout() and time.monotonic() < end:
-        time.sleep(0.01)
+    until(lambda: not engine.pool.checkedout())
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import pytest
 from pilot.plugins.mail.imap import ImapServer
 from tests import certificates
 from tests.mail_peer import PASSWORD, USER
+from tests.patience import LONG_S
 
 CONFIG = """
 base_dir = {folder}/run
@@ -79,7 +80,7 @@ class ImapPeer:
         return ImapServer("127.0.0.1", self.port, "none", USER, password)
 
     def client(self):
-        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=10)
+        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=LONG_S)
         client.login(USER, PASSWORD)
         return client
 
@@ -136,12 +137,12 @@ def _imap_server(dovecot):
         yield peer
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=LONG_S)
         shutil.rmtree(folder)
 
 
 def _wait(peer: ImapPeer, process: subprocess.Popen, folder: Path) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + LONG_S
     while time.monotonic() < end and process.poll() is None:
         try:
             peer.client().logout()

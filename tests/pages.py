@@ -2,7 +2,6 @@
 
 import base64
 import re
-import time
 from dataclasses import replace
 from functools import cache
 from threading import Thread
@@ -18,6 +17,7 @@ from pilot import vault
 from pilot.config import Config
 from pilot.views import streams, watch
 from pilot.web import create_app, settings_of
+from tests.patience import until
 
 KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -167,9 +167,7 @@ def _note(page, text) -> None:
 def _end_streams():
     """Wait for streams whose reader is gone: they must not outlive the database of their test."""
     longest, watch.LONGEST_S = watch.LONGEST_S, 0
-    end = time.monotonic() + 5
-    while streams.SEATS.taken.total() and time.monotonic() < end:
-        time.sleep(0.02)
+    until(lambda: not streams.SEATS.taken.total())
     watch.LONGEST_S = longest
 
 

@@ -10,6 +10,7 @@ from multiprocessing.context import ForkServerProcess
 import pytest
 
 from pilot import cli, config, jobs, progress
+from tests.patience import LONG_S
 
 # They are forked of a process that has imported all of this once: that takes seconds.
 FORKING = multiprocessing.get_context("forkserver")
@@ -27,7 +28,7 @@ def start_worker(environment: dict[str, str]) -> ForkServerProcess:
 def run_until_killed(**values: str) -> None:
     """Run a worker with this environment, whose `PILOT_FAILPOINT` kills it."""
     process = start_worker(config.child_environment(values))
-    process.join(60)
+    process.join(LONG_S)
     code = process.exitcode
     process.kill()
     assert code == -signal.SIGKILL, f"the worker ended with {code}"

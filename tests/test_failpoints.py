@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from tests.patience import LONG_S
+
 ON_TESTS = "postgresql://pilot@/pilot_test_1"
 PASS_TWICE = """
 from pilot.failpoints import failpoint
@@ -23,7 +25,7 @@ def run(point, url=ON_TESTS):
         capture_output=True,
         check=False,
         text=True,
-        timeout=60,
+        timeout=LONG_S,
     )
 
 
@@ -57,7 +59,7 @@ def test_a_stopped_process_goes_on_when_it_is_told_to():
         _, status = os.waitpid(process.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status)
         process.send_signal(18)  # SIGCONT
-        assert process.communicate(timeout=60)[0].split() == ["0", "1", "2"]
+        assert process.communicate(timeout=LONG_S)[0].split() == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize("text", ["mine", "mine:x:kill9", "mine:1:explode", "mine:1:sleep", ":1:"])

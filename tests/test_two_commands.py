@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from tests.patience import LONG_S
 from tests.servers import free_port, healthz
 from tests.test_repository import ROOT, files
 
@@ -40,13 +41,13 @@ def test_make_run_starts_pilot_on_a_bare_machine(copy):
             stderr=out,
             process_group=0,
         )
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while healthz(port) != 200 and make.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     ready = healthz(port)
     time.sleep(0.5)
     os.killpg(make.pid, signal.SIGINT)  # what a terminal's Ctrl+C does
-    make.wait(60)
+    make.wait(LONG_S)
     text = (copy / "out").read_text()
     assert ready == 200, text
     assert f"Pilot runs at http://127.0.0.1:{port}" in text
@@ -66,7 +67,7 @@ def test_make_test_sets_up_and_ends_with_the_summary(copy):
         check=False,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert re.search(r"\d+ passed in [\d.]+s", ended.stdout.splitlines()[-1])

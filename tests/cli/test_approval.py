@@ -9,6 +9,7 @@ import pytest
 
 from pilot import cli
 from tests.engine import worker_process as wp
+from tests.patience import LONG_S
 from tests.world import PASSWORD
 
 ASK = {
@@ -48,7 +49,7 @@ def at_a_terminal(*arguments, typed):
     while b"Password:" not in shown:  # what is typed before the question is thrown away
         shown += os.read(master, 1024)
     os.write(master, f"{typed}\n".encode())
-    code = running.wait(timeout=30)
+    code = running.wait(timeout=LONG_S)
     os.close(master)
     return code
 

@@ -8,6 +8,7 @@ import pytest
 
 from pilot.engine.agents import agents
 from tests.engine import worker_process as wp
+from tests.patience import LONG_S
 
 ASK = {"id": "ask", "type": "human_approval", "title": "Go on?", "approvers": ["owner"]}
 ONE = {"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}
@@ -55,7 +56,7 @@ def test_tail_prints_every_event_until_the_end(shell, world, database, redis_url
     tail = Thread(target=lambda: printed.append(shell("--json", "execution", "tail", execution)))
     tail.start()
     with wp.working(wp.config(database, redis_url, tmp_path)):
-        tail.join(20)
+        tail.join(LONG_S)
     code, out, _ = printed[0]
     events = [json.loads(line) for line in out.splitlines()]
     assert code == 0

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import threading
-import time
 from dataclasses import replace
 
 import psycopg
@@ -17,6 +16,7 @@ from pilot.engine.life import starts
 from pilot.engine.worker.liveness import Liveness
 from pilot.worker import Resident
 from tests.databases import stays
+from tests.patience import LONG_S, until
 
 BY = Actor("cli:test")
 END = {"completed", "completed_with_errors", "failed", "cancelled", "paused", "needs_attention"}
@@ -160,19 +160,12 @@ def attempts(database, execution_id):
     return _ask(database, query, execution_id).fetchall()
 
 
-def wait_for(database, execution_id, statuses=END, seconds=60):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+def wait_for(database, execution_id, statuses=END, seconds=LONG_S):
+    def is_so():
         found = row(database, execution_id)
-        if found[0] in statuses:
-            return found
-        time.sleep(0.01)
-    raise AssertionError(f"still {row(database, execution_id)}, {attempts(database, execution_id)}")
+        return found if found[0] in statuses else None
 
+    def still():
+        return f"still {row(database, execution_id)}, {attempts(database, execution_id)}"
 
-def until(holds, seconds=60):
-    end = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.02)
-    return found
+    return until(is_so, seconds, still)

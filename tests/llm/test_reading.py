@@ -89,7 +89,7 @@ def test_a_hostile_answer_costs_one_pass(piece):
     started = time.thread_time()
     with pytest.raises(BadJsonError):
         json_value(text)
-    assert time.thread_time() - started < 5
+    assert time.thread_time() - started < 15
 
 
 @pytest.mark.parametrize("kind", ["fences", "prose", "single_quotes", "trailing_comma"])

@@ -12,6 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from pilot.llm.messages import Model, Price
+from tests.patience import LONG_S
 from tests.peer.answers import PRICES
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +63,7 @@ class PeerProcess:
 
     def close(self) -> None:
         """End the process."""
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=LONG_S)
 
     def _lines(self) -> list[str]:
         return self._ledger.read_text().splitlines()

@@ -1,7 +1,6 @@
 """The queue is an untrusted transport: it can make a worker look, and nothing else."""
 
 import json
-import time
 
 import pytest
 import redis
@@ -18,13 +17,6 @@ STEPS = [{"id": "one", "type": "transform", "operation": "set", "config": {"valu
 def queue(redis_url):
     with redis.Redis.from_url(redis_url) as client:
         yield Queue(jobs.QUEUE, connection=client, serializer=JSONSerializer)
-
-
-def until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "nothing happened"
-        time.sleep(0.05)
 
 
 @pytest.mark.capability(308)
@@ -44,9 +36,9 @@ def test_foreign_jobs_are_dropped_audited_and_stop_nothing(
     queue.connection.sadd("rq:workers:pilot", *forged)
     queue.connection.hset(forged[0], "queues", "pilot")
     worker_process()
-    until(lambda: queue.count == 0)
+    wp.until(lambda: queue.count == 0)
     query = "SELECT record FROM audit WHERE event = 'SECURITY_ANOMALY_DETECTED'"
-    until(lambda: len(superuser.execute(query).fetchall()) >= 2)
+    wp.until(lambda: len(superuser.execute(query).fetchall()) >= 2)
     details = [json.loads(row[0])["details"] for row in superuser.execute(query)]
     names = [one["name"] for one in details if "name" in one]
     assert sorted(names) == sorted(name[:200] for name in forged)

@@ -8,6 +8,7 @@ import pytest
 
 from pilot.errors import ConfigError
 from pilot.services import binaries, postgres, processes
+from tests.patience import LONG_S
 from tests.servers import short_folder
 
 pytestmark = pytest.mark.long
@@ -64,7 +65,7 @@ def test_a_stopped_server_keeps_its_rows(cluster, signals):
 def test_a_killed_server_starts_again_while_its_children_still_end(cluster, signals):
     with serving(cluster, signals) as server:
         os.kill(server.pid, signal.SIGKILL)
-        server.wait(10)
+        server.wait(LONG_S)
         with serving(cluster, signals):
             assert ask(cluster, "SELECT 1") == 1
 

@@ -8,6 +8,7 @@ import pytest
 from pilot.config import TEST_DATABASE
 from pilot.errors import ConfigError, UnavailableError
 from pilot.services import schema
+from tests.patience import LONG_S
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_two_starts_at_once_migrate_once(empty):
     command = [sys.executable, "-c", "import sys; from pilot.services import migrate; "]
     command[-1] += "migrate(sys.argv[1])"
     racers = [subprocess.Popen([*command, empty], stderr=subprocess.PIPE) for _ in range(2)]
-    errors = [racer.communicate(timeout=60)[1] for racer in racers]
+    errors = [racer.communicate(timeout=LONG_S)[1] for racer in racers]
     assert errors == [b"", b""]
     assert schema.revision(empty) == schema.head()
 

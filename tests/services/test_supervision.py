@@ -7,6 +7,7 @@ import pytest
 from pilot.errors import ConfigError
 from pilot.services import processes, supervision
 from pilot.services.supervision import Part, Supervisor
+from tests.patience import LONG_S
 
 NAP = "import time; time.sleep(60)"
 
@@ -30,8 +31,8 @@ def part(tmp_path, name, code=NAP, stopped=None):
     return Part(name, lambda: processes.start(command), stop)
 
 
-def watch_until(supervisor, condition, seconds=10):
-    deadline = time.monotonic() + seconds
+def watch_until(supervisor, condition):
+    deadline = time.monotonic() + LONG_S
     while not condition():
         assert time.monotonic() < deadline
         supervisor.watch(0.05)

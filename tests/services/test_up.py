@@ -15,11 +15,15 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
-from pilot import cli
+from pilot import cli, vault
+from pilot.audit import Actor
+from pilot.engine.secrets import secret_handles
+from tests.pages import KEY
+from tests.patience import LONG_S
 from tests.servers import free_port, healthz
 
 PILOT = [sys.executable, "-m", "pilot.cli"]
-READY_S = 180  # of a busy machine
+READY_S = 2 * LONG_S
 
 
 class Installation:
@@ -52,7 +56,7 @@ class Installation:
     def stop(self, by=signal.SIGTERM):
         with suppress(ProcessLookupError):
             self.process.send_signal(by)
-        return self.process.wait(60)
+        return self.process.wait(LONG_S)
 
     def wait(self, condition, seconds=READY_S):
         deadline = time.monotonic() + seconds
@@ -80,7 +84,7 @@ class Installation:
             check=False,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LONG_S,
         )
 
 
@@ -109,7 +113,7 @@ def test_what_is_killed_comes_back_and_a_signal_stops_all_but_not_what_runs_besi
     installation, beside = installations(), installations()
     with installation.up():
         link = re.search(r"http://127.0.0.1:\d+/first-run\S+", installation.text).group()
-        with urlopen(link, timeout=10) as page:  # noqa: S310 - our own
+        with urlopen(link, timeout=LONG_S) as page:  # noqa: S310 - our own
             assert "Welcome to Pilot" in page.read().decode()
         children_come_back(installation, subtests)
         children = installation.children()

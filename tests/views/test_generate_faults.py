@@ -1,12 +1,11 @@
 """What the page of a draft says when models fail: the cause, what to do, the goal kept."""
 
-import time
-
 import pytest
 
 from pilot import vault
 from tests.engine import worker_process as wp
 from tests.engine.generation.asked import GOAL, GOOD, set_up
+from tests.patience import until
 
 
 @pytest.fixture
@@ -19,10 +18,8 @@ def drafted(peer, browse, world, config, database, redis_url):
     def drafted(fault):
         peer.script({"match": {"model": "cheap"}, "fault": fault}, {"reply": GOOD})
         begun = browser.post("/agents/new", {"goal": GOAL, "request_id": str(fault)}).location
-        end = time.monotonic() + 15
-        while (twin := browser.get(f"{begun}.json").json)["stage"] != "done":
-            assert time.monotonic() < end, twin["stage"]
-            time.sleep(0.02)
+        until(lambda: browser.get(f"{begun}.json").json["stage"] == "done")
+        twin = browser.get(f"{begun}.json").json
         return browser.get(begun).text, twin
 
     with wp.working(wp.config(database, redis_url, config.data)):

@@ -9,6 +9,7 @@ import pytest
 
 from pilot.views import graph_layout
 from pilot.views.graph_layout import NODE_HEIGHT, layout
+from tests.patience import LONG_S
 
 
 def names(*texts):
@@ -59,7 +60,7 @@ def test_2000_random_graphs_with_circles_end_the_process_well():
         "    check(layout(nodes, edges), len(nodes))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, check=False, timeout=60
+        [sys.executable, "-c", code], capture_output=True, check=False, timeout=LONG_S
     )
     assert done.returncode == 0, done.stderr.decode()
 

@@ -9,6 +9,7 @@ import pytest
 from pilot.engine.people import new_passwords, users
 from pilot.views import watch
 from tests.pages import Browser, check_looks
+from tests.patience import LONG_S
 from tests.views.test_streams import Follower, execution, url  # noqa: F401 - a fixture
 from tests.world import PASSWORD
 
@@ -158,7 +159,7 @@ def test_a_stream_ends_when_a_role_is_taken_away(browse, world, execution, monke
     follower = Follower(browse(world.operator), url(execution))
     follower.until("Queued")
     users.set_roles(world.operator.id, ["approver"], by=world.admin.actor)
-    follower.join(5)
+    follower.join(LONG_S)
     assert not follower.is_alive()
     assert "event: done" not in follower.text
 

@@ -6,6 +6,7 @@ from pilot.engine.agents import sharing
 from pilot.views import watch
 from tests.engine import worker_process as wp
 from tests.pages import check_looks
+from tests.patience import LONG_S
 from tests.views.test_streams import Follower, url
 
 STEPS = [{"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}]
@@ -90,7 +91,7 @@ def test_a_stream_ends_when_the_grant_is_taken_back(shared, browse, world, monke
     follower.until("Queued")
     owner = world.operator
     sharing.unshare(shared[0], world.viewer.id, by=owner.actor, user_id=owner.id)
-    follower.join(5)
+    follower.join(LONG_S)
     assert not follower.is_alive()
     assert "event: done" not in follower.text
 

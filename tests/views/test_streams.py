@@ -16,6 +16,7 @@ from pilot.reports import standing
 from pilot.views import execution as page
 from pilot.views import streams, watch
 from tests.engine import worker_process as wp
+from tests.patience import LONG_S, until
 
 ONE = {"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}
 IDS = re.compile(r"^id: (\d+)$", re.MULTILINE)
@@ -38,12 +39,9 @@ class Follower(Thread):
     def text(self):
         return "".join(part for _, part in list(self.came))
 
-    def until(self, text, seconds=30):
+    def until(self, text):
         """Return when the text had come."""
-        end = time.monotonic() + seconds
-        while text not in self.text:
-            assert time.monotonic() < end, self.text[-500:]
-            time.sleep(0.005)
+        until(lambda: text in self.text, shown=lambda: self.text[-500:])
         return self.came[-1][0]
 
 
@@ -52,7 +50,7 @@ def _watched_alone():
     """Wait for the thread that looked for the test before: its database is gone."""
     for thread in threading.enumerate():
         if thread.name == "watch":
-            thread.join(5)
+            thread.join(LONG_S)
 
 
 @pytest.fixture
@@ -81,7 +79,7 @@ def test_a_stream_begins_at_once_and_ends_with_the_execution(person, execution, 
     follower = Follower(person, url(execution))
     follower.until("Queued")
     executions.cancel(execution, **who)
-    follower.join(5)
+    follower.join(LONG_S)
     assert follower.text.startswith("retry: 2000\n\nid: ")
     assert follower.text.endswith("event: done\ndata:\n\n")
     ids = [int(one) for one in IDS.findall(follower.text)]
@@ -98,7 +96,7 @@ def test_what_the_page_shows_already_is_not_sent_again(person, execution, who):
     executions.pause(execution, **who)
     follower.until("by a person")
     executions.cancel(execution, **who)
-    follower.join(5)
+    follower.join(LONG_S)
 
 
 @pytest.mark.capability(37)
@@ -123,7 +121,7 @@ def test_reconnects_after_every_message_lose_nothing(
 
 def first_message(served, path, headers):
     """Return a stream's text up to the end of its first message."""
-    connection = HTTPConnection(urlsplit(served).netloc, timeout=10)
+    connection = HTTPConnection(urlsplit(served).netloc, timeout=LONG_S)
     connection.request("GET", path, headers=headers)
     answer, text = connection.getresponse(), ""
     while not re.search(r"^id: .*?\n\n", text, re.DOTALL | re.MULTILINE):
@@ -139,7 +137,7 @@ def test_many_changes_in_a_moment_are_few_messages(person, world, execution, dat
         executions.pause(execution, **who)
         executions.resume(execution, **who)
     executions.cancel(execution, **who)
-    follower.join(5)
+    follower.join(LONG_S)
     gaps = [b - a for (a, _), (b, _) in zip(follower.came[1:], follower.came[2:], strict=False)]
     assert len(IDS.findall(follower.text)) < 20
     assert all(gap > streams.MERGE_S for gap in gaps[:-1])
@@ -151,7 +149,7 @@ def test_without_signals_a_change_is_seen_too(person, execution, who):
     follower.until("Queued")
     executions.cancel(execution, **who)
     follower.until("Cancelled")
-    follower.join(5)
+    follower.join(LONG_S)
 
 
 @pytest.mark.capability(279)
@@ -160,7 +158,7 @@ def test_the_stream_of_a_deactivated_person_closes(person, world, execution, mon
     follower = Follower(person, url(execution))
     follower.until("Queued")
     users.set_active(world.operator.id, False, by=world.admin.actor)
-    follower.join(5)
+    follower.join(LONG_S)
     assert not follower.is_alive()
     assert "event: done" not in follower.text
 
@@ -171,12 +169,12 @@ def test_over_the_cap_a_page_is_told_that_it_is_late(person, execution, who, lim
     first = Follower(person, url(execution))
     first.until("Queued")
     late = Follower(person, url(execution))
-    late.join(5)
+    late.join(LONG_S)
     assert late.text.startswith("retry: 10000\n\nid: ")
     assert "Queued" in late.text
     assert late.text.endswith("event: delayed\ndata:\n\n")
     executions.cancel(execution, **who)
-    first.join(5)
+    first.join(LONG_S)
     assert Follower(person, url(execution)).until("event: done")
 
 
@@ -185,7 +183,7 @@ def test_a_quiet_stream_gives_signs_of_life(person, execution, who, monkeypatch)
     follower = Follower(person, url(execution))
     follower.until("event: ping\ndata:\n\n")
     executions.cancel(execution, **who)
-    follower.join(5)
+    follower.join(LONG_S)
 
 
 def test_screen_readers_are_told_every_few_seconds_and_at_the_end(person, execution, who):
@@ -194,7 +192,7 @@ def test_screen_readers_are_told_every_few_seconds_and_at_the_end(person, execut
     executions.pause(execution, **who)
     follower.until("by a person")
     executions.cancel(execution, **who)
-    follower.join(5)
+    follower.join(LONG_S)
     said = [part.count('id="said"') for _, part in follower.came if part.startswith("id:")]
     assert said == [1, 0, 1]
 
@@ -225,7 +223,7 @@ def test_readers_of_one_kind_share_looks_and_renderings(
     rendered.clear()
     executions.cancel(execution, **who)
     for one in followers:
-        one.join(10)
+        one.join(LONG_S)
     told = {one.text[one.text.rindex("\nid: ") :] for one in followers}
     assert len(told) == 1
     assert "Cancelled" in told.pop()
@@ -242,7 +240,7 @@ def test_what_one_reader_sees_without_a_signal_wakes_the_others(
     executions.cancel(execution, **who)
     for one in followers:
         one.until("Cancelled")
-        one.join(5)
+        one.join(LONG_S)
 
 
 @pytest.fixture
@@ -259,17 +257,14 @@ def test_one_query_looks_at_all_that_is_followed(person, execution, another, who
     for one in followers:
         one.until("Queued")
     asked.clear()
-    end = time.monotonic() + 10
-    while asked.count({execution, another}) < 4 and time.monotonic() < end:
-        time.sleep(0.01)
-    assert asked.count({execution, another}) >= 4
+    until(lambda: asked.count({execution, another}) >= 4)
     assert (
         len(asked) <= 4 + 2
     )  # a signal of each start may come late: one look, for all its readers
     for one in (execution, another):
         executions.cancel(one, **who)
     for one in followers:
-        one.join(5)
+        one.join(LONG_S)
 
 
 @pytest.mark.capability(279)
@@ -279,7 +274,7 @@ def test_streams_end_when_nobody_can_look_at_rights(person, execution, monkeypat
     follower.until("Queued")
     monkeypatch.setattr(users, "session_user", lambda *_, **__: 1 / 0)
     monkeypatch.setattr(watch, "SESSION_S", 0)
-    follower.join(5)
+    follower.join(LONG_S)
     assert not follower.is_alive()
     assert "event: done" not in follower.text
 
@@ -289,7 +284,4 @@ def test_a_browser_that_goes_gives_its_seat_back(served, person, execution, worl
     headers = {"Cookie": f"{cookie}={world.operator.sign_in()}"}
     for _ in range(2):
         first_message(served, url(execution), headers)
-    end = time.monotonic() + streams.PING_S / 2
-    while streams.SEATS.taken.total():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: not streams.SEATS.taken.total(), streams.PING_S / 2)

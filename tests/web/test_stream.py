@@ -4,6 +4,7 @@ import pytest
 from flask import Blueprint, Response, request
 
 from pilot.views import VIEW, render, route
+from tests.patience import LONG_S
 
 HIDDEN = "Object.defineProperty(document, 'hidden', {configurable: true, get: () => %s})"
 PAGE = """{% extends "base.html" %}{% block title %}Stream{% endblock %}
@@ -30,7 +31,7 @@ def heard(app, tmp_path):
         def lines():
             yield PART.format(8, "first", "<b>new</b>")
             yield PART.format(9, "second", "newer")
-            if heard["end"].wait(10):
+            if heard["end"].wait(LONG_S):
                 yield "event: done\ndata:\n\n"
 
         return Response(lines(), mimetype="text/event-stream")

@@ -1,6 +1,5 @@
 """AI steps on a real worker, with recorded answers: results, the ledger, failures."""
 
-import time
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -57,14 +56,6 @@ def answers(database, redis_url, world, tmp_path):
 def make(owner, step=CLASSIFY):
     steps = [step, THEN | {"dependencies": ["classify"]}]
     return wp.make_agent(owner, steps, inputs=INPUTS, output="{{steps.classify.output}}")
-
-
-def until(condition, seconds=5):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    return found
 
 
 def calls(database, execution_id):
@@ -134,7 +125,7 @@ def test_a_cancel_does_not_wait_for_the_model(answers, database, world):
     with answers({"answer": "late", "latency_s": 5}):
         agent = make(user.id)
         execution = wp.start(agent, user.id, mail="I want two")
-        until(lambda: calls(database, execution))
+        wp.until(lambda: calls(database, execution))
         executions.cancel(execution, by=user.actor, user_id=user.id)
         wp.wait_for(database, execution, {"cancelled"}, seconds=3)
         (row,) = calls(database, execution)
@@ -148,7 +139,7 @@ def test_a_pause_that_comes_with_the_last_step_takes_no_output_away(answers, dat
             user.id, [CLASSIFY], inputs=INPUTS, output="{{steps.classify.output.kind}}"
         )
         execution = wp.start(agent, user.id, mail="I want two")
-        until(lambda: calls(database, execution))
+        wp.until(lambda: calls(database, execution))
         executions.pause(execution, by=user.actor, user_id=user.id)
         found = wp.wait_for(database, execution, {"completed", "paused"})
     assert found[:2] == ("completed", "order")

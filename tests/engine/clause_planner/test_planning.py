@@ -208,4 +208,4 @@ def test_an_address_that_no_step_takes_is_asked_about(draft):
 def test_hostile_goals_are_read_in_time(draft, text):
     start = time.thread_time()
     draft((text * 4000)[:4000])
-    assert time.thread_time() - start < 5
+    assert time.thread_time() - start < 15

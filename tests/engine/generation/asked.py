@@ -1,13 +1,12 @@
 """Two providers at the peer, chosen as primary and fallback model, and a worker that asks them."""
 
-import time
-
 from pilot import db, settings
 from pilot.audit import Actor
 from pilot.engine.generation import drafts
 from pilot.engine.providers import model_catalogue, own_models, provider_keys
 from pilot.engine.providers.model_catalogue import NewPrice
 from pilot.engine.providers.own_models import NewModel, NewProvider
+from tests.patience import until
 from tests.peer.answers import PRICES
 from tests.peer.fixture import KEY
 
@@ -65,18 +64,17 @@ def set_up(peer, primary="openai", fallback="anthropic"):
     settings.change_all(choice, by=BY)
 
 
-def drafted(user, data, goal=GOAL, seconds=15):
+def drafted(user, data, goal=GOAL):
     """Draft a goal and return the row once nobody is asked any more."""
-    return done(user, drafts.begin(goal, data=data, by=user.actor, user_id=user.id), seconds)
+    return done(user, drafts.begin(goal, data=data, by=user.actor, user_id=user.id))
 
 
-def done(user, generation_id, seconds=15):
+def done(user, generation_id):
     """Return the row of a generation once nobody is asked any more."""
-    end = time.monotonic() + seconds
-    while True:
+
+    def over():
         with db.reading(user.id) as session:
             row = drafts.load(session, generation_id)
-        if row.stage == "done":
-            return row
-        assert time.monotonic() < end, row.stage
-        time.sleep(0.02)
+        return row if row.stage == "done" else None
+
+    return until(over)

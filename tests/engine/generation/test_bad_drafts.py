@@ -16,6 +16,7 @@ from pilot.engine.generation import drafts, stages
 from pilot.engine.language import catalogue
 from tests.engine import worker_process as wp
 from tests.engine.generation.asked import GOAL, GOOD, SEARCH, SEND, SUM_UP, flat, set_up, step
+from tests.patience import LONG_S
 
 DOCUMENT = {
     "name": "Summary",
@@ -153,7 +154,7 @@ def goal(name):
 
 
 def finished(user, made):
-    end = time.monotonic() + 60
+    end = time.monotonic() + LONG_S
     while True:
         with db.reading(user.id) as session:
             row = drafts.load(session, made)

@@ -80,7 +80,7 @@ def ask(peer, world, tmp_path):
             drafts.begin(f"{GOAL} Mention {mark}", data=tmp_path, by=user.actor, user_id=user.id)
             for mark in marks
         ]
-        rows = [done(user, one, seconds=40) for one in begun]
+        rows = [done(user, one) for one in begun]
         return [(row, asked_models(row)) for row in rows]
 
     return ask

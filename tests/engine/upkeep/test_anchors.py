@@ -4,7 +4,6 @@ import hashlib
 import json
 import random
 import stat
-import time
 
 import pytest
 
@@ -196,10 +195,7 @@ def test_a_chain_forged_in_the_database_with_its_head_is_found(database, superus
 def test_a_worker_anchors_by_itself(database, redis_url, tmp_path):
     record("a")
     with wp.working(wp.config(database, redis_url, tmp_path)):
-        deadline = time.monotonic() + 10
-        while not (tmp_path / FILE).exists() or not lines(tmp_path):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wp.until(lambda: (tmp_path / FILE).exists() and lines(tmp_path))
     assert heads(tmp_path) == [["a"]]
 
 
