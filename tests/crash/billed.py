@@ -18,7 +18,7 @@ from tests.engine.generation import asked
 from tests.processes import start_worker
 
 WORKERS = 2
-GIVE_UP_S = 120
+GIVE_UP_S = 300
 BELOW = "more than the worst case"
 FAULTS = (
     *((None, {"kind": "delay", "s": 0.1}, {"kind": "delay", "s": 0.4}) * 3),

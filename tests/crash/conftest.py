@@ -59,7 +59,7 @@ def _laboratory(servers, folder, stack):
         _tell(process, places)
         yield process
         process.stdin.close()
-        process.wait(30)
+        process.wait(120)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pilot.engine.providers.budgets import Limits
 from pilot.engine.waits import events
 from pilot.errors import PilotError
 from tests.crash import judge
-from tests.crash.slot import Running, answered
+from tests.crash.slot import FINAL, PATIENT, MissedError, Running, answered
 
 PRESSES = 50
 MORE_USD = Decimal(50)
@@ -22,7 +22,7 @@ def pressed(slot, asked):
     run, operation = _prepared(slot, asked["operation"])
     key = f"key-{slot.count}"
     press = partial(operation, key=key, by=slot.by, user_id=slot.owner)
-    child = slot.fork(f"{asked['point']}:1:kill9", work=press)
+    child = slot.fork(f"{asked['point']}:1:kill9", work=press, limits=PATIENT)
     code = slot.wait(child)
     press()
     if asked["operation"] == "start":
@@ -40,7 +40,7 @@ def crowd(slot, asked):
     run, operation = _prepared(slot, asked["operation"])
     key = f"key-{slot.count}" if asked["operation"] in STARTING else None
     press = partial(operation, key=key, by=slot.by, user_id=slot.owner)
-    accepted = slot.wait(slot.fork(work=lambda: _accepted(press)), 30)
+    accepted = slot.wait(slot.fork(work=lambda: _accepted(press), limits=PATIENT))
     if asked["operation"] == "start":
         _note_starts(slot, run)
     slot.until(lambda: slot.attend(run))
@@ -74,8 +74,7 @@ def _prepared(slot, name):
         return _unknown(slot)
     run = slot.start([ON.get(name, ("slow",))[0]])
     execution = next(iter(run.names))
-    waited_for = ON.get(name, ("", "running"))[1]
-    slot.until(lambda: slot.statuses(run)[execution][0] == waited_for)
+    _reach(slot, run, ON.get(name, ("", "running"))[1])
     if name in OTHERS:
         return run, partial(OTHERS[name], slot, run, execution)
     if name == "decide":
@@ -88,8 +87,17 @@ def _prepared(slot, name):
     run.cancelled = name == "cancel"
     if name == "resume":
         executions.pause(execution, by=slot.by, user_id=slot.owner)
-        slot.until(lambda: slot.statuses(run)[execution][0] == "paused")
+        _reach(slot, run, "paused")
     return run, partial(getattr(executions, name), execution)
+
+
+def _reach(slot, run, status):
+    """Wait until an execution is where it can be pressed; it may have run past it."""
+    slot.until(lambda: slot.statuses(run) and run.states <= FINAL | {status})
+    if run.states != {status}:
+        found = judge.faults(slot, run, slot.controls, {})
+        assert not found, found
+        raise MissedError(f"it was {run.states} before anybody saw it {status}")
 
 
 def _repeat(_slot, _run, execution, *, key, by, user_id):
@@ -167,7 +175,7 @@ def _unknown(slot):
     execution = next(iter(run.names))
     slot.wait(slot.fork("effect.after:1:kill9"))
     slot.gate(closed=False)
-    slot.until(lambda: slot.statuses(run)[execution][0] == "needs_attention")
+    _reach(slot, run, "needs_attention")
     run.answers[execution] = "happened"
     result = answered(run.ids[execution], "pay")
     return run, partial(executions.answer, execution, "pay", "happened", result=result)

@@ -36,13 +36,25 @@ from tests.engine.worker_process import BY, make_agent, switch_on
 # Its receiver fails on purpose, each second for another trial.
 UNRESTING = {"llm_breaker_failures": 100, "llm_breaker_window_s": 1}
 FINAL = {"completed", "completed_with_errors", "failed", "cancelled"}
-TRIAL_S = 40.0
+# Of waits that end well before: a machine may be slow, and stand still for a while.
+TRIAL_S = 180.0
+ENDS_WITHIN_S = 90.0
+STARTS = 3  # of a worker that is to survive
+# The database ends no transaction of a person in which this process stood still.
+LIMITS = db.SESSION_LIMITS
+PATIENT = f"{LIMITS} -c idle_in_transaction_session_timeout=0"
 SHUT, OPEN = Given("door", {}, "the-wrong-secret"), Given("door", {}, "the-right-secret")
 LOOK_EVERY_S = 0.02  # where the moment counts
 ASK_EVERY_S = 0.05
 TO_APPROVE = """
 SELECT id, payload_hash FROM approval WHERE execution_id = ANY (%s) AND decided_at IS NULL"""
 PARKED = "SELECT id FROM execution WHERE parent_id = ANY (%s) AND status = 'needs_attention'"
+
+
+class MissedError(Exception):
+    """A trial told nothing: what it stages did not take place, through no fault of Pilot."""
+
+
 _KEPT = []  # what a child inherits and must not close: its parent goes on with it
 
 
@@ -81,7 +93,9 @@ class Slot:
 
     def __init__(self, place, number, documents=workflows.ALL):
         self.place, self.number, self.count = place, number, 0
+        self.children, self.closed = set(), False
         self.journal = Journal(place.journal, number)
+        db.SESSION_LIMITS = PATIENT
         db.configure(place.database)
         jobs.configure(place.redis)
         progress.configure(place.redis)
@@ -118,23 +132,29 @@ class Slot:
 
     def survive(self):
         """Start the worker that goes on when others die."""
-        self.survivor = self.fork()
-        self.survivor_id = self.registered(self.survivor)
+        for _ in range(STARTS):
+            self.survivor = self.fork()
+            with suppress(MissedError):
+                self.survivor_id = self.registered(self.survivor)
+                return
+        raise MissedError("no worker starts")
 
     def ask(self, statement, *values):
         return self.rows.execute(statement, values).fetchall()
 
     # processes
 
-    def fork(self, failpoint="", work=None, **environment):
+    def fork(self, failpoint="", work=None, limits=LIMITS, **environment):
         """Start a worker, or `work`, in a process of its own; returns its pid."""
         prepare = processes._die_with_parent(signal.SIGKILL)
         pid = os.fork()
         if pid:
+            self.children.add(pid)
             return pid
         code = 99
         try:
             prepare()
+            db.SESSION_LIMITS = limits
             self._become(failpoint, environment)
             code = work() if work else cli.main(["worker"])
         finally:
@@ -163,24 +183,43 @@ class Slot:
         progress.configure(self.place.redis)
 
     def registered(self, pid):
-        """Return a worker's id once it has one."""
-        return self.until(
-            lambda: self.ask("SELECT id FROM worker WHERE pid = %s AND stopped_at IS NULL", pid),
+        """Return a worker's id once it has one; one that cannot connect in time ends before."""
+        query, ended = "SELECT id FROM worker WHERE pid = %s AND stopped_at IS NULL", [(None,)]
+        found = self.until(
+            lambda: self.ask(query, pid) or (self.ended(pid) is not None and ended),
             every_s=LOOK_EVERY_S,
-        )[0][0]
+        )
+        if found is ended:
+            raise MissedError("a worker ended at its start")
+        return found[0][0]
 
     def end(self, pid, number=signal.SIGKILL):
-        with suppress(ProcessLookupError):
+        if pid in self.children:  # or it ended before, and its number may be another's
             os.kill(pid, number)
-        with suppress(ChildProcessError):
             os.waitpid(pid, 0)
+            self.children.remove(pid)
+
+    def tidy(self):
+        """End what a trial left behind, and let the survivor work again."""
+        for pid in self.children - {self.survivor}:
+            self.end(pid)
+        os.kill(self.survivor, signal.SIGCONT)
+        jobs.configure(self.place.redis)
+        self.gate(closed=False)
 
     def ended(self, pid):
         """Return how a child ended: its exit code or -signal; None while it lives."""
         found, status = os.waitpid(pid, os.WNOHANG)
+        self.children.discard(found)
         return os.waitstatus_to_exitcode(status) if found else None
 
-    def wait(self, pid, seconds=10):
+    def lost(self, pid):
+        """Whether a worker ended because it stood still for too long; no other end is well."""
+        code = self.ended(pid)
+        assert code in {None, RESTART_ME}, f"a worker ended with {code}"
+        return code is not None
+
+    def wait(self, pid, seconds=ENDS_WITHIN_S):
         """Return how a child ended; None if it did not."""
         end = time.monotonic() + seconds
         while (code := self.ended(pid)) is None and time.monotonic() < end:
@@ -198,6 +237,7 @@ class Slot:
 
     def gate(self, *, closed):
         """Let the survivor claim nothing, or everything."""
+        self.closed = closed
         self.rows.execute(
             "UPDATE worker SET draining = %s WHERE id = %s", (closed, self.survivor_id)
         )
@@ -217,21 +257,19 @@ class Slot:
             "UPDATE worker SET lease_until = pilot_now() WHERE pid = ANY (%s)", (pids,)
         )
 
-    def supervise(self, run):
-        """Start the survivor anew if it was declared dead by mistake, as `pilot up` does."""
-        code = self.ended(self.survivor)
-        if code is not None:
-            run.faults += [] if code == RESTART_ME else [f"the survivor ended with {code}"]
+    def supervise(self):
+        """Start the survivor anew if it stood still for too long, as `pilot up` does."""
+        if self.lost(self.survivor):
             self.survive()
-        return True
+            self.gate(closed=self.closed)
 
-    def stopped(self, pid):
-        """Whether a process was stopped by a signal."""
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+    def state(self, pid):
+        """Return `T` of a process that was stopped by a signal, `Z` of one that ended."""
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
     # what people do
 
-    def start(self, names, key=None):
+    def start(self, names):
         """Start one execution of each workflow."""
         run = Running({}, {})
         for name in names:
@@ -241,7 +279,7 @@ class Slot:
             known = f"{self.number:02}-{self.count:05}"
             agent = self.agents[name.removeprefix(workflows.SIMULATED)]
             mode = starts.SIMULATE if name.startswith(workflows.SIMULATED) else "run"
-            asked = starts.Start(inputs={"id": known}, key=key, mode=mode)
+            asked = starts.Start(inputs={"id": known}, mode=mode)
             execution = starts.start(agent, asked, by=self.by, user_id=self.owner)
             run.names[execution], run.ids[execution] = name, known
         return run
@@ -257,6 +295,7 @@ class Slot:
 
     def attend(self, run):
         """Do what people have to do now; True when all executions are at their end."""
+        self.supervise()
         found = self.statuses(run)
         self.attend_waiting(run, [one for one, (status, _) in found.items() if status == "waiting"])
         for execution, (status, _) in found.items():

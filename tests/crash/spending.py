@@ -1,7 +1,6 @@
 """Budgets under kills: workers that ask models in eight lanes die, and nothing is overshot."""
 
 import random
-import signal
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -67,13 +66,12 @@ def _race(slot, peer, rng, kills):
         slot.registered(worker)
         time.sleep(rng.uniform(0.1, 0.5))
         slot.end(worker)
-    worker = slot.fork()
-    slot.until(lambda: _status(slot, execution) == "budget_paused")
+    slot.gate(closed=False)
+    slot.until(lambda: _stands(slot, execution, {"budget_paused"}))
     found = [] if _sums(slot, execution)[1] == 0 else ["something stays reserved in the pause"]
     limit = Limits(ENOUGH, None)
     executions.raise_budget(execution, limit, by=slot.by, user_id=slot.owner)
-    slot.until(lambda: _status(slot, execution) in {"completed", "failed", "needs_attention"})
-    slot.end(worker, signal.SIGTERM)
+    slot.until(lambda: _stands(slot, execution, {"completed", "failed", "needs_attention"}))
     return found + _faults(slot, peer, execution)
 
 
@@ -86,6 +84,11 @@ def _start(slot):
     policies = {"max_parallel": LANES, "budget": {"cost_usd": str(LIMIT)}}
     agent = make_agent(slot.owner, steps, policies=policies)
     return starts.start(agent, starts.Start(), by=slot.by, user_id=slot.owner)
+
+
+def _stands(slot, execution, statuses):
+    slot.supervise()
+    return _status(slot, execution) in statuses
 
 
 def _status(slot, execution):

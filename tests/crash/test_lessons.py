@@ -135,7 +135,7 @@ def test_steps_that_are_being_written_when_their_execution_is_taken_away_run_onc
             pass
         (worker,) = superuser.execute("SELECT worker_id FROM execution").fetchone()
         superuser.execute("SELECT take_away(%s, %s, 'worker_died')", (execution, worker))
-        assert wp.wait_for(database, execution, seconds=40)[0] == "completed"
+        assert wp.wait_for(database, execution)[0] == "completed"
     (claims,) = superuser.execute("SELECT fence FROM execution").fetchone()
     rows = superuser.execute(
         "SELECT count(*), count(DISTINCT path) FROM step_execution "

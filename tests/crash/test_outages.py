@@ -38,7 +38,7 @@ def ran(server, url, folder, disturb):
                 reaching(outside, url, server.redis_url, folder / "b"),
             ):
                 disturb(random.Random(number))
-                wp.until(lambda: server.ask(LEFT) == [(0,)], seconds=60)
+                wp.until(lambda: server.ask(LEFT) == [(0,)], seconds=180)
         sent = Counter(one["key"] for one in outside._requests() if one["applied"])
         assert len(sent) == 2 * EXECUTIONS * ROUNDS
         assert set(sent.values()) == {1}

@@ -18,7 +18,7 @@ from pilot.engine.worker import liveness
 from pilot.services import processes, valkey
 from pilot.worker import RESTART_ME
 from tests.crash import judge
-from tests.crash.slot import LOOK_EVERY_S, Running
+from tests.crash.slot import ENDS_WITHIN_S, LOOK_EVERY_S, MissedError, Running
 
 PRESS_AFTER_S = 0.03
 MAX_DEATHS = 12
@@ -26,16 +26,16 @@ LEASE_S = 15.0
 AT_ONCE = (1,) * 19 + (8,)  # executions that are new when a worker is
 LAG_S = 0.02  # of a kill, behind what the rows say
 PATIENCE_S = 1.2  # some stand still, as their time has not come
-DIES_WITHIN_S = 20
+LATEST_S = 10.0  # from the end of all executions to a crash point behind it
+OVER = "alive when all was over"  # instead of the code of a worker that did not die
 
 
 def kill(slot, asked):
-    """A worker that dies at a crash point, or at a random moment; the survivor goes on."""
+    """A worker that dies at a crash point; the survivor goes on."""
     slot.gate(closed=True)
     run = slot.start(asked["workflows"])
     run.answer = asked.get("answer", "truth")
-    point = asked.get("point")
-    worker = slot.fork(f"{point}:{asked['hit']}:kill9" if point else "")
+    worker = slot.fork(f"{asked['point']}:{asked['hit']}:kill9")
     if asked.get("alone"):  # or the survivor's chores could be first
         os.kill(slot.survivor, signal.SIGSTOP)
     code = _dies(slot, run, worker, asked)
@@ -43,29 +43,40 @@ def kill(slot, asked):
     before = judge.finished(slot, run)
     slot.gate(closed=False)
     slot.until(lambda: slot.attend(run))
-    found = judge.faults(slot, run, slot.controls, before)
-    if code != -signal.SIGKILL:
-        found.append(f"the worker was not killed at {point}: {code}")
-    return found
+    drained = [0] if asked.get("press") == "drain" else []
+    return staged(judge.faults(slot, run, slot.controls, before), [code], excused=drained)
+
+
+def staged(found, codes, wanted=-signal.SIGKILL, excused=()):
+    """Return what is wrong; a trial in which all is well, but not what it is about, told nothing.
+
+    A worker that stood still for too long was declared dead, or others did its work meanwhile.
+    """
+    odd = {code for code in codes if code != wanted}
+    if not found and odd and odd <= {RESTART_ME, OVER, *excused}:
+        raise MissedError(f"workers ended with {codes}")
+    return [*found, f"workers ended with {codes}"] if odd else found
 
 
 def _dies(slot, run, worker, asked):
     """Do what people do while the worker lives; returns how it ended."""
-    end = time.monotonic() + DIES_WITHIN_S
-    kill_at = time.monotonic() + asked["after_s"] if "after_s" in asked else None
+    end, over = time.monotonic() + ENDS_WITHIN_S, False
     press_at, at = None, asked.get("press_at", "running")
+    press = asked.get("press")
     while (code := slot.ended(worker)) is None and time.monotonic() < end:
-        (slot.statuses if asked.get("absent") else slot.attend)(run)
+        if asked.get("absent"):
+            slot.statuses(run)
+        elif not over and (over := slot.attend(run)):
+            end = time.monotonic() + LATEST_S
         if press_at is None and at in run.states:
             press_at = time.monotonic() + PRESS_AFTER_S
-        if asked.get("press") and press_at and time.monotonic() > press_at:
-            _press(slot, run, worker, asked.pop("press"))
-        if kill_at and time.monotonic() > kill_at:
-            os.kill(worker, signal.SIGKILL)
+        if press and press_at and time.monotonic() > press_at:
+            _press(slot, run, worker, press)
+            press = None
         time.sleep(LOOK_EVERY_S)
     if code is None:
         slot.end(worker)
-    return code
+    return OVER if over and code is None else code
 
 
 def _press(slot, run, worker, what):
@@ -87,17 +98,17 @@ def chance(slot, asked):
     slot.gate(closed=True)
     run, before = Running({}, {}), {}
     for _ in range(asked["kills"]):
-        worker = slot.fork()
-        slot.until(partial(_amid, slot, run, lengths, rng, worker), every_s=LOOK_EVERY_S)
+        workers = [slot.fork()]
+        slot.until(partial(_amid, slot, run, lengths, rng, workers), every_s=LOOK_EVERY_S)
         time.sleep(rng.uniform(0, LAG_S))
-        slot.end(worker)
+        slot.end(workers[-1])
         before |= judge.finished(slot, run)
     slot.gate(closed=False)
     slot.until(lambda: slot.attend(run))
     return judge.faults(slot, run, slot.controls, before)
 
 
-def _amid(slot, run, lengths, rng, worker):
+def _amid(slot, run, lengths, rng, workers):
     """Start executions and wait until they are so far by chance; whether the worker is at work."""
     more = slot.start(rng.choices(list(lengths), k=rng.choice(AT_ONCE)))
     run.add(more)
@@ -106,7 +117,9 @@ def _amid(slot, run, lengths, rng, worker):
     while more.events < events and time.monotonic() < end:
         slot.attend(more)
         time.sleep(LOOK_EVERY_S)
-    return slot.holds(worker)
+    if slot.lost(workers[-1]):
+        workers.append(slot.fork())
+    return slot.holds(workers[-1])
 
 
 def zombies(slot, asked):
@@ -126,19 +139,20 @@ def zombies(slot, asked):
     slot.until(lambda: slot.attend(run))
     slot.journal.read()
     rows = judge.everything(slot, run)
+    asleep = [slot.state(pid) == "T" for pid in stopped]
     for pid in stopped:
         os.kill(pid, signal.SIGCONT)
     codes = [slot.wait(pid) for pid in stopped]
     late = [one for one in slot.journal.read() if one["applied"]]
     wrote = judge.everything(slot, run) != rows
     found = judge.faults(slot, run, slot.controls, before)
-    if codes != [RESTART_ME] * len(asked["points"]):
+    if set(codes) != {RESTART_ME}:
         found.append(f"the zombies ended with {codes}")
     if late:  # a request that was on its way is sent, but its key is known by then
         found.append(f"zombies acted: {late}")
     if wrote:
         found.append("zombies wrote")
-    return found
+    return staged(found, [None if one else OVER for one in asleep], wanted=None)
 
 
 def sleeper(slept):
@@ -152,7 +166,7 @@ def sleeper(slept):
 
 
 def _until_stopped(slot, run, pid):
-    slot.until(lambda: slot.attend(run) or slot.stopped(pid), 10)
+    slot.until(lambda: slot.attend(run) or slot.state(pid) in {"T", "Z"})
 
 
 def cut(slot, asked):
@@ -169,8 +183,8 @@ def cut(slot, asked):
                 "AND pid <> ALL (%s)",
                 ([knife.info.backend_pid, slot.rows.info.backend_pid],),
             )
-            slot.supervise(run)
-    slot.until(lambda: slot.supervise(run) and slot.attend(run))
+            slot.supervise()
+    slot.until(lambda: slot.attend(run))
     slot.end(other, signal.SIGTERM)
     return judge.faults(slot, run, slot.controls, {})
 
@@ -179,25 +193,25 @@ def rolling(slot, asked):
     """Two workers are restarted one after the other, as a deploy does it; work goes on."""
     old = slot.fork()
     slot.registered(old)
-    run, found = slot.start(asked["workflows"]), []
+    run, found, codes = slot.start(asked["workflows"]), [], []
     slot.until(lambda: any(state == "running" for state, _ in slot.statuses(run).values()))
     for _ in range(asked["times"]):
         leaving, old = old, slot.fork()
         slot.registered(old)
-        found += _leaves(slot, run, leaving)
+        codes.append(_leaves(slot, run, leaving, found))
         leaving = slot.survivor
         slot.survive()
-        found += _leaves(slot, run, leaving)
+        codes.append(_leaves(slot, run, leaving, found))
     slot.until(lambda: slot.attend(run))
     slot.end(old, signal.SIGTERM)
-    return found + judge.faults(slot, run, slot.controls, {})
+    return staged(found + judge.faults(slot, run, slot.controls, {}), codes, wanted=0)
 
 
-def _leaves(slot, run, worker):
-    """Ask a worker to go; it finishes what it can, releases the rest and ends well."""
+def _leaves(slot, run, worker, found):
+    """Ask a worker to go; it finishes what it can, releases the rest. Returns how it ended."""
     begun = time.monotonic()
     os.kill(worker, signal.SIGTERM)
-    while (code := slot.ended(worker)) is None and time.monotonic() < begun + 20:
+    while (code := slot.ended(worker)) is None and time.monotonic() < begun + ENDS_WITHIN_S:
         slot.attend(run)
         time.sleep(LOOK_EVERY_S)
     held = slot.ask(
@@ -205,21 +219,22 @@ def _leaves(slot, run, worker):
         "WHERE w.pid = %s AND w.stopped_at IS NOT NULL",
         worker,
     )
-    left = [] if held == [(0,)] else [f"a worker that went kept {held}"]
-    return left if code == 0 else [*left, f"a worker that was asked to go ended with {code}"]
+    found += [] if held == [(0,)] else [f"a worker that went kept {held}"]
+    return code
 
 
 def race(slot, asked):
     """Two workers, every bell rung ten times: each step runs once."""
-    other = slot.fork()
+    other, survivor = slot.fork(), slot.survivor
     slot.registered(other)
     run = slot.start(asked["workflows"])
     for execution in run.names:
         for _ in range(10):
             jobs.ring_now(execution)
     slot.until(lambda: slot.attend(run))
+    codes = [slot.ended(other), None if slot.survivor == survivor else RESTART_ME]
     slot.end(other, signal.SIGTERM)
-    found = judge.faults(slot, run, slot.controls, {})
+    found = staged(judge.faults(slot, run, slot.controls, {}), codes, wanted=None)
     again = slot.ask(
         "SELECT path, attempt, status FROM step_execution WHERE execution_id = ANY (%s) "
         "AND attempt > 1 AND NOT path = ANY (%s)",
@@ -234,23 +249,21 @@ def shared(slot, asked):
     slot.gate(closed=True)
     run = slot.start(["shared"])
     worker = slot.fork(f"{asked['point']}:{asked['hit']}:kill9")
-    slot.until(lambda: any(state == "running" for state, _ in slot.statuses(run).values()))
+    slot.until(lambda: slot.statuses(run) and run.states != {"queued"})
     slot.gate(closed=False)
-    code = slot.wait(worker)
+    code = _dies(slot, run, worker, asked)
     before = judge.finished(slot, run)
     slot.until(lambda: slot.attend(run))
-    found = judge.faults(slot, run, slot.controls, before)
+    found = staged(judge.faults(slot, run, slot.controls, before), [code])
     by = slot.ask(
         "SELECT DISTINCT worker_id FROM step_execution WHERE execution_id = ANY (%s) "
         "AND path LIKE 'all[%%'",
         list(run.names),
     )
-    if len(by) != asked["workers"]:
-        found.append(f"{len(by)} workers did items")
-    if slot.ask("SELECT 1 FROM batch"):
+    if slot.ask("SELECT 1 FROM batch WHERE execution_id = ANY (%s)", list(run.names)):
         found.append("batches are left")
-    if code != -signal.SIGKILL:
-        found.append(f"the worker was not killed: {code}")
+    if len(by) != asked["workers"] and not found:
+        raise MissedError(f"{len(by)} workers did items")
     return found
 
 
@@ -264,11 +277,8 @@ def takeover(slot, asked):
     before = judge.finished(slot, run)
     os.kill(slot.survivor, signal.SIGCONT)
     slot.gate(closed=False)
-    slot.until(lambda: slot.supervise(run) and slot.attend(run))
-    found = judge.faults(slot, run, slot.controls, before)
-    if (first, second) != (-signal.SIGKILL, -signal.SIGKILL):
-        found.append(f"the workers were not killed: {first}, {second}")
-    return found
+    slot.until(lambda: slot.attend(run))
+    return staged(judge.faults(slot, run, slot.controls, before), [first, second])
 
 
 def poison(slot, asked):
@@ -277,28 +287,26 @@ def poison(slot, asked):
     deadly.touch()
     slot.gate(closed=True)
     bad, run = slot.start(["poison"]), slot.start(asked["workflows"])
-    execution, deaths, worker = next(iter(bad.names)), 0, slot.fork()
+    execution, codes, worker = next(iter(bad.names)), [], slot.fork()
     while slot.statuses(bad)[execution][0] != "needs_attention" or not slot.attend(run):
-        if slot.ended(worker) is not None:
-            deaths, worker = deaths + 1, slot.fork()
-        if deaths > MAX_DEATHS:
+        if (code := slot.ended(worker)) is not None:
+            codes.append(code)
+            worker = slot.fork()
+        if len(codes) > MAX_DEATHS:
             break
         time.sleep(LOOK_EVERY_S)
     died = slot.ask(
         "SELECT count(*) FROM step_execution WHERE execution_id = %s AND status = 'interrupted'",
         execution,
     )
-    found = [f"{deaths} workers died, attempts: {died}"] if (deaths, died) != (5, [(5,)]) else []
+    found = [f"{codes}, attempts: {died}"] if (len(codes), died) != (5, [(5,)]) else []
     found += [f"parked: {one}" for one in _parked(slot, run)]
     deadly.unlink()
     slot.until(lambda: slot.attend(bad) and slot.attend(run))
     slot.end(worker, signal.SIGTERM)
     slot.gate(closed=False)
-    return (
-        found
-        + judge.faults(slot, bad, slot.controls, {})
-        + judge.faults(slot, run, slot.controls, {})
-    )
+    wrong = [one for each in (bad, run) for one in judge.faults(slot, each, slot.controls, {})]
+    return staged(wrong, codes) + found
 
 
 def _parked(slot, run):
@@ -317,7 +325,7 @@ def queueless(slot, asked):
     server = valkey.start(folder, folder / "log", signals)
     slot.gate(closed=True)
     jobs.configure(url)
-    worker = slot.fork(REDIS_URL=url)
+    workers = [slot.fork(REDIS_URL=url)]
     runs = [slot.start(asked["workflows"])]
     for _ in range(5):
         time.sleep(0.05)
@@ -325,18 +333,24 @@ def queueless(slot, asked):
     server.kill()
     server.wait()
     runs.append(slot.start(asked["workflows"]))
-    slot.until(lambda: all(slot.attend(run) for run in runs))
+    slot.until(lambda: _all_over(slot, runs, workers, url))
     server = valkey.start(folder, folder / "log", signals)
     runs.append(slot.start(asked["workflows"]))
-    slot.until(lambda: all(slot.attend(run) for run in runs))
-    os.kill(worker, signal.SIGTERM)
-    code = slot.wait(worker, 15)
+    slot.until(lambda: _all_over(slot, runs, workers, url))
+    os.kill(workers[-1], signal.SIGTERM)
+    code = slot.wait(workers[-1])
     valkey.stop(server)
     signals.close()
     jobs.configure(slot.place.redis)
     slot.gate(closed=False)
     found = [f"the worker ended with {code}"] if code else []
     return found + [one for run in runs for one in judge.faults(slot, run, slot.controls, {})]
+
+
+def _all_over(slot, runs, workers, url):
+    if slot.lost(workers[-1]):
+        workers.append(slot.fork(REDIS_URL=url))
+    return all(slot.attend(run) for run in runs)
 
 
 KINDS = {

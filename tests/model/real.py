@@ -113,7 +113,7 @@ class Processes(People):
         for pid in list(self.workers):
             if self.slot.ended(pid) is not None:
                 del self.workers[pid]
-            elif not self.workers[pid].value and self.slot.stopped(pid):
+            elif not self.workers[pid].value and self.slot.state(pid) == "T":
                 self.lose(pid)
 
     def lose(self, pid):
@@ -151,6 +151,7 @@ class Processes(People):
 
     def help(self):
         self.bury()
+        self.slot.supervise()
         return super().help()
 
 
