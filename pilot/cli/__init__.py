@@ -23,8 +23,8 @@ def names() -> list[str]:
 def load(name: str) -> ModuleType:
     """Return the module of a command: its docstring is the help, `arguments(parser)` its options.
 
-    `arguments` sets `run` as the parser's default: a function of the parsed arguments that
-    returns an exit code or None.
+    `arguments` sets defaults of the parser: `run`, a function of the parsed arguments that returns
+    an exit code or None, and `needs`, the level that --as has to have (else an administrator's).
     """
     with garbage.unsought():
         return import_module(f"pilot.cli.commands.{name.replace('-', '_')}")
@@ -38,11 +38,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     args = _parser(given).parse_args(given)
     try:
+        if args.acting_as is not None:
+            _admit(args)
         return int(args.run(args) or DONE)
     except PilotError as error:
         return _report(error, as_json=args.json)
     except KeyboardInterrupt:
         return FAILED
+
+
+def _admit(args: argparse.Namespace) -> None:
+    """Ask for the level that the action declares as `needs`; what declares none is the shell's."""
+    with garbage.unsought():
+        acting = import_module("pilot.cli.acting")
+    acting.admit(args, getattr(args, "needs", "admin"))
 
 
 def _parser(given: list[str]) -> argparse.ArgumentParser:

@@ -10,10 +10,11 @@ from pilot import db, jobs, logs, progress, vault
 from pilot.audit import Actor
 from pilot.config import Config, read_secret_keys
 from pilot.engine.life import preflight
-from pilot.engine.people import users
+from pilot.engine.people import levels, users
+from pilot.engine.people.levels import Level
 from pilot.engine.people.new_user import Role
 from pilot.engine.secrets import known_secrets
-from pilot.errors import NotFoundError
+from pilot.errors import ForbiddenError, NotFoundError
 from pilot.services import schema
 
 
@@ -57,6 +58,18 @@ def person(args: Namespace) -> users.SessionUser:
         return found
     with db.reading(None) as session:
         return users.find(session, args.acting_as)
+
+
+def admit(args: Namespace, needs: Level) -> None:
+    """Let a command run as the person of --as only with the level that it needs.
+
+    Raises:
+        ForbiddenError: none of their roles includes it.
+    """
+    connect()
+    who = person(args)
+    if not levels.include(who.roles, needs):
+        raise ForbiddenError(f"{who.email} may not do this: none of their roles allows it.")
 
 
 def sees_all(who: users.SessionUser) -> bool:

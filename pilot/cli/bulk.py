@@ -14,6 +14,7 @@ from pilot.cli.terminal import answer, confirmed, say, show
 from pilot.engine.agents import agents
 from pilot.engine.life import bulk
 from pilot.engine.life.bulk import Action
+from pilot.engine.people.levels import OPERATE, VIEW
 from pilot.engine.status import ExecutionStatus
 from pilot.reports import bulk as report
 from pilot.reports import executions
@@ -43,10 +44,10 @@ def arguments(parser: ArgumentParser) -> None:
         one.add_argument("--preview", action="store_true", help="only show what it would meet")
         one.add_argument("--yes", action="store_true", help="do not ask at the terminal")
         one.add_argument("--key", help="the same key within 24 h does it once")
-        one.set_defaults(run=_begin, action=name)
+        one.set_defaults(run=_begin, needs=OPERATE, action=name)
     shown = actions.add_parser("show", help="how far it is: done, skipped and why, failed")
     shown.add_argument("bulk", type=UUID)
-    shown.set_defaults(run=_show)
+    shown.set_defaults(run=_show, needs=VIEW)
 
 
 def _begin(args: Namespace) -> int:

@@ -7,6 +7,7 @@ from pilot import db, strictjson
 from pilot.cli import acting, schedules
 from pilot.cli.terminal import answer, say, show
 from pilot.engine.agents import agents
+from pilot.engine.people.levels import OPERATE, VIEW
 from pilot.engine.triggers import event_triggers, triggers
 from pilot.engine.triggers.event_triggers import EVENTS, Following
 
@@ -18,15 +19,15 @@ def arguments(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="list what an agent follows")
     listing.add_argument("agent", help="the agent's id or its exact name")
-    listing.set_defaults(run=_list)
+    listing.set_defaults(run=_list, needs=VIEW)
     create = actions.add_parser("create", help="let an agent follow an event")
     create.add_argument("agent", help="the agent's id or its exact name")
     _options(create)
-    create.set_defaults(run=_create)
+    create.set_defaults(run=_create, needs=OPERATE)
     change = actions.add_parser("change", help="change one; what is not named stays")
     change.add_argument("trigger", type=UUID, help="its id")
     _options(change)
-    change.set_defaults(run=_change)
+    change.set_defaults(run=_change, needs=OPERATE)
     schedules.switches(actions, "trigger")
 
 

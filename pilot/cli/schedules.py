@@ -10,6 +10,7 @@ from pilot import db, strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
 from pilot.engine.agents import agents
+from pilot.engine.people.levels import OPERATE, VIEW
 from pilot.engine.triggers import triggers
 from pilot.engine.triggers.schedules import CATCH_UPS, OVERLAPS, Timing
 from pilot.errors import InvalidError, Issue
@@ -22,15 +23,15 @@ def arguments(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="list them with their next times")
     listing.add_argument("agent", help="the agent's id or its exact name")
-    listing.set_defaults(run=_list)
+    listing.set_defaults(run=_list, needs=VIEW)
     create = actions.add_parser("create", help="make one")
     create.add_argument("agent", help="the agent's id or its exact name")
     _timing_options(create)
-    create.set_defaults(run=_create)
+    create.set_defaults(run=_create, needs=OPERATE)
     change = actions.add_parser("change", help="change one; what is not named stays")
     change.add_argument("schedule", type=UUID, help="its id")
     _timing_options(change)
-    change.set_defaults(run=_change)
+    change.set_defaults(run=_change, needs=OPERATE)
     switches(actions, "schedule")
 
 
@@ -43,7 +44,7 @@ def switches(actions: Any, what: str) -> None:
     ):
         act = actions.add_parser(name, help=text)
         act.add_argument("trigger", metavar=what.upper(), type=UUID, help="its id")
-        act.set_defaults(run=_act, act=name)
+        act.set_defaults(run=_act, needs=OPERATE, act=name)
 
 
 def _timing_options(parser: ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from pilot.cli.terminal import say, show
 from pilot.engine.agents import agents
 from pilot.engine.life import simulations
 from pilot.engine.life.worst_case import Bounds
+from pilot.engine.people.levels import OPERATE
 from pilot.reports import results
 from pilot.reports import simulations as report
 
@@ -29,7 +30,7 @@ def arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--each", action="store_true", help="take every way once")
     parser.add_argument("--key", help="the same key within 24 h simulates once")
-    parser.set_defaults(run=_simulate)
+    parser.set_defaults(run=_simulate, needs=OPERATE)
 
 
 def _simulate(args: Namespace) -> int:

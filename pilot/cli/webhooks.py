@@ -8,6 +8,7 @@ from pilot import db, strictjson
 from pilot.cli import acting, schedules
 from pilot.cli.terminal import answer, say, show
 from pilot.engine.agents import agents
+from pilot.engine.people.levels import OPERATE, VIEW
 from pilot.engine.triggers import hooks
 
 
@@ -18,11 +19,11 @@ def arguments(parser: ArgumentParser) -> None:
     create.add_argument("--bearer", action="store_true", help="senders send the secret itself")
     create.add_argument("--match", help="a condition, such as \"payload.type == 'order.paid'\"")
     create.add_argument("--inputs", metavar="JSON", help="templates over payload")
-    create.set_defaults(run=_create)
+    create.set_defaults(run=_create, needs=OPERATE)
     listing = actions.add_parser("list", help="list them")
-    listing.set_defaults(run=_list)
+    listing.set_defaults(run=_list, needs=VIEW)
     came = actions.add_parser("deliveries", help="list what came in, and what became of it")
-    came.set_defaults(run=_deliveries)
+    came.set_defaults(run=_deliveries, needs=VIEW)
     for one in (create, listing, came):
         one.add_argument("agent", help="the agent's id or its exact name")
     for name, text in (
@@ -34,7 +35,7 @@ def arguments(parser: ArgumentParser) -> None:
         act = actions.add_parser(name, help=text)
         act.add_argument("agent", help="the agent's id or its exact name")
         act.add_argument("webhook", type=UUID, help="its id")
-        act.set_defaults(run=_act, act=name)
+        act.set_defaults(run=_act, needs=OPERATE, act=name)
 
 
 def _agent(args: Namespace, user_id: UUID) -> UUID:

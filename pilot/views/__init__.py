@@ -1,9 +1,8 @@
 """The kit of every page: who may, who asks, the answer as page, fragment or JSON twin."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, cast
 from urllib.parse import quote, unquote
 from uuid import UUID
@@ -28,33 +27,19 @@ from wtforms.form import BaseForm
 from pilot import db, strictjson
 from pilot.audit import Actor
 from pilot.engine.life import preflight
-from pilot.engine.people import users
+from pilot.engine.people import levels, users
 from pilot.engine.people.api_tokens import TokenUser
+from pilot.engine.people.levels import ADMIN as ADMIN
+from pilot.engine.people.levels import DECIDE as DECIDE
+from pilot.engine.people.levels import OPERATE as OPERATE
+from pilot.engine.people.levels import PUBLIC as PUBLIC
+from pilot.engine.people.levels import SIGNED_IN as SIGNED_IN
+from pilot.engine.people.levels import VIEW as VIEW
+from pilot.engine.people.levels import Level as Level
 from pilot.errors import Issue
 
 View = Callable[..., ResponseReturnValue]
 
-
-class Level(StrEnum):
-    """Who may use a route; each route names one."""
-
-    PUBLIC = "public"
-    SIGNED_IN = "signed_in"
-    VIEW = "view"
-    DECIDE = "decide"
-    OPERATE = "operate"
-    ADMIN = "admin"
-
-
-PUBLIC, SIGNED_IN, VIEW = Level.PUBLIC, Level.SIGNED_IN, Level.VIEW
-DECIDE, OPERATE, ADMIN = Level.DECIDE, Level.OPERATE, Level.ADMIN
-
-ROLES: Mapping[str, frozenset[Level]] = {
-    "viewer": frozenset({VIEW}),
-    "approver": frozenset({VIEW, DECIDE}),
-    "operator": frozenset({VIEW, OPERATE}),
-    "admin": frozenset({VIEW, DECIDE, OPERATE, ADMIN}),
-}
 
 THEMES = ("system", "light", "dark")
 UTC = ZoneInfo("UTC")
@@ -126,7 +111,7 @@ class Visitor:
             return True
         if level is SIGNED_IN:
             return self.is_authenticated
-        return any(level in ROLES.get(role, frozenset()) for role in self.roles)
+        return levels.include(self.roles, level)
 
 
 def visitor() -> Visitor:

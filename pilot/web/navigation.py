@@ -11,8 +11,9 @@ from types import ModuleType
 from flask import Flask, url_for
 
 from pilot import api, views
+from pilot.engine.people.levels import Level
 from pilot.errors import UnavailableError
-from pilot.views import Level, Visitor
+from pilot.views import Visitor
 from pilot.web.security import allowed
 
 SPRITE = Path(__file__).parent.parent / "static" / "icons.svg"

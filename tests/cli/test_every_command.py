@@ -56,6 +56,34 @@ def test_it_ends_with_a_documented_code_and_speaks_json(shell, tmp_path, monkeyp
     assert not wrong
 
 
+FOR_VIEWERS = {
+    "agent export", "agent list", "agent schedule list", "agent show", "agent trigger list",
+    "agent webhook deliveries", "agent webhook list", "approval decide", "approval delegate",
+    "approval list", "approval show", "connection list", "cost report", "execution bulk show",
+    "execution list", "execution show", "execution tail", "execution why", "openapi",
+    "token create", "token list", "token revoke", "version",
+}  # fmt: skip
+
+
+@pytest.mark.capability(228, 277)
+@pytest.mark.parametrize("role", ["viewer", "operator"])
+def test_who_acts_as_somebody_may_do_what_they_may(shell, world, tmp_path, monkeypatch, role):
+    monkeypatch.chdir(tmp_path)
+    refused = set()
+    for name, arguments in calls():
+        monkeypatch.setattr("sys.stdin", io.StringIO("{}\n"))
+        code, _out, err = shell("--json", "--as", f"{role}@pilot.test", *arguments)
+        if code == 1 and json.loads(err.splitlines()[0])["code"] == "forbidden":
+            refused.add(name)
+    given = {name for name, _arguments in calls()} - refused
+    if role == "viewer":
+        assert given == FOR_VIEWERS
+    else:
+        commands = {name.split()[0] for name in given}
+        assert commands == {name.split()[0] for name in FOR_VIEWERS} | {"event", "secret", "test"}
+        assert "agent create" in given
+
+
 @pytest.mark.capability(228)
 def test_the_commands_cover_what_the_api_does():
     known = {name for name, _ in calls()}

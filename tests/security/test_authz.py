@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from pilot import db
-from pilot.views import PERMISSIONS, ROLES, SCOPES, Level
+from pilot.engine.people.levels import ROLES, Level
+from pilot.views import PERMISSIONS, SCOPES
 from tests.pages import Browser
 from tests.written import read
 

@@ -19,6 +19,7 @@ from pilot.engine.generation import drafts, surroundings
 from pilot.engine.language import catalogue
 from pilot.engine.life import starts
 from pilot.engine.life.forecast import forecast
+from pilot.engine.people.levels import OPERATE, VIEW
 from pilot.engine.people.users import SessionUser
 from pilot.engine.providers import budgets
 from pilot.engine.status import ExecutionStatus
@@ -34,17 +35,17 @@ def arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="list the agents that the person may see")
-    listing.set_defaults(run=_list)
+    listing.set_defaults(run=_list, needs=VIEW)
     one = actions.add_parser("show", help="show its goal, its steps and what it will take")
     one.add_argument("agent", help="the agent's id or its exact name")
-    one.set_defaults(run=_show)
+    one.set_defaults(run=_show, needs=VIEW)
     create = actions.add_parser("create", help="make one of a workflow document, or a prompt")
     create.add_argument("name")
     create.add_argument("--document", metavar="FILE", help="JSON; - reads stdin")
     create.add_argument("--goal", default="")
     create.add_argument("--prompt", default="", help="what its simple loop sends to the model")
     create.add_argument("--key", help="the same key within 24 h makes one")
-    create.set_defaults(run=_create)
+    create.set_defaults(run=_create, needs=OPERATE)
     generate = actions.add_parser("generate", help="draft a workflow from a goal and save it")
     generate.add_argument("goal", help="what the agent shall do, in plain words; - reads stdin")
     generate.add_argument("--name", help="the agent's name (default: the workflow's)")
@@ -56,17 +57,17 @@ def arguments(parser: ArgumentParser) -> None:
         help="answer a question of an earlier try",
     )
     generate.add_argument("--draft", action="store_true", help="do not save it as an agent")
-    generate.set_defaults(run=_generate)
+    generate.set_defaults(run=_generate, needs=OPERATE)
     export = actions.add_parser("export", help="write an agent as YAML, without ids and secrets")
     export.add_argument("agent", help="the agent's id or its exact name")
-    export.set_defaults(run=_export)
+    export.set_defaults(run=_export, needs=VIEW)
     bring_in = actions.add_parser("import", help="make an agent, switched off, of such a YAML")
     bring_in.add_argument("file", help="the file; - reads stdin")
     bring_in.add_argument("--dry-run", action="store_true", help="only show what would change")
     bring_in.add_argument(
         "--new-version", action="store_true", help="change the agent of that name, if there is one"
     )
-    bring_in.set_defaults(run=_import)
+    bring_in.set_defaults(run=_import, needs=OPERATE)
     _start_options(actions.add_parser("start", help="start an execution"))
     simulations.arguments(actions.add_parser("simulate", help="run it without calling anything"))
     schedules.arguments(actions.add_parser("schedule", help="when it starts by itself"))
@@ -83,7 +84,7 @@ def _start_options(start: ArgumentParser) -> None:
     start.add_argument("--budget", metavar="USD", help="what it may cost at most")
     start.add_argument("--key", help="the same key within 24 h starts once")
     start.add_argument("--wait", action="store_true", help="wait until it ends")
-    start.set_defaults(run=_start)
+    start.set_defaults(run=_start, needs=OPERATE)
 
 
 def _list(args: Namespace) -> None:

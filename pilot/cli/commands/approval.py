@@ -11,6 +11,7 @@ from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
 from pilot.engine.approvals import approvals, delegating
 from pilot.engine.people import users
+from pilot.engine.people.levels import VIEW
 from pilot.errors import InvalidError, Issue
 from pilot.reports import approvals as rows
 from pilot.reports.listing import Wanted
@@ -21,23 +22,23 @@ def arguments(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="list what waits for the person")
     listing.add_argument("--all", action="store_true", help="for anybody, as far as visible")
-    listing.set_defaults(run=_list)
+    listing.set_defaults(run=_list, needs=VIEW)
     one = actions.add_parser("show", help="show exactly what would happen")
     one.add_argument("approval", type=UUID)
-    one.set_defaults(run=_show)
+    one.set_defaults(run=_show, needs=VIEW)
     decide = actions.add_parser(
         "decide", help="approve or reject; needs a terminal and the person's password"
     )
     decide.add_argument("approval", type=UUID)
     decide.add_argument("decision", choices=["approve", "reject"])
     decide.add_argument("--comment", default="")
-    decide.set_defaults(run=_decide)
+    decide.set_defaults(run=_decide, needs=VIEW)
     hand = actions.add_parser(
         "delegate", help="let one other person decide; needs a terminal and the person's password"
     )
     hand.add_argument("approval", type=UUID)
     hand.add_argument("to", help="the other person's mail address")
-    hand.set_defaults(run=_delegate)
+    hand.set_defaults(run=_delegate, needs=VIEW)
 
 
 def _list(args: Namespace) -> None:

@@ -8,6 +8,7 @@ from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
 from pilot.egress import Egress
 from pilot.engine import folders
+from pilot.engine.people.levels import OPERATE, VIEW
 from pilot.engine.secrets import connections, rates
 from pilot.errors import ConfigError, NotFoundError
 from pilot.reports import connections as report
@@ -17,14 +18,14 @@ def arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="list connections, their state and last use")
-    listing.set_defaults(run=_list)
+    listing.set_defaults(run=_list, needs=VIEW)
     test = actions.add_parser("test", help="sign in once with one; nothing is sent")
     test.add_argument("label", help="its name, such as Sales")
-    test.set_defaults(run=_test)
+    test.set_defaults(run=_test, needs=OPERATE)
     rate = actions.add_parser("rate", help="let at most so many calls a minute go over one")
     rate.add_argument("label", help="its name, such as Sales")
     rate.add_argument("calls", help="in any 60 seconds, of all steps together; none: any number")
-    rate.set_defaults(run=_rate)
+    rate.set_defaults(run=_rate, needs=OPERATE)
 
 
 def _list(args: Namespace) -> None:

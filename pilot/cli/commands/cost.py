@@ -7,6 +7,7 @@ from typing import Any
 from pilot import db, money, strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import say, show
+from pilot.engine.people.levels import VIEW
 from pilot.engine.triggers import zones
 from pilot.errors import InvalidError, Issue
 from pilot.reports import costs
@@ -23,7 +24,7 @@ def arguments(parser: ArgumentParser) -> None:
     report.add_argument("--until", metavar="DATE", help="the last day (default: today)")
     report.add_argument("--zone", default="UTC", help="in which days begin (default: UTC)")
     report.add_argument("--group", choices=list(DIMENSIONS), default="day")
-    report.set_defaults(run=_report)
+    report.set_defaults(run=_report, needs=VIEW)
 
 
 def _report(args: Namespace) -> None:

@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 from pilot import strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import say, show
+from pilot.engine.people.levels import OPERATE
 from pilot.engine.waits import events
 from pilot.errors import BadJsonError, InvalidError, Issue
 
@@ -17,7 +18,7 @@ def arguments(parser: ArgumentParser) -> None:
     send.add_argument("--payload", default="null", metavar="JSON")
     send.add_argument("--source", default="cli", help="where it comes from (default: cli)")
     send.add_argument("--id", help="the same id of the same source counts once")
-    send.set_defaults(run=_send)
+    send.set_defaults(run=_send, needs=OPERATE)
 
 
 def _send(args: Namespace) -> None:

@@ -15,6 +15,7 @@ from pilot.cli.terminal import answer, complain, confirmed, say, show
 from pilot.engine.agents import agents
 from pilot.engine.life import executions, forks, moving, receipts, retrying
 from pilot.engine.life.receipts import Receipt
+from pilot.engine.people.levels import OPERATE, VIEW
 from pilot.engine.people.users import SessionUser
 from pilot.engine.providers import budgets
 from pilot.engine.status import FINAL, RESUMABLE, ExecutionStatus
@@ -41,16 +42,16 @@ def arguments(parser: ArgumentParser) -> None:
     listing.add_argument("--agent", metavar="AGENT", help="the agent's id or its exact name")
     listing.add_argument("--query", default="", metavar="TEXT", help="in agent, error or id")
     listing.add_argument("--most", type=int, choices=SIZES, default=SIZES[0])
-    listing.set_defaults(run=_list)
-    for name, action, text in (
-        ("show", _show, "show its steps, attempts and errors"),
-        ("tail", _tail, "print each event as it happens, until the end"),
-        ("why", _why, "say in one sentence why it does not move"),
-        ("pause", _pause, "pause before the next step"),
+    listing.set_defaults(run=_list, needs=VIEW)
+    for name, action, needs, text in (
+        ("show", _show, VIEW, "show its steps, attempts and errors"),
+        ("tail", _tail, VIEW, "print each event as it happens, until the end"),
+        ("why", _why, VIEW, "say in one sentence why it does not move"),
+        ("pause", _pause, OPERATE, "pause before the next step"),
     ):
         one = actions.add_parser(name, help=text)
         one.add_argument("execution", type=UUID)
-        one.set_defaults(run=action)
+        one.set_defaults(run=action, needs=needs)
     for name, action, text in (
         ("resume", _resume, "go on, after showing what is reused and what runs"),
         ("retry", _retry, "run failed steps, or one and all after it, again, after showing which"),
@@ -64,7 +65,7 @@ def arguments(parser: ArgumentParser) -> None:
         if name == "retry":
             one.add_argument("--from", dest="step", metavar="STEP", help="a step, by its path")
             one.add_argument("--repeat-effects", action="store_true", help=REPEATS)
-        one.set_defaults(run=action)
+        one.set_defaults(run=action, needs=OPERATE)
     bulk.arguments(actions.add_parser("bulk", help="cancel, pause, resume or retry all that match"))
     fork = actions.add_parser("fork", help="begin a new one that reuses what is unchanged")
     fork.add_argument("execution", type=UUID)
@@ -72,19 +73,19 @@ def arguments(parser: ArgumentParser) -> None:
     fork.add_argument("--version", type=int, help="of the workflow; without it, the same")
     fork.add_argument("--yes", action="store_true", help="do not ask at the terminal")
     fork.add_argument("--receipt", action="store_true", help="only show what would run")
-    fork.set_defaults(run=_fork)
+    fork.set_defaults(run=_fork, needs=OPERATE)
     move = actions.add_parser("migrate", help="go on with another version of its workflow")
     move.add_argument("execution", type=UUID)
     move.add_argument("--version", type=int, help="without it, the newest")
     move.add_argument("--yes", action="store_true", help="do not ask at the terminal")
     move.add_argument("--receipt", action="store_true", help="only show what would run")
     move.add_argument("--repeat-effects", action="store_true", help=REPEATS)
-    move.set_defaults(run=_migrate)
+    move.set_defaults(run=_migrate, needs=OPERATE)
     budget = actions.add_parser("budget", help="raise what it may take; a paused one goes on")
     budget.add_argument("execution", type=UUID)
     budget.add_argument("--usd", default="", help="the new limit in USD, such as 2.50")
     budget.add_argument("--tokens", default="", help="the new limit in tokens")
-    budget.set_defaults(run=_budget)
+    budget.set_defaults(run=_budget, needs=OPERATE)
 
 
 def _reading(person: SessionUser) -> Any:

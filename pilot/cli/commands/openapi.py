@@ -5,12 +5,13 @@ from argparse import ArgumentParser, Namespace
 from pilot.api import described
 from pilot.cli import acting
 from pilot.cli.terminal import show
+from pilot.engine.people.levels import VIEW
 from pilot.web import create_app
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, needs=VIEW)
 
 
 def _run(_args: Namespace) -> None:

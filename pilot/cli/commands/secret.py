@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pilot import db
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
+from pilot.engine.people.levels import OPERATE
 from pilot.engine.secrets import secret_handles
 
 
@@ -21,12 +22,12 @@ def arguments(parser: ArgumentParser) -> None:
         required=True,
         help="a host that may get it, such as api.example.com; several times for more",
     )
-    put.set_defaults(run=_set)
+    put.set_defaults(run=_set, needs=OPERATE)
     listing = actions.add_parser("list", help="list the person's secrets; never their values")
-    listing.set_defaults(run=_list)
+    listing.set_defaults(run=_list, needs=OPERATE)
     delete = actions.add_parser("delete", help="forget a secret")
     delete.add_argument("name")
-    delete.set_defaults(run=_delete)
+    delete.set_defaults(run=_delete, needs=OPERATE)
 
 
 def _set(args: Namespace) -> None:

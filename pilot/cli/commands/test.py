@@ -14,6 +14,7 @@ from pilot.cli import acting
 from pilot.cli.terminal import say, show
 from pilot.engine.agents import agents
 from pilot.engine.life import replays
+from pilot.engine.people.levels import OPERATE
 from pilot.engine.people.users import SessionUser
 from pilot.errors import InvalidError, NotFoundError
 from pilot.reports import replays as report
@@ -39,7 +40,7 @@ def arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--version", type=int, help="of the workflow; without it, the newest")
     parser.add_argument("--model", help="ask this model in the place of recorded answers: it costs")
-    parser.set_defaults(run=_test, usage=parser.error)
+    parser.set_defaults(run=_test, needs=OPERATE, usage=parser.error)
 
 
 def _count(text: str) -> int:

@@ -9,6 +9,7 @@ from pilot.cli.terminal import answer, say, show
 from pilot.engine.agents import agents
 from pilot.engine.people import api_tokens
 from pilot.engine.people.api_tokens import DAYS, KINDS, NewToken, Scope
+from pilot.engine.people.levels import VIEW
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -26,12 +27,12 @@ def arguments(parser: ArgumentParser) -> None:
     create.add_argument("--days", type=int, default=DAYS, help="how long it lives (default: 90)")
     create.add_argument("--kind", choices=KINDS, default=KINDS[0], help="who will use it")
     create.add_argument("--agent", action="append", help="only this agent; several times for more")
-    create.set_defaults(run=_create)
+    create.set_defaults(run=_create, needs=VIEW)
     listing = actions.add_parser("list", help="list the person's tokens; never their texts")
-    listing.set_defaults(run=_list)
+    listing.set_defaults(run=_list, needs=VIEW)
     revoke = actions.add_parser("revoke", help="end a token now")
     revoke.add_argument("token", type=UUID, help="its id, as list shows it")
-    revoke.set_defaults(run=_revoke)
+    revoke.set_defaults(run=_revoke, needs=VIEW)
 
 
 def _create(args: Namespace) -> None:

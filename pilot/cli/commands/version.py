@@ -5,12 +5,13 @@ from argparse import ArgumentParser, Namespace
 from importlib import metadata
 
 from pilot.cli.terminal import answer
+from pilot.engine.people.levels import VIEW
 from pilot.services import schema
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, needs=VIEW)
 
 
 def _run(args: Namespace) -> None:
