@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from pilot import db, older, plugins
+from pilot import db, older, plugins, strictjson
 from pilot.engine.acting import resting
 from pilot.engine.secrets import connections
 from pilot.engine.workflow.outline import outline
@@ -101,10 +101,8 @@ def one(session: Session, connection_id: UUID, owner_id: UUID) -> Line:
 def told(line: Line) -> dict[str, Any]:
     """Return what programs are told of a connection: nothing of its secret but its age."""
     facts = {name: value for name, value in asdict(line).items() if name != "secret_ending"}
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in (facts | {"id": str(line.id)}).items()
-    }
+    plain: dict[str, Any] = strictjson.plain(facts)
+    return plain
 
 
 def breaks(session: Session, plugin: str, label: str) -> Breaks:

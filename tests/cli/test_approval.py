@@ -1,5 +1,6 @@
 """Approvals at the terminal: a person types their password; no program votes."""
 
+import json
 import os
 import pty
 import subprocess
@@ -58,6 +59,11 @@ def test_it_is_listed_and_shown_to_who_may_decide(approval, world, capsys):
     as_approver = ("--as", world.approver.email, "approval")
     assert cli.main([*as_approver, "list"]) == 0
     assert "Go on?" in capsys.readouterr().out
+    assert cli.main(["--json", *as_approver, "list"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["decided_at"], told["needed"], told["approved"]) == (None, 1, 0)
+    assert told["expires_at"].endswith("Z")
+    assert told["id"] == approval
     assert cli.main([*as_approver, "show", approval]) == 0
     assert "SHA-256" in capsys.readouterr().out
     assert cli.main(["--as", world.stranger.email, "approval", "show", approval]) == 3

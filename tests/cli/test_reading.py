@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import datetime
 
 import pytest
 
@@ -50,7 +51,8 @@ def test_costs_are_those_that_the_person_may_see(shell, told, world, superuser):
 def test_a_setting_is_shown_with_its_default(shell, told):
     got = told("setting", "get", "pilot_enabled")
     assert (got["key"], got["value"], got["default"]) == ("pilot_enabled", True, False)
-    assert shell("setting", "get", "colour")[0] == 5
+    for unknown in (("get", "colour"), ("set", "colour", "red")):
+        assert shell("setting", *unknown)[0] == 3
 
 
 def test_the_version_names_its_migration(told):
@@ -62,3 +64,12 @@ def test_the_description_is_that_of_the_api(shell, monkeypatch):
     found = json.loads(shell("openapi")[1])
     assert found["openapi"].startswith("3.1")
     assert "/api/v1/agents/{agent_id}/executions" in found["paths"]
+
+
+@pytest.mark.capability(228)
+def test_moments_are_told_to_programs_as_rfc_3339_has_them(shell, told):
+    assert shell("prices", "init")[0] == 0
+    priced = next(one for one in told("prices", "list") if one["valid_from"])
+    (one, *_) = told("prices", "list", priced["id"])
+    assert datetime.fromisoformat(one["valid_from"]).tzinfo is not None
+    assert one["valid_from"].endswith("Z")

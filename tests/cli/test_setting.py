@@ -62,7 +62,6 @@ def test_a_typed_value_is_stored_as_its_type(pilot, key, text, value):
         ("generation_shortlist", "2"),
         ("generation_cost_cap_usd", "0,1"),
         ("orchestrator_primary_model", "gpt-0"),
-        ("no_such_setting", "1"),
     ],
 )
 def test_what_cannot_be_stored_is_refused(pilot, key, text):

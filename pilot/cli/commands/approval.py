@@ -5,7 +5,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from uuid import UUID
 
-from pilot import db
+from pilot import db, money, strictjson
 from pilot.audit import Actor
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
@@ -48,7 +48,7 @@ def _list(args: Namespace) -> None:
     with db.reading(person.id) as session:
         found = rows.listed(session, tab, Wanted("deadline", size=100), person.id)
     if args.json:
-        show([{name: str(value) for name, value in row.items()} for row in found.rows])
+        show(strictjson.plain(found.rows))
         return
     for row in found.rows:
         until = f"{row['expires_at']:%Y-%m-%d %H:%M} UTC"

@@ -33,8 +33,7 @@ def _send(args: Namespace) -> None:
     answer = events.send(sent, by=acting.actor(), user_id=person.id)
     if args.json:
         facts = {"id": answer.id, "repeated": answer.repeated, "kept": answer.kept}
-        resolved = [{name: str(value) for name, value in one.items()} for one in answer.resolved]
-        show(facts | {"resolved": resolved})
+        show(strictjson.plain(facts | {"resolved": answer.resolved}))
         return
     for one in answer.resolved:
         say(f"{one['execution_id']}: {one['path']} goes on.")

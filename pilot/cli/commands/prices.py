@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from pilot import db
+from pilot import db, strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
 from pilot.engine.providers import model_catalogue
@@ -44,13 +44,16 @@ def _list(args: Namespace) -> None:
         if args.model:
             rows = model_catalogue.history(session, args.model)
             found = [_priced(row) | {"author": row.author} for row in rows]
-            lines = [f"{one['valid_from']}  {_line(one)}  {one['author']}" for one in found]
+            lines = [
+                f"{one['valid_from']:%Y-%m-%d %H:%M}  {_line(one)}  {one['author']}"
+                for one in found
+            ]
         else:
             entries = model_catalogue.entries(session).values()
             found = [_listed(entry) for entry in entries]
             lines = [_model_line(entry, one) for entry, one in zip(entries, found, strict=True)]
     if args.json:
-        show(found)
+        show(strictjson.plain(found))
         return
     for line in lines:
         say(line)
@@ -62,7 +65,7 @@ def _init(args: Namespace) -> None:
         made = model_catalogue.initialise(session)
         known = [_listed(entry) for entry in model_catalogue.entries(session).values()]
     if args.json:
-        show({"new": vars(made), "models": known})
+        show(strictjson.plain({"new": vars(made), "models": known}))
         return
     say(f"New: {made.providers} providers, {made.models} models, {made.prices} prices.")
     for one in known:
@@ -114,7 +117,7 @@ def _listed(entry: Entry) -> dict[str, Any]:
 def _priced(row: Any) -> dict[str, Any]:
     numbers = {name: getattr(row, name) for name in prices.FIELDS}
     return {
-        "valid_from": f"{row.valid_from.astimezone(UTC):%Y-%m-%d %H:%M}",
+        "valid_from": row.valid_from.astimezone(UTC),
         **{name: _shown(value) for name, value in numbers.items()},
         "source": row.source,
         "checked_on": row.checked_on.isoformat(),

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from sqlalchemy import select
 
-from pilot import db
+from pilot import db, strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
 from pilot.engine.providers import own_models, provider_keys
@@ -58,7 +58,7 @@ def _list(args: Namespace) -> None:
                     "base_url": row.base_url,
                     "enabled": row.enabled,
                     "key_ending": row.key_ending,
-                    "key_set_at": None if row.key_set_at is None else row.key_set_at.isoformat(),
+                    "key_set_at": strictjson.plain(row.key_set_at),
                 }
                 for row in rows
             ]

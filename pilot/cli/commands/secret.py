@@ -4,7 +4,7 @@ import getpass
 import sys
 from argparse import ArgumentParser, Namespace
 
-from pilot import db
+from pilot import db, strictjson
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
 from pilot.engine.people.levels import OPERATE
@@ -44,12 +44,8 @@ def _list(args: Namespace) -> None:
     with db.reading(owner.id) as session:
         rows = secret_handles.listed(session, owner.id)
     if args.json:
-        show(
-            [
-                {"name": row.name, "hosts": row.hosts, "set_at": row.set_at.isoformat()}
-                for row in rows
-            ]
-        )
+        told = [{"name": row.name, "hosts": row.hosts, "set_at": row.set_at} for row in rows]
+        show(strictjson.plain(told))
         return
     for row in rows:
         say(f"{row.name}  for {', '.join(row.hosts)}  set {row.set_at:%Y-%m-%d %H:%M}Z")

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from pilot import db, settings
 from pilot.cli import acting
 from pilot.cli.terminal import answer, say, show
-from pilot.errors import InvalidError, Issue
+from pilot.errors import NotFoundError
 from pilot.settings.definitions import Definition
 
 
@@ -48,8 +48,7 @@ def _get(args: Namespace) -> None:
 def _definition(key: str) -> Definition:
     found = settings.SETTINGS.get(key)
     if found is None:
-        message = f"There is no setting {key!r}: pilot setting list names them."
-        raise InvalidError([Issue("setting_unknown", "/key", message)])
+        raise NotFoundError(f"There is no setting {key!r}: pilot setting list names them.")
     return found
 
 
