@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from pilot import strictjson
 from pilot.engine.expressions.values import equal, kind
 from pilot.engine.language.pointers import pointer
 from pilot.engine.transforms.keys import Index
@@ -22,15 +23,22 @@ class Difference:
     removed: list[type_json] = field(default_factory=list)
     changed: list[dict[str, Any]] = field(default_factory=list)  # path, from, to
     unchanged: int = 0
+    exact: bool = False  # whether values of two kinds differ
 
     @property
     def none(self) -> bool:
         """Whether nothing differs."""
         return not (self.added or self.removed or self.changed)
 
+    def same(self, left: type_json, right: type_json) -> bool:
+        """Whether two values are no difference."""
+        return exactly(left, right) if self.exact else equal(left, right)
 
-def difference(left: type_json, right: type_json, key: str | None = None) -> Difference:
-    """Return what makes `right` of `left`.
+
+def difference(
+    left: type_json, right: type_json, key: str | None = None, *, exact: bool = False
+) -> Difference:
+    """Return what makes `right` of `left`; with `exact`, 4 and "4" differ.
 
     Objects are compared field by field, at every depth; lists by their elements, whatever their
     order, or row by row where a `key` names the field that rows are known by.
@@ -38,7 +46,7 @@ def difference(left: type_json, right: type_json, key: str | None = None) -> Dif
     Raises:
         StepError: class input (a row without the key, or two with one), limit (a list too long).
     """
-    found = Difference()
+    found = Difference(exact=exact)
     _compare(left, right, key, (), found)
     return found
 
@@ -96,7 +104,7 @@ def _compare(
             _compare_rows(left, right, key, found)
         else:
             _compare_elements(left, right, found)
-    elif equal(left, right):
+    elif found.same(left, right):
         found.unchanged += 1
     else:
         found.changed.append({"path": pointer(*path), "from": left, "to": right})
@@ -123,7 +131,7 @@ def _compare_rows(
         if name not in new:
             found.removed.append(row)
             continue
-        inner = Difference()
+        inner = Difference(exact=found.exact)
         _compare_objects(row, new[name], (name,), inner)
         # A field that one row lacks is a change of this row, from or to null.
         found.changed += inner.changed
@@ -139,15 +147,20 @@ def _compare_rows(
 
 def _compare_elements(left: list[type_json], right: list[type_json], found: Difference) -> None:
     """Compare lists as bags: an element that is there twice is met twice."""
-    places, alone = _index(left), set(range(len(left)))
+    known = strictjson.canonical if found.exact else _itself  # 4 and 4.0 have one such text
+    places, alone = _index(list(map(known, left))), set(range(len(left)))
     for one in right:
-        match = next((group for group in places.find(one) if group), None)
+        match = next((group for group in places.find(known(one)) if group), None)
         if match is None:
             found.added.append(one)
         else:
             alone.discard(match.pop())
             found.unchanged += 1
     found.removed += [left[at] for at in sorted(alone)]
+
+
+def _itself(value: type_json) -> type_json:
+    return value
 
 
 def _index(values: list[type_json]) -> Index[int]:
@@ -160,7 +173,7 @@ def _index(values: list[type_json]) -> Index[int]:
 
 
 def _by_key(rows: list[type_json], key: str, side: str) -> dict[str, dict[str, type_json]]:
-    """Return rows by the text of their key; 4 and "4" are one key.
+    """Return rows by the text of their key; 4, 4.0 and "4" are one key.
 
     Raises:
         StepError: class input, if one has no key or two have the same.
@@ -173,9 +186,10 @@ def _by_key(rows: list[type_json], key: str, side: str) -> dict[str, dict[str, t
         if not isinstance(row, dict) or isinstance(name, dict | list | bool | None):
             message = f"Row {number} of {side} has no {key!r} to match it by."
             raise StepError(ErrorClass.INPUT, message)
-        if str(name) in found:
-            doubles.append(str(name))
-        found[str(name)] = row
+        text = name if isinstance(name, str) else strictjson.canonical(name)
+        if text in found:
+            doubles.append(text)
+        found[text] = row
     if doubles:
         named = ", ".join(doubles[:_NAMED])
         message = f"Several rows of {side} have the same {key!r}: {named}. Deduplicate them first."

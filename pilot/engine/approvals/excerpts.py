@@ -8,6 +8,7 @@ from typing import Any
 
 from pilot import strictjson
 from pilot.engine import digests
+from pilot.engine.expressions.texts import as_text
 
 WHOLE_BYTES = 64 * 1024  # of a payload that is shown as it is, and of an excerpt
 PARTS_BYTES = (16 * 1024, 2 * 1024, 0)  # of a part that is not cut, the first that fits
@@ -26,10 +27,10 @@ def asked(shown: dict[str, Any], steps: list[dict[str, Any]]) -> dict[str, Any]:
     written = strictjson.canonical(payload)
     size = len(written.encode())
     digests.refuse_beyond(size, "What this approval shows")
-    title, message = str(shown["title"]), shown["message"]
+    message = shown["message"]
     return {
-        "title": _cut(title, TITLE_CHARACTERS),
-        "message": None if message is None else _cut(str(message), MESSAGE_CHARACTERS),
+        "title": _cut(as_text(shown["title"]), TITLE_CHARACTERS),
+        "message": None if message is None else _cut(as_text(message), MESSAGE_CHARACTERS),
         "payload": written,
         "terms": terms(payload, size),
     }

@@ -14,6 +14,7 @@ from pilot.engine.expressions.values import (
     MAX_SIZE,
     check_size,
     contains,
+    decimal,
     least_characters,
     need_list,
     need_text,
@@ -27,9 +28,14 @@ PATTERN_WORK = 10  # of one instruction of a pattern on one KiB of text, at wors
 
 
 def as_text(value: Any) -> str:
-    """Return a value as it stands in text: null is empty, lists and objects are compact JSON."""
+    """Return a value as it stands in text: null is empty, lists and objects are compact JSON.
+
+    Numbers have no exponent: people read them, and comparisons know plain numbers only in texts.
+    """
     if value is None:
         return ""
+    if isinstance(value, float):
+        return f"{decimal(value):f}"
     return value if isinstance(value, str) else strictjson.dumps(value)
 
 
@@ -40,7 +46,7 @@ def as_json(value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else as_json(value)
+    return as_json(value) if isinstance(value, dict | list) else as_text(value)
 
 
 def _has(value: Any, part: Any) -> bool:

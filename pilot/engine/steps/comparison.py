@@ -3,7 +3,7 @@
 Output: `{result, added, removed, changed [{path, from, to}], unchanged}`. `added` is what only the
 right side has, `removed` what only the left side has: elements of lists, `{path, value}` of
 objects; `unchanged` counts what both have. Paths are JSON Pointers. The order of a list's elements
-counts for `equals` and `deep_equals` only.
+counts for `equals` and `deep_equals` only, and 4 is other than "4" for `deep_equals` only.
 """
 
 from typing import Any, Literal
@@ -78,7 +78,7 @@ def run(step: Params, context: StepContext) -> Done:
 
 
 def _compared(step: Params, left: type_json, right: type_json) -> Done:
-    found = difference(left, right, step.key)
+    found = difference(left, right, step.key, exact=step.operation == "deep_equals")
     return Done(
         {
             "result": _result(step, left, right, found),

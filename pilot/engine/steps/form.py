@@ -13,6 +13,7 @@ from pydantic import Field
 from pilot import strictjson
 from pilot.engine.acting.history import WaitRow
 from pilot.engine.acting.outcomes import Done, StepContext, Wait
+from pilot.engine.expressions.texts import as_text
 from pilot.engine.language import wording
 from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.language.references import compile_template
@@ -60,7 +61,7 @@ def describe(step: dict[str, Any], _: Catalogue) -> str:
 def run(step: Params, context: StepContext) -> Wait:
     """Ask: what is shown is kept as it is."""
     title = context.compiled(step.id, "title", lambda: compile_template(step.title))
-    shown = {"title": str(title.evaluate(context.scope)), "message": None, "context": None}
+    shown = {"title": as_text(title.evaluate(context.scope)), "message": None, "context": None}
     asked = {
         "kind": "form",
         "title": shown["title"],

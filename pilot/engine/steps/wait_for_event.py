@@ -20,6 +20,7 @@ from pydantic import Field
 from pilot.engine.acting import event_matches
 from pilot.engine.acting.history import WaitRow
 from pilot.engine.acting.outcomes import Done, StepContext, Wait
+from pilot.engine.expressions.texts import as_text
 from pilot.engine.language import wording
 from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.language.conditions import compile_condition
@@ -89,7 +90,7 @@ def run(step: Params, context: StepContext) -> Wait:
 
 def _event(step: Params, context: StepContext) -> str:
     name = context.compiled(step.id, "event", lambda: compile_template(step.event))
-    return str(name.evaluate(context.scope))
+    return as_text(name.evaluate(context.scope))
 
 
 def resume(step: Params, context: StepContext, wait: WaitRow, _now: datetime) -> Done:

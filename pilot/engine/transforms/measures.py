@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
+from pilot.engine.expressions.texts import as_text
 from pilot.engine.expressions.values import number as json_number
 from pilot.engine.transforms.amounts import mean, number_of, total
 from pilot.engine.transforms.incoming import kind_of
@@ -126,7 +127,7 @@ def _concat(this: Measuring, cells: list[Cell]) -> type_json:
     for cell in cells:
         if isinstance(cell[1], bool | list | dict):
             raise this.wrong(cell, "a text (all texts, or all lists)")
-    return _SEPARATOR.join(str(value) for _, value in cells)
+    return _SEPARATOR.join(as_text(value) for _, value in cells)
 
 
 def _merge(this: Measuring, cells: list[Cell]) -> type_json:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pilot.engine.expressions import Scope, dates
+from pilot.engine.expressions.texts import as_text
 from pilot.engine.transforms.amounts import number_of
 from pilot.engine.transforms.dating import is_iso
 from pilot.engine.transforms.incoming import kind_of
@@ -72,7 +73,7 @@ def _key(value: type_json, order: Order, scope: Scope, number: int) -> Any:
     elif order == "boolean":
         key = value if isinstance(value, bool) else None
     else:
-        key = value if isinstance(value, str) else _as_text(value)
+        key = None if isinstance(value, bool | list | dict) else as_text(value)
     if key is None:
         shown = repr(value[:60]) if isinstance(value, str) else kind_of(value)
         raise ValueError(f"row {number}: {shown} is no {order}")
@@ -81,7 +82,3 @@ def _key(value: type_json, order: Order, scope: Scope, number: int) -> Any:
 
 def _is_blank(value: type_json) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _as_text(value: type_json) -> str | None:
-    return None if isinstance(value, bool | list | dict) else str(value)

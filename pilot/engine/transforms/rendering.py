@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StrictStr
 
-from pilot import strictjson
-from pilot.engine.expressions.values import decimal
+from pilot.engine.expressions.texts import as_text
 from pilot.engine.transforms.amounts import number_of
 from pilot.engine.transforms.dating import check_pattern, show_date
 from pilot.engine.transforms.fields import Column, Config, MarkupTemplate, RowMarkup, TemplateText
@@ -123,15 +122,9 @@ def _shower(style: ColumnStyle, run: Run) -> Callable[[type_json], str | None]:
 
 def cell_text(value: type_json) -> str:
     """Return a value as it stands in a table."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float):
-        return f"{decimal(value):f}"
     if isinstance(value, list) and not any(isinstance(one, list | dict) for one in value):
-        return ", ".join(cell_text(one) for one in value)
-    return strictjson.dumps(value)
+        return ", ".join(map(as_text, value))
+    return as_text(value)
 
 
 def _align(values: list[type_json]) -> Align:

@@ -102,7 +102,7 @@ def _facts(cause: Execution) -> dict[str, Any]:
         "trigger": cause.trigger,
         "status": cause.status,
         "error": cause.error,
-        "cost_usd": str(cause.cost_usd),
+        "cost_usd": number(cause.cost_usd),
         "started_at": cause.started_at,
         "finished_at": cause.finished_at,
     }

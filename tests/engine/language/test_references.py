@@ -70,6 +70,21 @@ def test_a_template_keeps_the_type_of_a_whole_value_and_writes_the_rest(template
     assert type(found) is type(wanted)
 
 
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        (1.26e-05, "0.0000126"),
+        (-1.5e-07, "-0.00000015"),
+        (2.5e22, "25000000000000000000000"),
+        (12.5, "12.5"),
+        (7, "7"),
+    ],
+)
+def test_numbers_in_a_text_have_no_exponent(number, written):
+    found = compile_template(["= {{inputs.x}}", "{{inputs.x}}"])
+    assert found.evaluate(scope(inputs={"x": number})) == [f"= {written}", number]
+
+
 def test_what_was_put_in_is_never_read_again():
     assert filled("{{inputs.code}}") == INPUTS["code"]
     assert filled("- {{inputs.code}}") == "- {{inputs.n}} {{secret:key}}"

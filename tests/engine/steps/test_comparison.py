@@ -69,6 +69,29 @@ def test_equals_forgives_kinds_and_deep_equals_does_not(left, right, plainly, ex
 
 
 @pytest.mark.parametrize(
+    ("left", "right", "changed", "others"),
+    [
+        (1, "1.0", [{"path": "", "from": 1, "to": "1.0"}], ([], [], 0)),
+        (1, 1.0, [], ([], [], 1)),
+        ({"a": 1, "b": 2}, {"a": "1.0", "b": 2.0}, [{"path": "/a", "from": 1, "to": "1.0"}],
+         ([], [], 1)),
+        ([1, 2, "2"], ["1", "2", 2.0], [], (["1"], [1], 2)),
+    ],
+)  # fmt: skip
+def test_what_deep_equals_tells_apart_it_names(left, right, changed, others):
+    found = compared(left, right, "deep_equals")
+    assert found["changed"] == changed
+    assert (found["added"], found["removed"], found["unchanged"]) == others
+    assert compared(left, right)["result"], "diff forgives kinds"
+
+
+def test_deep_equals_names_fields_of_rows_that_their_key_matches():
+    found = compared([{"id": 4.0, "n": 1}], [{"id": "4", "n": 1}], "deep_equals", key="id")
+    assert found["changed"] == [{"path": "/4/id", "from": 4.0, "to": "4"}]
+    assert compared([{"id": 4.0}], [{"id": 4}], key="id")["unchanged"] == 1
+
+
+@pytest.mark.parametrize(
     ("whole", "part", "expected"),
     [
         ([1, 2, 3], [3, "1"], True),

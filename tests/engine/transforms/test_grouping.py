@@ -112,6 +112,7 @@ def test_values_of_several_kinds_have_no_least():
         ([1, None], {"op": "count"}, 2),
         ([[1], [2, 3]], {"op": "concat"}, [1, 2, 3]),
         (["a", 1], {"op": "concat"}, "a, 1"),
+        (["a", 1.26e-05], {"op": "concat"}, "a, 0.0000126"),
         ([{"a": 1, "b": 1}, {"b": 2}], {"op": "merge"}, {"a": 1, "b": 2}),
         ([True, False, None], {"op": "any"}, True),
         ([True, False], {"op": "all"}, False),

@@ -109,6 +109,20 @@ def test_only_what_matches_starts_it(make, follow, timed_agent, superuser, world
 
 
 @pytest.mark.capability(203)
+@pytest.mark.parametrize("cost", ["0", "0.0000105"])
+def test_what_it_cost_is_a_number(make, follow, timed_agent, superuser, world, cost):
+    told = {"inputs": {"cost": "{{ payload.cost_usd }}"}}
+    schema = {"type": "object", "properties": {"cost": {"type": "number"}}}
+    follow(make("Cheap", inputs=schema), match="payload.cost_usd < 1", **told)
+    follow(make("Dear", inputs=schema), match="payload.cost_usd > 1", **told)
+    execution = wp.start(timed_agent, world.operator.id)
+    superuser.execute("UPDATE execution SET cost_usd = %s WHERE id = %s", [cost, execution])
+    ended(superuser, timed_agent)
+    look()
+    assert superuser.execute(STARTED).fetchall() == [("Cheap", "event", {"cost": float(cost)})]
+
+
+@pytest.mark.capability(203)
 def test_a_decision_starts_it(make, follow, superuser, world, worker, database):
     asking = make("Asking", [ASK])
     follow(
