@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, StrictInt, StrictStr, Tag
+from pydantic import AfterValidator, Discriminator, Field, StrictInt, StrictStr, Tag
 
 from pilot.engine.acting.outcomes import StepContext
 from pilot.engine.language.references import compile_field
@@ -39,10 +39,17 @@ OUTPUT_FIELDS: dict[str, Any] = {
 }
 
 
+def _tolerable(value: int | str) -> int | str:
+    share = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    if not (share and float(share[1]) <= 100) and not (isinstance(value, int) and value >= 0):
+        raise ValueError("tolerate is a number of items from 0, or a share like 5%.")
+    return value
+
+
 class Tolerate(Part):
     """How many items may fail: a number, or a share of all like 5%."""
 
-    tolerate: StrictInt | StrictStr
+    tolerate: Annotated[StrictInt | StrictStr, AfterValidator(_tolerable)]
 
     def of(self, total: int) -> int:
         """Return how many of so many items may fail."""
@@ -63,11 +70,17 @@ Failure = Annotated[
 ]
 
 
+def _free(name: str) -> str:
+    if name in RESERVED:
+        raise ValueError(f"{name} is a name of expressions already: call the item something else.")
+    return name
+
+
 class RepeatFields(StepFields):
     """The steps that run for each item, the item's name, and what comes of it."""
 
     steps: Body = Field(min_length=1)
-    item_name: StepId = "item"
+    item_name: Annotated[StepId, AfterValidator(_free)] = "item"
     output: Template = Field(
         None, description="What an item gives; without it, the output of the last step."
     )
@@ -85,36 +98,6 @@ def may_fail(failure: Any, total: int) -> int:
     if isinstance(failure, Tolerate):
         return failure.of(total)
     return total if failure == "collect" else 0
-
-
-def check_failure(failure: Any) -> None:
-    """Check how many items a policy lets fail.
-
-    Raises:
-        ValueError: neither a number nor a share.
-    """
-    if not isinstance(failure, Tolerate):
-        return
-    tolerated = failure.tolerate
-    share = _PERCENT.fullmatch(tolerated) if isinstance(tolerated, str) else None
-    if not (share and float(share[1]) <= 100) and not (
-        isinstance(tolerated, int) and tolerated >= 0
-    ):
-        raise ValueError("tolerate is a number of items from 0, or a share like 5%.")
-
-
-def checked(step: RepeatFields) -> RepeatFields:
-    """Return the fields if they are right together.
-
-    Raises:
-        ValueError: a name that is taken, or a share that is none.
-    """
-    if step.item_name in RESERVED:
-        raise ValueError(
-            f"{step.item_name} is a name of expressions already: call the item something else."
-        )
-    check_failure(step.failure)
-    return step
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from pilot.engine.acting import ai, blobs
 from pilot.engine.acting.history import Attempt
 from pilot.engine.acting.outcomes import Done, StepContext
-from pilot.engine.acting.repeating import Failure, check_failure
+from pilot.engine.acting.repeating import Failure
 from pilot.engine.language import json_schemas
 from pilot.engine.language.step_fields import Kind, Part
 from pilot.errors import BadJsonError
@@ -84,11 +84,6 @@ class Batch(Part):
     failure: Failure = Field(
         "stop", description="stop, collect, or {tolerate: n or 5%}: what a failed row means."
     )
-
-    @model_validator(mode="after")
-    def _is_right(self) -> "Batch":
-        check_failure(self.failure)
-        return self
 
     @property
     def most(self) -> int:

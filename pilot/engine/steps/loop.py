@@ -13,7 +13,6 @@ from pilot.engine.acting.repeating import (
     OUTPUT_FIELDS,
     RepeatFields,
     Round,
-    checked,
     gathered,
     listed,
 )
@@ -53,7 +52,6 @@ class Params(RepeatFields):
     def _repeats_one_way(self) -> "Params":
         if (self.items is None) == (self.goes_on is None):
             raise ValueError("A loop has either items or while: give one of them.")
-        checked(self)
         return self
 
     @property

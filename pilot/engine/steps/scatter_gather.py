@@ -14,7 +14,6 @@ from pilot.engine.acting.repeating import (
     OUTPUT_FIELDS,
     RepeatFields,
     Round,
-    checked,
     gathered,
     listed,
 )
@@ -68,7 +67,6 @@ class Params(RepeatFields):
             raise ValueError("gather needs op with the operation reduce, and only then.")
         if self.gather.field is not None and self.gather.op is None:
             raise ValueError("gather takes field with the operation reduce only.")
-        checked(self)
         return self
 
     @property

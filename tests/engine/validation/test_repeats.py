@@ -110,10 +110,6 @@ def test_a_loop_by_condition_is_bounded(errors):
         {"items": None},
         {"while": "true"},
         {"steps": []},
-        {"item_name": "steps"},
-        {"failure": {"tolerate": "five"}},
-        {"failure": {"tolerate": -1}},
-        {"failure": {"tolerate": "101%"}},
         {"max_iterations": 10_001},
     ],
 )
@@ -121,6 +117,19 @@ def test_a_loop_that_means_nothing_is_refused(errors, fields):
     given = loop(put("a", 1)) | fields
     given = {key: value for key, value in given.items() if value is not None}
     assert errors(given)
+
+
+@pytest.mark.parametrize("tolerated", ["five", -1, "101%", 1.5, True, None])
+@pytest.mark.parametrize("kind", ["loop", "scatter_gather"])
+def test_what_cannot_be_tolerated_is_named_at_its_place(errors, kind, tolerated):
+    given = loop(put("a", 1)) | {"type": kind, "failure": {"tolerate": tolerated}}
+    assert errors(given) == [("E_SCHEMA", "/steps/0/failure/tolerate")]
+
+
+def test_a_name_that_is_taken_is_named_at_its_place(errors):
+    assert errors(loop(put("a", 1)) | {"item_name": "steps"}) == [
+        ("E_SCHEMA", "/steps/0/item_name")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,10 @@ def test_a_call_has_as_many_rows_as_fit_the_model_the_budget_and_its_answer(give
         ({"items": "inputs.mails", "size": 0}, "/steps/0/batch/size"),
         ({"items": "inputs.mails", "size": 201}, "/steps/0/batch/size"),
         ({"items": "inputs.mails", "size": "many"}, "/steps/0/batch/size"),
-        ({"items": "inputs.mails", "failure": {"tolerate": "200%"}}, "/steps/0/batch"),
+        (
+            {"items": "inputs.mails", "failure": {"tolerate": "200%"}},
+            "/steps/0/batch/failure/tolerate",
+        ),
         ({"items": "inputs.mails", "failure": "ignore"}, "/steps/0/batch/failure"),
         ({"items": "inputs.letters"}, "/steps/0/batch/items"),
         ({"size": "auto"}, "/steps/0/batch/items"),
