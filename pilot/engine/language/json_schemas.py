@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pilot import strictjson
+from pilot.engine.language import schema_work
 from pilot.engine.language.pointers import pointer
 from pilot.errors import BadJsonError, Issue, type_json
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 MAX_PATTERN_CHARACTERS = 200
+MAX_PROGRAMS = 200_000  # instructions of all patterns: to compile so many takes half a second
+REFUSED_PROGRAM = 10_000  # counted of one that RE2 refuses, maybe for its size
 MAX_ISSUES = 50
 MAX_PARTS = 2_000  # schemas in a schema: to check one takes a while
 WIDGETS = ("text", "email", "number", "file", "select", "url", "date", "textarea")
@@ -34,10 +37,14 @@ def check_schema(schema: type_json, path: str, *, root: str = "object") -> list[
 def check_value(schema: dict[str, Any], value: type_json) -> "list[ValidationError]":
     """Return up to 50 errors of a value, those of the outer parts first."""
     errors: list[ValidationError] = []
-    for error in _dialect().validator(strictjson.canonical(schema)).iter_errors(value):
-        errors.append(error)
-        if len(errors) == MAX_ISSUES:
-            break
+    try:
+        with schema_work.bounded(value):
+            for error in _dialect().validator(strictjson.canonical(schema)).iter_errors(value):
+                errors.append(error)
+                if len(errors) == MAX_ISSUES:
+                    break
+    except schema_work.TooMuchWorkError:
+        return [_dialect().too_much_work(value, schema)]
     return sorted(errors, key=lambda error: len(error.absolute_path))
 
 
@@ -69,7 +76,13 @@ def _checked(text: str, root: str) -> list[tuple[str, str]]:
         return [(place, f"This is no JSON Schema: {error.message[:200]}.")]
     if root and not (isinstance(schema, dict) and schema.get("type", root) == root):
         return [("/type", f"The schema must describe an {root}: set type to {root}.")]
-    return list(_problems(schema, ""))
+    if _has_large_patterns(schema):
+        return [("", "The patterns are too large together: count fewer repetitions in them.")]
+    try:
+        with schema_work.bounded(schema):
+            return list(_problems(schema, "")) or list(_misfits(schema, ""))
+    except schema_work.TooMuchWorkError:
+        return [("", "The defaults take too long to check: nest fewer alternatives.")]
 
 
 def _is_large(schema: type_json) -> bool:
@@ -84,6 +97,20 @@ def _is_large(schema: type_json) -> bool:
     return parts > MAX_PARTS
 
 
+def _has_large_patterns(schema: type_json) -> bool:
+    programs, left = 0, [schema]
+    while left and programs <= MAX_PROGRAMS:
+        part = left.pop()
+        if not isinstance(part, dict):
+            continue
+        pattern = part.get("pattern")
+        if isinstance(pattern, str) and len(pattern) <= MAX_PATTERN_CHARACTERS:
+            compiled = _dialect().compiled(pattern)
+            programs += compiled.programsize if compiled else REFUSED_PROGRAM
+        left.extend(inner for _, inner in _inner(part))
+    return programs > MAX_PROGRAMS
+
+
 def _problems(schema: type_json, path: str) -> Iterator[tuple[str, str]]:
     """Walk where schemas stand: not into the names of properties, constants or examples."""
     if not isinstance(schema, dict):
@@ -96,10 +123,20 @@ def _problems(schema: type_json, path: str) -> Iterator[tuple[str, str]]:
         yield f"{path}/pattern", reason
     if "x-widget" in schema and schema["x-widget"] not in WIDGETS:
         yield f"{path}/x-widget", f"x-widget is one of: {', '.join(WIDGETS)}."
+    if path and "$schema" in schema:
+        yield f"{path}/$schema", "$schema is taken at the top of a schema only."
+    for place, inner in _inner(schema):
+        yield from _problems(inner, path + place)
+
+
+def _misfits(schema: type_json, path: str) -> Iterator[tuple[str, str]]:
+    """Check the defaults, of a schema that can be used: none of its patterns is long."""
+    if not isinstance(schema, dict):
+        return
     if "default" in schema and not _dialect().fits(schema["default"], schema):
         yield f"{path}/default", "The default does not fit its own schema."
     for place, inner in _inner(schema):
-        yield from _problems(inner, path + place)
+        yield from _misfits(inner, path + place)
 
 
 def _inner(schema: dict[str, Any]) -> Iterator[tuple[str, type_json]]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
+from pilot.engine.language import emails
 from pilot.engine.people import passwords
 from pilot.errors import InvalidError, Issue
 
@@ -34,7 +35,7 @@ class NewUser:
         """
         email, name = self.email.strip().lower(), self.name.strip()
         issues = []
-        if not _is_email(email):
+        if not emails.is_email(email):
             message = "Enter an e-mail address, such as ada@example.org."
             issues.append(Issue("email", "/email", message, got=self.email[:100]))
         if not 1 <= len(name) <= 100 or not name.isprintable():
@@ -54,9 +55,3 @@ def role_issues(roles: frozenset[str]) -> list[Issue]:
     expected, got = ", ".join(Role), ", ".join(sorted(roles))[:100]
     message = f"Choose one or several of these roles: {expected}."
     return [Issue("roles", "/roles", message, expected, got)]
-
-
-def _is_email(email: str) -> bool:
-    local, at, domain = email.rpartition("@")
-    plain = email.isprintable() and " " not in email and "@" not in local
-    return bool(local and at and domain and plain) and len(email) <= 254

@@ -1,5 +1,6 @@
 """The inputs of an execution against the workflow's schema: defaults, form texts, issues."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from pilot import strictjson
@@ -29,7 +30,7 @@ def accept(schema: dict[str, Any] | None, values: type_json) -> dict[str, Any]:
 
 
 def check(schema: dict[str, Any] | None, values: type_json) -> list[Issue]:
-    """Return an issue for each input that does not fit; paths start at the inputs."""
+    """Return up to 50 issues of inputs that do not fit; paths start at the inputs."""
     if not isinstance(values, dict):
         return [Issue("E_INPUT_TYPE", "", "The inputs are an object of names and values.")]
     closed = {"additionalProperties": False, **(schema or {})}
@@ -37,6 +38,8 @@ def check(schema: dict[str, Any] | None, values: type_json) -> list[Issue]:
     for error in json_schemas.check_value(closed, values):
         for issue in _issues(error):
             found.setdefault(issue.path, issue)
+            if len(found) == json_schemas.MAX_ISSUES:
+                return list(found.values())
     return list(found.values())
 
 
@@ -123,7 +126,7 @@ def _decoded(text: str, kind: str) -> type_json:
     return value if isinstance(value, wanted) and not isinstance(value, bool) else text
 
 
-def _issues(error: "ValidationError") -> list[Issue]:
+def _issues(error: "ValidationError") -> Iterator[Issue]:
     place = list(error.absolute_path)
     path, name = pointer(*place), ".".join(str(part) for part in place)
     rule, limit, found = (
@@ -132,15 +135,16 @@ def _issues(error: "ValidationError") -> list[Issue]:
         cast("Any", error.instance),
     )
     if rule == "required":
-        absent = [one for one in limit if one not in found]
-        return [_missing(path + pointer(one), ".".join([*map(str, place), one])) for one in absent]
-    if rule == "additionalProperties" and limit is False:
-        known = list(cast("Any", error.schema).get("properties", {}))
-        unknown = [one for one in found if one not in known]
-        return [_unknown(path + pointer(one), one, known) for one in unknown]
-    if found is None and place:
-        return [_missing(path, name)]
-    return [_mistyped(error, path, name)]
+        for absent in (one for one in limit if one not in found):
+            yield _missing(path + pointer(absent), ".".join([*map(str, place), absent]))
+    elif rule == "additionalProperties" and limit is False:
+        known = cast("Any", error.schema).get("properties", {})
+        for unknown in (one for one in found if one not in known):
+            yield _unknown(path + pointer(unknown), unknown, list(known))
+    elif found is None and place:
+        yield _missing(path, name)
+    else:
+        yield _mistyped(error, path, name)
 
 
 def _missing(path: str, name: str) -> Issue:
@@ -179,9 +183,11 @@ _RULES = {
     "exclusiveMaximum": "less than {}",
     "minLength": "at least {} characters long",
     "maxLength": "at most {} characters long",
+    "multipleOf": "a multiple of {}",
     "minItems": "a list of at least {}",
     "maxItems": "a list of at most {}",
     "uniqueItems": "without doubles",
+    "work": "smaller, or its schema simpler: to check it takes too long",
 }
 _WORDS = {
     "string": "text",
