@@ -168,7 +168,8 @@ def decide(approval_id: UUID) -> ResponseReturnValue:
     Who is named decides, but never a viewer: the engine checks that again, by name.
     """
     form = DecideForm()
-    said = DECISIONS.get(request.form.get("decision", ""))
+    chosen = request.form.getlist("decision")
+    said = DECISIONS.get(chosen[0]) if len(chosen) == 1 else None
     if said is None:
         form.form_errors.append("Choose approve or reject.")
         return _page(approval_id, form, status=422)

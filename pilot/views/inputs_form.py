@@ -29,7 +29,9 @@ class InputsForm(BaseForm):  # type: ignore[misc]
         required = self.schema.get("required") or []
         super().__init__(
             {
-                name: _field(name, part, number, required=name in required)
+                name: _field(
+                    name, part, number, required=name in required and not inputs.may_be_null(part)
+                )
                 for number, (name, part) in enumerate(self.properties.items())
             },
             prefix=PREFIX,

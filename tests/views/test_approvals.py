@@ -148,6 +148,13 @@ def test_pressed_twice_it_is_one_vote_and_the_same_answer(ask, approver, superus
     assert "It was approved already, by Approver" in again.text
 
 
+def test_two_decisions_in_one_form_are_none(ask, approver, superuser):
+    approval, _ = ask()
+    answer = decide(approver, f"/approvals/{approval}", ["approve", "reject"])
+    assert (answer.status_code, "Choose approve or reject." in answer.text) == (422, True)
+    assert superuser.execute("SELECT count(*) FROM vote").fetchone() == (0,)
+
+
 def test_another_payload_than_the_one_seen_is_refused(ask, approver):
     approval, _ = ask()
     url = f"/approvals/{approval}"

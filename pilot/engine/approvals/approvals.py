@@ -66,12 +66,13 @@ def decide(  # noqa: PLR0913 -- who decides what, as it was seen
         GoneError: its deadline has passed, or its execution was cancelled.
         InvalidError: a comment is required.
     """
-    ballot = _Ballot(approval_id, decision, comment, seen_hash, by, user_id, key, link)
+    _, said = strictjson.written(comment)
+    ballot = _Ballot(approval_id, decision, said, seen_hash, by, user_id, key, link)
     try:
         return _decide(ballot)
     except (ForbiddenError, ConflictError, GoneError) as error:
-        said = {"decision": ballot.decision, "seen_hash": ballot.seen_hash[:64]}
-        record_refusal(ballot.approval_id, ballot.by, ballot.user_id, error.message, said)
+        facts = {"decision": ballot.decision, "seen_hash": ballot.seen_hash[:64]}
+        record_refusal(ballot.approval_id, ballot.by, ballot.user_id, error.message, facts)
         raise
 
 

@@ -42,7 +42,7 @@ class Converted:
 
 def clean(text: str) -> str:
     """Return a form's text with one kind of line end, without what no JSON may hold."""
-    told = text.replace("\r\n", "\n").replace("\0", "\ufffd")
+    told = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\0", "\ufffd")
     return told.encode(errors="replace").decode()
 
 

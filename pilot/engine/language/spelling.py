@@ -6,9 +6,8 @@ from difflib import get_close_matches
 
 MAX_SURE_EDITS = 2
 MAX_LETTERS = 80  # of a name that is looked for
-MAX_NAMES = (
-    200  # among more nobody looks for one: each costs time, and the list is no hint any more
-)
+# Among more names nobody looks for one: each costs time, and the list is no hint any more.
+MAX_NAMES = 200
 
 
 def edits(left: str, right: str) -> int:

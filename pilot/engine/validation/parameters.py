@@ -5,18 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 from pilot.engine.language.catalogue import Action
+from pilot.engine.language.formats import EXAMPLES
 from pilot.engine.validation import conversions, schemas, types
 from pilot.engine.validation.context import Context, Use, moved
 from pilot.engine.validation.schemas import Schema
 from pilot.engine.workflow.outline import Node
 from pilot.errors import Issue
 
-_TEXTS = {
-    "date": "2026-01-31",
-    "date-time": "2026-01-31T12:00:00Z",
-    "email": "ann@example.com",
-    "uri": "https://example.com/",
-}
 Keys = tuple[str | int, ...]
 
 
@@ -59,7 +54,7 @@ def example(schema: Schema) -> Any:
     if kind in {"integer", "number"}:
         return option.get("minimum", option.get("maximum", 1))
     if kind == "string":
-        return _TEXTS.get(option.get("format", ""), "x" * max(option.get("minLength", 1), 1))
+        return EXAMPLES.get(option.get("format", ""), "x" * max(option.get("minLength", 1), 1))
     return {"boolean": False}.get(str(kind), "x" if kind is None else None)
 
 

@@ -52,8 +52,9 @@ def submit(
         GoneError: its time ran out, or its execution was cancelled.
         InvalidError: values are missing, unknown or do not fit, each named; nothing is stored.
     """
+    _, storable = strictjson.written(values)
     try:
-        return _submit(form_id, values, by, user_id, key, link)
+        return _submit(form_id, storable, by, user_id, key, link)
     except (ForbiddenError, ConflictError, GoneError) as error:
         approvals.record_refusal(form_id, by, user_id, error.message)
         raise

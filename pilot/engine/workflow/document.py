@@ -1,6 +1,7 @@
 """The workflow document: read, checked for its shape, canonical text, hash."""
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -75,7 +76,8 @@ class Workflow(Part):
 def decode(text: str | bytes) -> type_json:
     """Return the JSON value of a JSON or YAML text.
 
-    YAML is taken without aliases, tags and doubled keys, with the types of JSON only.
+    YAML is taken without aliases, tags and doubled keys, with the types of JSON only. A mark of the
+    byte order in front, as editors write it, is no part of either.
 
     Raises:
         InvalidError: one issue, E_JSON.
@@ -83,6 +85,7 @@ def decode(text: str | bytes) -> type_json:
     size_bytes = len(text if isinstance(text, bytes) else text.encode(errors="surrogatepass"))
     if size_bytes > MAX_BYTES:
         raise InvalidError([_size_issue(size_bytes)])
+    text = text.removeprefix(BOM_UTF8) if isinstance(text, bytes) else text.removeprefix("\ufeff")
     try:
         return strictjson.loads(text, max_bytes=MAX_BYTES)
     except BadJsonError as error:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pilot import strictjson
 from pilot.engine.language import json_schemas, spelling
+from pilot.engine.language.formats import EXAMPLES
 from pilot.engine.language.pointers import pointer
 from pilot.errors import BadJsonError, InvalidError, Issue, type_json
 
@@ -62,16 +63,24 @@ def fill_defaults(schema: dict[str, Any] | None, values: type_json) -> type_json
 def from_form(schema: dict[str, Any] | None, texts: dict[str, str | list[str]]) -> dict[str, Any]:
     """Return the values of form texts: "5" is 5 where the schema says so, an empty text is absent.
 
-    A text that does not fit stays as it is, so that `check` names it and nothing typed is lost.
+    A text that does not fit stays as it is, so that `check` names it and nothing typed is lost. An
+    empty one of what is required and may be null is null: a form has no other way to say so.
     """
-    properties = (schema or {}).get("properties", {})
+    properties, required = (schema or {}).get("properties", {}), (schema or {}).get("required", [])
     values: dict[str, Any] = {}
     for name, text in texts.items():
         part = properties.get(name)
         schema_part = part if isinstance(part, dict) else {}
         if text or (kind(schema_part) == "boolean" and "enum" not in schema_part):
             values[name] = _from_text(text, schema_part)
+        elif name in required and may_be_null(schema_part) and "default" not in schema_part:
+            values[name] = None
     return values
+
+
+def may_be_null(part: dict[str, Any]) -> bool:
+    """Say whether a part of the schema may be null, so that a form may leave it empty."""
+    return "enum" not in part and "null" in _listed(part.get("type"))
 
 
 def kind(part: dict[str, Any]) -> str:
@@ -171,7 +180,9 @@ def _expected(error: "ValidationError") -> str:
         return " or ".join(_WORDS.get(one, str(one)) for one in _listed(limit))
     if rule in {"enum", "const"}:
         return f"one of {strictjson.dumps(_listed(limit))[:200]}"
-    return _RULES.get(rule, "what its schema says").format(limit)
+    words = _RULES.get(rule, "what its schema says").format(limit)
+    example = EXAMPLES.get(str(limit)) if rule == "format" else None
+    return f"{words}, such as {example}" if example else words
 
 
 _RULES = {

@@ -69,3 +69,4 @@ def test_an_older_document_is_converted(known):
 
 def test_a_form_text_is_kept_as_far_as_it_can_be():
     assert editing.clean("a\r\nb\0c\ud800") == "a\nb\ufffdc?"
+    assert editing.clean("\ufeff{}") == "{}"

@@ -235,6 +235,18 @@ def test_yaml_words_are_those_of_json():
     assert read == {"steps": [], "a": None, "b": True, "c": -1.5, "d": "yes", "e": "010", "f": None}
 
 
+@pytest.mark.parametrize("text", ['{"format": 1}', '{"format": 1, "steps": []}', "steps: []"])
+def test_a_byte_order_mark_in_front_changes_nothing(text):
+    for marked in (f"\ufeff{text}", text.encode("utf-8-sig")):
+        assert document.decode(marked) == document.decode(text)
+
+
+def test_wrong_json_behind_a_byte_order_mark_is_told_as_json():
+    with pytest.raises(InvalidError) as caught:
+        document.decode('\ufeff{"format": 1, "format": 1}')
+    assert "not one JSON document" in caught.value.issues[0].message
+
+
 def test_a_zone_of_the_database_is_taken():
     read = document.parse(workflow(waiting("a"), defaults={"zone": "Europe/Berlin"}))
     assert read.defaults.zone == "Europe/Berlin"

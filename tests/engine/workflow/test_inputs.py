@@ -1,6 +1,8 @@
+import time
+
 import pytest
 
-from pilot.engine.language import json_schemas
+from pilot.engine.language.formats import EXAMPLES
 from pilot.engine.workflow import inputs
 from pilot.errors import InvalidError
 
@@ -69,6 +71,51 @@ def test_a_wrong_input_is_named(values, code, path):
 @pytest.mark.parametrize("price", [0.07, 0.29, 19.99, 4.35, 1.13, 1.1, 7, 1e300])
 def test_an_amount_of_whole_cents_is_taken(price):
     assert found({**GOOD, "price": price}) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "expected"),
+    [
+        ({"format": "date-time"}, "2026-02-28T10:00", "date-time, such as 2026-01-31T12:00:00Z"),
+        ({"format": "time"}, "25:00:00Z", "time, such as 12:00:00Z"),
+        ({"multipleOf": 0.01}, 0.075, "a multiple of 0.01"),
+    ],
+)
+def test_what_does_not_fit_is_told_what_would(part, value, expected):
+    (issue,) = inputs.check({"type": "object", "properties": {"at": part}}, {"at": value})
+    assert f"must be {'a valid ' * ('format' in part)}{expected}; it is" in issue.message
+
+
+@pytest.mark.parametrize("form", EXAMPLES)
+def test_the_example_of_a_format_is_one(form):
+    schema = {"type": "object", "properties": {"at": {"format": form}}}
+    assert inputs.check(schema, {"at": EXAMPLES[form]}) == []
+    assert len(inputs.check(schema, {"at": "no such thing\n"})) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [("09:00:00+00:00", True), ("10:00:00", True), ("10:00", False), ("T10:00:00Z", False)],
+)
+def test_a_time_may_name_its_zone(text, fits):
+    schema = {"type": "object", "properties": {"at": {"format": "time"}}}
+    assert (inputs.check(schema, {"at": text}) == []) is fits
+
+
+@pytest.mark.parametrize(
+    ("part", "required", "values"),
+    [
+        ({"type": ["integer", "null"]}, True, {"at": None}),
+        ({"type": ["integer", "null"]}, False, {}),
+        ({"type": ["integer", "null"], "default": 5}, True, {}),
+        ({"type": "null"}, True, {"at": None}),
+        ({"type": ["string", "null"], "enum": ["a", None]}, True, {}),
+        ({"type": "integer"}, True, {}),
+    ],
+)
+def test_what_is_required_and_may_be_null_may_stay_empty_in_a_form(part, required, values):
+    schema = {"type": "object", "properties": {"at": part}, "required": ["at"] * required}
+    assert inputs.from_form(schema, {"at": ""}) == values
 
 
 def test_an_unknown_input_names_the_nearest():
