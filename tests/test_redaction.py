@@ -53,6 +53,21 @@ def test_tokens_are_known_by_their_form(secret):
     assert told.startswith("Authorization: Bearer [redacted:token]")
 
 
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "plt_9tHHoD3-0TfK_q2bC8mXWm1yqvJ3l0aa",
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw+/b=",
+        "github_pat_11ABCDEFG0abcdefghij_klm",
+        "xapp-1-A0123456789-0123456789-abcdef",
+        "SG.ngeVfQFYQlKU0ufo8x5d1A.TwL2iGABf9DHoTf-09kqeF8tAmbihYzrnopKc1s5cr",
+        "npm_a1b2c3d4e5f6a7b8c9d0a1b2c3d4e5f6a7b8",
+    ],
+)
+def test_tokens_are_known_without_a_word_before_them(secret):
+    assert redact(f"it said: {secret}, twice") == "it said: [redacted:token], twice"
+
+
 def test_a_password_in_an_address_is_hidden():
     told = redact("cannot reach postgresql://pilot:s3cret@db.test:5432/pilot")
     assert told == "cannot reach postgresql://pilot:[redacted:password]@db.test:5432/pilot"
@@ -78,7 +93,12 @@ def test_a_token_of_letters_only_is_hidden(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["a basic understanding of it", "the column pk_customer_identifier"]
+    "text",
+    [
+        "a basic understanding of it",
+        "the column pk_customer_identifier",
+        "npm_config_registry and hf_transformers",
+    ],
 )
 def test_words_that_begin_like_a_token_stay(text):
     assert redact(text) == text
