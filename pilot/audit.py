@@ -14,7 +14,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot import person_keys
+from pilot import person_keys, strictjson
+from pilot.errors import BadJsonError
 from pilot.redaction import redact
 
 SYSTEM = "system"  # the chain of everything that belongs to no execution
@@ -240,20 +241,18 @@ AT = slice(len('{"at":"'), len('{"at":"2026-01-01T00:00:00.000000Z'))  # of a re
 Link = tuple[int, str | None, bytes, bytes]  # seq, record (None: emptied, and told), prev, hash
 Head = tuple[int, bytes]  # seq and hash of the newest link
 
-# One statement, so one moment: records that are appended meanwhile look like no tampering. A record
-# may be emptied if one on the system's chain tells it, which itself is never emptied.
+EMPTY = "{}"  # a record that was pruned: its place and its hashes stay
+MAX_LINE_BYTES = 32 * 1024 * 1024
+Ranges = dict[str, list[tuple[int, int]]]  # of seq, by chain; in order, apart from each other
+
+# One statement, so one moment: records that are appended meanwhile look like no tampering.
 LINKS = """
-WITH told AS MATERIALIZED (
-  SELECT r ->> 0 AS chain, range_agg(int8range((r ->> 1)::int8, (r ->> 2)::int8, '[]')) AS seqs
-    FROM audit p, json_array_elements(p.record::json #> '{{details,emptied}}') AS r
-   WHERE p.event = 'AUDIT_PRUNED' GROUP BY r ->> 0)
 SELECT coalesce(a.chain, h.chain) AS chain, a.seq, a.record, a.prev, a.hash,
-       t.chain IS NOT NULL AS emptied,
        h.seq AS head_seq, h.hash AS head_hash
   FROM audit a FULL JOIN audit_head h ON h.chain = a.chain
-  LEFT JOIN told t ON t.chain = a.chain AND a.record = '{{}}' AND a.seq <@ t.seqs
  {where} ORDER BY coalesce(a.chain, h.chain), a.seq
 """
+TOLD = "SELECT record FROM audit WHERE chain = :chain AND event = :event"
 
 
 def verify(
@@ -265,8 +264,10 @@ def verify(
     all rows (an administrator's).
     """
     count, faults, unseen = 0, [], set(marks.heads)
-    for chain, rows in groupby(read_links(session, chains), key=lambda row: str(row.chain)):
-        read, fault = _verify_rows(chain, rows, marks)
+    links = read_links(session, chains)
+    told = emptied(_told(session))  # after the links: what is emptied meanwhile was not yet
+    for chain, rows in groupby(links, key=lambda row: str(row.chain)):
+        read, fault = _verify_rows(chain, rows, told.get(chain, []), marks)
         count += read
         faults += [fault] if fault else []
         unseen.discard(chain)
@@ -285,19 +286,68 @@ def read_links(session: Session, chains: Iterable[str] | None) -> Iterator[Any]:
     return iter(session.execute(query, {} if chains is None else {"chains": list(chains)}))
 
 
-def _verify_rows(chain: str, rows: Iterator[Any], marks: Marks) -> tuple[int, Fault | None]:
+def _told(session: Session) -> Iterator[str]:
+    """Return the records that tell which ones were emptied; they are never emptied themselves."""
+    asked = {"chain": SYSTEM, "event": Event.AUDIT_PRUNED.name}
+    return iter(session.scalars(text(TOLD), asked))
+
+
+def emptied(records: Iterable[str | None]) -> Ranges:
+    """Return which records those of the system's chain say were emptied.
+
+    What tells nothing that can be read empties nothing; whether it was changed, its hash says.
+    """
+    told: Ranges = {}
+    for line in records:
+        if line is None or Event.AUDIT_PRUNED.name not in line:
+            continue
+        try:
+            facts = strictjson.loads(line, max_bytes=MAX_LINE_BYTES)
+        except BadJsonError:
+            continue
+        for chain, first, last in _of_one(facts):
+            told.setdefault(chain, []).append((first, last))
+    return {chain: _joined(ranges) for chain, ranges in told.items()}
+
+
+def _of_one(facts: Any) -> Iterator[tuple[str, int, int]]:
+    match facts:
+        case {"event": Event.AUDIT_PRUNED.name, "details": {"emptied": [*told]}}:
+            for one in told:
+                match one:
+                    case [str(chain), int(first), int(last)]:
+                        yield chain, first, last
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+        else:
+            joined.append((first, last))
+    return joined
+
+
+def without_emptied(links: Iterable[Link], told: Sequence[tuple[int, int]]) -> Iterator[Link]:
+    """Return the links of a chain; the records that were emptied, and told, are None."""
+    for seq, line, prev, link in links:
+        is_told = line == EMPTY and any(first <= seq <= last for first, last in told)
+        yield seq, None if is_told else line, prev, link
+
+
+def _verify_rows(
+    chain: str, rows: Iterator[Any], told: Sequence[tuple[int, int]], marks: Marks
+) -> tuple[int, Fault | None]:
     first = next(rows)
     if first.seq is None:
         is_known = first.head_seq or chain in marks.heads
         return 0, missing([chain])[0] if is_known else None
     head = None if first.head_seq is None else (first.head_seq, bytes(first.head_hash))
-    links = (_link(row) for row in chain_of((first,), rows))
-    return verify_chain(chain, links, head, marks)
-
-
-def _link(row: Any) -> Link:
-    line = None if row.emptied else row.record
-    return row.seq, line, bytes(row.prev), bytes(row.hash)
+    links = (
+        (row.seq, row.record, bytes(row.prev), bytes(row.hash)) for row in chain_of((first,), rows)
+    )
+    return verify_chain(chain, without_emptied(links, told), head, marks)
 
 
 def verify_chain(

@@ -6,7 +6,7 @@ every line anew is found by the anchors only, whose key is not in the export.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, BinaryIO
@@ -15,21 +15,21 @@ from sqlalchemy.orm import Session
 
 from pilot import strictjson
 from pilot.audit import (
+    MAX_LINE_BYTES,
     NO_MARKS,
     SYSTEM,
-    Event,
     Fault,
     Head,
     Link,
     Marks,
+    emptied,
     missing,
     read_links,
     verify_chain,
+    without_emptied,
 )
 from pilot.errors import BadJsonError
 
-MAX_LINE_BYTES = 32 * 1024 * 1024
-EMPTY = "{}"  # a record that was pruned: its place and its hashes stay
 CHAIN = "export"  # the name that faults of the end have; their number is the line's
 
 RECORD = {"chain": str, "seq": int, "prev": str, "hash": str, "record": str}
@@ -180,9 +180,9 @@ def verify_bundle(lines: Iterable[str | bytes], marks: Marks = NO_MARKS) -> tupl
     for line in lines:
         read.take(line)
     count, faults = 0, []
-    told = _told(read.chains.get(SYSTEM, []))
+    told = emptied(line for _, line, _, _ in read.chains.get(SYSTEM, []))
     for chain in sorted(read.chains.keys() | read.heads.keys()):
-        links = _with_emptied(read.chains.get(chain, []), told.get(chain, []))
+        links = without_emptied(read.chains.get(chain, []), told.get(chain, []))
         seen, fault = verify_chain(chain, links, read.heads.get(chain), marks)
         if chain not in read.chains and fault is not None:
             [fault] = missing([chain])
@@ -191,36 +191,3 @@ def verify_bundle(lines: Iterable[str | bytes], marks: Marks = NO_MARKS) -> tupl
     faults += missing(marks.heads.keys() - read.chains.keys() - read.heads.keys())
     end = read.fault_of_end()
     return count, faults + ([end] if end else [])
-
-
-def _told(links: Iterable[Link]) -> dict[str, list[tuple[int, int]]]:
-    """Return which records the system's chain says were emptied: ranges of seq, by chain.
-
-    What tells nothing that can be read empties nothing; whether it was changed, its hash says.
-    """
-    ranges: dict[str, list[tuple[int, int]]] = {}
-    for _, line, _, _ in links:
-        if line is None or Event.AUDIT_PRUNED.name not in line:
-            continue
-        try:
-            facts = strictjson.loads(line, max_bytes=MAX_LINE_BYTES)
-        except BadJsonError:
-            continue
-        for chain, first, last in _emptied(facts):
-            ranges.setdefault(chain, []).append((first, last))
-    return ranges
-
-
-def _emptied(facts: Any) -> Iterator[tuple[str, int, int]]:
-    match facts:
-        case {"event": Event.AUDIT_PRUNED.name, "details": {"emptied": [*told]}}:
-            for one in told:
-                match one:
-                    case [str(chain), int(first), int(last)]:
-                        yield chain, first, last
-
-
-def _with_emptied(links: Iterable[Link], told: Sequence[tuple[int, int]]) -> Iterator[Link]:
-    for seq, line, prev, link in links:
-        emptied = line == EMPTY and any(first <= seq <= last for first, last in told)
-        yield seq, None if emptied else line, prev, link

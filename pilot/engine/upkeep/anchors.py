@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from sqlalchemy import text
 
 from pilot import db, strictjson
-from pilot.audit import NO_MARKS, Fault, Marks
-from pilot.audit_bundle import MAX_LINE_BYTES, lines_of
+from pilot.audit import MAX_LINE_BYTES, NO_MARKS, Fault, Marks
+from pilot.audit_bundle import lines_of
 from pilot.errors import BadJsonError, ConfigError
 
 FILE, KEY_FILE = "audit_anchors.jsonl", "audit_anchor_key"

@@ -102,13 +102,19 @@ def test_each_kind_goes_after_its_own_time(ended, world, superuser, days, tmp_pa
     assert audit_bundle.verify_bundle(lines)[1] == []
 
 
-def test_an_emptied_record_that_nothing_tells_of_is_tampering(ended, superuser, days):
+NONSENSE = '{"event":"AUDIT_PRUNED","details":{"emptied":[["a","x",1]]}}'
+
+
+@pytest.mark.capability(259)
+@pytest.mark.parametrize("record", ["{}", NONSENSE])
+def test_an_emptied_record_that_nothing_tells_of_is_tampering(ended, superuser, days, record):
     days(366)
     assert retention.prune(by=BY, batch=3)["audit records"] > 3
     superuser.execute("SET session_replication_role = replica")
     superuser.execute(
-        "UPDATE audit SET record = '{}' WHERE (chain, seq) = (SELECT chain, seq FROM audit "
-        "WHERE event = 'AUDIT_PRUNED' ORDER BY seq LIMIT 1)"
+        "UPDATE audit SET record = %s WHERE (chain, seq) = (SELECT chain, seq FROM audit "
+        "WHERE event = 'AUDIT_PRUNED' ORDER BY seq LIMIT 1)",
+        [record],
     )
     assert "the record was changed" in {fault.reason for fault in faults()}
     with db.reading(None, sees_all=True) as session:
