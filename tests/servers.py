@@ -85,9 +85,9 @@ def free_port() -> str:
         return str(probe.getsockname()[1])
 
 
-def healthz(port: str) -> int | None:
+def healthz(port: str, timeout_s: float = 5) -> int | None:
     """Return the status of the ready check on a port, None when nothing answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=timeout_s)
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().status

@@ -119,7 +119,7 @@ def web_arguments(host: str, port: int) -> list[str]:
     options = {
         "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "chdir": ROOT,
-        "worker-class": "gthread",
+        "worker-class": "pilot.serving.Worker",
         "threads": WEB_THREADS,
         "worker-connections": WEB_CONNECTIONS,
         "graceful-timeout": WEB_GRACE_S,

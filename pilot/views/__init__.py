@@ -21,6 +21,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy.orm import Session
+from werkzeug.exceptions import UnsupportedMediaType
 from wtforms import Form
 from wtforms.form import BaseForm
 
@@ -237,6 +238,16 @@ def wants_fragment() -> bool:
 def is_api() -> bool:
     """Return whether a program asks: with a token, never with a cookie."""
     return request.path.startswith("/api/v")
+
+
+def refuse_packed() -> None:
+    """Refuse a body that would have to be unpacked.
+
+    Raises:
+        UnsupportedMediaType: 415.
+    """
+    if request.headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}:
+        raise UnsupportedMediaType
 
 
 def is_hook() -> bool:

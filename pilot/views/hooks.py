@@ -23,6 +23,7 @@ from pilot.views import (
     json_answer,
     reading,
     redirect_to,
+    refuse_packed,
     render,
     request_id,
     route,
@@ -45,7 +46,8 @@ def receive(token: str) -> ResponseReturnValue:
     """Start an agent by a signed message (Standard Webhooks), or one with the secret: 202."""
     if (request.content_length or 0) > hooks.MAX_BYTES:
         raise RequestEntityTooLarge(TOO_LARGE)
-    if request.mimetype != "application/json" or request.content_encoding:
+    refuse_packed()
+    if request.mimetype != "application/json":
         raise UnsupportedMediaType
     body = request.get_data(cache=False)
     if len(body) > hooks.MAX_BYTES:  # its length was not told

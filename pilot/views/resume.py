@@ -5,7 +5,6 @@ from typing import Any
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from werkzeug.exceptions import UnsupportedMediaType
 from wtforms import TextAreaField
 
 from pilot import strictjson
@@ -19,6 +18,7 @@ from pilot.views import (
     actor,
     is_hook,
     json_answer,
+    refuse_packed,
     render,
     request_id,
     route,
@@ -52,8 +52,7 @@ def page(token: str) -> ResponseReturnValue:
 def go_on(token: str) -> ResponseReturnValue:
     """Let the agent go on with what was sent: by the page's form, or as JSON by a program."""
     if is_hook():
-        if request.content_encoding:
-            raise UnsupportedMediaType
+        refuse_packed()
         resume_links.resolve(token, strictjson.loads(request.get_data(cache=False)), by=_actor())
         return json_answer({"resumed": True})
     shown = _open(token)

@@ -10,6 +10,7 @@ from flask_wtf.csrf import CSRFError
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import (
+    ClientDisconnected,
     HTTPException,
     InternalServerError,
     MethodNotAllowed,
@@ -72,7 +73,12 @@ KNOWN: dict[int, tuple[str, str, str]] = {
         "Not this way",
         "Use the buttons of the page, or a method that it allows.",
     ),
-    409: ("conflict", "Somebody was faster", "Reload the page to see how it is now."),
+    408: (
+        "timeout",
+        "The request did not come whole",
+        "It stopped on its way, and nothing of it was saved. Send it again.",
+    ),
+    409: ("conflict", "Somebody was faster", "Look how it is now before you try again."),
     410: ("gone", "This is over", "The link or deadline has passed. Ask for a new one."),
     412: ("stale", "It changed meanwhile", "Read it again, then change what holds now."),
     413: ("too_large", "Too much at once", "Send less than 10 MB and 1,000 fields."),
@@ -115,6 +121,8 @@ def _from_pilot(error: PilotError) -> Problem:
 
 def _from_http(error: HTTPException) -> Problem:
     found = problem(error.code or 500)
+    if isinstance(error, ClientDisconnected):  # or cut, as it came too slowly
+        return problem(408)
     if isinstance(error, MethodNotAllowed):
         return replace(found, allowed=tuple(sorted(error.valid_methods or ())))
     if isinstance(error, CrossSiteError | CSRFError):
