@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -356,18 +356,3 @@ def end_session(response: Response) -> Response:
     response.delete_cookie(name, secure=name.startswith("__Host-"), httponly=True, samesite="Lax")
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
-
-
-def safe_path(text: str | None) -> str:
-    """Return `text` when it is a path on this origin, else "/"; for `next=` and return links."""
-    given = text or "/"
-    decoded = unquote(given)
-    path = given.partition("?")[0].lower()
-    safe = (
-        given.startswith("/")
-        and given.isascii()
-        and decoded.isprintable()
-        and "\\" not in decoded
-        and not any(part in path for part in ("//", "%2f", "%5c", "/."))
-    )
-    return given if safe else "/"

@@ -26,12 +26,12 @@ from pilot.views import (
     redirect_to,
     render,
     route,
-    safe_path,
     show_issues,
     signed_in,
     toast,
 )
 from pilot.views.streams import Stream, partials
+from pilot.views.ways import safe_path
 
 bp = Blueprint("generate", __name__)
 

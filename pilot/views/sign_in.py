@@ -16,11 +16,11 @@ from pilot.views import (
     redirect_to,
     render,
     route,
-    safe_path,
     show_issues,
     start_session,
     visitor,
 )
+from pilot.views.ways import safe_path
 
 bp = Blueprint("sign_in", __name__)
 

@@ -37,6 +37,7 @@ from pilot.views import (
     wants_fragment,
     wants_json,
 )
+from pilot.views.ways import present_page
 from pilot.web.security import UNSAFE, CrossSiteError, record_denial, sign_in_url
 
 log = structlog.get_logger()
@@ -55,13 +56,18 @@ class Problem:
     present: Any = None  # what holds now, for who was late
     retry_after_s: int | None = None
     allowed: tuple[str, ...] = ()  # methods, where another one was used
+    way: tuple[str, str] | None = None  # on: the words of a link, and where it leads
 
 
 PAGE = "errors/error.html"
 RELOAD = "Reload the page and try again."
 KNOWN: dict[int, tuple[str, str, str]] = {
     400: ("bad_request", "This request makes no sense", RELOAD),
-    401: ("unauthorized", "Please sign in", "Sign in, then go back and send it again."),
+    401: (
+        "unauthorized",
+        "Please sign in",
+        "Sign in in a new tab, then go back here to the form: your browser kept what you typed.",
+    ),
     403: ("forbidden", "You may not do this", "Ask an administrator for a role that allows it."),
     404: (
         "not_found",
@@ -96,10 +102,22 @@ KNOWN: dict[int, tuple[str, str, str]] = {
         "Nothing of this request was saved. Try again; give the error id to whoever runs this.",
     ),
     502: ("upstream", "Another server failed", "Try again in a moment."),
-    503: ("unavailable", "Not available right now", "Try again in a moment."),
+    503: (
+        "unavailable",
+        "Not available right now",
+        "If it lasts, whoever runs Pilot finds the cause with pilot doctor.",
+    ),
 }
+UNSIGNED = (
+    "Sign in, or send an API token that holds (Authorization: Bearer plt_...): none came, or it is "
+    "unknown, expired or revoked, or its owner is switched off. New ones: Account, or pilot token "
+    "create."
+)
 TOO_LARGE = RequestEntityTooLarge.description  # what it says where no other limit is named
-CROSS_SITE = "Reload the page it came from, check what you typed, and send it again."
+CROSS_SITE = (
+    "Go back: your browser kept what you typed. Send it again; if it is refused again, copy what "
+    "you typed and reload that page."
+)
 
 
 def problem(status: int, message: str = "") -> Problem:
@@ -136,7 +154,7 @@ def _from_http(error: HTTPException) -> Problem:
 
 def answer(found: Problem) -> Response:
     """Return the answer in the form the request asked for."""
-    error_id, found = request_id(), _without_secrets(found)
+    error_id, found = request_id(), _with_way(_without_secrets(found))
     if wants_json():
         response = _problem_json(found, error_id)
     elif wants_fragment():
@@ -152,6 +170,14 @@ def answer(found: Problem) -> Response:
     elif found.status == 503:
         response.headers["Retry-After"] = "5"
     return response
+
+
+def _with_way(found: Problem) -> Problem:
+    """Return the same problem; who has to look at something first is led there."""
+    if found.status == 401:
+        return replace(found, way=("Sign in", sign_in_url()))
+    page = present_page() if found.status == 409 else "/"
+    return replace(found, way=("See how it is now", page)) if page != "/" else found
 
 
 def _without_secrets(found: Problem) -> Problem:
@@ -187,7 +213,7 @@ def _problem_json(found: Problem, error_id: str) -> Response:
 
 def _ask_to_sign_in() -> ResponseReturnValue:
     if wants_json():
-        return answer(problem(401))
+        return answer(problem(401, UNSIGNED))
     if wants_fragment():
         return Response(status=401, headers={"HX-Redirect": sign_in_url()})
     if request.method in UNSAFE:

@@ -1,6 +1,6 @@
 """What guards every request and every answer: permission, origin, CSRF, CSP, headers, caches."""
 
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import structlog
 from flask import Flask, Response, request
@@ -19,11 +19,11 @@ from pilot.views import (
     actor,
     is_api,
     is_hook,
-    safe_path,
     signed_in,
     visitor,
     wants_fragment,
 )
+from pilot.views.ways import came_from, is_here, safe_path
 from pilot.web.form_fields import refuse_unknown
 from pilot.web.freshness import confirmation
 from pilot.web.requests import PilotRequest, refuse_json, refuse_nul
@@ -112,9 +112,7 @@ def check_origin() -> None:
         return
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
-    if site not in {None, "same-origin", "none"} or (
-        origin is not None and urlsplit(origin).netloc != request.host
-    ):
+    if site not in {None, "same-origin", "none"} or (origin is not None and not is_here(origin)):
         raise CrossSiteError
 
 
@@ -155,8 +153,8 @@ def _cache_rule(response: Response) -> str:
 
 
 def sign_in_url() -> str:
-    """Return where an anonymous visitor goes, with the way back for plain GETs."""
-    back = safe_path(request.full_path.rstrip("?")) if request.method == "GET" else "/"
+    """Return where an anonymous visitor goes, with the way back: of a POST to its form."""
+    back = safe_path(request.full_path.rstrip("?")) if request.method == "GET" else came_from()
     return "/sign-in" if back == "/" else "/sign-in?next=" + quote(back, safe="/")
 
 

@@ -112,7 +112,10 @@ def test_a_revoked_token_ends_at_once(program, world, superuser):
     assert one.get("/agents").status_code == 200
     (token,) = superuser.execute("SELECT id FROM api_token").fetchone()
     api_tokens.revoke(token, owner_id=world.operator.id, by=world.operator.actor)
-    assert one.get("/agents").status_code == 401
+    refused = one.get("/agents")
+    assert refused.status_code == 401
+    assert "or pilot token create" in refused.json["detail"]
+    assert "tab" not in refused.json["detail"]
 
 
 def test_a_problem_names_what_is_wrong_and_the_request(program, world):

@@ -80,6 +80,15 @@ def test_the_way_back_stays_on_this_origin(browse, world, hostile):
     assert led.location in {"/", "/sign-in?next=//evil.test"}
 
 
+@pytest.mark.parametrize(
+    "path", ["/sign-out", "/demo", "/executions/0197a3c2-7b1e-7d44-9a57-3f62c1d08e4b/pause"]
+)
+def test_what_is_no_page_is_no_way_back(browse, world, path):
+    browser = browse()
+    assert sign_in(browser, world.viewer, next=path).location == "/"
+    assert browser.get("/sign-in", query_string={"next": path}).location == "/"
+
+
 @pytest.mark.capability(290)
 def test_all_failures_read_the_same(browse, world):
     users.set_active(world.stranger.id, False, by=world.admin.actor)
@@ -151,3 +160,24 @@ def test_the_browser_is_remembered_in_words(browse, world):
         browser.client.environ_base["HTTP_USER_AGENT"] = agent
         sign_in(browser, world.viewer)
         assert words in browser.get("/account").text
+
+
+@pytest.mark.browser
+@pytest.mark.capability(290)
+def test_what_was_typed_is_kept_when_the_session_has_ended(window, world):
+    page = window(world.operator)
+    page.goto("/agents/new")
+    page.locator("textarea[name=goal]").fill("Mail me the news")
+    users.end_sessions(world.operator.id, by=world.operator.actor)
+    page.get_by_role("button", name="Draft workflow").click()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Sign in").click()
+    tab = opened.value
+    tab.get_by_label("E-mail address").fill(world.operator.email)
+    tab.get_by_label("Password").fill(PASSWORD)
+    tab.get_by_role("button", name="Sign in").click()
+    tab.wait_for_url("**/agents/new")
+    page.go_back()
+    assert page.locator("textarea[name=goal]").input_value() == "Mail me the news"
+    page.get_by_role("button", name="Draft workflow").click()
+    page.wait_for_url("**/generations/*")

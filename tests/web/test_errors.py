@@ -1,6 +1,10 @@
+from urllib.parse import quote
+
 import pytest
 
 from pilot import db
+from tests.engine import worker_process as wp
+from tests.pages import Browser
 from tests.web.lab import ERRORS
 
 
@@ -60,3 +64,42 @@ def test_without_a_database_a_page_is_503_and_public_pages_answer(browse, world,
     assert "does not answer" in response.text
     assert browser.get("/lab/stream").status_code == 200
     db.configure(database)
+
+
+OBJECT = "/executions/0197a3c2-7b1e-7d44-9a57-3f62c1d08e4b"
+PAGES = {"/": "/", "/agents?q=1": "/agents?q=1", f"{OBJECT}/pause": "/", "/no-such-page": "/"}
+
+
+@pytest.mark.parametrize(("before", "back"), PAGES.items())
+def test_who_was_signed_out_meanwhile_is_led_back_to_the_form(app, before, back):
+    headers = {"Referer": f"http://localhost{before}"}
+    client = app.test_client()
+    page = client.post("/lab/save", data={"go": "1"}, headers=headers)
+    way = "/sign-in" if back == "/" else f"/sign-in?next={quote(back, safe='/')}"
+    assert (page.status_code, f'href="{way}"' in page.text) == (401, True)
+    assert "go back here to the form" in page.text
+    stranger = client.post("/lab/save", headers={"Referer": "http://evil.test/agents"})
+    assert 'href="/sign-in"' in stranger.text
+
+
+def test_who_was_too_late_is_led_to_how_it_is_now(browse, world, app):
+    agent = wp.make_agent(world.operator.id, [wp.put("first", 1)])
+    wp.switch_on()
+    execution = f"/executions/{wp.start(agent, world.operator.id)}"
+    browser = browse(world.operator)
+    assert browser.post(f"{execution}/cancel").status_code == 303
+    late = browser.post(f"{execution}/pause")
+    assert (late.status_code, f'href="{execution}">See how it is now' in late.text) == (409, True)
+    headers = {"Referer": "http://localhost/agents"}
+    page = browser.get("/lab/error/conflict", headers=headers)
+    assert 'href="/agents">See how it is now' in page.text
+    assert "See how it is now" not in browser.get("/lab/error/conflict").text
+
+
+def test_a_form_that_was_not_sent_from_here_is_not_lost(app, world):
+    browser = Browser(app, world.operator.sign_in())
+    page = browser.client.post("/lab/save", data={"go": "1"})
+    assert (page.status_code, "Go back: your browser kept what you typed" in page.text) == (
+        403,
+        True,
+    )

@@ -210,6 +210,8 @@ def test_another_sessions_token_is_refused(browse, world):
     "headers",
     [
         {"Origin": "null"},
+        {"Origin": "http://["},
+        {"Origin": "http://\u2100.test"},
         {"Origin": "https://evil.test"},
         {"Origin": "http://localhost.evil.test"},
         {"Sec-Fetch-Site": "cross-site"},
