@@ -6,6 +6,7 @@ What an administrator changes while Pilot runs is a setting (`pilot.settings`), 
 import base64
 import binascii
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from pilot.errors import ConfigError
 TEST_DATABASE = "pilot_test"  # crash points fire only in databases whose name starts so
 KEYS_FILE = "secret_keys"
 DATABASE_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
+EGRESS_ENTRY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_.-]+):[0-9]{1,5}")
 
 
 @dataclass(frozen=True)
@@ -260,9 +262,9 @@ def _refuse_open_http(host: str, public_url: str | None, *, allow_http: bool) ->
 def _egress_allow(text: str) -> tuple[str, ...]:
     entries = tuple(entry.strip() for entry in text.split(",") if entry.strip())
     for entry in entries:
-        host, _, port = entry.rpartition(":")
-        if not host or not port.isdigit():
-            raise ConfigError(f"PILOT_EGRESS_ALLOW: {entry!r} must be host:port.")
+        if not EGRESS_ENTRY.fullmatch(entry):
+            told = f"PILOT_EGRESS_ALLOW: {entry!r} must be host:port"
+            raise ConfigError(f"{told}, of one host: an IPv6 address in brackets, no pattern.")
     return entries
 
 

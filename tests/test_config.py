@@ -43,6 +43,10 @@ def test_an_empty_value_counts_as_absent(tmp_path):
         ("REDIS_URL", "http://localhost"),
         ("PILOT_PUBLIC_URL", "pilot.example"),
         ("PILOT_EGRESS_ALLOW", "localhost"),
+        ("PILOT_EGRESS_ALLOW", "::1:8080"),
+        ("PILOT_EGRESS_ALLOW", "*.example.com:443"),
+        ("PILOT_EGRESS_ALLOW", "http://example.com:443"),
+        ("PILOT_EGRESS_ALLOW", "example.com:\N{SUPERSCRIPT TWO}"),
         ("PILOT_SECRET_KEYS", "short"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:many"),
@@ -59,6 +63,11 @@ def test_an_unusable_value_is_named_in_one_line(tmp_path, name, value):
         read(tmp_path, **{name: value})
     assert name in caught.value.message
     assert "\n" not in caught.value.message
+
+
+def test_hosts_that_are_opened_are_names_and_addresses_with_their_ports(tmp_path):
+    allow = ("intern_1.example:8080", "10.0.0.7:80", "[::1]:42271")
+    assert read(tmp_path, PILOT_EGRESS_ALLOW=", ".join(allow)).egress_allow == allow
 
 
 def test_the_embedded_servers_are_found_through_the_sockets_link(tmp_path):

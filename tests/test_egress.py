@@ -95,6 +95,12 @@ def test_addresses_that_parsers_read_differently_are_refused(url):
     assert refused(Egress(), url).remote_code == BLOCKED
 
 
+def test_what_an_administrator_is_told_to_open_opens_it():
+    url = "http://[::1]:42271/"
+    entry = refused(Egress(), url).message.removesuffix(".").split()[-1]
+    assert refused(Egress([entry]), url).error_class is ErrorClass.NETWORK
+
+
 @pytest.mark.parametrize("port", [22, 25, 5432, 6379, 11211])
 def test_ports_that_are_not_of_the_web_are_refused(port):
     assert "not a port of the web" in refused(Egress(), f"http://example.com:{port}/").message

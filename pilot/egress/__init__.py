@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
-from urllib.parse import urlsplit
 
 import httpcore2
 import httpx2
 
+from pilot.egress import addresses
 from pilot.egress.dialling import BLOCKED, Dialler, refusal
 from pilot.egress.handles import HANDLE, Secret, filled
 from pilot.egress.wire import Wire
@@ -27,7 +27,6 @@ TOTAL_S = 30.0
 MAX_REDIRECTS = 3
 MAX_HEADER_BYTES = 64 * 1024
 MAX_BODY_BYTES = 5_000_000  # decoded
-MAX_URL_CHARACTERS = 8_192
 MAX_WIRE_BYTES = 60_000_000  # of a connection that is not HTTP
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -168,7 +167,7 @@ class Egress:
         """
         origin = f"tcp://{host[:253]}:{port}"
         try:
-            url = _endpoint(host, port)
+            url = addresses.endpoint(host, port)
             self._check_port(url, ports)
             with _dialled(url.host):
                 stream = self._dialler(url, deadline).connect_tcp(url.raw_host.decode(), port)
@@ -188,13 +187,13 @@ class Egress:
             _check_headers(headers)
             if HANDLE.search(url):
                 raise refusal("An address must not hold a secret: it is written to many logs.")
-            return _Hop(method, _parse(url), dict(headers), content)
+            return _Hop(method, addresses.parse(url), dict(headers), content)
         except StepError as error:
             self._tell(Traffic(method[:20], "", blocked=error.message))
             raise
 
-    def _send(self, hop: _Hop, ends: float, max_bytes: int) -> Reply:
-        origin = f"{hop.url.scheme}://{_authority(hop.url)}"
+    def _send(self, hop: _Hop, ends: float, max_bytes: int | None) -> Reply:
+        origin = f"{hop.url.scheme}://{addresses.authority_of(hop.url)}"
         try:
             self._check_port(hop.url, WEB_PORTS)
             if self._secrets:
@@ -208,7 +207,7 @@ class Egress:
         return reply
 
     def _filled(self, hop: _Hop) -> _Hop:
-        authority = _authority(hop.url).lower()
+        authority = addresses.authority_of(hop.url).lower()
         headers, content = filled(hop.headers, hop.content, self._secrets, authority)
         if hop.url.scheme == "http" and not self._is_open(hop.url):
             raise refusal("A secret would travel in the clear: call an https address.")
@@ -217,13 +216,13 @@ class Egress:
 
     def _follow(self, hop: _Hop, reply: Reply) -> _Hop:
         """Apply RFC 9110, 15.4, but never carry a body or an effect to another origin."""
-        origin = f"{hop.url.scheme}://{_authority(hop.url)}"
+        origin = f"{hop.url.scheme}://{addresses.authority_of(hop.url)}"
         try:
-            url = _parse(_joined(hop.url, reply.headers["location"]))
+            url = addresses.parse(addresses.joined(hop.url, reply.headers["location"]))
             to_get = reply.status == 303 or (reply.status in {301, 302} and hop.method == "POST")
             method = "GET" if to_get and hop.method != "HEAD" else hop.method
             content = None if to_get else hop.content
-            if _origin(url) == _origin(hop.url):
+            if addresses.origin_of(url) == addresses.origin_of(hop.url):
                 return _Hop(method, url, _bodiless(hop.headers) if to_get else hop.headers, content)
             if method not in {"GET", "HEAD"}:
                 raise refusal(f"A redirect would repeat a {method} at another origin.")
@@ -237,14 +236,14 @@ class Egress:
         return _Hop(method, url, kept, None)
 
     def _check_port(self, url: httpx2.URL, ports: frozenset[int]) -> None:
-        port = _port(url)
+        port = addresses.port_of(url)
         closed = port in DENIED_PORTS or (port < 1024 and port not in ports)
         if closed and not self._is_open(url):
             what = "the web" if ports is WEB_PORTS else "this kind of server"
             raise refusal(f"Port {port} is not a port of {what}.")
 
     def _is_open(self, url: httpx2.URL) -> bool:
-        return _authority(url).lower() in self._allow
+        return addresses.authority_of(url).lower() in self._allow
 
     def _dialler(self, url: httpx2.URL, ends: float) -> Dialler:
         return Dialler(ends, is_open=self._is_open(url))
@@ -252,65 +251,6 @@ class Egress:
     def _tell(self, traffic: Traffic) -> None:
         if self._report is not None:
             self._report(traffic)
-
-
-def _parse(url: str) -> httpx2.URL:
-    """Accept only addresses that every parser reads alike."""
-    if len(url) > MAX_URL_CHARACTERS:
-        raise refusal(f"The address is longer than {MAX_URL_CHARACTERS} characters.")
-    if "\\" in url or any(char.isspace() or not char.isprintable() for char in url):
-        raise refusal("The address holds spaces, backslashes or control characters.")
-    try:
-        authority = urlsplit(url).netloc
-        parsed = httpx2.URL(url)
-        host = parsed.raw_host.decode("ascii").rstrip(".")
-        bad_port = parsed.port is not None and not 0 < parsed.port < 65_536
-    except (ValueError, httpx2.InvalidURL):
-        raise refusal("The address cannot be read.") from None
-    if parsed.scheme not in {"http", "https"}:
-        raise refusal("Only http and https addresses can be called.")
-    if "@" in authority or "%" in authority:
-        raise refusal("The address holds a user name, a zone or an encoded host.")
-    if not host or bad_port or not _is_host(host):
-        raise refusal("The address has no usable host or port.")
-    return parsed.copy_with(host=host)  # without the dot that may end it
-
-
-def _endpoint(host: str, port: int) -> httpx2.URL:
-    """Read a host by the rules of web addresses; it can hold nothing but a host."""
-    url = _parse(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
-    if _port(url) != port or url.raw_path != b"/":
-        raise refusal("The name of the server cannot be read.")
-    return url
-
-
-def _is_host(host: str) -> bool:
-    """Refuse names that some resolvers read as numbers: 0x7f.1, 2130706433, 127.1."""
-    if ":" in host or re.fullmatch(r"\d+\.\d+\.\d+\.\d+", host):
-        return True  # httpx2 has read it as an address
-    labels = host.split(".")
-    numeric = labels[-1].isdigit() or labels[-1].lower().startswith("0x")
-    return not numeric and all(re.fullmatch(r"[0-9A-Za-z_-]{1,63}", label) for label in labels)
-
-
-def _joined(base: httpx2.URL, location: str) -> str:
-    try:
-        return str(base.join(location))
-    except httpx2.InvalidURL:
-        raise refusal("The address of a redirect cannot be read.") from None
-
-
-def _port(url: httpx2.URL) -> int:
-    return url.port or (443 if url.scheme == "https" else 80)
-
-
-def _authority(url: httpx2.URL) -> str:
-    host = url.raw_host.decode("ascii")
-    return f"[{host}]:{_port(url)}" if ":" in host else f"{host}:{_port(url)}"
-
-
-def _origin(url: httpx2.URL) -> tuple[str, str]:
-    return url.scheme, _authority(url).lower()
 
 
 def _is_harmless(name: str) -> bool:

@@ -53,9 +53,9 @@ class Dialler(httpcore2.NetworkBackend):
         """
         found = _resolve(host, port, _left(self._ends, httpcore2.ConnectTimeout))
         if not self._is_open and any(_is_denied(address) for address in found):
-            raise refusal(
-                f"{host} leads to an internal address. An administrator can open {host}:{port}."
-            )
+            where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            told = f"{host} leads to an internal address. An administrator can open {where}."
+            raise refusal(told)
         failure: Exception = httpcore2.ConnectError("no address")
         for address in found:
             left = min(CONNECT_S, _left(self._ends, httpcore2.ConnectTimeout))

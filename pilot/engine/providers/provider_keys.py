@@ -181,9 +181,18 @@ def _opened(base_url: str) -> str:
     """
     parts = urlsplit(base_url)
     host = parts.hostname or ""
-    if not _is_private(host) or host.startswith(("169.254.", "fe80")):
+    if not _is_private(host) or _is_of_the_link(host):
         return ""
-    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+    written = f"[{host}]" if ":" in host else host
+    return f"{written}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def _is_of_the_link(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_link_local
 
 
 def _record(

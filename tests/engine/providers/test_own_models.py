@@ -42,6 +42,22 @@ def test_a_server_of_ones_own_is_added_chosen_and_asked(database):
     assert events == ["PROVIDER_CHANGED", "MODEL_CHANGED", "SYSTEM_CONFIG_CHANGED"]
 
 
+@pytest.mark.parametrize(
+    ("base_url", "allow"),
+    [
+        ("http://10.0.0.7/v1", "10.0.0.7:80"),
+        ("http://[::1]:11434/v1", "[::1]:11434"),
+        ("http://169.254.169.254/v1", ""),
+        ("http://[fe80::1]:11434/v1", ""),
+        ("http://[::ffff:169.254.169.254]/v1", ""),
+    ],
+)
+def test_a_private_address_opens_itself_and_none_of_the_link(database, base_url, allow):
+    own_models.add_provider(replace(OLLAMA, base_url=base_url), by=BY)
+    own_models.add_model(LLAMA, by=BY)
+    assert chain("llama").models[0].connection.get("allow", "") == allow
+
+
 def test_a_model_of_ones_own_is_free_once_that_is_said(database):
     own_models.add_provider(OLLAMA, by=BY)
     own_models.add_model(LLAMA, by=BY)
