@@ -58,7 +58,9 @@ class Peer(BaseHTTPRequestHandler):
         self.reply(200, {"Content-Type": "application/problem+json"}, body)
 
     def answer_charset(self):
-        self.reply(200, {"Content-Type": "text/plain; charset=none"}, "grüß".encode())
+        query = parse_qs(urlsplit(self.path).query)
+        name, body = query.get("name", ["none"])[0], query.get("body", ["grüß"])[0]
+        self.reply(200, {"Content-Type": f"text/plain; charset={name}"}, body.encode())
 
     def answer_binary(self):
         self.reply(200, {"Content-Type": "image/png"}, b"\x89PN")
@@ -72,6 +74,10 @@ class Peer(BaseHTTPRequestHandler):
 
     def answer_brotli(self):
         self.reply(200, {"Content-Encoding": "br"}, b"abc")
+
+    def answer_packed(self):
+        """Give a body of the test's own."""
+        self.reply(200, {"Content-Encoding": self.server.packed[0]}, self.server.packed[1])
 
     def answer_damaged(self):
         self.reply(200, {"Content-Encoding": "gzip"}, b"no gzip")

@@ -1,13 +1,11 @@
 """What a failed request to a provider means, alike for all providers."""
 
-import math
 import re
 from collections.abc import Mapping
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 from pilot import strictjson
+from pilot.egress import retry_after
 from pilot.egress.dialling import BLOCKED
 from pilot.errors import BadJsonError, ErrorClass, StepError
 from pilot.llm.messages import Model
@@ -86,7 +84,7 @@ def of_status(model: Model, answered: Answered) -> ModelFaultError:
         reason,
         f"{provider_of(model)} {what}{quoted}.",
         http_status=status,
-        retry_after_s=retry_after_s(answered.headers) if status == 429 else None,
+        retry_after_s=retry_after.seconds(answered.headers) if status == 429 else None,
         too_long=too_long,
     )
 
@@ -121,22 +119,6 @@ def object_of(model: Model, body: bytes) -> Mapping[str, Any]:
     return value
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return how long a provider asks to wait; None: it does not say, or not so that it counts.
-
-    A date counts from the provider's own date: clocks differ.
-    """
-    text = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        until, now = _moment(text), _moment(headers.get("date", ""))
-        if until is None or now is None:
-            return None
-        seconds = max((until - now).total_seconds(), 0)
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
-
-
 def clean(model: Model, text: str) -> str:
     """Return what somebody else said, short and without secrets."""
     key = model.connection.get("key", "")
@@ -168,11 +150,3 @@ def _error(body: bytes) -> tuple[str, str]:
     code = error.get("code") or error.get("type")
     said = error.get("message")
     return str(code or ""), said.rstrip(".") if isinstance(said, str) else ""
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return None
-    return moment if moment.tzinfo is not None else None

@@ -1,8 +1,11 @@
 """Requests to web addresses: bodies, answers, effect classes and errors."""
 
+from urllib.parse import quote
+
 import pytest
 
 from pilot import plugins
+from pilot.egress import retry_after
 from pilot.errors import ErrorClass, PluginError
 from pilot.plugins import Effect
 from pilot.plugins.http.pages import read_page
@@ -45,6 +48,14 @@ def test_an_answer_has_status_headers_and_text(send):
     output = send("/")
     assert (output["status"], output["text"], output["json"]) == (200, "hello", None)
     assert (output["headers"]["content-type"], output["size_bytes"]) == ("text/plain", 5)
+
+
+@pytest.mark.parametrize(
+    ("given", "arrives"), [(" a b ", "a b"), ("a\t", "a"), ("\ta", "a"), (" ", ""), ("", "")]
+)
+def test_spaces_around_a_header_are_none_of_it(send, peer, given, arrives):
+    assert send("/", headers={"X-Mine": given})["status"] == 200
+    assert headers_of(peer)["x-mine"] == arrives
 
 
 @pytest.mark.parametrize(
@@ -141,6 +152,8 @@ def test_a_refusal_says_what_to_do(send):
         ("7", 7.0),
         ("Sat, 21 Nov 2026 10:00:30 GMT", 30.0),
         ("Sat, 21 Nov 2026 09:00:00 GMT", 0.0),
+        ("Sat, 21 Nov 99999999999999 10:00:00 GMT", None),
+        ("9" * 400, retry_after.LONGEST_S),
         ("soon", None),
         ("-3", None),
     ],
@@ -216,5 +229,15 @@ def test_a_link_that_cannot_be_read_is_left_out():
     assert ([link.url for link in links], text.split()) == (["http://a.test/b"], ["ab", "c"])
 
 
-def test_a_charset_that_does_not_exist_is_read_as_utf_8(send, peer):
-    assert send("/charset")["text"] == "grüß"
+@pytest.mark.parametrize("name", ["none", "idna", "punycode", "undefined"])
+def test_a_charset_that_does_not_exist_or_is_for_no_text_is_read_as_utf_8(send, peer, name):
+    assert send(f"/charset?name={name}")["text"] == "grüß"
+
+
+@pytest.mark.parametrize(("name", "body"), [("utf-7", "+2AA-"), ("unicode_escape", "\\ud800")])
+def test_half_a_character_is_replaced(send, act, peer, name, body):
+    path = f"/charset?name={name}&body={quote(f'a{body}b')}"
+    assert send(path)["text"] == "a?b"
+    where = f"127.0.0.1:{peer.server_address[1]}"
+    page = act("http.fetch_page", {"url": f"http://{where}{path}"}, allow=[where])
+    assert page["text"] == "a?b"

@@ -1,10 +1,9 @@
 """Reading answers: what kind of body it is, and which error a status stands for."""
 
 from email.message import Message
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from pilot.egress import Reply
+from pilot.egress import Reply, retry_after
 from pilot.errors import ErrorClass, PluginError
 
 _CLASSES = {
@@ -34,7 +33,7 @@ def refuse(reply: Reply) -> PluginError:
         _CLASSES.get(status, usual),
         f"The receiver answered {phrase}.",
         code=f"http_{status}",
-        retry_after_s=_retry_after_s(reply),
+        retry_after_s=retry_after.seconds(reply.headers),
         sent=status not in _REFUSED,
     )
 
@@ -56,25 +55,16 @@ def text_of(reply: Reply) -> str:
     """Return the body in its declared charset; what does not fit is replaced."""
     charset = _content_type(reply).get_content_charset("utf-8")
     try:
-        return reply.body.decode(charset, "replace")
-    except LookupError:
+        text = reply.body.decode(charset, "replace")
+    except (
+        LookupError,
+        UnicodeError,
+    ):  # unknown, or one for names of hosts, which replaces nothing
         return reply.body.decode("utf-8", "replace")
+    return text.encode("utf-8", "replace").decode()  # some charsets make lone surrogates
 
 
 def _content_type(reply: Reply) -> Message:
     header = Message()
     header["content-type"] = reply.headers.get("content-type", "application/octet-stream")
     return header
-
-
-def _retry_after_s(reply: Reply) -> float | None:
-    """Read Retry-After: seconds, or a date that counts from the receiver's own clock."""
-    text = reply.headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        until = parsedate_to_datetime(text)
-        now = parsedate_to_datetime(reply.headers.get("date", ""))
-        return max(0.0, (until - now).total_seconds())
-    except (ValueError, TypeError):
-        return None
