@@ -5,7 +5,8 @@ from pilot.plugins import Call, Category, Confirm, Effect, File, Limit, Plugin
 from pilot.plugins.mail import local, maildir, remote, replying, writing
 from pilot.plugins.mail.account import ACCOUNT
 from pilot.plugins.mail.faults import SENTENCES
-from pilot.plugins.mail.messages import Found, for_smtp
+from pilot.plugins.mail.messages import for_smtp
+from pilot.plugins.mail.reading import Found
 from pilot.plugins.mail.searching import SearchMail, newest
 from pilot.plugins.mail.shapes import (
     Changed,

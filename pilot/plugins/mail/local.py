@@ -6,7 +6,8 @@ from pathlib import Path
 from pilot.errors import ErrorClass, PluginError
 from pilot.plugins import Call
 from pilot.plugins.mail import addresses, maildir
-from pilot.plugins.mail.messages import NOT_SENT_HEADER, Found
+from pilot.plugins.mail.messages import NOT_SENT_HEADER
+from pilot.plugins.mail.reading import Found
 
 DRAFTS = "Drafts"
 

@@ -1,32 +1,19 @@
-"""Messages as text: composing what is sent, reading what was found."""
+"""Messages as text: composing what is sent, and HTML as text."""
 
-import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.message import EmailMessage, MIMEPart
-from email.parser import BytesHeaderParser, BytesParser
-from email.policy import EmailPolicy, default
-from email.utils import formatdate, getaddresses, parsedate_to_datetime
-from functools import cached_property
+from email.message import EmailMessage
+from email.policy import EmailPolicy
+from email.utils import formatdate
 from html.parser import HTMLParser
-from io import BytesIO
-from pathlib import Path
-from typing import Any, Self
 
-from pilot.errors import ErrorClass, PluginError
-from pilot.plugins import File, Files
+from pilot.plugins import File
 
 OWN_HEADER = "X-Pilot-Key"
 NOT_SENT_HEADER = "X-Pilot-Not-Sent"
 MAX_HTML_CHARACTERS = 300_000
 _THREAD = ("in-reply-to", "references")
 _BLOCKS = {"p", "div", "br", "tr", "li", "table", "ul", "ol", "h1", "h2", "h3", "h4"}
-# What the header parser of the standard library raises for damaged addresses.
-_DAMAGE = (LookupError, ValueError, AttributeError, TypeError, NameError)
 _CELLS = {"td", "th"}
-_NO_FILES = {"text", "multipart"}
 _UNSEEN = {"script", "style", "head", "title", "template"}
 
 
@@ -115,125 +102,3 @@ def attach(message: EmailMessage, handle: File, data: bytes) -> None:
 def for_smtp(message: EmailMessage) -> bytes:
     """Return a message as it travels: every line ends with CRLF."""
     return message.as_bytes(policy=message.policy.clone(linesep="\r\n"))
-
-
-@dataclass(frozen=True)
-class Attached:
-    """A file in a message, as its sender describes it."""
-
-    name: str
-    media_type: str
-    data: bytes = field(repr=False)
-
-    def stored(self, files: Files) -> File:
-        """Store it and return its handle."""
-        return files.save(BytesIO(self.data), self.name, self.media_type)
-
-
-class Found:
-    """A message of a mailbox; its body is parsed only when it is asked for."""
-
-    def __init__(self, data: bytes, received: datetime) -> None:
-        self._data = data
-        self._received = received
-        self._head = BytesHeaderParser(policy=default).parsebytes(self._data)
-
-    @classmethod
-    def at(cls, path: Path) -> Self:
-        """Read the file of a message."""
-        with path.open("rb") as file:
-            received = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
-            return cls(file.read(), received)
-
-    @cached_property
-    def _parsed(self) -> EmailMessage:
-        return BytesParser(policy=default).parsebytes(self._data)
-
-    def header(self, name: str) -> str:
-        """Return a header as one line, "" if it is absent, as it stands if it is damaged."""
-        try:
-            text = str(self._head.get(name, ""))
-        except _DAMAGE:
-            raw = (value for one, value in self._head.raw_items() if one.lower() == name.lower())
-            text = next(raw, "")
-        return " ".join(_storable(text).split())
-
-    def addresses(self, name: str) -> list[str]:
-        """Return the bare addresses of a header."""
-        return [address for _, address in getaddresses([self.header(name)]) if address]
-
-    @property
-    def date(self) -> datetime:
-        """When it was sent, in UTC; when it was received, if its own date is missing or bad."""
-        try:
-            sent = parsedate_to_datetime(self.header("Date"))
-            return (sent if sent.tzinfo else sent.replace(tzinfo=UTC)).astimezone(UTC)
-        except (ValueError, OverflowError):
-            return self._received
-
-    @property
-    def text(self) -> str:
-        """The body as plain text."""
-        part = self._parsed.get_body(("plain", "html"))
-        if part is None:
-            return ""
-        content = _decoded(part)
-        return text_of(content) if part.get_content_subtype() == "html" else content.strip()
-
-    @property
-    def may_have_files(self) -> bool:
-        """Whether its head leaves room for attachments."""
-        return self._head.get_content_maintype() != "text" or self._head.is_attachment()
-
-    def attachments(self) -> Iterator[Attached]:
-        """Yield its files, in their order."""
-        whole = self._parsed
-        if whole.is_multipart():
-            parts: Iterator[Any] = whole.iter_attachments()
-        else:  # scanners send mail that is one file
-            alone = whole.is_attachment() or whole.get_content_maintype() not in _NO_FILES
-            parts = iter([whole] if alone else [])
-        for number, part in enumerate(parts, 1):
-            name = _storable(_file_name(part) or f"attachment {number}")
-            yield Attached(name, part.get_content_type(), _content(part))
-
-    def attachment(self, number: str) -> Attached:
-        """Return the file with this number, from 1.
-
-        Raises:
-            PluginError: there is none (class not_found).
-        """
-        found = list(self.attachments())
-        chosen = [one for place, one in enumerate(found, 1) if str(place) == number]
-        if not chosen:
-            text = f"The message has no attachment {number[:20]!r}; it has {len(found)}."
-            raise PluginError(ErrorClass.NOT_FOUND, text, sent=False)
-        return chosen[0]
-
-
-def _file_name(part: MIMEPart) -> str | None:
-    try:
-        return part.get_filename()
-    except _DAMAGE:
-        return None
-
-
-def _content(part: MIMEPart) -> bytes:
-    if part.get_content_type() == "message/rfc822" and part.is_multipart():
-        return bytes(part.get_payload(0))  # type: ignore[arg-type]
-    payload = part.get_payload(decode=True)
-    return payload if isinstance(payload, bytes) else b""
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()  # bytes that are no text came as surrogates
-
-
-def _decoded(part: MIMEPart) -> str:
-    """Decode leniently: mail often names a charset wrongly or one that does not exist."""
-    payload = part.get_payload(decode=True)
-    data = payload if isinstance(payload, bytes) else b""
-    try:
-        return data.decode(part.get_content_charset("utf-8"), "replace")
-    except LookupError:
-        return data.decode("utf-8", "replace")

@@ -11,7 +11,7 @@ from pilot.errors import ErrorClass, OutcomeUnknownError, PluginError
 from pilot.plugins import Call, Credentials
 from pilot.plugins.mail import account, imap, smtp
 from pilot.plugins.mail.imap import Fetched, Session
-from pilot.plugins.mail.messages import Found
+from pilot.plugins.mail.reading import Found
 from pilot.plugins.mail.searching import (
     Message,
     SearchMail,

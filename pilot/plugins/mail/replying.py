@@ -7,7 +7,7 @@ from email.utils import parseaddr
 from pilot.errors import ErrorClass, PluginError
 from pilot.plugins import Call
 from pilot.plugins.mail import addresses, writing
-from pilot.plugins.mail.messages import Found
+from pilot.plugins.mail.reading import Found
 from pilot.plugins.mail.shapes import Refused
 from pilot.plugins.mail.writing import Receivers
 

@@ -12,7 +12,8 @@ from pilot.errors import ErrorClass, PluginError
 from pilot.plugins import Model
 from pilot.plugins.mail import maildir
 from pilot.plugins.mail.maildir import Stored
-from pilot.plugins.mail.messages import OWN_HEADER, Found
+from pilot.plugins.mail.messages import OWN_HEADER
+from pilot.plugins.mail.reading import Found
 
 SNIPPET_CHARACTERS = 200
 
