@@ -15,7 +15,8 @@ CHUNK_BYTES = 65_536
 class Wire:
     """What a mail client of the standard library takes for its socket.
 
-    Nothing outlives the deadline that it was dialled with, and no more than `max_bytes` are read.
+    Nothing outlives the deadline that it was dialled with, and no more than `max_bytes` are read
+    until `renew`.
     Its StepErrors pass through those clients, which catch errors of the system only.
     """
 
@@ -29,7 +30,7 @@ class Wire:
         self._stream = stream
         self._host = host
         self._tls = tls
-        self._left_bytes = max_bytes
+        self._max_bytes = self._left_bytes = max_bytes
 
     def makefile(self, *_: Any) -> io.BufferedReader:
         """Return what it receives as a file."""
@@ -79,7 +80,11 @@ class Wire:
         except httpcore2.ConnectError as problem:
             error = self._error(ErrorClass.NETWORK, f"is not safe by TLS: {problem}")
             raise error from None
-        return Wire(stream, self._host, self._tls, self._left_bytes)
+        return Wire(stream, self._host, self._tls, self._max_bytes)
+
+    def renew(self) -> None:
+        """Let `max_bytes` be read again: what came so far has been dealt with."""
+        self._left_bytes = self._max_bytes
 
     def wrap_socket(self, wire: "Wire", **_: Any) -> "Wire":
         """Stand for an SSL context, which is how mail clients ask for TLS."""

@@ -8,8 +8,8 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from pilot import egress, plugins
-from pilot.errors import ErrorClass, OutcomeUnknownError, PluginError
-from pilot.plugins.mail import imap, remote
+from pilot.errors import ErrorClass, OutcomeUnknownError, PluginError, StepError
+from pilot.plugins.mail import imap, remote_search
 from tests.mail_peer import authenticate
 
 pytestmark = pytest.mark.imap
@@ -104,6 +104,41 @@ def test_messages_move_once_into_a_mailbox_that_is_made(connected, imap_peer):
     assert connected("move", params)["changed"] == [one["id"]]
     assert connected("move", params)["unchanged"] == [one["id"]]
     assert subjects(connected("search", {"mailbox": params["mailbox"]})) == ["One"]
+
+
+def _without_move(status, answer):
+    return status, [answer[0].replace(b" MOVE", b"")]
+
+
+@pytest.mark.parametrize("broken", ["COPY", "STORE", "EXPUNGE"])
+def test_a_move_that_broke_off_is_finished_without_a_second_copy(
+    connected, imap_peer, monkeypatch, broken
+):
+    """A server without MOVE has to copy and delete, and the connection breaks in between."""
+    for _ in range(3):
+        imap_peer.put(message("One"))
+    ids = [one["id"] for one in connected("search", {})["messages"]]
+    capability = imap._Client.capability
+    monkeypatch.setattr(imap._Client, "capability", lambda self: _without_move(*capability(self)))
+    do = imap.Session._do
+
+    def breaking(self, command, *words):
+        answer = do(self, command, *words)
+        if command == broken and (command != "STORE" or "(\\Deleted)" in words):
+            raise StepError(ErrorClass.NETWORK, "broke the connection")
+        return answer
+
+    params = {"ids": ids[:2], "mailbox": "Archive"}
+    with monkeypatch.context() as patch:
+        patch.setattr(imap.Session, "_do", breaking)
+        with pytest.raises(PluginError, match="broke the connection"):
+            connected("move", params)
+    connected("move", params)
+    assert len(connected("search", {})["messages"]) == 1
+    moved = connected("search", {"mailbox": "Archive"})["messages"]
+    assert [(one["subject"], one["labels"]) for one in moved] == [("One", [])] * 2
+    assert connected("move", {"ids": ids[2:], "mailbox": "Archive"})["changed"] == ids[2:]
+    assert len(connected("search", {"mailbox": "Archive"})["messages"]) == 3
 
 
 def test_ids_of_another_mailbox_or_time_change_nothing(connected, imap_peer):
@@ -224,5 +259,71 @@ def test_names_of_mailboxes_are_written_as_imap_has_them(name, words):
 
 
 def test_dates_narrow_a_day_more_than_asked():
-    params = remote.SearchMail.model_validate({"since": "2026-03-01T12:00:00"})
-    assert "OR SENTSINCE 27-Feb-2026 SINCE 27-Feb-2026" in remote._criteria(params)
+    params = remote_search.SearchMail.model_validate({"since": "2026-03-01T12:00:00"})
+    assert "OR SENTSINCE 27-Feb-2026 SINCE 27-Feb-2026" in remote_search._criteria(params)
+
+
+def test_the_newest_by_their_own_date_come_first_whatever_their_order_on_the_server(
+    connected, imap_peer
+):
+    imap_peer.put(message("newest", date="Sat, 21 Nov 2026 10:00:00 +0000"))
+    for number in range(60):
+        imap_peer.put(message(f"old {number}", date="Thu, 20 Nov 2025 10:00:00 +0000"))
+    for content in ("headers", "snippet"):
+        output = connected("search", {"limit": 1, "content": content})
+        assert (subjects(output), output["more"]) == (["newest"], True)
+
+
+def test_large_mails_are_searched_a_few_at_a_time(connected, imap_peer, monkeypatch):
+    """What the connection may carry at once counts for one answer, not for a mailbox."""
+    monkeypatch.setattr(egress.Egress.connect, "__kwdefaults__", {"max_bytes": 3_000_000})
+    monkeypatch.setattr(remote_search, "AT_ONCE_BYTES", 2_500_000)
+    body = FILE.replace("\r\nx\r\n", f"\r\n{('x' * 70 + chr(13) + chr(10)) * 14_000}")
+    for number in range(4):
+        imap_peer.put(message(f"large {number}", more=body))
+    imap_peer.put(message("small", date="Sat, 21 Nov 2026 10:00:00 +0000"))
+    for params in ({}, {"content": "headers"}):
+        found = connected("search", params)["messages"]
+        assert [len(one["attachments"]) for one in found] == [0, 1, 1, 1, 1]
+        assert found[1]["attachments"][0]["size"] > 1_000_000
+        assert subjects(connected("search", params | {"limit": 1})) == ["small"]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "0001-01-01T00:00:00+14:00"])
+def test_limits_at_the_ends_of_the_calendar_narrow_like_any_other(place, day):
+    place.put(message("One"))
+    for name, hits in (("since", day < "2026"), ("before", day > "2026")):
+        assert subjects(place.act("search", {name: day})) == ["One"] * hits
+
+
+def test_the_case_of_a_label_does_not_matter_in_any_alphabet(place):
+    place.put(message("One"))
+    (one,) = place.act("search", {})["messages"]
+    label = {"ids": [one["id"]], "label": "Überfällig"}
+    assert place.act("add_label", label)["changed"] == [one["id"]]
+    for other in ("überfällig", "ÜBERFÄLLIG"):
+        assert place.act("add_label", label | {"label": other})["unchanged"] == [one["id"]]
+        assert subjects(place.act("search", {"label": other})) == ["One"]
+        assert subjects(place.act("search", {"without_label": other})) == []
+    assert place.act("remove_label", label | {"label": "ÜBERFÄLLIG"})["changed"] == [one["id"]]
+    assert place.act("search", {})["messages"][0]["labels"] == []
+
+
+def test_a_message_that_is_named_twice_changes_once(place):
+    place.put(message("One"))
+    (one,) = place.act("search", {})["messages"]
+    ids, both = [one["id"]], {"ids": [one["id"]] * 2}
+    label = {"label": "x"}
+    for name, more in (("mark_read", {}), ("add_label", label), ("remove_label", label)):
+        done = place.act(name, both | more)
+        assert (done["changed"], done["unchanged"]) == (ids, ids)
+    assert place.act("move", both | {"mailbox": "Done"})["changed"] == ids
+
+
+@pytest.mark.parametrize("label", ["x" * 60, "ü" * 20])
+def test_a_label_that_is_too_long_for_the_server_says_so(connected, imap_peer, label):
+    imap_peer.put(message("One"))
+    (one,) = connected("search", {})["messages"]
+    with pytest.raises(PluginError, match="Take a shorter label") as caught:
+        connected("add_label", {"ids": [one["id"]], "label": label})
+    assert caught.value.error_class is ErrorClass.INPUT

@@ -2,7 +2,7 @@
 
 from pilot.errors import ErrorClass, PluginError
 from pilot.plugins import Call, Category, Confirm, Effect, File, Limit, Plugin
-from pilot.plugins.mail import local, maildir, remote, replying, writing
+from pilot.plugins.mail import local, maildir, remote, remote_search, replying, writing
 from pilot.plugins.mail.account import ACCOUNT
 from pilot.plugins.mail.faults import SENTENCES
 from pilot.plugins.mail.messages import for_smtp
@@ -43,7 +43,7 @@ plugin = Plugin(
 def search(call: Call, params: SearchMail) -> FoundMail:
     """Find messages in a mailbox by sender, words, date, flags and labels."""
     if call.credentials:
-        found, more = remote.newest(call, call.credentials, params)
+        found, more = remote_search.newest(call, call.credentials, params)
         return FoundMail(messages=found, more=more)
     box = local.mailbox(call, params.mailbox)
     found, more = newest(box, params, zone=call.zone, deadline=call.deadline)

@@ -12,6 +12,8 @@ SENTENCES = {
     "address": "Correct the address, or take it out of the list.",
     "auth": "Give the connection its present user and password, then retry the failed steps.",
     "busy": "The server asks to come back later: a retry helps, or a smaller rate.",
+    "label": "Take a shorter label: many servers take 50 characters, and a letter beyond ASCII"
+    " needs six of them.",
     "mailbox": "Create the mailbox on the server, or name another.",
     "protocol": "Check host and port of the connection: no mail server answers there.",
     "refused": "Ask who runs the mail server, or change the mail.",

@@ -3,6 +3,7 @@
 import binascii
 import imaplib
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,9 +16,11 @@ from pilot.errors import ErrorClass, PluginError, StepError
 from pilot.plugins.mail import faults
 from pilot.plugins.mail.smtp import Connect
 
-BATCH = 50  # messages that are fetched at once
+WHOLE, HEAD = "BODY.PEEK[]", "BODY.PEEK[HEADER]"
+DATE = "RFC822.SIZE BODY.PEEK[HEADER.FIELDS (DATE)]"
+MOVING = "$PilotMoving"
 _HIDDEN = ("\\", "$")  # system flags and those of mail programs
-_FACTS = re.compile(rb"(UID|INTERNALDATE|FLAGS) (\([^)]*\)|\"[^\"]*\"|\d+)")
+_FACTS = re.compile(rb"(UID|INTERNALDATE|FLAGS|RFC822\.SIZE) (\([^)]*\)|\"[^\"]*\"|\d+)")
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Fetched:
     flags: frozenset[str]
     received: datetime
     data: bytes
+    size: int = 0
 
 
 class _Client(imaplib.IMAP4):
@@ -111,6 +115,7 @@ class Session:
         self._client = client
         _, answer = client.capability()  # servers tell most of them after the sign-in only
         self._can = frozenset((answer[0] or b"").decode("ascii", "replace").upper().split())
+        self._open = ""
 
     def select(self, mailbox: str, *, change: bool) -> int:
         """Open a mailbox and return its UIDVALIDITY, which ends when its UIDs do.
@@ -122,6 +127,7 @@ class Session:
         if status != "OK":
             text = f"There is no mailbox {mailbox[:80]!r} on the server: {_said(answer)}."
             raise PluginError(ErrorClass.NOT_FOUND, text, code="mailbox", sent=False)
+        self._open = mailbox
         _, validity = self._client.response("UIDVALIDITY")
         return int(validity[0] or 0) if validity else 0
 
@@ -139,21 +145,55 @@ class Session:
 
     def store(self, uids: Sequence[int], flag: str, *, present: bool) -> None:
         """Set a flag or take it away."""
-        if uids:
-            self._do("STORE", _set(uids), "+FLAGS" if present else "-FLAGS", f"({flag})")
-
-    def move(self, uids: Sequence[int], mailbox: str) -> None:
-        """Move messages into a mailbox, which is made if need be."""
         if not uids:
             return
+        try:
+            self._do("STORE", _set(uids), "+FLAGS" if present else "-FLAGS", f"({flag})")
+        except PluginError as error:
+            if not any(word in error.message for word in ("[CANNOT]", "[LIMIT]")):  # RFC 5530
+                raise
+            raise PluginError(ErrorClass.INPUT, error.message, code="label") from None
+
+    def move(self, messages: Sequence[Fetched], mailbox: str) -> None:
+        """Move messages into a mailbox, which is made if need be."""
+        if not messages:
+            return
         self.ensure(mailbox)
+        uids = [one.uid for one in messages]
         if "MOVE" in self._can:
             self._do("MOVE", _set(uids), encoded(mailbox))
             return
-        self._do("COPY", _set(uids), encoded(mailbox))
-        self._do("STORE", _set(uids), "+FLAGS", "(\\Deleted)")
+        # COPY copies all or nothing, and marks too: what bears one in both places is half moved.
+        there = self._copied([one for one in messages if MOVING in one.flags], mailbox)
+        if rest := [uid for uid in uids if uid not in there]:
+            self.store(rest, MOVING, present=True)
+            self._do("COPY", _set(rest), encoded(mailbox))
+        self.store(uids, "\\Deleted", present=True)
         if "UIDPLUS" in self._can:
             self._do("EXPUNGE", _set(uids))
+        with self._inside(mailbox):
+            self.store(self.search("KEYWORD", MOVING), MOVING, present=False)
+
+    def _copied(self, marked: Sequence[Fetched], mailbox: str) -> set[int]:
+        """Return those that a move that broke off has copied already."""
+        if not marked:
+            return set()
+        with self._inside(mailbox):
+            copies = self.fetch(self.search("KEYWORD", MOVING), HEAD)
+        left = Counter((one.received, one.data) for one in copies)
+        found: set[int] = set()
+        for one in self.fetch([one.uid for one in marked], HEAD):
+            if left[one.received, one.data] > 0:
+                left[one.received, one.data] -= 1
+                found.add(one.uid)
+        return found
+
+    @contextmanager
+    def _inside(self, mailbox: str) -> Iterator[None]:
+        before = self._open
+        self.select(mailbox, change=True)
+        yield
+        self.select(before, change=True)
 
     def ensure(self, mailbox: str) -> None:
         """Make a mailbox unless it is there."""
@@ -174,6 +214,7 @@ class Session:
             raise PluginError(ErrorClass.SERVER, text, code="refused", sent=False)
 
     def _do(self, command: str, *words: str) -> list[Any]:
+        cast("Wire", self._client.sock).renew()
         status, answer = self._client.uid(command, *words)
         if status != "OK":
             text = f"The mail server refused {command}: {_said(answer)}."
@@ -207,7 +248,8 @@ def _message(found: dict[bytes, bytes], data: bytes) -> Fetched:
         received = datetime.strptime(text, "%d-%b-%Y %H:%M:%S %z").astimezone(UTC)
     except ValueError:
         received = datetime(1970, 1, 1, tzinfo=UTC)
-    return Fetched(int(found[b"UID"]), flags, received, data)
+    size = int(found.get(b"RFC822.SIZE", b"0"))
+    return Fetched(int(found[b"UID"]), flags, received, data, size)
 
 
 def quoted(text: str) -> str:
@@ -245,5 +287,14 @@ def keyword(label: str) -> str:
 
 def labels(flags: frozenset[str]) -> list[str]:
     """Return the labels among the flags of a message."""
-    own = (flag for flag in flags if not flag.startswith(_HIDDEN))
-    return sorted(unquote(flag.replace("=", "%")) for flag in own)
+    return sorted(_label(flag) for flag in flags if not flag.startswith(_HIDDEN))
+
+
+def keywords(flags: frozenset[str], label: str) -> set[str]:
+    """Return the flags that stand for a label, whose case does not matter."""
+    own = {flag for flag in flags if not flag.startswith(_HIDDEN)}
+    return {flag for flag in own if _label(flag).casefold() == label.casefold()}
+
+
+def _label(flag: str) -> str:
+    return unquote(flag.replace("=", "%"))

@@ -1,118 +1,34 @@
-"""The actions over a connection: mail on an IMAP server, and what an SMTP server takes."""
+"""The actions over a connection: mail on an IMAP server, and what an SMTP server takes.
+
+Searching is in `remote_search.py`.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from itertools import groupby
-from time import monotonic
 from typing import Any
 
 from pilot.errors import ErrorClass, OutcomeUnknownError, PluginError
 from pilot.plugins import Call, Credentials
 from pilot.plugins.mail import account, imap, smtp
-from pilot.plugins.mail.imap import Fetched, Session
+from pilot.plugins.mail.imap import HEAD, WHOLE, Fetched, Session
 from pilot.plugins.mail.reading import Found
-from pilot.plugins.mail.searching import (
-    Message,
-    SearchMail,
-    attachments,
-    marks_match,
-    matches,
-    shown,
-)
 from pilot.plugins.mail.smtp import Receipt
 
 SEEN = "\\Seen"
-WHOLE, HEAD = "BODY.PEEK[]", "BODY.PEEK[HEADER]"
 GONE = "A message is no longer in this mailbox: search again."
-_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 @contextmanager
-def _session(call: Call, credentials: Credentials) -> Iterator[Session]:
+def session_of(call: Call, credentials: Credentials) -> Iterator[Session]:
+    """Sign in at the server that keeps the mail of an account."""
     server = account.imap_server(credentials)
     with imap.session(account.dialling(call), server) as session:
         yield session
 
 
-def newest(call: Call, of: Credentials, params: SearchMail) -> tuple[list[Message], bool]:
-    """Return the newest messages that match, and whether there are more.
-
-    The server narrows, by sender, day and flags; then each candidate is read, the newest first.
-
-    Raises:
-        PluginError: class timeout, and what the server refuses.
-    """
-    part = WHOLE if _needs_body(params) else HEAD
-    hits: list[Message] = []
-    with _session(call, of) as session:
-        mailbox = _mailbox(of, params.mailbox)
-        validity = session.select(mailbox, change=False)
-        uids = session.search(*_criteria(params))[::-1]
-        for start in range(0, len(uids), imap.BATCH):
-            if monotonic() >= call.deadline:
-                raise PluginError(ErrorClass.TIMEOUT, "The mailbox is too large to search in time.")
-            batch = uids[start : start + imap.BATCH]
-            for one in sorted(session.fetch(batch, part), key=lambda one: -one.uid):
-                name = f"{params.mailbox}/{validity}.{one.uid}"
-                if found := _matching(name, one, call, params):
-                    hits.append(_with_files(session, one, found, params))
-            if len(hits) > params.limit:
-                break
-    hits.sort(key=lambda hit: hit.date, reverse=True)
-    return hits[: params.limit], len(hits) > params.limit
-
-
-def _needs_body(params: SearchMail) -> bool:
-    return bool(
-        params.content != "headers" or params.text_words or params.has_attachment is not None
-    )
-
-
-def _matching(name: str, one: Fetched, call: Call, params: SearchMail) -> Message | None:
-    labels, unread = imap.labels(one.flags), SEEN not in one.flags
-    found = Found(one.data, one.received)
-    if marks_match(labels, params, unread=unread) and matches(found, params, call.zone):
-        return shown(name, found, labels, params, unread=unread)
-    return None
-
-
-def _with_files(session: Session, one: Fetched, found: Message, params: SearchMail) -> Message:
-    """Name the files of a message of which only the head was read so far."""
-    if _needs_body(params) or not Found(one.data, one.received).may_have_files:
-        return found
-    for whole in session.fetch([one.uid], WHOLE):
-        files = attachments(Found(whole.data, whole.received))
-        return found.model_copy(update={"attachments": files})
-    return found
-
-
-def _criteria(params: SearchMail) -> list[str]:
-    """Return what the server can tell; a day more on both sides, for zones and wrong dates."""
-    words = ["UNDELETED"]
-    if params.unread is not None:
-        words.append("UNSEEN" if params.unread else "SEEN")
-    if params.label is not None:
-        words += ["KEYWORD", imap.keyword(params.label)]
-    for name, text in (("FROM", params.sender), ("SUBJECT", _only(params))):
-        if text and text.isascii() and text.isprintable():
-            words += [name, imap.quoted(text)]
-    for name, limit, days in (("SINCE", params.since, -2), ("BEFORE", params.before, 2)):
-        if limit is not None:
-            day = limit + timedelta(days=days)
-            text = f"{day.day}-{_MONTHS[day.month - 1]}-{day.year}"
-            words += [f"OR SENT{name} {text} {name} {text}"]
-    return words
-
-
-def _only(params: SearchMail) -> str:
-    """Return a word that the subject must hold, if there is one."""
-    words = params.subject_words
-    alone = len(words) == 1 and (params.match == "all" or not params.text_words)
-    return words[0] if alone else ""
-
-
-def _mailbox(of: Credentials, name: str) -> str:
+def mailbox_of(of: Credentials, name: str) -> str:
+    """Return what the server calls a mailbox."""
     if name.casefold() == "sent":
         return str(of.fields.sent_mailbox)
     if name.casefold() == "drafts":
@@ -127,8 +43,8 @@ def message(call: Call, of: Credentials, name: str) -> Found:
         PluginError: it is no longer there (class not_found).
     """
     mailbox, _, uid = _uid(name)
-    with _session(call, of) as session:
-        _present(session, _mailbox(of, mailbox), [name], may_miss=False, change=False)
+    with session_of(call, of) as session:
+        _present(session, mailbox_of(of, mailbox), [name], may_miss=False, change=False)
         found = session.fetch([uid], WHOLE)
     if not found:
         raise PluginError(ErrorClass.NOT_FOUND, GONE, sent=False)
@@ -153,31 +69,30 @@ def set_label(
 
     Servers may answer OK and keep no keyword: the flags are read back.
     """
-    word = imap.keyword(label)
     moved: list[int] = []
 
-    def has(one: Fetched) -> bool:
-        return word.casefold() in {flag.casefold() for flag in one.flags}
-
     def change(session: Session, found: dict[int, Fetched]) -> dict[int, bool]:
-        wanted = [uid for uid, one in found.items() if has(one) != present]
-        session.store(wanted, word, present=present)
+        known = {uid: imap.keywords(one.flags, label) for uid, one in found.items()}
+        wanted = [uid for uid, words in known.items() if bool(words) != present]
+        words = {imap.keyword(label)} if present else set().union(*known.values())
+        for word in words:
+            session.store(wanted, word, present=present)
         if present:
-            dropped = [one.uid for one in session.fetch(wanted) if not has(one)]
+            dropped = [one for one in session.fetch(wanted) if not imap.keywords(one.flags, label)]
             session.move(dropped, label)
-            moved.extend(dropped)
+            moved.extend(one.uid for one in dropped)
         return {uid: uid in wanted for uid in found}
 
     done = _each(call, of, ids, change)
-    return done, [one for one in ids if _uid(one)[2] in moved]
+    return done, [one for one in dict.fromkeys(ids) if _uid(one)[2] in moved]
 
 
 def move(call: Call, of: Credentials, ids: Sequence[str], mailbox: str) -> list[bool]:
     """Move messages; returns for each whether it was still where its id says."""
-    target = _mailbox(of, mailbox)
+    target = mailbox_of(of, mailbox)
 
     def change(session: Session, found: dict[int, Fetched]) -> dict[int, bool]:
-        session.move(list(found), target)
+        session.move(list(found.values()), target)
         return dict.fromkeys(found, True)
 
     return _each(call, of, ids, change, may_miss=True, except_in=target)
@@ -195,16 +110,16 @@ def _each(
     """Change messages mailbox by mailbox; all are found before the first is changed."""
     done: dict[str, bool] = {}
     groups = _by_mailbox(ids)
-    with _session(call, of) as session:
+    with session_of(call, of) as session:
         if len(groups) > 1:
             for mailbox, names in groups:
-                _present(session, _mailbox(of, mailbox), names, may_miss=may_miss)
+                _present(session, mailbox_of(of, mailbox), names, may_miss=may_miss)
         for mailbox, names in groups:
-            target = _mailbox(of, mailbox)
+            target = mailbox_of(of, mailbox)
             found = _present(session, target, names, may_miss=may_miss)
             changed = change(session, found) if found and target != except_in else {}
             done |= {name: changed.get(_uid(name)[2], False) for name in names}
-    return [done[one] for one in ids]
+    return [done.pop(one, False) for one in ids]  # named twice, it changes once
 
 
 def _present(
@@ -275,7 +190,7 @@ def sent_copy(call: Call, of: Credentials, message_id: str) -> Found | None:
     if not (fields.files_sent and fields.imap_host):
         text = f"The connection {of.label} does not say that its server files what it sends."
         raise PluginError(ErrorClass.CONFIG, text)
-    with _session(call, of) as session:
+    with session_of(call, of) as session:
         session.select(fields.sent_mailbox, change=False)
         uids = session.search("HEADER", "Message-ID", imap.quoted(message_id))
         found = session.fetch(uids[-1:], HEAD)
@@ -288,7 +203,7 @@ def draft(call: Call, of: Credentials, message_id: str, data: bytes) -> str:
     Raises:
         PluginError: the server does not keep drafts so that they are found again (class config).
     """
-    with _session(call, of) as session:
+    with session_of(call, of) as session:
         session.append(of.fields.drafts_mailbox, data, "(\\Draft \\Seen)")
         found = _drafted(session, of, message_id)
     if found is None:
@@ -299,7 +214,7 @@ def draft(call: Call, of: Credentials, message_id: str, data: bytes) -> str:
 
 def drafted(call: Call, of: Credentials, message_id: str) -> str | None:
     """Return the id of the draft with this Message-ID, or None if there is none."""
-    with _session(call, of) as session:
+    with session_of(call, of) as session:
         session.ensure(of.fields.drafts_mailbox)
         return _drafted(session, of, message_id)
 
