@@ -2,12 +2,14 @@
 
 import imaplib
 import smtplib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pilot.errors import ErrorClass, PluginError, StepError
 
 LONGEST_REASON = 200
+NAMED = 5  # receivers in one message
+NO_PROTOCOL = "The mail server broke the connection, or its answer was not mail protocol."
 SENTENCES = {
     "address": "Correct the address, or take it out of the list.",
     "auth": "Give the connection its present user and password, then retry the failed steps.",
@@ -39,11 +41,29 @@ def said(code: int | str, answer: bytes) -> str:
 
 
 def of_smtp(code: int, answer: bytes, step: str) -> PluginError:
-    """Return the error for a refusal; nothing was sent. `step`: sign_in, sender, receivers, data.
+    """Return the error for a refusal. `step`: greeting, sign_in, sender, receivers, data.
 
-    The codes are those of RFC 5321, 4.2, and RFC 4954, 6.
+    Nothing was sent, unless the answer cannot be read: then nobody knows. The codes are those of
+    RFC 5321, 4.2, and RFC 4954, 6.
     """
-    words = said(code, answer)
+    return _of_smtp(code, said(code, answer), step)
+
+
+def of_receivers(answers: Sequence[tuple[str, int, bytes]]) -> PluginError:
+    """Return the error for a mail that was refused for everybody: address, code, answer of each.
+
+    It is tried again if one of them may be taken later.
+    """
+    later = [code for _, code, _ in answers if code < 500]
+    words = [f"{one}: {said(code, answer)}" for one, code, answer in answers[:NAMED]]
+    if len(answers) > NAMED:
+        words.append(f"and {len(answers) - NAMED} more")
+    return _of_smtp(later[0] if later else answers[0][1], "; ".join(words), "receivers")
+
+
+def _of_smtp(code: int, words: str, step: str) -> PluginError:
+    if not 400 <= code < 600:
+        return PluginError(ErrorClass.NETWORK, NO_PROTOCOL, code="protocol")
     error_class, remote, what = ErrorClass.INPUT, "refused", "The mail server refused the mail"
     if code in {530, 534, 535, 538} or (step == "sign_in" and 500 <= code < 600):
         error_class, remote = ErrorClass.AUTH, "auth"
@@ -52,6 +72,8 @@ def of_smtp(code: int, answer: bytes, step: str) -> PluginError:
         error_class, remote, what = ErrorClass.SERVER, "busy", "The mail server is busy"
     elif code in {523, 552}:
         remote, what = "too_large", "The mail is too large for the server"
+    elif step == "greeting":
+        what = "The mail server refused the connection"
     elif step == "sender":
         error_class, remote = ErrorClass.CONFIG, "sender"
         what = "The mail server does not accept the sender"
@@ -68,8 +90,7 @@ def explained() -> Iterator[None]:
     except smtplib.SMTPNotSupportedError as error:
         raise _not_offered(error) from None
     except (smtplib.SMTPException, imaplib.IMAP4.error, EOFError, UnicodeError) as error:
-        text = "The mail server broke the connection, or its answer was not mail protocol."
-        raise PluginError(ErrorClass.NETWORK, text, code="protocol") from error
+        raise PluginError(ErrorClass.NETWORK, NO_PROTOCOL, code="protocol") from error
     except PluginError:
         raise
     except StepError as error:  # of the wire

@@ -59,8 +59,8 @@ def send(connect: Connect, server: SmtpServer, receivers: Sequence[str], data: b
         data: the message with its headers.
 
     Raises:
-        PluginError: every receiver was refused, or the mail itself. `sent` is False unless the
-            connection broke while the server was taking the mail.
+        PluginError: every receiver was refused, or the mail itself. `sent` is False unless nobody
+            could read what the server answered to the end of the mail.
     """
     session = _Session(connect, server)
     try:
@@ -69,8 +69,9 @@ def send(connect: Connect, server: SmtpServer, receivers: Sequence[str], data: b
             session.sign_in()
             session.name_sender()
             receipt = session.name_receivers(receivers)
-        with faults.explained():
             session.hand_over(data)
+        with faults.explained():
+            session.end_mail()
     finally:
         session.close()
     return receipt
@@ -98,12 +99,20 @@ class _Session:
     def open(self) -> None:
         client = self._client
         code, answer = client.connect(self._server.host, self._server.port)
-        if code != 220:
-            raise faults.of_smtp(code, answer, "data")
-        client.ehlo_or_helo_if_needed()
+        _check(code, answer, "greeting")
+        self._greet()
         if self._server.security == "starttls":
-            client.starttls(context=cast("Any", client.sock))  # the wire secures itself
-            client.ehlo()
+            try:
+                client.starttls(context=cast("Any", client.sock))  # the wire secures itself
+            except smtplib.SMTPResponseException as error:
+                raise faults.of_smtp(error.smtp_code, _bytes(error), "greeting") from None
+            self._greet()
+
+    def _greet(self) -> None:
+        code, answer = self._client.ehlo()
+        if 500 <= code < 600:  # it knows the first edition of the protocol only
+            code, answer = self._client.helo()
+        _check(code, answer, "greeting")
 
     def sign_in(self) -> None:
         if not self._server.user:
@@ -117,33 +126,47 @@ class _Session:
             raise PluginError(ErrorClass.AUTH, text, code="auth", sent=False) from None
 
     def name_sender(self) -> None:
-        code, answer = self._client.mail(parseaddr(self._server.sender)[1])
-        if code != 250:
-            raise faults.of_smtp(code, answer, "sender")
+        _check(*self._client.mail(parseaddr(self._server.sender)[1]), "sender")
 
     def name_receivers(self, receivers: Sequence[str]) -> Receipt:
         answers = [(one, *self._client.rcpt(one)) for one in receivers]
-        accepted = [one for one, code, _ in answers if code in {250, 251}]
-        if not accepted:
-            _, code, answer = answers[0]
-            raise faults.of_smtp(code, answer, "receivers")
-        refused = [
-            (one, faults.said(code, answer)) for one, code, answer in answers if one not in accepted
-        ]
-        return Receipt(accepted, refused)
+        for _, code, answer in answers:
+            if not 400 <= code < 600:
+                _check(code, answer, "receivers")
+        refused = [answer for answer in answers if answer[1] >= 400]
+        if len(refused) == len(answers):
+            raise faults.of_receivers(refused)
+        return Receipt(
+            [one for one, code, _ in answers if code < 400],
+            [(one, _reason(code, answer)) for one, code, answer in refused],
+        )
 
     def hand_over(self, data: bytes) -> None:
-        try:
-            code, answer = self._client.data(data)
-        except smtplib.SMTPDataError as error:
-            raise faults.of_smtp(error.smtp_code, _bytes(error), "data") from None
-        if code != 250:
+        """Send all but the dot that ends a mail: until then the server has taken nothing."""
+        code, answer = self._client.docmd("DATA")
+        if code != 354:
             raise faults.of_smtp(code, answer, "data")
+        doubled = (b"\r\n" + data).replace(b"\r\n.", b"\r\n..")[2:]  # RFC 5321, 4.5.2
+        self._client.send(doubled if doubled.endswith(b"\r\n") else doubled + b"\r\n")
+
+    def end_mail(self) -> None:
+        _check(*self._client.docmd("."), "data")
 
     def close(self) -> None:
         with suppress(smtplib.SMTPException, StepError):
             self._client.putcmd("quit")  # nobody waits for the answer
         self._client.close()
+
+
+def _check(code: int, answer: bytes, step: str) -> None:
+    """Go by the first digit alone, as a client has to (RFC 5321, 4.3.2)."""
+    if not 200 <= code < 300:
+        raise faults.of_smtp(code, answer, step)
+
+
+def _reason(code: int, answer: bytes) -> str:
+    words = faults.said(code, answer)
+    return words if code >= 500 else f"{words} (it may be taken later: send it there again)"
 
 
 def _bytes(error: smtplib.SMTPResponseException) -> bytes:
