@@ -133,9 +133,10 @@ def perform(
         log=log.bind(action=name),
         credentials=held.credentials if held else None,
     )
-    call.folder.mkdir(parents=True, exist_ok=True)
-    with _minded(action, held, call, attempt, context):
-        output = _call(action, attempt, call, again=again)
+    with outages.room(context.resources.data, attempt.attempt):
+        call.folder.mkdir(parents=True, exist_ok=True)
+        with _minded(action, held, call, attempt, context):
+            output = _call(action, attempt, call, again=again)
     # A receiver may send a secret back: it goes no further than this.
     return redaction.without_known(output) if secrets or held else output
 

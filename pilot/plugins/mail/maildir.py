@@ -1,18 +1,15 @@
 """One Maildir: delivery by key, flags and labels. Readers may move messages meanwhile."""
 
-import fcntl
-import os
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from pilot.errors import ErrorClass, PluginError
+from pilot.plugins import _disk as disk
 
+BUSY = "The mailbox was in use by another step until the time was up."
 _LABELS = TypeAdapter(dict[str, list[str]])
 
 
@@ -49,9 +46,9 @@ def deliver(box: Path, unique: str, data: bytes, deadline: float) -> bool:
         if any(one.unique == unique for one in stored(box)):
             return False
         scratch = box / "tmp" / unique  # the lock's holder is its only writer
-        _write(scratch, data)
+        disk.write(scratch, data)
         scratch.rename(box / "new" / unique)
-        _sync_folder(box / "new")
+        disk.sync_folder(box / "new")
     return True
 
 
@@ -64,7 +61,7 @@ def mark_read(box: Path, unique: str, deadline: float) -> bool:
         flags = "".join(sorted({*message.flags, "S"}))
         (box / "cur").mkdir(exist_ok=True)
         message.path.rename(box / "cur" / f"{unique}:2,{flags}")
-        _sync_folder(box / "cur")
+        disk.sync_folder(box / "cur")
     return True
 
 
@@ -80,7 +77,7 @@ def move(box: Path, unique: str, target: Path, deadline: float) -> bool:
             return False
         known = labels(box).get(unique, [])
         message.path.rename(target / message.path.parent.name / message.path.name)
-        _sync_folder(target / message.path.parent.name)
+        disk.sync_folder(target / message.path.parent.name)
     for label in known:
         set_label(target, unique, label, present=True, deadline=deadline)
     return True
@@ -119,43 +116,16 @@ def set_label(box: Path, unique: str, label: str, *, present: bool, deadline: fl
             return False
         known[unique] = [*after, label] if present else after
         scratch = box / "labels.json.tmp"
-        _write(scratch, _LABELS.dump_json(known))
+        disk.write(scratch, _LABELS.dump_json(known))
         scratch.rename(box / "labels.json")
-        _sync_folder(box)
+        disk.sync_folder(box)
     return True
 
 
-@contextmanager
-def locked(box: Path, deadline: float) -> Iterator[None]:
+def locked(box: Path, deadline: float) -> AbstractContextManager[None]:
     """Hold the mailbox alone, over threads and processes; a killed holder frees it.
 
     Raises:
         PluginError: class timeout, when the deadline comes first.
     """
-    with (box / ".lock").open("w") as file:
-        pause = threading.Event()
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    message = "The mailbox was in use by another step until the time was up."
-                    raise PluginError(ErrorClass.TIMEOUT, message, sent=False) from None
-                pause.wait(0.01)
-        yield
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    return disk.alone(box / ".lock", deadline, BUSY)

@@ -4,12 +4,9 @@ The journal knows for each key what the file was before and after, so that a pro
 whether the rename happened, also when later writes followed.
 """
 
-import fcntl
 import os
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from pilot.errors import ErrorClass, PluginError
+from pilot.plugins import _disk as disk
 
 MAX_JOURNAL_BYTES = 4_000_000
 
@@ -51,11 +49,11 @@ def change(path: Path, key: str, deadline: float, edit: Change) -> dict[str, Any
         line = _Line(key=key, before=_digest(content), after=_digest(changed), output=output)
         scratch = path.with_name(f".{path.name}.tmp")
         if changed != content:
-            _write(scratch, changed)
+            disk.write(scratch, changed)
         _note(path, lines, line)
         if changed != content:
             scratch.rename(path)
-            _sync_folder(path.parent)
+            disk.sync_folder(path.parent)
     return output
 
 
@@ -121,43 +119,17 @@ def _note(path: Path, lines: list[_Line], line: _Line) -> None:
     if journal.exists() and journal.stat().st_size > MAX_JOURNAL_BYTES:
         scratch = journal.with_name(f"{journal.name}.tmp")
         kept = [one.model_dump_json() for one in lines[len(lines) // 2 :]]
-        _write(scratch, "".join(f"{text}\n" for text in kept).encode())
+        disk.write(scratch, "".join(f"{text}\n" for text in kept).encode())
         scratch.rename(journal)
     with journal.open("ab") as file:
         file.write(f"\n{line.model_dump_json()}\n".encode())  # the first ends a line cut short
         file.flush()
         os.fsync(file.fileno())
-    _sync_folder(path.parent)
+    disk.sync_folder(path.parent)
 
 
-@contextmanager
-def _locked(path: Path, deadline: float) -> Iterator[None]:
+def _locked(path: Path, deadline: float) -> AbstractContextManager[None]:
     """Hold the table alone, over threads and processes; a killed holder frees it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("w") as file:
-        pause = threading.Event()
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    message = f"{path.name} was in use by another step until the time was up."
-                    raise PluginError(ErrorClass.TIMEOUT, message, sent=False) from None
-                pause.wait(0.01)
-        yield
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    busy = f"{path.name} was in use by another step until the time was up."
+    return disk.alone(path.with_name(f".{path.name}.lock"), deadline, busy)
