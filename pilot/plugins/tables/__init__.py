@@ -1,13 +1,14 @@
 """Tables in CSV and XLSX files of the owner's private folder."""
 
+import io
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from pilot.errors import ErrorClass, PluginError
-from pilot.plugins import Call, Category, Confirm, Effect, Model, Plugin
+from pilot.plugins import Call, Category, Confirm, Effect, File, Model, Plugin
 from pilot.plugins.tables import edits, files
 from pilot.plugins.tables.books import Book, read
 from pilot.plugins.tables.cells import Cell, Rows
@@ -16,6 +17,10 @@ from pilot.plugins.tables.writing import applied, change
 
 MAX_CELLS = 200_000
 _CELL = re.compile(r"[A-Z]{1,3}\d{1,7}", re.IGNORECASE)
+MEDIA_TYPES = {
+    "csv": "text/csv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
 _RANGE = re.compile(r"([A-Z]{0,3})(\d{0,7}):([A-Z]{0,3})(\d{0,7})", re.IGNORECASE)
 
 plugin = Plugin(
@@ -125,6 +130,29 @@ class Updated(Model):
     updated: int = Field(description="Rows that matched and now have the values.")
 
 
+class Export(Model):
+    """Rows that shall become a file."""
+
+    rows: list[dict[str, Cell]] = Field(
+        max_length=10_000, description="One object per row, keys as the columns shall be named."
+    )
+    format: Literal["csv", "xlsx"] = Field("csv", description="Which kind of file.")
+    name: str = Field("table", min_length=1, max_length=200, description="Name of the file.")
+    columns: list[str] | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="The columns, in order; without them all that the rows have.",
+    )
+
+
+class Exported(Model):
+    """The file."""
+
+    file: File = Field(description="The file, to attach or to send.")
+    rows: int = Field(description="How many rows it has below the header.")
+
+
 @plugin.action(
     effect=Effect.PURE,
     success="Looked at {table}",
@@ -226,6 +254,21 @@ def update_rows(call: Call, params: UpdateRows) -> Updated:
         return edits.update(path, content or b"", params.tab, params.match, params.set)
 
     return Updated.model_validate(change(path, call.key, call.deadline, edit))
+
+
+@plugin.action(
+    effect=Effect.PURE,
+    success="Wrote {rows} rows to a file",
+    guidance="Use it to attach rows to a mail or to send them as a file; to keep a table that"
+    ' grows, use append_rows. Example: {"rows": "{{steps.pick.output}}", "format": "xlsx"}.',
+)
+def export(call: Call, params: Export) -> Exported:
+    """Make a CSV or XLSX file of rows."""
+    content = edits.export(params.format, params.columns, params.rows)
+    ending = f".{params.format}"
+    name = params.name if params.name.lower().endswith(ending) else params.name + ending
+    file = call.files.save(io.BytesIO(content), name, MEDIA_TYPES[params.format])
+    return Exported(file=file, rows=len(params.rows))
 
 
 def _output_before(call: Call, table: str) -> dict[str, Any] | None:

@@ -160,6 +160,25 @@ def ensure(path: Path, content: bytes | None, tab: str, columns: list[str]) -> R
     return content or b"", {"created": False}
 
 
+def export(kind: str, columns: list[str] | None, rows: list[dict[str, Cell]]) -> bytes:
+    """Return a new file, "csv" or "xlsx", with a header and these rows.
+
+    Raises:
+        PluginError: class input, if nothing names columns, or a row has others than named.
+    """
+    named = columns or _named_by(rows)
+    if not named:
+        message = "There are no rows that name the columns: tell them in columns."
+        raise PluginError(ErrorClass.INPUT, message, sent=False)
+    is_text = kind == "csv"
+    header: dict[str, Cell] = {name: name for name in named}
+    lines = [header, *(_by_column(row, named) for row in rows)]
+    table = [[_written(name, row.get(name), is_text=is_text) for name in named] for row in lines]
+    if is_text:
+        return write_text(_texts(table), Text())
+    return _with_cells(None, "Table", dict(_grid(table)))
+
+
 def _grid(rows: Sequence[Sequence[Cell]]) -> list[tuple[tuple[int, int], Cell]]:
     return [((y, x), cell) for y, row in enumerate(rows, 1) for x, cell in enumerate(row, 1)]
 
