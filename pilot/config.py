@@ -20,6 +20,7 @@ from pilot.errors import ConfigError
 
 TEST_DATABASE = "pilot_test"  # crash points fire only in databases whose name starts so
 KEYS_FILE = "secret_keys"
+NEW_KEY = "python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
 DATABASE_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 EGRESS_ENTRY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_.-]+):[0-9]{1,5}")
 
@@ -289,8 +290,7 @@ def _secret_keys(env: Mapping[str, str], data: Path) -> tuple[str, ...]:
     for number, key in enumerate(keys, 1):
         if not _is_key(key):
             raise ConfigError(
-                f"{name}: key {number} is not 32 bytes in URL-safe base64. Make one with: python3 "
-                "-c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
+                f"{name}: key {number} is not 32 bytes in URL-safe base64. Make one with: {NEW_KEY}"
             )
     return keys
 

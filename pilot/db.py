@@ -8,7 +8,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import structlog
-from psycopg.errors import IdleInTransactionSessionTimeout
+from psycopg.errors import DiskFull, IdleInTransactionSessionTimeout
 from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -151,18 +151,22 @@ def _alone(name: str) -> Iterator[None]:
 @contextmanager
 def reading(user_id: UUID | None, *, sees_all: bool = False) -> Iterator[Session]:
     """Open a session for SELECTs only, as `user_id`; nothing is committed."""
-    with Session(engine(), expire_on_commit=False) as session:
-        act_as(session, user_id, sees_all=sees_all)
-        try:
+    try:
+        with Session(engine(), expire_on_commit=False) as session:
+            act_as(session, user_id, sees_all=sees_all)
             yield session
-        except (OperationalError, InterfaceError) as error:
-            raise unavailable(error) from error
+    except (OperationalError, InterfaceError) as error:  # also as it ends: it was cut meanwhile
+        raise unavailable(error) from error
 
 
 def unavailable(error: OperationalError | InterfaceError) -> Exception:
     """Translate a database fault: lock and statement limits are conflicts, the rest is outage."""
     if getattr(error.orig, "sqlstate", None) in {"55P03", "57014", "40P01", "40001"}:
         return ConflictError("Somebody else is changing this right now; try again.")
+    if isinstance(error.orig, DiskFull):
+        return UnavailableError(
+            "The disk of the database is full; make room on it, and try again: nothing was changed."
+        )
     return UnavailableError("The database does not answer; try again in a moment.")
 
 

@@ -193,6 +193,22 @@ def test_a_transaction_whose_process_had_no_turn_for_too_long_is_an_outage(datab
     assert emails() == []
 
 
+def test_a_reader_that_was_cut_off_is_an_outage_as_it_ends(database, superuser):
+    with pytest.raises(UnavailableError), db.reading(None) as session:
+        pid = session.scalar(text("SELECT pg_backend_pid()"))
+        session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '20ms'"))
+        query = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+        patience.until(lambda: superuser.execute(query, [pid]).fetchone() == (0,))
+    assert emails() == []
+
+
+def test_a_full_disk_is_told(database):
+    full = text("DO $$ BEGIN RAISE 'no room' USING ERRCODE = 'disk_full'; END $$")
+    told = pytest.raises(UnavailableError, match="disk of the database is full; make room")
+    with told, db.transaction("test.add", None) as session:
+        session.execute(full)
+
+
 def test_no_engine_is_an_outage(monkeypatch):
     monkeypatch.setattr(db._Process, "engine", None)
     with pytest.raises(UnavailableError, match="not configured"), db.reading(None):

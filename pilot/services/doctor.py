@@ -127,8 +127,12 @@ def _data_folder(config: Config) -> str:
 
 
 def _disk(config: Config) -> str:
-    place = next(one for one in (config.data, *config.data.parents) if one.exists())
-    usage = shutil.disk_usage(place)
+    there = next(one for one in (config.data, *config.data.parents) if one.exists())
+    database = (config.data / "postgres").resolve()  # elsewhere for root
+    places = [there, *([database] if database.exists() else [])]
+    usage, place = min(
+        ((shutil.disk_usage(one), one) for one in places), key=lambda one: one[0].free
+    )
     if usage.free < LEAST_FREE_BYTES:
         raise ConfigError(
             f"Only {usage.free / 2**20:,.0f} MiB are free at {place}: make room (old backups, "

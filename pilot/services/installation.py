@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from pilot.config import KEYS_FILE, Config
+from pilot.engine import outages
 from pilot.errors import ConfigError
 
 
@@ -18,17 +19,18 @@ from pilot.errors import ConfigError
 def occupied(data: Path) -> Iterator[None]:
     """Own the data folder, which is made where it is missing, until the block ends.
 
+    What people keep in it is nobody else's: only its owner may look into it.
+
     Raises:
         ConfigError: another process owns it, or it cannot be written.
     """
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if data.stat().st_uid == os.geteuid():
+            data.chmod(0o700)
         descriptor = os.open(data / "pilot.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise ConfigError(
-            f"The data folder {data} cannot be written ({error.strerror}): change its owner, or "
-            "set PILOT_DATA to a folder of yours."
-        ) from error
+        raise unwritable(data, error) from error
     with os.fdopen(descriptor, "r+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -37,10 +39,20 @@ def occupied(data: Path) -> Iterator[None]:
                 f"Pilot already runs on {data} (process {lock.read().strip() or 'unknown'}): stop "
                 "it first, or set PILOT_DATA and PILOT_PORT for a second one."
             ) from None
-        lock.truncate()
-        lock.write(str(os.getpid()))
-        lock.flush()
+        try:
+            os.ftruncate(descriptor, os.pwrite(descriptor, str(os.getpid()).encode(), 0))
+        except OSError as error:
+            raise unwritable(data, error) from error
         yield
+
+
+def unwritable(data: Path, error: OSError) -> ConfigError:
+    """Return what to tell of a data folder in which something could not be written."""
+    todo = "make room on its disk" if error.errno in outages.FULL else "change its owner"
+    return ConfigError(
+        f"The data folder {data} cannot be written ({error.strerror}): {todo}, or set PILOT_DATA "
+        "to a folder of yours."
+    )
 
 
 def marker(data: Path) -> Path:

@@ -131,7 +131,7 @@ def start(cluster: Cluster, signals: processes.Signals) -> processes.Process:
     deadline = time.monotonic() + START_S
     process = processes.start(_server(cluster, programs))
     try:
-        while not _answers(cluster):
+        while not _answers(cluster, process):
             if process.poll() is not None:
                 # The server of a Pilot that was killed takes a moment to end: try again.
                 _refuse_unless_shutting_down(cluster, deadline)
@@ -146,6 +146,11 @@ def start(cluster: Cluster, signals: processes.Signals) -> processes.Process:
 def _refuse_unless_shutting_down(cluster: Cluster, deadline: float) -> None:
     reason = processes.last_line(cluster.log, "FATAL:")
     ending = any(sign in reason for sign in ("lock file", "shutting down"))  # either may log last
+    if time.monotonic() > deadline and (other := _owner(cluster)):
+        raise ConfigError(
+            f"PostgreSQL process {other}, which something else started, has {cluster.data}: stop "
+            f"it (kill -INT {other}); Pilot starts one of its own."
+        )
     if time.monotonic() > deadline or not ending:
         raise ConfigError(f"PostgreSQL does not start, see {cluster.log}: {reason}")
     threading.Event().wait(0.2)
@@ -208,7 +213,17 @@ def _server(cluster: Cluster, programs: Path) -> processes.Command:
     return _command(cluster, arguments)
 
 
-def _answers(cluster: Cluster) -> bool:
+def _owner(cluster: Cluster) -> int | None:
+    """Return the process that says of itself that it serves the folder."""
+    try:
+        return int((cluster.data / "postmaster.pid").read_text().split("\n")[0])
+    except (OSError, ValueError):
+        return None
+
+
+def _answers(cluster: Cluster, process: processes.Process) -> bool:
+    if _owner(cluster) != process.pid:
+        return False  # what answers is another server
     try:
         psycopg.connect(cluster.url("postgres"), connect_timeout=5).close()
     except psycopg.OperationalError:

@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from pilot import db
-from pilot.config import Config, child_environment, local_address
+from pilot.config import KEYS_FILE, NEW_KEY, Config, child_environment, local_address
+from pilot.engine import outages
 from pilot.engine.people import first_run
+from pilot.engine.secrets import sealed
 from pilot.errors import ConfigError, InvalidError
 from pilot.services import installation, postgres, processes, schema, valkey
 from pilot.services.supervision import Part, Supervisor
@@ -44,6 +46,10 @@ def run(config: Config, say: Say) -> None:
                 supervisor.stop()
     except processes.StopRequestedError:
         say("Stopped.")
+    except OSError as error:
+        if error.errno in outages.FULL:
+            raise installation.unwritable(config.data, error) from error
+        raise
     finally:
         signals.uninstall()
 
@@ -51,9 +57,9 @@ def run(config: Config, say: Say) -> None:
 def _run(config: Config, supervisor: Supervisor, say: Say) -> None:
     installation.refuse_unfinished_restore(config.data)
     installation.refuse_busy_port(config.host, config.port)
-    installation.ensure_keys(config)
     start_servers(config, supervisor)
     _prepare_database(config)
+    _ensure_keys(config)
     supervisor.signals.check()
     welcome = _welcome(config)
     started = Started(config)
@@ -97,6 +103,21 @@ def _prepare_database(config: Config) -> None:
     schema.migrate(config.database_url)
     schema.check_row_security(config.database_url)
     db.configure(config.database_url)
+
+
+def _ensure_keys(config: Config) -> None:
+    """Make the keys of a new installation, but none beside what another key sealed.
+
+    Raises:
+        ConfigError: the key is missing.
+    """
+    if not config.secret_keys and (count := sealed.state()[0]):
+        raise ConfigError(
+            f"There is no secret key, but of the secrets {count} are sealed with one: put it back "
+            f"({config.data / KEYS_FILE}, or PILOT_SECRET_KEYS). If it is lost, put a new one "
+            f"there, start Pilot, and store those secrets again: {NEW_KEY}"
+        )
+    installation.ensure_keys(config)
 
 
 def _welcome(config: Config) -> list[str]:

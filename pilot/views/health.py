@@ -1,5 +1,6 @@
 """What load balancers and `pilot up` ask: is this process alive, is everything there."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from pilot.views import PUBLIC, json_answer, route
 
 bp = Blueprint("health", __name__)
 
+ANSWERS_WITHIN_S = 3.0
+_looks = ThreadPoolExecutor(1, thread_name_prefix="health")
 REVISION = text("SELECT version_num FROM alembic_version")
 LIVE_WORKER = text(
     "SELECT EXISTS (SELECT 1 FROM worker WHERE stopped_at IS NULL AND lease_until > pilot_now())"
@@ -36,7 +39,17 @@ def live() -> ResponseReturnValue:
 
 def missing_parts() -> list[str]:
     """Return which of database, migrations, queue and worker are not there."""
-    return _missing_in_database() + ([] if jobs.answers() else ["queue"])
+    return _missing_in_time() + ([] if jobs.answers() else ["queue"])
+
+
+def _missing_in_time() -> list[str]:
+    """Ask the database, for so long: one that is frozen ends no statement."""
+    look = _looks.submit(_missing_in_database)
+    try:
+        return look.result(ANSWERS_WITHIN_S)
+    except TimeoutError:
+        look.cancel()  # those that wait behind one that hangs
+        return ["database"]
 
 
 def _missing_in_database() -> list[str]:

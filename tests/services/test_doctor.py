@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import pytest
 from cryptography.fernet import Fernet
@@ -128,6 +129,15 @@ def test_a_data_folder_that_is_a_file_is_named(examine, tmp_path, monkeypatch):
     findings = examine()
     assert "is no folder: move it away" in findings["data folder"].message
     assert failing(findings) >= {"data folder", "keys", "workers"}
+
+
+def test_the_disk_of_the_database_is_looked_at_too(examine, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "postgres").symlink_to(tmp_path / "elsewhere")
+    full = {tmp_path / "elsewhere": 3 * 2**20}
+    usage = lambda place: SimpleNamespace(free=full.get(place, 2**40))  # noqa: E731
+    monkeypatch.setattr(doctor.shutil, "disk_usage", usage)
+    assert f"Only 3 MiB are free at {tmp_path / 'elsewhere'}" in examine()["disk"].message
 
 
 def test_a_check_that_breaks_does_not_hide_the_others(examine, monkeypatch):

@@ -37,6 +37,23 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
         pass
 
 
+def test_a_full_disk_is_one_line(tmp_path):
+    (tmp_path / "pilot.lock").symlink_to("/dev/full")
+    with (
+        pytest.raises(ConfigError, match=r"No space left on device.*make room"),
+        installation.occupied(tmp_path),
+    ):
+        pass
+
+
+def test_only_its_owner_may_look_into_a_data_folder(tmp_path):
+    before, new = tmp_path / "before", tmp_path / "new"
+    before.mkdir(mode=0o755)
+    for data in (before, new):
+        with installation.occupied(data):
+            assert stat.S_IMODE(data.stat().st_mode) == 0o700
+
+
 @pytest.mark.parametrize(("host", "family"), [("127.0.0.1", 2), ("::1", 10), ("localhost", 2)])
 def test_a_busy_port_is_one_line_with_a_free_one(host, family):
     with socket.socket(socket.AddressFamily(family)) as other:

@@ -2,6 +2,7 @@ import os
 import shutil
 import signal
 from contextlib import contextmanager
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -70,12 +71,16 @@ def test_a_killed_server_starts_again_while_its_children_still_end(cluster, sign
             assert ask(cluster, "SELECT 1") == 1
 
 
-def test_a_second_server_on_the_same_folder_is_refused(cluster, signals, monkeypatch):
+@pytest.mark.parametrize("sockets", ["run", "place"])
+def test_a_server_that_others_started_on_the_folder_is_named(
+    cluster, signals, monkeypatch, sockets
+):
+    """Also where it answers in the place of our own, as one that `pg_ctl restart` started."""
     monkeypatch.setattr(postgres, "START_S", 0.5)
-    elsewhere = postgres.Cluster(cluster.data, cluster.data.parent, cluster.log)
-    with serving(cluster, signals):
-        with pytest.raises(ConfigError, match="lock file"):
-            postgres.start(elsewhere, signals)
+    ours = replace(cluster, sockets=cluster.data.parent.parent / sockets)
+    with serving(cluster, signals) as other:
+        with pytest.raises(ConfigError, match=rf"kill -INT {other.pid}\)"):
+            postgres.start(ours, signals)
         assert ask(cluster, "SELECT 1") == 1
 
 

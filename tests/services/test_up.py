@@ -202,5 +202,17 @@ def test_a_superuser_as_login_is_one_line(refused, servers):
     )
 
 
+def test_a_key_that_went_away_is_one_line_while_something_is_sealed(
+    refused, database, redis_url, world, tmp_path
+):
+    vault.configure((KEY,))
+    secret_handles.put(
+        "shop-key", "a-long-secret-value", ["a.test"], by=Actor("test"), user_id=world.operator.id
+    )
+    line = refused(DATABASE_URL=database, REDIS_URL=redis_url)
+    assert "1 are sealed with one: put it back" in line
+    assert not (tmp_path / "data" / "secret_keys").exists()
+
+
 def test_an_open_address_without_https_is_one_line(refused):
     assert "PILOT_ALLOW_HTTP" in refused(PILOT_HOST="0.0.0.0")  # noqa: S104  refused

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from pilot import db, jobs
+from pilot.views import health
 from pilot.views.health import newest_migration
 
 
@@ -56,6 +57,16 @@ def test_a_dead_database_is_missing_and_told_by_name_only(ready, browse):
     db.configure("postgresql://pilot@127.0.0.1:1/secret_name")
     assert ready() == (503, ["database"])
     assert "secret_name" not in browse().get("/healthz").text
+
+
+def test_a_database_that_never_answers_is_missing_in_time(ready, superuser, monkeypatch):
+    monkeypatch.setattr(health, "ANSWERS_WITHIN_S", 0.2)
+    with superuser.transaction():
+        superuser.execute("LOCK TABLE worker IN ACCESS EXCLUSIVE MODE")
+        assert ready() == (503, ["database"])
+        assert ready() == (503, ["database"])
+    monkeypatch.undo()
+    assert ready() == (200, [])
 
 
 def test_liveness_needs_nothing_else(browse, database):

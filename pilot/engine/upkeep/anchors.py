@@ -127,9 +127,13 @@ def _ensured_key(data: Path) -> Ed25519PrivateKey:
     key = own_key(data)
     if key is None:
         key = Ed25519PrivateKey.generate()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with os.fdopen(os.open(data / KEY_FILE, flags, 0o600), "wb") as file:
+        scratch = data / f".{KEY_FILE}.tmp"  # no half of a key where the disk is full
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with os.fdopen(os.open(scratch, flags, 0o600), "wb") as file:
             file.write(base64.urlsafe_b64encode(key.private_bytes_raw()) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.rename(data / KEY_FILE)
     return key
 
 
