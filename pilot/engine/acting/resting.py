@@ -14,6 +14,7 @@ from uuid import UUID
 from pilot import audit, settings
 from pilot.audit import Event
 from pilot.db import transaction
+from pilot.egress.dialling import BLOCKED
 from pilot.engine import outages
 from pilot.engine.providers import breaker
 from pilot.engine.providers.breaker import Answer, Breaker
@@ -35,13 +36,15 @@ def minded(held: Held, key: str, values: Mapping[str, Any]) -> Iterator[None]:
         PluginError: the connection rests, or is at its rate, so the call was not made; or what the
             call raised.
     """
-    label = held.credentials.label
+    name, words = of_connection(str(held.id)), f"connection {held.credentials.label}"
     with outages.held():
+        if held.rate_per_minute is not None and breaker.rests(name):
+            raise _rests(name, words)  # a call that is not made takes no turn
         seconds = rates.wait_s(held, key)
     if seconds:
         raise _later(held, seconds)
     try:
-        with _guarded(of_connection(str(held.id)), f"connection {label}", values):
+        with _guarded(name, words, values):
             yield
     except PluginError as error:
         if error.error_class is ErrorClass.AUTH:
@@ -77,11 +80,20 @@ def _guarded(name: str, words: str, values: Mapping[str, Any]) -> Iterator[None]
         yield
     except PluginError as error:
         with outages.survived():
-            guard.tell(name, failed=error.error_class in FAILURES)
+            if not _is_ours(error):
+                guard.tell(name, failed=error.error_class in FAILURES)
+            elif answer is Answer.PROBE:
+                guard.give_back(name)
         raise
     if answer is Answer.PROBE:
         with outages.survived():
             guard.tell(name, failed=False)
+
+
+def _is_ours(error: PluginError) -> bool:
+    """Tell whether a call was refused before it left, so that it says nothing of the place."""
+    here = error.error_class is ErrorClass.INPUT and error.remote_code in {None, BLOCKED}
+    return here and not error.sent
 
 
 def _later(held: Held, seconds: float) -> PluginError:

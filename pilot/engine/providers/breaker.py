@@ -5,7 +5,7 @@ call tries: its answer closes the breaker, its failure opens it again.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from pilot.db import reading, transaction
 from pilot.engine import outages
+from pilot.errors import StepError
 from pilot.llm.calls import Attempt, Gate
 from pilot.llm.messages import Model
 from pilot.llm.reasons import FailureReason
@@ -56,16 +57,20 @@ class Breaker:
 
     def asked(self, name: str) -> Answer:
         """Do what `allows` does; who may call as usual has to tell failures only."""
-        with reading(None) as session:
-            state = session.execute(text(STATE), {"model": name}).one_or_none()
+        state = _state(name)
         if state is None or state.closed:
             return Answer.YES
-        if not state.due:
+        if not state.triable:
             return Answer.NO
         with transaction("breaker.probe", None) as session:
             values = {"model": name, "probe_s": self.probe_s}
             taken = session.execute(text(PROBE), values).one_or_none()
         return Answer.NO if taken is None else Answer.PROBE
+
+    def give_back(self, name: str) -> None:
+        """Let another call try: the one that was to try was never sent, so it says nothing."""
+        with transaction("breaker.give_back", None) as session:
+            session.execute(text(GIVE_BACK), {"model": name})
 
     def note(self, model_id: str, reason: FailureReason | None) -> None:
         """Take note of how a call ended; None: it was answered.
@@ -89,12 +94,22 @@ class Breaker:
             session.execute(text(FAILED), values)
 
     def _answered(self, model_id: str) -> None:
-        with reading(None) as session:  # nearly always there is nothing to write
-            state = session.execute(text(STATE), {"model": model_id}).one_or_none()
+        state = _state(model_id)  # nearly always there is nothing to write
         if state is None or state.closed or not state.due:
             return
         with transaction("breaker.close", None) as session:
             session.execute(text(CLOSE), {"model": model_id})
+
+
+def rests(name: str) -> bool:
+    """Return whether no call may be sent now, without asking to be the one that tries."""
+    state = _state(name)
+    return state is not None and not state.closed and not state.triable
+
+
+def _state(name: str) -> Any:
+    with reading(None) as session:
+        return session.execute(text(STATE), {"model": name}).one_or_none()
 
 
 def rest_s(model_id: str) -> float:
@@ -110,15 +125,29 @@ class Guarded:
 
     gate: Gate
     breaker: Breaker
+    trying: set[str] = field(default_factory=set)  # models that all others wait for us to try
 
     def allows(self, model: Model) -> bool:
         """Whether a model may be asked now."""
         with outages.held():
-            return self.gate.allows(model) and self.breaker.allows(model.id)
+            if not self.gate.allows(model):
+                return False
+            answer = self.breaker.asked(model.id)
+        if answer is Answer.PROBE:
+            self.trying.add(model.id)
+        return answer is not Answer.NO
 
     def open(self, attempt: Attempt) -> None:
         """Book an attempt before it is sent."""
-        self.gate.open(attempt)
+        try:
+            self.gate.open(attempt)
+        except StepError:  # such as that its budget is spent
+            if attempt.model_asked in self.trying:
+                with outages.survived():
+                    self.breaker.give_back(attempt.model_asked)
+            raise
+        finally:
+            self.trying.discard(attempt.model_asked)
 
     def close(self, attempt: Attempt) -> None:
         """Take note of how it ended."""
@@ -128,7 +157,8 @@ class Guarded:
 
 
 STATE = """
-SELECT open_until IS NULL AS closed, coalesce(open_until <= pilot_now(), false) AS due
+SELECT open_until IS NULL AS closed, coalesce(open_until <= pilot_now(), false) AS due,
+       open_until <= pilot_now() AND (probe_until IS NULL OR probe_until <= pilot_now()) AS triable
   FROM model_state WHERE model_id = :model
 """
 
@@ -143,6 +173,10 @@ UPDATE model_state SET probe_until = pilot_now() + make_interval(secs => :probe_
  WHERE model_id = :model AND open_until <= pilot_now()
    AND (probe_until IS NULL OR probe_until <= pilot_now())
 RETURNING model_id
+"""
+
+GIVE_BACK = """
+UPDATE model_state SET probe_until = NULL WHERE model_id = :model AND open_until <= pilot_now()
 """
 
 # A failure while it is open is of a call from before: it prolongs nothing. One after that is the

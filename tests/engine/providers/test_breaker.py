@@ -1,15 +1,29 @@
 """The circuit breaker, as many threads and two engines see it."""
 
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import pytest
 
 from pilot import db, settings
-from pilot.engine.providers.breaker import Breaker
+from pilot.engine.providers.breaker import Breaker, Guarded
+from pilot.errors import ErrorClass, StepError
+from pilot.llm.calls import Attempt
+from pilot.llm.messages import Model
 from pilot.llm.reasons import FailureReason
 
 BREAKER = Breaker(failures=5, window_s=60, open_s=30, probe_s=120)
 MODEL = "gpt-6-luna"
+
+
+class Spent:
+    """A gate behind which there is no money."""
+
+    def allows(self, _model):
+        return True
+
+    def open(self, _attempt):
+        raise StepError(ErrorClass.BUDGET, "no", sent=False)
 
 
 def fail(times, reason=FailureReason.API):
@@ -94,6 +108,25 @@ def test_a_probe_that_died_is_given_to_another_call(database, clock):
     assert not BREAKER.allows(MODEL)
     clock(1)
     assert ask_from_many_threads() == 1
+
+
+@pytest.mark.capability(45, 263)
+def test_a_probe_that_is_not_sent_keeps_nobody_waiting(database, clock):
+    """Of two workers, the one that may try has no budget left: the other tries at once."""
+    fail(5)
+    clock(30)
+    model = Model(id=MODEL, name="Luna", provider="openai", price=None)
+    attempt = Attempt(uuid4(), 1, "step", None, "openai", MODEL, None, None, 1, {})
+    poor, other = Guarded(Spent(), BREAKER), Guarded(Spent(), BREAKER)
+    assert poor.allows(model)
+    assert not other.allows(model)
+    with pytest.raises(StepError):
+        poor.open(attempt)
+    assert other.allows(model)
+    assert not poor.allows(model)
+    with pytest.raises(StepError):
+        poor.open(attempt)
+    assert not poor.allows(model), "it was the other's turn"
 
 
 def test_what_comes_late_from_before_the_opening_changes_nothing(database, clock):

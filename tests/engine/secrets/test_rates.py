@@ -11,9 +11,10 @@ from cryptography.fernet import Fernet
 from pilot import db, vault
 from pilot.engine import outages
 from pilot.engine.acting import resting
+from pilot.engine.providers.breaker import Answer, Breaker
 from pilot.engine.secrets import connections, rates
 from pilot.engine.secrets.connections import Given
-from pilot.errors import InvalidError, StepError
+from pilot.errors import ErrorClass, InvalidError, PluginError, StepError
 from pilot.reports import execution as report
 from tests.engine import worker_process as wp
 from tests.http_peer import serving
@@ -163,6 +164,35 @@ def test_an_address_that_keeps_failing_rests_for_its_owner_until_one_call_tries(
             superuser.execute("UPDATE wait SET wake_at = pilot_now()")
             assert {wp.wait_for(database, one)[0] for one in waits} == {"completed"}
         assert len(peer.seen) == 9
+
+
+@pytest.mark.capability(263)
+def test_calls_that_are_not_made_take_no_turn_and_end_no_rest(limited, world, clock):
+    """Many steps wait for a connection that rests: its rate is there for the calls that go."""
+    connection = limited(2)
+    held, name = opened(world.operator), resting.of_connection(str(connection))
+    for _ in range(5):
+        Breaker().tell(name, failed=True)
+    made = []
+
+    def call(error=None):
+        with resting.minded(held, str(uuid4()), {}):
+            made.append(error)
+            if error is not None:
+                raise error
+
+    for _ in range(9):
+        with pytest.raises(PluginError, match="rests for 30 s"):
+            call()
+    clock(30)
+    wrong = PluginError(ErrorClass.INPUT, "no such parameter", sent=False)
+    with pytest.raises(PluginError, match="no such parameter"):
+        call(wrong)
+    assert Breaker().asked(name) is Answer.PROBE, "nobody has called it yet"
+    Breaker().give_back(name)
+    call()
+    assert made == [wrong, None]
+    assert Breaker().asked(name) is Answer.YES
 
 
 def test_while_the_database_is_away_nothing_leaves_and_no_attempt_is_spent(limited, world):
