@@ -1,6 +1,7 @@
 """Every error that crosses a module: whose fault it is and what the caller may do."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -213,16 +214,26 @@ class ModelError(StepError):
     """Every attempt at a model failed."""
 
 
+UNITS = ("usd", "tokens")
+
+
 class BudgetError(StepError):
     """A call could cost more than the budget has left: it was not sent.
 
-    `facts`: model, needs_usd, limit_usd, left_usd (decimal texts or None), needs_tokens,
-    limit_tokens, left_tokens (numbers or None).
+    `facts`: model, needs_usd, limit_usd, left_usd, reserved_usd (decimal texts or None),
+    needs_tokens, limit_tokens, left_tokens, reserved_tokens (numbers or None), payer. What other
+    calls have reserved counts as left.
     """
 
     def __init__(self, message: str, facts: dict[str, Any]) -> None:
         super().__init__(ErrorClass.BUDGET, message, code="budget", sent=False)
         self.facts = facts
+
+    @property
+    def passing(self) -> bool:
+        """Whether it may fit once the calls under way are settled, below what they reserved."""
+        kinds = [(self.facts[f"needs_{one}"], self.facts[f"left_{one}"]) for one in UNITS]
+        return all(left is None or Decimal(needs) <= Decimal(left) for needs, left in kinds)
 
 
 class ExpressionError(PilotError):

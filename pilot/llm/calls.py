@@ -124,7 +124,7 @@ def complete(
 
     Raises:
         ModelError: none did; the class is that of the last failure, the message names all.
-        BudgetError: the gate refused for the cost, also of what is cheaper.
+        BudgetError: the gate refused for the cost, also of what is cheaper, or for now alone.
         StepError: the gate refused.
     """
     course = _Course(request, gate, read)
@@ -134,6 +134,8 @@ def complete(
         try:
             response = course.ask(model, "fallback" if place else request.role)
         except BudgetError as error:
+            if error.passing:
+                raise
             return course.ask_cheaper(model, cheaper, error)
         if response is not None:
             return response

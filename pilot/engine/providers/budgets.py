@@ -4,15 +4,19 @@ The database keeps it (`keep_budget`, migration 0014): a call that could take mo
 refused in the transaction that would have booked it.
 """
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, cast
+from uuid import UUID
 
 import psycopg
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot import money, strictjson
+from pilot import db, money, strictjson
+from pilot.engine import outages
 from pilot.engine.language.policies import USD_TEXT, Budget
 from pilot.engine.providers import model_catalogue
 from pilot.engine.providers.model_catalogue import Chain
@@ -21,6 +25,13 @@ from pilot.llm.messages import Model
 
 OnLimit = Literal["pause", "downgrade", "fail"]
 REFUSED, UNPRICED = "PB001", "PB002"  # as the database says it
+SHORTEST_LOOK_S, LONGEST_LOOK_S = 0.05, 1.0  # at a budget of which others have reserved
+# Whether a call would not fit now, but might once what is reserved is settled.
+OPEN_STILL = text("""
+SELECT (spent_usd + reserved_usd + :usd > budget_usd
+        OR spent_tokens + reserved_tokens + :tokens > budget_tokens) IS TRUE
+   AND (spent_usd + :usd > budget_usd OR spent_tokens + :tokens > budget_tokens) IS NOT TRUE
+  FROM execution WHERE id = :payer""")
 MOST_USD = Decimal(1_000_000)
 
 
@@ -128,12 +139,17 @@ def refusal(error: psycopg.Error) -> StepError | None:
 
 def _in_words(facts: Mapping[str, Any]) -> str:
     needs, left = Decimal(facts["needs_usd"]), facts["left_usd"]
-    if left is not None and needs > Decimal(left):
-        could, has = money.usd(needs), f"{money.usd(Decimal(left))} is left"
+    if left is not None and (needs > Decimal(left) or facts["limit_tokens"] is None):
+        could, has = money.usd(needs), f"{money.usd(max(Decimal(left), Decimal(0)))} is left"
         limit = money.usd(Decimal(facts["limit_usd"]))
     else:
-        could, has = f"{facts['needs_tokens']:,} tokens", f"{facts['left_tokens']:,} are left"
+        could, has = (
+            f"{facts['needs_tokens']:,} tokens",
+            f"{max(facts['left_tokens'], 0):,} are left",
+        )
         limit = f"{facts['limit_tokens']:,} tokens"
+    if facts["reserved_tokens"]:  # calls under way, which will cost some of it
+        has = f"at most {has}"
     payer = facts.get("payer")
     whose = (
         f"the budget of execution {payer}, which pays it," if payer else "this execution's budget"
@@ -142,6 +158,23 @@ def _in_words(facts: Mapping[str, Any]) -> str:
         f"The next call, to {facts['model']}, could take {could}; {has} of {whose} of {limit}. "
         "Nothing was sent."
     )
+
+
+def await_room(
+    error: BudgetError, execution_id: UUID, owner_id: UUID, over: Callable[[], bool]
+) -> None:
+    """Wait while the calls under way may leave enough for a refused one, or until it is over."""
+    given = {
+        "payer": error.facts["payer"] or execution_id,
+        "usd": Decimal(error.facts["needs_usd"]),
+        "tokens": error.facts["needs_tokens"],
+    }
+    pause_s, open_still = SHORTEST_LOOK_S, True
+    while open_still and not over():
+        threading.Event().wait(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_LOOK_S)
+        with outages.held(), db.reading(owner_id) as session:
+            open_still = bool(session.scalar(OPEN_STILL, given))
 
 
 def cheaper(session: Session, values: Mapping[str, Any], chain: Chain) -> list[Model]:

@@ -5,6 +5,7 @@ along, so a finished step and what it cost are one commit.
 """
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 from pilot import strictjson
 from pilot.db import transaction
 from pilot.engine.providers.model_catalogue import Chain
-from pilot.errors import ErrorClass, StepError
+from pilot.errors import BudgetError, ErrorClass, StepError
 from pilot.llm.calls import Attempt
 from pilot.llm.messages import Model, Price
 from pilot.llm.prices import NUMBERS
@@ -28,11 +29,23 @@ NO_MODELS = Chain([])
 class Booking:
     """The gate of one attempt at a step; asked from the thread that asks the model."""
 
-    def __init__(self, path: str, attempt: int, commit: Callable[[Rows], None]) -> None:
-        """Book calls for an attempt at a path; `commit` writes rows and returns when they are."""
+    def __init__(
+        self,
+        path: str,
+        attempt: int,
+        commit: Callable[[Rows], None],
+        await_room: Callable[[BudgetError], bool],
+    ) -> None:
+        """Book calls for an attempt at a path; `commit` writes rows and returns when they are.
+
+        `await_room` waits while others have reserved what a call needs; False: stop instead.
+        """
         self._path = path
         self._attempt = attempt
         self._commit = commit
+        self._await_room = await_room
+        self._waited_s = 0.0
+        self._waits_since: float | None = None
         self.chain = NO_MODELS  # whose prices are copied
         self._lock = threading.Lock()
         self._open: Attempt | None = None
@@ -46,10 +59,42 @@ class Booking:
     def open(self, attempt: Attempt) -> None:
         """Reserve an attempt in a commit of its own, which settles the one before.
 
+        What other calls have reserved for the time being is waited for.
+
         Raises:
-            BudgetError: it could take more than the execution's budget has left.
+            BudgetError: it could take more than the execution's budget has left, or it was to
+                stop while it waited.
             StepError: the step was abandoned meanwhile, or the model has no price.
         """
+        while True:
+            try:
+                self._reserve(attempt)
+            except BudgetError as error:
+                if not error.passing or not self._has_room_after(error):
+                    raise
+            else:
+                return
+
+    @property
+    def waited_s(self) -> float:
+        """How long the attempt has waited for what others had reserved."""
+        since = self._waits_since
+        return self._waited_s + (time.monotonic() - since if since is not None else 0)
+
+    def _has_room_after(self, error: BudgetError) -> bool:
+        """Settle what ended, or others would wait for it, and wait for them."""
+        with self._lock:
+            settled, self._settled = self._settled, []
+            rows = [self._row(one, "settled") for one in settled]
+        if rows:
+            self._commit(rows)
+        self._waits_since = began = time.monotonic()
+        try:
+            return self._await_room(error)
+        finally:
+            self._waited_s, self._waits_since = self._waited_s + time.monotonic() - began, None
+
+    def _reserve(self, attempt: Attempt) -> None:
         with self._lock:
             if self._ended:
                 raise StepError(ErrorClass.CANCELLED, "The step was abandoned.", sent=False)

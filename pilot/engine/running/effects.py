@@ -184,10 +184,8 @@ async def _effect_and_result(
     try:
         output = await _await(run, future, timeout_s, attempt)
     except BudgetError as error:
-        if run.on_limit == "fail":
+        if _fails_for_it(run, error):
             return await records.fail(run, step, attempt.path, scope, error, started)
-        run.refused = error.facts | {"message": error.message}
-        run.ask_to_stop("budget")
         output = _LAPSED
     except (StepError, ExpressionError) as error:
         return await _failed(run, step, attempt, started, scope, error)
@@ -204,6 +202,17 @@ async def _effect_and_result(
     return await records.write_outcome(run, step, attempt.path, output, started)
 
 
+def _fails_for_it(run: Run, error: BudgetError) -> bool:
+    """Whether a step fails that its budget refused a call; else it, or all, has to wait."""
+    if error.passing:  # it was to stop while it waited for others
+        return False
+    if run.on_limit == "fail":
+        return True
+    run.refused = error.facts | {"message": error.message}
+    run.ask_to_stop("budget")
+    return False
+
+
 _ABANDONED = object()  # cancelled on its way
 _LAPSED = object()  # nothing of it has happened: it has to wait
 
@@ -214,12 +223,15 @@ def _done(output: Any) -> Done:
 
 async def _await(run: Run, future: asyncio.Future[Any], timeout_s: float, attempt: Attempt) -> Any:
     """Wait for an effect, to its timeout; an end of all abandons it at once, but not a `once`."""
+    end = run.loop.time() + timeout_s
     cancelled = asyncio.ensure_future(_cancelled(run))
     waits: list[asyncio.Future[Any]] = [future]
     if attempt.effect != "once":
         waits.append(cancelled)
     try:
-        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        done: set[asyncio.Future[Any]] = set()
+        while not done and (left_s := end + run.waited_s(attempt.path) - run.loop.time()) > 0:
+            done, _ = await asyncio.wait(waits, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
     finally:
         cancelled.cancel()
     if future.done():

@@ -24,7 +24,7 @@ from pilot.engine.running.checkpoints import Checkpoint, Flags
 from pilot.engine.running.plan import Plan
 from pilot.engine.running.writer import MAX_TOGETHER, Writer
 from pilot.engine.status import StepStatus
-from pilot.errors import ErrorClass, FencedError, StepError
+from pilot.errors import BudgetError, ErrorClass, FencedError, StepError
 from pilot.failpoints import failpoint
 
 BOOK_WITHIN_S = 90
@@ -348,7 +348,9 @@ class Run:
         """Return where the attempt at a path books its calls to the models of a chain."""
         if path not in self.bookings:
             latest = self.history.latest(path)
-            self.bookings[path] = Booking(path, latest.attempt if latest else 1, self._book)
+            self.bookings[path] = Booking(
+                path, latest.attempt if latest else 1, self._book, self._await_room
+            )
         self.bookings[path].chain = chain
         return self.bookings[path]
 
@@ -357,6 +359,16 @@ class Run:
         checkpoint = self.checkpoint("call")
         checkpoint.calls += calls
         asyncio.run_coroutine_threadsafe(self.write(checkpoint), self.loop).result(BOOK_WITHIN_S)
+
+    def _await_room(self, error: BudgetError) -> bool:
+        """Wait until a call may fit into its budget; False: it is to stop instead."""
+        budgets.await_room(error, self.held.id, self.held.owner_id, lambda: self.stop is not None)
+        return self.stop is None
+
+    def waited_s(self, path: str) -> float:
+        """Return how long the attempt at a path waited for a budget: no time of its own."""
+        booking = self.bookings.get(path)
+        return booking.waited_s if booking is not None else 0.0
 
     def calls_of(self, path: str) -> list[dict[str, Any]]:
         """Return the rows of the ledger that belong into the commit which ends an attempt."""

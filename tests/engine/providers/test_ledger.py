@@ -148,7 +148,7 @@ def test_an_unpriced_call_has_no_cost_and_no_numbers(world, superuser):
 
 def test_a_step_copies_the_price_too(chain):
     booked = []
-    booking = Booking("classify", 1, booked.extend)
+    booking = Booking("classify", 1, booked.extend, lambda _: False)
     booking.chain = chain
     booking.open(PLANNED)
     booking.close(replace(PLANNED, usage=Usage(input=100_001)))
