@@ -103,6 +103,17 @@ class ConflictError(PilotError):
         self.present = present
 
 
+class CrowdedError(ConflictError):
+    """As many executions with its key go on as may."""
+
+
+class InProgressError(ConflictError):
+    """The first request with an idempotency key is still being worked on."""
+
+    code = "in_progress"
+    retry_after_s = 1
+
+
 class PreconditionError(PilotError):
     """A change has to say which state it was made from (If-Match)."""
 

@@ -119,7 +119,7 @@ def _chosen(context: StepContext, values: Mapping[str, Any]) -> tuple[Chain, lis
     with outages.held(), db.reading(None) as session:
         chosen = model_catalogue.chosen(values)
         found = model_catalogue.chain(session, chosen, values["llm_baseline_model"])
-        spare = budgets.cheaper(session, values, found) if context.downgrades else []
+        spare = budgets.cheaper(session, values, found) if context.on_limit == "downgrade" else []
     return found, spare
 
 

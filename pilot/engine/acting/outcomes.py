@@ -13,6 +13,7 @@ from pilot.engine.acting.history import Attempt
 from pilot.engine.acting.recorded import Replay
 from pilot.engine.expressions import Scope
 from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.providers.budgets import OnLimit
 from pilot.engine.providers.model_catalogue import Chain
 from pilot.llm.calls import Gate
 
@@ -120,7 +121,7 @@ class StepContext(NamedTuple):
     render_guarded: Callable[[str], list[dict[str, Any]]]
     gate: Callable[[Chain], Gate]  # through which this attempt's calls to models are booked
     demo: bool = False  # recorded answers take the place of models
-    downgrades: bool = False  # at the budget's limit cheaper models are asked
+    on_limit: OnLimit = "pause"  # what happens at the budget's limit
     html_steps: frozenset[str] = frozenset()  # whose rendered text is HTML already
     rerun: int = 0  # how often it was run again with a new key
     superseded: bool = False  # it runs again on request

@@ -1,15 +1,17 @@
 """Which agents a workflow runs within itself: that they exist, and that they come to an end."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pilot.engine.agents import agents
 from pilot.engine.workflow.outline import Node, outline
 from pilot.errors import ConflictError, Issue, NotFoundError
-from pilot.models.agent import Agent
+from pilot.models.agent import Agent, WorkflowVersion
 
 MAX_DEPTH = 10
 
@@ -30,6 +32,25 @@ def called(document: dict[str, Any]) -> Iterator[tuple[Node, str]]:
         elif isinstance(steps, list):
             for _, inner in called({"steps": steps}):
                 yield node, inner
+
+
+def version_of(
+    session: Session, agent: Agent, number: int | None, started_at: datetime
+) -> WorkflowVersion | None:
+    """Return the version that was asked for, or the newest of when the parent was started.
+
+    Raises:
+        NotFoundError: the agent has no such version.
+    """
+    query = select(WorkflowVersion).where(WorkflowVersion.agent_id == agent.id)
+    if number is not None:
+        found = session.scalar(query.where(WorkflowVersion.number == number))
+        if found is None:
+            raise NotFoundError(f"The agent {agent.name} has no version {number}.")
+        return found
+    then = query.where(WorkflowVersion.created_at <= started_at)
+    newest = session.scalar(then.order_by(WorkflowVersion.number.desc()).limit(1))
+    return newest or agents.newest(session, agent)
 
 
 def _problems(

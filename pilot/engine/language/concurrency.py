@@ -16,7 +16,7 @@ from pilot.engine.expressions import Scope
 from pilot.engine.language.policies import Concurrency
 from pilot.engine.language.references import compile_template
 from pilot.engine.status import ExecutionStatus
-from pilot.errors import ConflictError, ExpressionError, InvalidError, Issue
+from pilot.errors import CrowdedError, ExpressionError, InvalidError, Issue
 from pilot.models.execution import Execution
 
 ROOTS = frozenset({"inputs", "execution"})
@@ -48,14 +48,14 @@ def refuse_beyond(session: Session, row: Execution) -> None:
     """Refuse a new execution while as many as may go on do so; until the end of the transaction.
 
     Raises:
-        ConflictError: naming the one that holds the key longest.
+        CrowdedError: naming the one that holds the key longest.
     """
     session.execute(LOCK, {"agent": row.agent_id, "key": row.concurrency_key})
     holding = session.scalars(_same_key(row).where(Execution.admitted)).all()
     if len(holding) >= (row.concurrency_limit or 1):
         eldest = holding[0]
         shown = f"the key {row.concurrency_key!r}" if row.concurrency_key else "this agent"
-        raise ConflictError(
+        raise CrowdedError(
             f"Refused by the workflow's policy concurrency: execution {eldest.id} "
             f"({eldest.status}, started {eldest.created_at:%Y-%m-%d %H:%M} UTC) holds {shown}. "
             "Wait for its end, or cancel it, then start again."

@@ -12,7 +12,7 @@ from pilot.audit import Actor
 from pilot.engine.acting import blobs
 from pilot.engine.acting.blobs import Blob
 from pilot.engine.acting.outcomes import Child, StepContext
-from pilot.engine.agents import agents
+from pilot.engine.agents import agents, nesting
 from pilot.engine.agents.nesting import MAX_DEPTH
 from pilot.engine.life import beginning, executions, preflight, replays, retrying, starts
 from pilot.engine.running import compensation
@@ -21,6 +21,7 @@ from pilot.engine.workflow import inputs
 from pilot.engine.workflow.document import parse
 from pilot.errors import (
     ConflictError,
+    CrowdedError,
     ErrorClass,
     FencedError,
     ForbiddenError,
@@ -28,13 +29,18 @@ from pilot.errors import (
     NotFoundError,
     StepError,
 )
-from pilot.models.agent import Agent, WorkflowVersion
 from pilot.models.execution import Batch, Execution
 
 log = structlog.get_logger()
 
 BY = Actor("worker")
 FOLLOWING = text("SELECT id, owner_id, wanted FROM following_children(100)")
+# The least of all that pay for an execution; a limit is above 0, and no call costs so little.
+LEFT = text("""
+SELECT CASE WHEN usd <= 0 THEN 1e-12 ELSE usd END, CASE WHEN tokens <= 0 THEN 1 ELSE tokens END
+  FROM (SELECT min(budget_usd - spent_usd - reserved_usd) AS usd,
+               min(budget_tokens - spent_tokens - reserved_tokens) AS tokens
+          FROM execution WHERE id IN (SELECT payers(:id))) AS found""")
 GOOD = frozenset({ExecutionStatus.COMPLETED, ExecutionStatus.COMPLETED_WITH_ERRORS})
 
 
@@ -99,12 +105,15 @@ def _insert(
     session: Session, parent: Execution, context: StepContext, asked: Child, key: UUID
 ) -> UUID:
     try:
-        row = (
-            _of_agent(session, parent, asked) if asked.agent else _of_steps(session, parent, asked)
-        )
+        if asked.agent:
+            row = _of_agent(session, parent, asked)
+        else:
+            row = _of_steps(session, parent, asked, context.on_limit)
     except InvalidError as error:
         problems = " ".join(issue.message for issue in error.issues)
         raise StepError(ErrorClass.INPUT, problems) from error
+    except CrowdedError as error:
+        raise StepError(ErrorClass.CONFLICT, error.message) from error
     except (ConflictError, NotFoundError, ForbiddenError) as error:
         raise StepError(ErrorClass.CONFIG, error.message) from error
     row.parent_id, row.parent_path, row.parent_key = parent.id, context.path, key
@@ -117,30 +126,16 @@ def _insert(
 
 def _of_agent(session: Session, parent: Execution, asked: Child) -> Execution:
     agent = agents.find(session, str(asked.agent))
-    version = _version(session, agent, asked.version, parent)
+    version = nesting.version_of(session, agent, asked.version, parent.created_at)
     given = starts.Start(inputs=asked.inputs, mode=parent.mode, trigger="parent", complete=True)
     return starts.prepare(
         session, agent, given, parent.started_by, preflight.UNTOLD, version=version, by=BY
     )
 
 
-def _version(
-    session: Session, agent: Agent, number: int | None, parent: Execution
-) -> WorkflowVersion | None:
-    """Return the version that was asked for, or the newest of when the parent was started."""
-    query = select(WorkflowVersion).where(WorkflowVersion.agent_id == agent.id)
-    if number is not None:
-        found = session.scalar(query.where(WorkflowVersion.number == number))
-        if found is None:
-            raise NotFoundError(f"The agent {agent.name} has no version {number}.")
-        return found
-    then = query.where(WorkflowVersion.created_at <= parent.created_at)
-    newest = session.scalar(then.order_by(WorkflowVersion.number.desc()).limit(1))
-    return newest or agents.newest(session, agent)
-
-
-def _of_steps(session: Session, parent: Execution, asked: Child) -> Execution:
-    document = asked.document or {}
+def _of_steps(session: Session, parent: Execution, asked: Child, on_limit: str) -> Execution:
+    """Return the execution of steps; at the limit of its parent's budget it does as that does."""
+    document = (asked.document or {}) | {"policies": {"budget": {"on_limit": on_limit}}}
     schema = document.get("inputs")
     values = inputs.fill_defaults(schema, asked.inputs) if schema else asked.inputs
     if schema and (issues := inputs.check(schema, values)):
@@ -164,7 +159,14 @@ def _of_steps(session: Session, parent: Execution, asked: Child) -> Execution:
         status=ExecutionStatus.QUEUED,
         compensation=compensation.state(parse(document)),
         deadline_at=parent.deadline_at,
+        **(_share(session, parent) if asked.detached else {}),
     )
+
+
+def _share(session: Session, parent: Execution) -> dict[str, Any]:
+    """Return the limits of what its parent does not pay: what is left there now."""
+    usd, tokens = session.execute(LEFT, {"id": parent.id}).one()
+    return {"budget_usd": usd, "budget_tokens": tokens}
 
 
 def outcome(context: StepContext) -> dict[str, Any]:

@@ -51,6 +51,8 @@ def _recall_failed(
         return None if wait.resolved else Result(StepStatus.WAITING, error=latest.error)
     if error.get("held"):
         return None
+    if error.get("late"):  # the deadline passes before the next attempt
+        return records.failed(run, step, scope, error)
     fault = StepError(ErrorClass(error.get("class", "internal")), "", sent=error.get("sent", True))
     if retries.may_retry(run, step, fault, run.history.failures(path), latest.effect):
         return None

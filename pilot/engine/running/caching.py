@@ -132,7 +132,7 @@ def _models(run: Run, around: StepContext) -> dict[str, Any]:
     values = settings.with_defaults(run.held.facts["settings"])
     scripted = around.resources.script is not None or bool(run.held.facts.get("demo"))
     chosen = ["scripted"] if scripted else list(model_catalogue.chosen(values))
-    return {"models": chosen, "downgraded": around.downgrades}
+    return {"models": chosen, "downgraded": around.on_limit == "downgrade"}
 
 
 def _hit(row: Any) -> Hit:

@@ -31,7 +31,7 @@ def context(run: Run, path: str, scope: Scope) -> StepContext:
         render_guarded=lambda step_id: _render_guarded(run, step_id, path, scope),
         gate=lambda chain: run.booking(path, chain),
         demo=bool(run.held.facts.get("demo")) and not (run.replay and run.replay.model),
-        downgrades=run.on_limit == "downgrade",
+        on_limit=run.on_limit,
         html_steps=run.plan.html_steps(),
         rerun=run.history.reruns(path),
         superseded=latest is not None and latest.status is StepStatus.SUPERSEDED,

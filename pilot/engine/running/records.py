@@ -93,6 +93,9 @@ async def fail(
     failures = run.history.failures(path) + 1
     hold = _held(run, fault)
     facts |= {"held": True} if hold else {}
+    if hold is None and retries.may_retry(run, step, fault, failures, effect):
+        hold = retries.hold(run, step, fault, failures)
+        facts |= {} if hold else {"late": True}
     row = attempt_row(
         run,
         step,
@@ -102,7 +105,6 @@ async def fail(
         keep=going_on,
         error=as_json(facts),
     )
-    hold = hold or _next(run, step, fault, failures, effect)
     parks = hold is not None and (hold.seconds or 0) >= SHORT_WAIT_S and not run.compensating
     await _write_failure(run, row, facts, hold, parks=parks)
     run.history.add(
@@ -125,16 +127,6 @@ async def fail(
     if run.stop:
         return Result(StepStatus.PENDING)
     return AGAIN
-
-
-def _next(
-    run: Run, step: StepFields, fault: StepError, failures: int, effect: str | None
-) -> Hold | None:
-    """Return how long a failed attempt is away from the next one; None: it was the last."""
-    if not effect or not retries.may_retry(run, step, fault, failures, effect):
-        return None
-    rule = retries.policy(run, step)
-    return Hold("retry", retries.delay_s(rule, failures, fault.retry_after_s))
 
 
 def _held(run: Run, fault: StepError) -> Hold | None:

@@ -43,7 +43,8 @@ class Params(StepFields):
     inputs: Template = Field({}, description="An object with its inputs.")
     wait: StrictBool = True
     detach: StrictBool = Field(
-        default=False, description="It has a budget of its own and outlives this one."
+        default=False,
+        description="It outlives this one, with a budget of its own: an agent's, or what is left.",
     )
 
     @model_validator(mode="after")

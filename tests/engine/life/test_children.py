@@ -116,3 +116,30 @@ def test_a_child_that_runs_rests_at_its_next_step(worker, database, world, super
     )
     executions.resume(outermost, by=user.actor, user_id=user.id)
     told(["waiting"] * 3, superuser, outermost)
+
+
+ONE = {"concurrency": {"key": "one", "limit": 1, "on_conflict": "reject"}}
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_child_that_may_not_run_beside_others_is_a_conflict(database, world):
+    agent = wp.make_agent(world.operator.id, [pause("nap", 900)], policies=ONE)
+    wp.start(agent, world.operator.id)
+    child = {"id": "child", "type": "sub_workflow", "agent": str(agent), "wait": False}
+    _, (status, _, error) = wp.run(database, world.operator, [child])
+    assert (status, error["class"]) == ("failed", "conflict")
+    assert "policy concurrency" in error["message"]
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_failed_child_that_was_answered_is_not_begun_again(database, world):
+    """Also if its failure is of a class that effects are repeated for."""
+    owner = world.operator.id
+    fails = {"type": "action", "plugin": "http", "action": "request", "id": "fails"}
+    fails |= {"params": {"url": "http://nowhere.invalid/"}, "retry": {"max_attempts": 1}}
+    answer = {"branch": [pause("nap", 2)]}
+    steps = [inner("child", fails) | {"on_error": answer}]
+    execution = wp.start(wp.make_agent(owner, steps), owner)
+    assert wp.wait_for(database, execution)[0] == "completed"
+    tried = [one[1:3] for one in wp.attempts(database, execution) if one[0] == "child"]
+    assert tried == [(1, "failed"), (2, "completed")]

@@ -84,3 +84,23 @@ def test_a_peer_that_asks_to_wait_is_waited_for_without_a_worker(
         status, _, error, _ = wp.wait_for(database, execution)
     assert (status, error["class"], len(peer.seen)) == ("failed", "server", 2)
     assert [one[2] for one in wp.attempts(database, execution)] == ["failed", "failed"]
+
+
+@pytest.mark.capability(212)
+def test_what_would_come_after_the_deadline_fails_now_with_its_own_error(
+    peer, database, redis_url, world, tmp_path
+):
+    wp.switch_on()
+    host = f"127.0.0.1:{peer.server_port}"
+    facts = replace(wp.config(database, redis_url, tmp_path), egress_allow=(host,))
+    params = {"method": "GET", "url": f"http://{host}/status?code=503&retry-after=600"}
+    asks = {"id": "ask", "type": "action", "plugin": "http", "action": "request", "params": params}
+    rests = {"id": "rest", "type": "delay", "for_s": 1.2}
+    saved = [rests, wp.put("saved", "{{error.class}}", dependencies=["rest"])]
+    policies = {"deadline_s": 30}
+    steps = [asks | {"retry": {"max_attempts": 2}, "on_error": {"branch": saved}}]
+    agent = wp.make_agent(world.operator.id, steps, policies=policies)
+    with wp.working(facts):  # the branch rests: what is recorded is recalled
+        execution = wp.start(agent, world.operator.id)
+        status, output, _, _ = wp.wait_for(database, execution)
+    assert (status, output, len(peer.seen)) == ("completed", "server", 1)
