@@ -94,6 +94,10 @@ class Peer(BaseHTTPRequestHandler):
         while not self.server.stopped.wait(0.05):
             self.wfile.write(b".")
 
+    def answer_held(self):
+        self.server.let_go.wait(30)
+        self.answer()
+
     def answer_echo(self):
         """Tell what came, in two pieces that part the body in its middle."""
         *_, headers, body = self.server.seen[-1]
@@ -130,6 +134,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Peer)
         self.seen = []
         self.stopped = threading.Event()
+        self.let_go = threading.Event()
         if context:
             self.socket = context.wrap_socket(self.socket, server_side=True)
 
@@ -146,6 +151,7 @@ def serving(context=None):
         yield server
     finally:
         server.stopped.set()
+        server.let_go.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -144,6 +144,18 @@ class Egress:
                 raise
         raise StepError(ErrorClass.LIMIT, f"More than {MAX_REDIRECTS} redirects.")
 
+    def post(
+        self, url: str, *, headers: Mapping[str, str], content: bytes, deadline: float
+    ) -> Reply:
+        """Tell a receiver something, once: no redirect is followed, no body of an answer is read.
+
+        What it answers beside the status cannot make a message that it took one that failed.
+
+        Raises:
+            StepError: as `request`.
+        """
+        return self._send(self._first("POST", url, headers, content), deadline, None)
+
     def connect(
         self,
         host: str,

@@ -61,7 +61,7 @@ SELECT o.id, coalesce(u.name, initcap(o.payload -> 'channel' ->> 'kind')) AS per
             THEN o.due_at END AS next_at,
        CASE WHEN o.sent_at IS NOT NULL THEN 'delivered' WHEN o.dead_at IS NOT NULL THEN 'dead'
             WHEN o.dropped_at IS NOT NULL THEN 'dropped'
-            WHEN o.attempts = 0 OR o.error = :no_channel THEN 'queued'
+            WHEN o.attempts = 0 OR coalesce(o.error, :no_channel) = :no_channel THEN 'queued'
             ELSE 'failed' END AS status
   FROM outbox o LEFT JOIN app_user u ON u.id = (o.payload ->> 'user_id')::uuid
  WHERE o.kind IN ('approval_requested', 'approval_reminder', 'approval_channel')

@@ -7,11 +7,10 @@ import pytest
 from pilot import settings, strictjson
 from pilot.engine import digests
 from pilot.engine.approvals import excerpts
-from pilot.engine.notices import outbox
 from pilot.engine.notices.letters import Channels
 from pilot.errors import StepError
 from tests.engine import worker_process as wp
-from tests.engine.notices.test_outbox import mails
+from tests.engine.notices.relaying import mails, relay
 
 PIECE, PIECES = "<b>" + "x" * 99_997, 45  # 4.5 MB together
 MOST_PAGE_BYTES = 300_000
@@ -99,7 +98,7 @@ def test_people_look_at_the_start_and_decide_about_all_of_it(approval, browse, w
     for other in (world.viewer, world.stranger):
         assert browse(other).get(f"{url}/payload").status_code == 404
 
-    outbox.relay(Channels(tmp_path, "http://pilot.test"))
+    relay(Channels(tmp_path, "http://pilot.test"))
     (mail,) = mails(tmp_path, world.approver.email)
     assert len(mail.as_bytes()) < MOST_PAGE_BYTES
     assert "the page has a file with all of it" in mail.get_body(("plain",)).get_content()

@@ -6,10 +6,9 @@ import time
 import pytest
 
 from pilot import settings
-from pilot.engine.notices import outbox
 from pilot.engine.notices.letters import Channels
 from pilot.engine.people import new_passwords
-from tests.engine.notices.test_outbox import mails
+from tests.engine.notices.relaying import mails, relay
 from tests.world import PASSWORD
 
 NEW = "another four unrelated words"
@@ -32,7 +31,7 @@ def link(visitor, world, tmp_path):
     """Give path and token of the link that the viewer got by mail."""
     settings.change("notify_by_local_mail", True, by=world.admin.actor)
     assert visitor.post(PAGE, {"email": " Viewer@Pilot.test "}).status_code == 200
-    outbox.relay(Channels(tmp_path, "http://unused.test"))
+    relay(Channels(tmp_path, "http://unused.test"))
     (mail,) = mails(tmp_path, world.viewer.email)
     return LINK.search(mail.get_body(("plain",)).get_content()).groups()
 
@@ -112,7 +111,7 @@ def test_the_link_names_the_configured_host_whatever_a_request_says(
     form = {"email": world.viewer.email, "csrf_token": token}
     answer = visitor.client.post(PAGE, data=form, headers={"X-Forwarded-Host": "evil.test"})
     assert answer.status_code == 200
-    outbox.relay(Channels(tmp_path, "http://unused.test"))
+    relay(Channels(tmp_path, "http://unused.test"))
     (mail,) = mails(tmp_path, world.viewer.email)
     assert b"evil.test" not in mail.as_bytes()
     assert LINK.search(mail.get_body(("plain",)).get_content())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 from uuid import UUID
 
 from sqlalchemy import select
@@ -15,14 +15,13 @@ from sqlalchemy.orm import Session, undefer
 from pilot import audit, db, strictjson, vault
 from pilot.audit import Actor, Event
 from pilot.db import transaction
-from pilot.egress import Egress
+from pilot.egress import Egress, Reply, retry_after
 from pilot.engine.secrets import secret_handles, signatures
 from pilot.errors import ErrorClass, InvalidError, Issue, NotFoundError, PluginError
 from pilot.models.notice_channel import NoticeChannel
 
 NAMES = {"webhook": "Webhook", "slack": "Slack", "teams": "Teams"}
 POST_S = 20.0
-MAX_ANSWER_BYTES = 64 * 1024
 MAX_TITLE, MAX_TEXT = 150, 2_900  # characters that Slack takes
 
 
@@ -141,17 +140,25 @@ def deliver(post: Post, egress: Egress) -> None:
             "webhook-timestamp": str(at),
             "webhook-signature": signatures.sign(post.target.secret, str(post.id), at, body),
         }
-    reply = egress.request(
-        "POST",
-        post.target.url,
-        headers=headers,
-        content=body,
-        deadline=time.monotonic() + POST_S,
-        max_bytes=MAX_ANSWER_BYTES,
-    )
+    deadline = time.monotonic() + POST_S
+    reply = egress.post(post.target.url, headers=headers, content=body, deadline=deadline)
     if not 200 <= reply.status < 300:
         text = f"{NAMES[post.target.name]} answered with status {reply.status}."
-        raise PluginError(ErrorClass.SERVER, text)
+        wait_s = retry_after.seconds(reply.headers)
+        text = f"{text} {_moved(reply)}".strip()
+        raise PluginError(ErrorClass.SERVER, text, retry_after_s=wait_s)
+
+
+def _moved(reply: Reply) -> str:
+    """Say where a redirect leads, which no message follows, without what is secret."""
+    if not (300 <= reply.status < 400 and "location" in reply.headers):
+        return ""
+    try:
+        host = urlsplit(urljoin(reply.url, reply.headers["location"])).hostname
+    except ValueError:
+        host = None
+    where = f"to {host[:253]}" if host else "elsewhere"
+    return f"It redirects {where}: set up the address that takes messages itself."
 
 
 def _as_it_is(content: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """The relay: sends what the outbox holds, at least once, each message under its own stable key.
 
-A message is taken by noting its next try first, so a relay that dies loses nothing; delivery into a
-mailbox goes by the key, so a second try leaves one mail.
+A message is taken for longer than it takes to be sent, and a relay that dies loses nothing;
+delivery into a mailbox goes by the key, so a second try leaves one mail.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,16 +31,23 @@ from pilot.redaction import redact
 
 log = structlog.get_logger()
 
-BATCH = 100
 NO_CHANNEL = "No channel is set up."
+EXPIRED = "It expired before it could be sent."
 REMINDER = "approval_reminder"
-TAKE = text("SELECT id, owner_id, kind, payload, attempts, late FROM take_outbox(:n)")
+TAKE = text("SELECT id, owner_id, kind, payload, attempts, late, lane FROM take_outbox(:full)")
+# What a receiver asks to wait counts within the day; a try after it finds the message late. Who
+# took so long that another relay has taken the message since notes nothing but that it was sent.
 ENDED = text("""
-UPDATE outbox SET error = :error, sent_at = CASE WHEN :state = 'sent' THEN pilot_now() END,
+UPDATE outbox SET error = :error,
+       due_at = CASE WHEN :state = 'open' THEN greatest(pilot_now() + outbox_pause(attempts),
+         least(pilot_now() + make_interval(secs => :wait_s), created_at + interval '24 hours'))
+         ELSE due_at END,
+       sent_at = CASE WHEN :state = 'sent' THEN pilot_now() END,
        dead_at = CASE WHEN :state = 'dead' THEN pilot_now() END,
        dropped_at = CASE WHEN :state = 'dropped' THEN pilot_now() END,
        payload = CASE WHEN kind = 'mail' AND :state <> 'open' THEN '{}' ELSE payload END
  WHERE id = :id AND sent_at IS NULL AND dead_at IS NULL AND dropped_at IS NULL
+   AND (attempts = :attempt OR :state = 'sent')
 """)
 AGAIN = text("""
 UPDATE outbox SET dead_at = NULL, attempts = 0, due_at = pilot_now(), created_at = pilot_now()
@@ -59,20 +67,21 @@ class Due:
     link: ApprovalLink | None = None  # in it, made to work before it leaves
 
 
-def relay(channels: Channels) -> int:
-    """Send what is due and return how many messages were looked at."""
+def take(full: Sequence[str]) -> Any | None:
+    """Return a message that is due, as a row with its lane, which is none of the full ones."""
     with db.transaction("outbox.take", None) as session:
-        taken = session.execute(TAKE, {"n": BATCH}).all()
-    for row in taken:
-        try:
-            _send(row, channels)
-        except Exception:  # the seam of one message: the others still go
-            log.exception("notice_failed", message=str(row.id))
-    return len(taken)
+        return session.execute(TAKE, {"full": list(full)}).one_or_none()
+
+
+def send(row: Any, channels: Channels) -> None:
+    """Try one message that was taken and note how it ended."""
+    try:
+        _send(row, channels)
+    except Exception:  # the seam of one message: the others still go
+        log.exception("notice_failed", message=str(row.id))
 
 
 def _send(row: Any, channels: Channels) -> None:
-    """Try one message and note how it ended; a failure touches nothing else."""
     with db.reading(row.owner_id) as session:
         try:
             due = DUE.get(row.kind, _approval)(session, row, channels.url)
@@ -95,7 +104,8 @@ def _send(row: Any, channels: Channels) -> None:
             failpoint("outbox.after_send")
         except (StepError, OSError) as error:
             reason = redact(error.message if isinstance(error, StepError) else str(error))
-            _note(row, due, "dead" if row.late else "open", reason)
+            wait_s = error.retry_after_s if isinstance(error, StepError) else None
+            _note(row, due, "dead" if row.late else "open", reason, wait_s=wait_s or 0.0)
         else:
             _note(row, due, "sent", None)
 
@@ -174,6 +184,8 @@ def _post(session: Session, row: Any, url: str) -> Due:
     needless = "It was decided before." if approval.decided_at is not None else ""
     if not needless and row.payload["round"] != approval.round:
         needless = "It was asked anew."
+    if not needless and approval.expires_at <= db.now():
+        needless = EXPIRED
     return Due(
         message=Post(row.id, posts.target(session, row.payload["channel"], row.owner_id), content),
         about=("execution", approval.execution_id),
@@ -189,6 +201,8 @@ def _needless(session: Session, row: Any, approval: Approval, person: User) -> s
         return "It was decided before."
     if row.payload.get("round", approval.round) != approval.round:
         return "It was asked anew."
+    if approval.expires_at <= db.now():
+        return EXPIRED
     if person.id not in approval.approver_ids:
         return "Others are asked now."
     voted = session.get(Vote, (approval.id, person.id, approval.round)) is not None
@@ -212,7 +226,7 @@ def _mail(session: Session, row: Any, url: str) -> Due:  # noqa: ARG001  its lin
         message=_letter(session, row, mail.to, letters.plain(mail.subject, mail.text, mail.link)),
         about=("user", row.owner_id),
         facts={},
-        needless="It expired before it could be sent." if expired else needless,
+        needless=EXPIRED if expired else needless,
         local=_local(session),
     )
 
@@ -249,9 +263,10 @@ def _local(session: Session) -> bool:
     return bool(settings.value(session, "notify_by_local_mail"))
 
 
-def _note(row: Any, due: Due, state: str, error: str | None) -> None:
+def _note(row: Any, due: Due, state: str, error: str | None, *, wait_s: float = 0.0) -> None:
     """Note how one try ended; the first failure and the last are audited."""
-    facts = {"id": row.id, "state": state, "error": error}
+    facts = {"id": row.id, "state": state, "error": error, "wait_s": wait_s}
+    facts["attempt"] = row.attempts
     with db.transaction("outbox.note", row.owner_id) as session:
         if db.changed_rows(session, ENDED, facts) != 1:
             return

@@ -104,8 +104,7 @@ class Collector:
         resource = {"attributes": attributes({"service.name": "pilot"})}
         body = {"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}]}
         try:
-            reply = Egress([self.allow], follows=False).request(
-                "POST",
+            reply = Egress([self.allow]).post(
                 f"{self.url.rstrip('/')}/v1/traces",
                 headers={"content-type": "application/json", **self.headers},
                 content=strictjson.dumps(body).encode(),

@@ -12,14 +12,11 @@ from urllib.parse import urlsplit
 from pilot.audit import Actor
 from pilot.config import Config
 from pilot.engine.life import bulk, children, preflight
-from pilot.engine.notices import outbox
-from pilot.engine.notices.letters import Channels
 from pilot.engine.triggers import firing
 from pilot.engine.upkeep import anchors, retention, rollups
 from pilot.engine.upkeep.spans import Collector
 from pilot.engine.waits import events
 
-RELAY_EVERY_S = 1.0
 FIRE_EVERY_S = 0.5
 EVENTS_EVERY_S = 1.0  # only of what a process that died left, and of what came early
 CHILDREN_EVERY_S = 1.0
@@ -50,7 +47,6 @@ def chores(config: Config) -> list[Chore]:
     by = Actor("worker")
     fire = partial(firing.look, setup, config.url)
     return [
-        Chore("relay", partial(outbox.relay, Channels.of(config)), RELAY_EVERY_S),
         Chore("triggers", fire, FIRE_EVERY_S, until_done=True),
         Chore("events", events.look, EVENTS_EVERY_S),
         Chore("children", children.follow, CHILDREN_EVERY_S, until_done=True),

@@ -5,7 +5,8 @@ The rows are the truth: the loop looks when it is rung, and each second without 
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -23,6 +24,8 @@ from pilot.engine.acting.outcomes import Resources
 from pilot.engine.generation import claiming
 from pilot.engine.language import catalogue
 from pilot.engine.life import children
+from pilot.engine.notices import outbox
+from pilot.engine.notices.letters import Channels
 from pilot.engine.running import runner
 from pilot.engine.running.plan import Plan
 from pilot.engine.running.run import Ports, Run
@@ -48,7 +51,10 @@ CLAIM_BATCH = 64
 LOOK_EVERY_S = 1.0
 TELL_AFTER_S = 0.02
 MAX_GENERATIONS = 4  # at a time: they wait for models in threads
-CHORE_THREADS = 12  # at most; one starts where none is idle
+SENDERS = 8  # messages on their way at a time: they wait for receivers in threads
+SENDERS_A_LANE = 2  # so one channel that hangs leaves the others theirs
+RELAY_EVERY_S = 1.0
+CHORE_THREADS = 20  # at most; one starts where none is idle
 REFILL_S = 0.01
 GOALS_AFTER_S = 0.2  # a ring: few are for goals, and asking takes seconds
 RECOUNT_EVERY_S = 10.0
@@ -65,6 +71,7 @@ class Resident:
         self._runs: dict[UUID, Run] = {}
         self._begun: dict[UUID, object] = {}  # what runs or is about to, by execution
         self._recount_at = 0.0  # when to look for what is ours by the rows only
+        self._always: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads: set[asyncio.Future[Any]] = set()  # chores that hold connections
         self._plans: dict[UUID, Plan] = {}
@@ -134,10 +141,10 @@ class Resident:
     def _main(self) -> None:
         asyncio.set_event_loop(self._loop)
         regular = [self._look_after(chore) for chore in chores.chores(self._config)]
-        always = (self._look(), self._tell(), self._generate(), *regular)
-        resident = [self._loop.create_task(one) for one in always]
+        always = (self._look(), self._tell(), self._generate(), self._relay(), *regular)
+        self._always = [self._loop.create_task(one) for one in always]
         self._loop.run_forever()
-        left = [*resident, *self._tasks]
+        left = [*self._always, *self._tasks]
         for task in left:
             task.cancel()
         self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
@@ -341,6 +348,31 @@ class Resident:
         except Exception:  # the seam of one goal: its row says that it failed
             log.exception("generation_failed", generation=str(claim.id))
             asking.abandon(claim)
+
+    async def _relay(self) -> None:
+        """Send what the outbox holds, several messages at a time."""
+        channels = Channels.of(self._config)
+        sending: dict[asyncio.Future[None], str] = {}
+        await asyncio.sleep(RELAY_EVERY_S)  # what waits for a worker comes first
+        while not self._draining:
+            sending = {one: lane for one, lane in sending.items() if not one.done()}
+            taken = await self._taken(sending.values()) if len(sending) < SENDERS else None
+            if taken is not None:
+                sending[self._in_thread(outbox.send, taken, channels)] = taken.lane
+            elif sending:
+                first = asyncio.FIRST_COMPLETED
+                await asyncio.wait(sending, timeout=RELAY_EVERY_S, return_when=first)
+            else:
+                await asyncio.sleep(RELAY_EVERY_S)
+
+    async def _taken(self, lanes: Collection[str]) -> Any | None:
+        """Return a message for a lane that has a sender left."""
+        full = [lane for lane, busy in Counter(lanes).items() if busy >= SENDERS_A_LANE]
+        try:
+            return await self._in_thread(outbox.take, full)
+        except (PilotError, SQLAlchemyError) as error:
+            log.warning("notices_not_taken", error=type(error).__name__)
+            return None
 
     def _in_thread(self, function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
         future = self._loop.run_in_executor(self._chores, function, *arguments)

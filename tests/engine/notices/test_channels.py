@@ -13,7 +13,8 @@ from pilot.engine.notices.letters import Channels
 from pilot.engine.secrets import secret_handles, signatures
 from pilot.errors import InvalidError
 from tests import http_peer
-from tests.engine.notices.test_outbox import URL, asked  # noqa: F401  the fixture
+from tests.engine.notices import relaying
+from tests.engine.notices.relaying import URL
 
 SECRET = signatures.PREFIX + base64.b64encode(b"k" * 32).decode()
 
@@ -31,7 +32,8 @@ def peer(world):
 
 
 def relay(tmp_path, peer):
-    return outbox.relay(Channels(tmp_path, URL, egress=Egress([peer.url.removeprefix("http://")])))
+    allowed = Egress([peer.url.removeprefix("http://")])
+    return relaying.relay(Channels(tmp_path, URL, egress=allowed))
 
 
 def arrived(peer):
@@ -45,7 +47,7 @@ def states(superuser):
 
 
 @pytest.mark.capability(43)
-def test_webhook_slack_and_teams_are_told_each_in_its_shape(peer, asked, tmp_path, superuser):  # noqa: F811
+def test_webhook_slack_and_teams_are_told_each_in_its_shape(peer, asked, tmp_path, superuser):
     relay(tmp_path, peer)
     told = arrived(peer)
     headers, body = told["webhook"]
@@ -79,7 +81,7 @@ def test_webhook_slack_and_teams_are_told_each_in_its_shape(peer, asked, tmp_pat
 @pytest.mark.capability(25, 43)
 def test_a_failing_one_stops_no_other_is_given_up_after_a_day_and_replayed(
     peer,
-    asked,  # noqa: F811
+    asked,
     world,
     tmp_path,
     superuser,
@@ -91,7 +93,7 @@ def test_a_failing_one_stops_no_other_is_given_up_after_a_day_and_replayed(
     told = [("slack", False, failed), ("teams", True, None), ("webhook", True, None)]
     assert states(superuser) == told
     slack = " WHERE payload -> 'channel' ->> 'kind' = 'slack'"
-    day = "UPDATE outbox SET due_at = now(), created_at = now() - interval '25 hours'"
+    day = "UPDATE outbox SET due_at = pilot_now(), created_at = pilot_now() - interval '25 hours'"
     superuser.execute(day + slack)
     relay(tmp_path, peer)
     query = "SELECT id, about FROM outbox WHERE dead_at IS NOT NULL"
@@ -107,11 +109,82 @@ def test_a_failing_one_stops_no_other_is_given_up_after_a_day_and_replayed(
     assert states(superuser)[0] == ("slack", True, None)
 
 
+@pytest.mark.capability(25, 298)
+@pytest.mark.parametrize("status", [301, 302, 303, 307])
+def test_a_channel_that_has_moved_is_told_with_where_to(
+    peer,
+    asked,
+    world,
+    tmp_path,
+    superuser,
+    status,
+):
+    moved = f"{peer.url}/r{status}?to=https://hooks.example.com/very-secret"
+    channels.put("slack", moved, "", by=world.admin.actor)
+    channels.put("teams", f"{peer.url}/r{status}?to=/elsewhere", "", by=world.admin.actor)
+    relay(tmp_path, peer)
+    slack, teams, webhook = states(superuser)
+    assert slack[2] == (
+        f"Slack answered with status {status}. It redirects to hooks.example.com: "
+        "set up the address that takes messages itself."
+    )
+    assert "redirects to 127.0.0.1: set up" in teams[2]
+    assert [one[1] for one in (slack, teams, webhook)] == [False, False, True]
+    assert [one[1] for one in peer.seen if "elsewhere" in one[1]] == [f"/r{status}?to=/elsewhere"]
+
+
+@pytest.mark.capability(25)
+@pytest.mark.parametrize("path", ["damaged", "bomb", "cut", "drip", "brotli"])
+def test_what_a_channel_answers_beside_success_does_not_matter(
+    peer,
+    asked,
+    world,
+    tmp_path,
+    superuser,
+    path,
+):
+    channels.put("slack", f"{peer.url}/{path}", "", by=world.admin.actor)
+    relay(tmp_path, peer)
+    assert states(superuser)[0] == ("slack", True, None)
+
+
+@pytest.mark.capability(25)
+@pytest.mark.usefixtures("set_clock")  # it stands still
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("code=429&retry-after=600", 0, 600),
+        ("code=503&retry-after=Sat,_21_Nov_2026_10:05:00_GMT", 0, 300),
+        ("code=429&retry-after=1", 0, 5),
+        ("code=429&retry-after=7200", 23.5, 1800),  # the last try, at the end of the day
+        ("code=429&retry-after=99999999999999999999", 0, 86_400),
+    ],
+)
+def test_a_channel_that_asks_to_wait_is_waited_for_within_the_day(
+    peer,
+    asked,
+    world,
+    tmp_path,
+    superuser,
+    case,
+):
+    asks, hours_ago, seconds = case
+    channels.put("slack", f"{peer.url}/status?{asks}", "", by=world.admin.actor)
+    superuser.execute(
+        "UPDATE outbox SET created_at = pilot_now() - %s * interval '1 h', due_at = pilot_now()",
+        [hours_ago],
+    )
+    relay(tmp_path, peer)
+    query = """SELECT extract(epoch FROM due_at - pilot_now()) FROM outbox
+                WHERE payload -> 'channel' ->> 'kind' = 'slack'"""
+    assert float(superuser.execute(query).fetchone()[0]) == seconds
+
+
 @pytest.mark.capability(43)
 @pytest.mark.parametrize(
     "asked", [{"channels": [{"kind": "slack", "secret": "team_chat"}]}], indirect=True
 )
-def test_a_step_names_a_channel_by_a_secret_of_its_owner(peer, asked, world, tmp_path, superuser):  # noqa: F811
+def test_a_step_names_a_channel_by_a_secret_of_its_owner(peer, asked, world, tmp_path, superuser):
     host = peer.url.removeprefix("http://")
     owner = {"by": world.operator.actor, "user_id": world.operator.id}
     relay(tmp_path, peer)
@@ -119,11 +192,11 @@ def test_a_step_names_a_channel_by_a_secret_of_its_owner(peer, asked, world, tmp
         ("slack", False, "There is no secret team_chat: set it under Secrets.")
     ]
     secret_handles.put("team_chat", f"{peer.url}/own", ["elsewhere.example"], **owner)
-    superuser.execute("UPDATE outbox SET due_at = now()")
+    superuser.execute("UPDATE outbox SET due_at = pilot_now()")
     relay(tmp_path, peer)
     assert "no address of a host that it is bound to" in states(superuser)[0][2]
     secret_handles.put("team_chat", f"{peer.url}/own", [host], **owner)
-    superuser.execute("UPDATE outbox SET due_at = now()")
+    superuser.execute("UPDATE outbox SET due_at = pilot_now()")
     relay(tmp_path, peer)
     assert [one[1] for one in peer.seen] == ["/own"], "no other channel, and no mail"
 
