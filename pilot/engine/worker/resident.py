@@ -49,6 +49,7 @@ CLAIM = (  # and load: one round trip, one transaction
 )
 CLAIM_BATCH = 64
 LOOK_EVERY_S = 1.0
+CLOSE_S = 5.0  # for the flush under way, once steps had their time
 TELL_AFTER_S = 0.02
 MAX_GENERATIONS = 4  # at a time: they wait for models in threads
 SENDERS = 8  # messages on their way at a time: they wait for receivers in threads
@@ -131,7 +132,10 @@ class Resident:
     def drain(self, seconds: float) -> None:
         """Claim nothing more, let running steps finish for so long, release the rest, end."""
         ended: Future[None] = asyncio.run_coroutine_threadsafe(self._drain(seconds), self._loop)
-        ended.result(timeout=seconds + 10)
+        try:
+            ended.result(timeout=seconds + CLOSE_S)
+        except TimeoutError:
+            log.warning("not_closed")
         self._loop.call_soon_threadsafe(self._loop.stop)
         if self._thread is not None:
             self._thread.join(timeout=5)
@@ -144,10 +148,10 @@ class Resident:
         always = (self._look(), self._tell(), self._generate(), self._relay(), *regular)
         self._always = [self._loop.create_task(one) for one in always]
         self._loop.run_forever()
-        left = [*self._always, *self._tasks]
-        for task in left:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        while left := asyncio.all_tasks(self._loop):  # steps and what they wait for too
+            for task in left:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         self._loop.run_until_complete(self._close())  # what a chore opened again meanwhile
         self._loop.close()
 
@@ -155,10 +159,8 @@ class Resident:
         self._draining = True
         for run in self._runs.values():
             run.ask_to_stop("drain")
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
-        if self._threads:
-            await asyncio.wait(self._threads, timeout=seconds)
+        if busy := {*self._tasks, *self._threads}:
+            await asyncio.wait(busy, timeout=seconds)
         await self._close()
 
     async def _close(self) -> None:

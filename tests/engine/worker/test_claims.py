@@ -80,6 +80,17 @@ def test_one_who_queues_hundreds_lets_the_others_wait_no_longer(claim, world, su
     assert p95["busy"] <= 2 * p95["idle"], p95
 
 
+@pytest.mark.capability(223)
+def test_what_is_urgent_comes_before_what_came_first(claim, world, superuser):
+    wp.switch_on()
+    first = wp.start(wp.make_agent(world.operator.id, [wp.put("a", 1)]), world.operator.id)
+    agent = wp.make_agent(world.admin.id, [wp.put("a", 1)], policies={"priority": 0})
+    superuser.execute(QUEUED, ["1 hour", [world.operator.id], 2 * AT_ONCE, first])
+    for _ in range(AT_ONCE - 1):
+        wp.start(agent, world.admin.id)
+    assert sorted(claim()) == sorted([world.admin.id] * (AT_ONCE - 1) + [world.operator.id])
+
+
 @pytest.mark.capability(243)
 def test_what_a_newer_pilot_wrote_stays_queued_and_says_so(database, claim, world, superuser):
     wp.switch_on()
