@@ -53,6 +53,11 @@ class History:
         found = self.attempts.get(path)
         return found[-1] if found else None
 
+    def recovered(self, path: str) -> bool:
+        """Whether other steps took the place of a step that failed."""
+        last = [one.status for one in self.attempts.get(path, [])[-2:]]
+        return last == [StepStatus.FAILED, StepStatus.COMPLETED]
+
     def next_number(self, path: str) -> int:
         """Return the number of the next attempt at a path, from 1."""
         known = self.attempts.get(path) or self.replaced.get(path)

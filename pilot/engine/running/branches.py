@@ -9,6 +9,7 @@ from pilot.engine.language.step_fields import StepFields
 from pilot.engine.running import records, unpacking
 from pilot.engine.running.run import Frame, Result, Run, RunBody, failure, last_output, worst
 from pilot.engine.status import StepStatus
+from pilot.errors import ErrorClass, StepError
 
 GOING_ON = frozenset({StepStatus.WAITING, StepStatus.PENDING})
 
@@ -52,21 +53,30 @@ class Branches:
                 other.failed = True
 
     def _status(self, name: str) -> StepStatus:
-        """Return how a branch stands: as its gravest step."""
-        gravest = worst(self._found.get(name, [Result(StepStatus.PENDING)]))
-        return StepStatus.COMPLETED if gravest is None else gravest.status
+        """Return how a branch stands: as its gravest step; skipped if all of its steps were."""
+        found = self._found.get(name, [Result(StepStatus.PENDING)])
+        gravest = worst(found)
+        if gravest is not None:
+            return gravest.status
+        ran = any(one.status is not StepStatus.SKIPPED for one in found)
+        return StepStatus.COMPLETED if ran else StepStatus.SKIPPED
 
     def _having(self, status: StepStatus) -> list[str]:
         return [name for name in self._step.branches if self._status(name) is status]
 
-    def _is_met(self) -> bool:
+    def _needed(self) -> int:
+        """Return how many branches must be completed: a skipped one is none of `all`."""
         needed: int = self._step.needed
-        return len(self._having(StepStatus.COMPLETED)) >= needed
+        skipped = self._having(StepStatus.SKIPPED) if self._step.join == "all" else []
+        return needed - len(skipped)
+
+    def _is_met(self) -> bool:
+        return len(self._having(StepStatus.COMPLETED)) >= self._needed()
 
     def _is_decided(self) -> bool:
-        """Whether enough branches are finished, or too many failed for that."""
-        possible = len(self._step.branches) - len(self._having(StepStatus.FAILED))
-        return self._is_met() or possible < self._step.needed
+        """Whether enough branches are completed, or too many failed or were skipped for that."""
+        lost = self._having(StepStatus.FAILED) + self._having(StepStatus.SKIPPED)
+        return self._is_met() or len(self._step.branches) - len(lost) < self._needed()
 
     async def _outcome(self) -> Result:
         run, path = self._run, self._inner.container
@@ -78,13 +88,20 @@ class Branches:
             return Result(StepStatus.WAITING if waiting else StepStatus.PENDING)
         await records.cancel_waits(run, path)
         if not self._is_met():
-            first = self._having(StepStatus.FAILED)[0]
-            raise failure(self._gravest(first), f"Branch {first}: ")
+            raise self._unmet()
         done = self._having(StepStatus.COMPLETED)
         output = {name: await unpacking.value(run, last_output(self._found[name])) for name in done}
         result = await records.complete_container(run, self._step, path, output)
         failed = bool(self._having(StepStatus.FAILED))
         return replace(result, tolerated=failed or result.tolerated)
+
+    def _unmet(self) -> StepError:
+        """Return why too few branches are completed: the first failure, else what was skipped."""
+        failed, skipped = self._having(StepStatus.FAILED), self._having(StepStatus.SKIPPED)
+        if failed:
+            return failure(self._gravest(failed[0]), f"Branch {failed[0]}: ")
+        text = f"Too few branches ran: {self._needed()} must be completed, but all steps were "
+        return StepError(ErrorClass.INPUT, f"{text}skipped in {', '.join(skipped)}.")
 
     def _gravest(self, name: str) -> Result:
         return worst(self._found[name]) or Result(StepStatus.PENDING)

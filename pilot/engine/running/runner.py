@@ -143,7 +143,8 @@ async def _step(run: Run, step: StepFields, frame: Frame, gone: bool) -> Result:
             result = await _fresh(run, step, frame, gone=gone)
     if result.status is StepStatus.FAILED:
         result = await _recover(run, step, frame, result)
-    if hasattr(steps.load(step.type), "ENDS") and result.status is StepStatus.COMPLETED:
+    ends = hasattr(steps.load(step.type), "ENDS") and result.status is StepStatus.COMPLETED
+    if ends and not run.history.recovered(path):
         run.end(result.output)
     if result.terminal:
         result = run.closed(path, result)

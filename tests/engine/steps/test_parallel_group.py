@@ -46,3 +46,43 @@ def test_a_group_ends_when_enough_branches_did(worker, database, world, fields, 
         assert found[2]["step"] == "both/x"
     assert wp.open_waits(database, execution) == 0
     assert "never" not in str(paths(database, execution))
+
+
+@pytest.mark.capability(208)
+@pytest.mark.parametrize(
+    ("fields", "taken", "ends"),
+    [
+        ({"join": "any"}, False, ("completed", {"slow": 2})),
+        ({"join": 1}, False, ("completed", {"slow": 2})),
+        ({"join": "any"}, True, ("completed", {"quick": 1})),
+        ({}, False, ("completed", {"slow": 2})),
+        ({"join": 2}, False, ("failed", None)),
+    ],
+)
+def test_a_skipped_branch_is_none_that_finished(worker, database, world, fields, taken, ends):
+    branches = {
+        "quick": [put("a", 1, execute_if="inputs.taken")],
+        "slow": [pause("s", 0.2), put("b", 2, dependencies=["s"])],
+    }
+    steps = [group(branches, **fields)]
+    execution, found = run(
+        database, world.operator, steps, {"taken": taken}, output="{{steps.both.output}}"
+    )
+    assert found[:2] == ends
+    assert wp.open_waits(database, execution) == 0
+
+
+@pytest.mark.capability(208)
+@pytest.mark.parametrize(
+    ("join", "status", "output"), [("all", "completed", {}), ("any", "failed", None)]
+)
+def test_only_all_of_none_are_enough(worker, database, world, join, status, output):
+    branches = {name: [put(name, 1, execute_if="inputs.taken")] for name in ("a", "b")}
+    steps = [group(branches, join=join)]
+    _, found = run(
+        database, world.operator, steps, {"taken": False}, output="{{steps.both.output}}"
+    )
+    assert found[:2] == (status, output)
+    if status == "failed":
+        assert (found[2]["class"], found[2]["step"]) == ("input", "both")
+        assert "skipped in a, b" in found[2]["message"]

@@ -26,3 +26,10 @@ def test_a_stop_ends_the_execution_and_what_waits(worker, database, world, outco
     recorded = paths(database, execution)
     assert "never" not in recorded
     assert recorded.get("long", "cancelled") == "cancelled"
+
+
+def test_one_that_fails_and_is_recovered_ends_nothing(worker, database, world):
+    instead = {"on_error": {"branch": [put("instead", 7)]}, "execute_if": "inputs.missing.part"}
+    end = {"id": "end", "type": "stop"} | instead
+    _, found = run(database, world.operator, [end, put("after", "{{steps.end.output}}")])
+    assert found == ("completed", 7, None)
