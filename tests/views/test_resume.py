@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pilot.engine.life import executions
+from pilot.engine.life import executions, retrying
 from pilot.engine.waits import events
 from tests.engine import worker_process as wp
 from tests.pages import check_looks
@@ -127,6 +127,25 @@ def test_a_link_ends_with_its_step(begin, browse, world, database):
     other, link = begin()
     executions.cancel(other, by=world.operator.actor, user_id=world.operator.id)
     assert browse().client.post(link, json=1).status_code == 410
+
+
+@pytest.mark.capability(204)
+def test_who_is_asked_anew_gets_another_link(begin, browse, world, database):
+    delay = {"id": "later", "type": "delay", "for_s": 1, "dependencies": ["tell"]}
+    later = OK | {"dependencies": ["later"]}
+    execution, link = begin([TELL, delay, later])
+    anybody = browse().client
+    assert anybody.post(link, json=1).status_code == 200
+    wp.wait_for(database, execution)
+    who = {"by": world.operator.actor, "user_id": world.operator.id}
+    retrying.from_step(execution, "tell", **who)
+    wp.wait_for(database, execution, {"waiting"})
+    told = [one[-1] for one in wp.attempts(database, execution) if one[0] == "tell"]
+    anew = urlsplit(told[-1]["data"]).path
+    assert anew != link
+    assert anybody.post(link, json=2).status_code == 410
+    assert anybody.post(anew, json=3).status_code == 200, "also before the step waits anew"
+    assert wp.wait_for(database, execution)[1]["payload"] == 3
 
 
 @pytest.mark.browser

@@ -1,9 +1,9 @@
 """`steps.<id>.resume_url`: the address that resolves a step that waits for an event.
 
 It can be read from the start, by any step: its token is derived from the installation's key, the
-execution and the step's path, so every worker gives the same, and none is stored; the hash of a
-token is committed with the first checkpoint after the list of steps was begun, before any effect
-that could carry it away.
+execution, the step's path and how often that ran again as if it never had, so every worker gives
+the same, and none is stored; the hash of a token is committed with the first checkpoint after the
+list of steps was begun, before any effect that could carry it away.
 """
 
 import base64
@@ -56,7 +56,9 @@ def hash_of(token: str) -> bytes:
 
 def _token(run: Run, path: str) -> str:
     whose = run.held.id if run.replay is None else run.replay.execution_id
-    derived = vault.derive("resume", str(whose), path)
+    reruns = run.history.reruns(path)
+    anew = [str(reruns)] if reruns else []  # what was used is dead: who is asked anew gets another
+    derived = vault.derive("resume", str(whose), path, *anew)
     return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
 
 

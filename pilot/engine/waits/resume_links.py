@@ -32,9 +32,12 @@ EXECUTION = text("""
 SELECT e.agent_name, e.status, coalesce(e.document, v.document) AS document
   FROM execution e LEFT JOIN workflow_version v ON v.id = e.version_id WHERE e.id = :id
 """)
+# Of a step that is to run again as if it never had, what it waited for before is no wait.
 WAIT = text("""
 SELECT id, execution_id, path, event, wake_at, resolved_at IS NULL AND consumed_at IS NULL AS open
   FROM wait WHERE execution_id = :execution AND path = :path AND kind = 'event'
+   AND (SELECT status FROM step_execution WHERE execution_id = :execution AND path = :path
+         ORDER BY attempt DESC LIMIT 1) IS DISTINCT FROM 'replaced'
  ORDER BY id DESC LIMIT 1
 """)
 USE = text("""
