@@ -51,7 +51,7 @@ class Approval(Base):
     edited: Mapped[dict[str, Any]] = mapped_column(JSON, server_default="{}")  # values by place
     delegations: Mapped[list[dict[str, Any]]] = mapped_column(
         JSON, server_default="[]"
-    )  # {round, from, to}, in order
+    )  # {round, level, from, to}, in order
     was_asked: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")  # earlier
 
     @property

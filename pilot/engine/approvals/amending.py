@@ -11,9 +11,10 @@ from pilot import audit, db, progress, strictjson
 from pilot.audit import Actor, Event
 from pilot.engine import digests, idempotency, trail
 from pilot.engine.approvals import approvals, excerpts
+from pilot.engine.language import secret_sinks
 from pilot.engine.language.catalogue import load
 from pilot.engine.language.pointers import pointer
-from pilot.errors import ConflictError, ForbiddenError, GoneError, InvalidError, Issue
+from pilot.errors import ConflictError, ForbiddenError, GoneError, InvalidError, Issue, StepError
 from pilot.models.approval import Approval
 
 PAYLOAD = text("SELECT payload::json FROM approval WHERE id = :id")
@@ -110,8 +111,8 @@ def _put(session: Session, row: Approval, values: dict[str, Any]) -> None:
         own = {place.partition(".")[2]: value for place, value in changed.items()
                if place.partition(".")[0] == step["step"]}  # fmt: skip
         if own:
-            step["params"] = step["params"] | own
-            _check(step)
+            before, step["params"] = step["params"], step["params"] | own
+            _check(step, before)
     edited = row.edited | changed
     if len(strictjson.canonical(edited).encode()) > MAX_EDITED_BYTES:
         message = f"These changes are larger than {MAX_EDITED_BYTES:,} bytes: change the workflow."
@@ -126,10 +127,17 @@ def _put(session: Session, row: Approval, values: dict[str, Any]) -> None:
     row.round += 1
 
 
-def _check(step: dict[str, Any]) -> None:
+def _check(step: dict[str, Any], before: dict[str, Any]) -> None:
+    """Refuse what the step would refuse: what does not fit its action, or names other secrets."""
     action = load().actions.get(step["action"])
     issues = action.check(step["params"]) if action is not None else []
     if issues:
         raise InvalidError(
             [Issue(one.code, f"{pointer(step['step'])}{one.path}", one.message) for one in issues]
         )
+    try:
+        secret_sinks.refuse_new(step["action"], before, step["params"])
+    except StepError as error:
+        raise InvalidError(
+            [Issue("E_SECRET_SINK", pointer(step["step"]), error.message)]
+        ) from error

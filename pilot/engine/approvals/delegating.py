@@ -1,5 +1,6 @@
 """One who is asked hands a question to one other person, who decides in their place."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -46,7 +47,8 @@ def _delegate(approval_id: UUID, to: str, by: Actor, user_id: UUID, key: str | N
         person = approvals.answering(session, row, user_id)
         _check_may_delegate(session, row, user_id)
         other = _other(session, row, to)
-        told = {"round": row.round, "from": str(person.id), "to": str(other.id)}
+        people = {"from": str(person.id), "to": str(other.id)}
+        told = {"round": row.round, "level": row.level} | people
         row.delegations = [*row.delegations, told]
         row.approver_ids = [other.id if one == person.id else one for one in row.approver_ids]
         row.was_asked = [*row.was_asked, person.id]
@@ -70,7 +72,12 @@ def may_delegate(row: Approval, user_id: UUID) -> bool:
 
 
 def _handed_to(row: Approval) -> set[str]:
-    return {one["to"] for one in row.delegations if one["round"] == row.round}
+    return {one["to"] for one in _handed_on(row)}
+
+
+def _handed_on(row: Approval) -> list[dict[str, Any]]:
+    """Return what was handed on since these people are asked: an edit asks them again."""
+    return [one for one in row.delegations if one.get("level", 0) == row.level]
 
 
 def _check_may_delegate(session: Session, row: Approval, user_id: UUID) -> None:
@@ -92,9 +99,7 @@ def _other(session: Session, row: Approval, to: str) -> User:
     if found is None or not approvals.DECIDERS & set(found.roles):
         message = "Nobody who may decide has this address: they need the role approver or operator."
         raise InvalidError([Issue("E_APPROVERS", "/to", message)])
-    if found.id in row.approver_ids or str(found.id) in {
-        one["from"] for one in row.delegations if one["round"] == row.round
-    }:
+    if found.id in row.approver_ids or str(found.id) in {one["from"] for one in _handed_on(row)}:
         message = f"{found.name} is asked already, or has handed it on."
         raise InvalidError([Issue("E_APPROVERS", "/to", message)])
     excluded = session.scalar(text("SELECT is_excluded(:a, :u)"), {"a": row.id, "u": found.id})

@@ -8,13 +8,14 @@ import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
 
 from pilot.egress.handles import HANDLE
 from pilot.engine.expressions import Compiled, Expression, Scope, compile_expression
 from pilot.engine.expressions.texts import as_text
-from pilot.engine.expressions.tokens import MAX_CHARACTERS
+from pilot.engine.expressions.tokens import MAX_CHARACTERS, tokens
 from pilot.errors import ErrorClass, ExpressionError
 
 Formats = Mapping[tuple[str, ...], str]
@@ -133,6 +134,24 @@ def handles(text: str) -> list[str]:
         piece, at = _piece(text, at)
         found = HANDLE.fullmatch(piece) if isinstance(piece, str) else None
         names += [found[1]] if found else []
+    return names
+
+
+def calls(text: str) -> set[str]:
+    """Return the names of the functions that the expressions in a template call.
+
+    Raises:
+        ExpressionError: an expression in it is not right.
+    """
+    names, at = set(), 0
+    while at < len(text):
+        piece, at = _piece(text, at)
+        found = tokens(piece.text) if isinstance(piece, Expression) else []
+        names |= {
+            one.value
+            for one, after in pairwise(found)
+            if (one.kind, after.kind, after.value) == ("name", "mark", "(")
+        }
     return names
 
 

@@ -38,15 +38,28 @@ def refuse(action: str, written: Any, given: Any) -> None:
     Raises:
         StepError: the reason (class input).
     """
-    if MARK not in (text := strictjson.dumps(given)):
-        return
-    allowed = dict(_written(action, written))
+    if MARK in strictjson.dumps(given):
+        _refuse_others(action, given, dict(_written(action, written)))
+
+
+def refuse_new(action: str, before: Any, given: Any) -> None:
+    """Refuse parameters that a person changed if they name other secrets than before, or elsewhere.
+
+    Raises:
+        StepError: the reason (class input).
+    """
+    if MARK in strictjson.dumps(given):
+        shown = {path: HANDLE.findall(text) for path, text in texts(before) if MARK in text}
+        _refuse_others(action, given, shown)
+
+
+def _refuse_others(action: str, given: Any, allowed: dict[str, list[str]]) -> None:
     for path, found in texts(given):
         if MARK in found and not may_hold(action, path):
             raise StepError(ErrorClass.INPUT, f"{path[1:]} names a secret: {TELL}.", sent=False)
         if HANDLE.findall(found) != allowed.get(path, []):
             raise _from_data(path[1:])
-    if text.count(MARK) != sum(len(found) for found in allowed.values()):
+    if strictjson.dumps(given).count(MARK) != sum(len(found) for found in allowed.values()):
         raise _from_data("A name")
 
 

@@ -66,7 +66,12 @@ EventCondition = Annotated[
     Any, AfterValidator(_condition), WithJsonSchema(_CONDITION_SCHEMA), Kind.EVENT_CONDITION
 ]
 Schema = dict[str, Any]  # JSON Schema 2020-12
-Approver = Annotated[StrictStr, Field(pattern=r"^(owner|user:\S{1,254}|role:[a-z]{1,40})$")]
+_FILLED_IN = r"user:.{0,254}\{\{.{1,500}\}\}.{0,254}"  # is looked at when it is
+Approver = Annotated[
+    StrictStr,
+    Field(pattern=rf"^(owner|user:\S{{1,254}}|{_FILLED_IN}|role:[a-z]{{1,40}})$"),
+    Kind.TEMPLATE,
+]
 Seconds = Annotated[StrictFloat, Field(ge=0, le=YEAR_S)]
 SecondsOrTemplate = Annotated[
     Any, AfterValidator(_seconds), WithJsonSchema({"type": ["number", "string"]}), Kind.TEMPLATE

@@ -128,7 +128,7 @@ def literal(value: Any) -> str:
 def people(named: Any) -> str:
     """Return who is asked, of a list like owner, user:ann@example.com, role:approver."""
     names = [str(one) for one in named] if isinstance(named, list) else []
-    told = ", ".join(one.removeprefix("user:").replace("role:", "any ") for one in names)
+    told = ", ".join(template(one.removeprefix("user:")).replace("role:", "any ") for one in names)
     return told or "nobody"
 
 

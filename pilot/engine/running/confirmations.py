@@ -9,7 +9,7 @@ from typing import Any
 
 from pilot import strictjson
 from pilot.engine import steps
-from pilot.engine.acting import actions, rules
+from pilot.engine.acting import actions, asking, rules
 from pilot.engine.acting.history import Attempt
 from pilot.engine.acting.outcomes import StepContext, Wait
 from pilot.engine.approvals import excerpts
@@ -43,7 +43,7 @@ def question(
         "self_approval": True,
         "require_comment": "never",
         "on_timeout": "reject",
-        "timeout_s": TIMEOUT_S,
+        "timeout_s": asking.in_time([TIMEOUT_S], context)[0],
     }
     return Wait(ASKED, approval=approval)
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from pilot import strictjson
+from pilot.engine.acting import asking
 from pilot.engine.acting.history import WaitRow
 from pilot.engine.acting.outcomes import Done, StepContext, Wait
 from pilot.engine.expressions.texts import as_text
@@ -67,11 +68,11 @@ def run(step: Params, context: StepContext) -> Wait:
         "title": shown["title"],
         "payload": strictjson.canonical(shown | {"steps": [], "fields": step.fields}),
         "rule": "any",
-        "approvers": step.assignees,
+        "approvers": asking.people(step.id, "assignees", step.assignees, context),
         "self_approval": True,
         "require_comment": "never",
         "on_timeout": step.on_timeout if isinstance(step.on_timeout, str) else "branch",
-        "timeout_s": step.timeout_s,
+        "timeout_s": asking.in_time([step.timeout_s], context)[0],
     }
     return Wait("form", approval=asked)
 

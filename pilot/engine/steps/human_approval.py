@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
 
+from pilot.engine.acting import asking
 from pilot.engine.acting.history import WaitRow
 from pilot.engine.acting.outcomes import Done, StepContext, Wait
 from pilot.engine.approvals import excerpts
@@ -127,20 +128,23 @@ def run(step: Params, context: StepContext) -> Wait:
         ),
     )
     shown = texts.evaluate(context.scope)
+    timeouts_s = asking.in_time(
+        [step.timeout_s, *(level.timeout_s for level in step.escalation)], context
+    )
     question = excerpts.asked(shown, context.render_guarded(step.id))
     asked = question | {
         "rule": step.rule,
         "k": step.k,
-        "approvers": step.approvers,
+        "approvers": asking.people(step.id, "approvers", step.approvers, context),
         "self_approval": step.self_approval,
         "require_comment": step.require_comment,
         "on_timeout": step.on_timeout if isinstance(step.on_timeout, str) else "branch",
-        "timeout_s": step.timeout_s,
+        "timeout_s": timeouts_s[0],
         "terms": question["terms"]
         | {
             "k": step.k,
             "self_approval": step.self_approval,
-            "escalation": [level.model_dump() for level in step.escalation],
+            "escalation": _levels(step, timeouts_s[1:], context),
             "then": step.then,
             "allow_delegate": step.allow_delegate,
             "editable": step.editable,
@@ -152,13 +156,26 @@ def run(step: Params, context: StepContext) -> Wait:
     return Wait("approval", approval=asked)
 
 
-def resume(_step: Params, _context: StepContext, wait: WaitRow, _now: datetime) -> Done:
+def _levels(step: Params, timeouts_s: list[float], context: StepContext) -> list[dict[str, Any]]:
+    """Return who is asked instead, one level after the other, for how long."""
+    return [
+        {
+            "approvers": asking.people(step.id, f"escalation/{n}", level.approvers, context),
+            "timeout_s": timeout_s,
+        }
+        for n, (level, timeout_s) in enumerate(zip(step.escalation, timeouts_s, strict=True))
+    ]
+
+
+def resume(step: Params | None, _context: StepContext, wait: WaitRow, _now: datetime) -> Done:
     """Go on after the decision, or after its time ran out."""
     found = wait.resolution or {}
     decision, then = found.get("decision"), found.get("then")
     if decision == "nobody":
+        k = step.k if step is not None else None
+        few = "Nobody may" if k is None else f"Fewer than the {k} who have to approve may"
         text = (
-            "Nobody may decide this: name people who exist, are more than viewers and, where "
+            f"{few} decide this: name people who exist, are more than viewers and, where "
             "self approval is off, neither started it nor wrote the workflow."
         )
         raise StepError(ErrorClass.CONFIG, text)

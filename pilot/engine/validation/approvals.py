@@ -3,21 +3,23 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pilot.engine.language import spelling
+from pilot.engine.approvals.approvals import DECIDERS
+from pilot.engine.language import references, spelling
 from pilot.engine.people.new_user import Role
-from pilot.engine.validation.context import Context
+from pilot.engine.validation.context import Context, Use
 from pilot.engine.workflow.outline import Node
 from pilot.errors import Issue
 
 
 def check(context: Context) -> Iterator[Issue]:
-    """Yield E_APPROVERS, and E_REF_STEP and E_REF_FIELD of what may be edited."""
+    """Yield E_APPROVERS; E_REF_STEP and E_REF_FIELD of editable places; E_EXPRESSION of now()."""
     for node in context.nodes:
         for place, listed in asked(node):
             yield from _roles(listed, node.path + place)
         if node.type == "human_approval":
             yield from _approvers(node)
             yield from _editable(context, node)
+            yield from _moments(context, node)
 
 
 def asked(node: Node) -> Iterator[tuple[str, list[str]]]:
@@ -39,9 +41,10 @@ def _texts(listed: Any) -> list[str]:
 def _roles(listed: list[str], path: str) -> Iterator[Issue]:
     for number, one in enumerate(listed):
         kind, _, name = one.partition(":")
-        if kind == "role" and name not in set(Role) and "{{" not in name:
-            known = ", ".join(f"role:{role}" for role in Role)
-            message = f"There is no role {name[:60]!r}: nobody would be asked. There are: {known}."
+        if kind == "role" and name not in DECIDERS and "{{" not in name:
+            known = ", ".join(f"role:{role}" for role in Role if role in DECIDERS)
+            told = f"{name[:60]!r} decides" if name in set(Role) else f"is there: {name[:60]!r}"
+            message = f"No role {told}, so nobody would be asked. There are: {known}."
             yield Issue("E_APPROVERS", f"{path}/{number}", message, expected=known, got=one[:60])
 
 
@@ -69,6 +72,39 @@ def _editable(context: Context, node: Node) -> Iterator[Issue]:
             message = f"{action.name if action else step} has no parameter {name[:60]!r}."
             message += spelling.suggestion(name, known)
             yield Issue("E_REF_FIELD", path, message, got=name[:60])
+
+
+def _moments(context: Context, node: Node) -> Iterator[Issue]:
+    """Name now() in what is approved: it is another one when it runs, so it is asked for ever."""
+    for one in guarded(context, node):
+        for use in context.uses_of[id(one)]:
+            if use.compiled.failed or not _is_param(use):
+                continue
+            for place, text in use.texts:
+                if "now" in references.calls(text):
+                    message = (
+                        "now() is another moment when this runs than when it was approved, so it "
+                        "would be asked for ever: compute it in a transform before "
+                        f"{node.id}, and read its output here."
+                    )
+                    yield Issue("E_EXPRESSION", use.path + place, message, got=text[:120])
+
+
+def guarded(context: Context, node: Node) -> list[Node]:
+    """Return the actions whose parameters an approval shows."""
+    named = node.step.get("guards")
+    if isinstance(named, list):
+        found = [context.by_id.get(one) for one in named if isinstance(one, str)]
+    else:
+        needs, readers = context.needs(node), context.readers.get(node.id, [])
+        reacting = {use.node.id for use in readers if use.node is not None and _is_param(use)}
+        ids = [one for one, needed in needs.items() if node.id in needed and one not in reacting]
+        found = [context.by_id.get(one) for one in ids]
+    return [one for one in found if one is not None and one.type == "action"]
+
+
+def _is_param(use: Use) -> bool:
+    return use.written.path.startswith("/params")
 
 
 def _levels(node: Node) -> Iterator[Issue]:

@@ -54,6 +54,6 @@ def _reads(context: Context, node: Node, undo: dict[str, Any]) -> Iterator[Issue
     yield from (replace(issue, path=path) for issue in issues)
     if issues:
         return
-    for name in sorted(set(fields.step_ids(compile_template(found).reads)) - {*context.by_id}):
+    for name in sorted(set(fields.step_ids(compile_template(found).reads)) - context.by_id.keys()):
         message = f"There is no step {name}: read the step's own output, or that of one before it."
         yield Issue("E_REF_STEP", path, message, got=name)

@@ -142,8 +142,7 @@ def _within(annotation: Any) -> Iterator[tuple[Place, Kind]]:
             yield from _marked(annotation)
     else:
         repeated = ("*",) if getattr(annotation, "__origin__", None) is list else ()
-        metadata = getattr(annotation, "__metadata__", ())
-        for inner in (*get_args(annotation), *metadata):
+        for inner in get_args(annotation):  # of an annotated type its marks too
             for place, kind in _within(inner):
                 yield (*repeated, *place), kind
 

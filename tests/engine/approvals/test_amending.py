@@ -69,3 +69,64 @@ def test_an_approval_in_a_loop_changes_its_own_round(asked, database, world, sup
     assert wp.wait_for(database, execution)[0] == "completed"
     mails = [one.read_text() for one in tmp_path.glob("users/*/mail/ann@example.com/INBOX/new/*")]
     assert sorted("Subject: Second" in mail for mail in mails) == [False, True]
+
+
+CALL = {
+    "id": "call",
+    "type": "action",
+    "plugin": "http",
+    "action": "request",
+    "params": {
+        "method": "POST",
+        "url": "http://127.0.0.1:9/",
+        "headers": {"x-key": "{{secret:mine}}"},
+        "json": {"note": "Hello"},
+    },
+    "dependencies": ["ask"],
+}
+
+
+@pytest.mark.capability(253)
+@pytest.mark.parametrize(
+    ("step", "place", "value"),
+    [
+        (SEND, "send.subject", "{{secret:mine}}"),
+        (CALL, "call.json", {"note": "{{secret:mine}}"}),
+        (CALL, "call.json", {"{{secret:mine}}": 1}),
+        (CALL, "call.headers", {"x-key": "{{secret:other}}"}),
+        (CALL, "call.headers", {"x-key": "{{secret:mine}}", "x-more": "{{secret:mine}}"}),
+    ],
+)
+def test_nobody_names_a_secret_in_an_edit(asked, world, superuser, step, place, value):  # noqa: F811
+    _, approval, seen = asked([OPEN | {"editable": [place]}, step])
+    with pytest.raises(InvalidError) as refused:
+        amending.amend(
+            approval,
+            {place: value},
+            seen_hash=seen,
+            by=world.approver.actor,
+            user_id=world.approver.id,
+        )
+    assert [one.code for one in refused.value.issues] == ["E_SECRET_SINK"]
+    assert hash_of(superuser) == seen
+    if place == "call.headers":
+        kept = {place: {"x-key": "{{secret:mine}}", "x-more": "plain"}}
+        amending.amend(
+            approval, kept, seen_hash=seen, by=world.approver.actor, user_id=world.approver.id
+        )
+
+
+@pytest.mark.capability(253)
+def test_what_looks_like_a_template_in_an_edit_stays_text(
+    asked,  # noqa: F811
+    database,
+    world,
+    superuser,
+    tmp_path,
+):
+    execution, approval, seen = asked([OPEN, SEND])
+    amend(approval, seen, world.approver, send__subject="{{inputs.a}} {{ 1 +")
+    decide(approval, "approved", hash_of(superuser), world.approver)
+    assert wp.wait_for(database, execution)[0] == "completed"
+    (mail,) = tmp_path.glob("users/*/mail/ann@example.com/INBOX/new/*")
+    assert "Subject: {{inputs.a}} {{ 1 +" in mail.read_text()

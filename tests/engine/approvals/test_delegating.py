@@ -7,6 +7,8 @@ from pilot.engine.approvals import delegating
 from pilot.errors import ConflictError, ForbiddenError, InvalidError
 from pilot.reports import approvals as rows
 from tests.engine import worker_process as wp
+from tests.engine.approvals.test_amending import amend
+from tests.engine.approvals.test_escalation import expire  # noqa: F401
 from tests.engine.approvals.test_guards import ASK, SEND, asked, decide, worker  # noqa: F401
 from tests.world import person
 
@@ -64,3 +66,19 @@ def test_it_is_not_handed_on_where_the_workflow_does_not_allow_it(asked, world):
     _, approval, _ = asked([ASK, SEND])
     with pytest.raises(ForbiddenError, match="may not be handed"):
         hand(approval, world.approver, world.admin)
+
+
+@pytest.mark.capability(236)
+def test_an_edit_lets_nobody_hand_on_what_was_handed_to_them(asked, expire, world, superuser):  # noqa: F811
+    again = {"on_timeout": "escalate", "escalation": [{"approvers": ["user:eve@pilot.test"]}]}
+    asks = {"approvers": ["role:approver", "role:admin"], "editable": ["send.subject"]} | again
+    _, approval, seen = asked([HANDED | asks, SEND])
+    eve = person("Eve", "operator")
+    hand(approval, world.approver, eve)
+    amend(approval, seen, world.admin, send__subject="Good day")
+    with pytest.raises(ForbiddenError, match="cannot be handed on again"):
+        hand(approval, eve, world.operator)
+    with pytest.raises(InvalidError):
+        hand(approval, world.admin, world.approver)
+    expire(approval)
+    hand(approval, eve, world.operator)

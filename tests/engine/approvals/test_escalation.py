@@ -114,3 +114,34 @@ def test_of_a_vote_and_the_end_of_the_time_one_wins(expire, database, world, sup
                      FROM approval a WHERE id = %s"""
         found = superuser.execute(query, [approval]).fetchone()
         assert found == (("approved", 0, 1) if refused is None else (None, 1, 0))
+
+
+DAYS_S = 60 * 86_400
+
+
+@pytest.mark.capability(236)
+def test_nobody_is_asked_beyond_the_deadline(asked, expire, database, superuser):  # noqa: F811
+    level = {"approvers": ["role:admin"], "timeout_s": DAYS_S}
+    asks = ASK | {"timeout_s": 600, "on_timeout": "escalate", "escalation": [level]}
+    bounds = {"policies": {"deadline_s": 3600}}
+    lasts = "SELECT extract(epoch FROM expires_at - pilot_now())::int FROM approval WHERE id = %s"
+    _, approval, _ = asked([ASK | {"timeout_s": DAYS_S}], **bounds)
+    assert 3500 < superuser.execute(lasts, [approval]).fetchone()[0] <= 3602
+    _, approval, _ = asked([asks], **bounds)
+    assert 590 < superuser.execute(lasts, [approval]).fetchone()[0] <= 600
+    expire(approval)
+    assert 2900 < superuser.execute(lasts, [approval]).fetchone()[0] <= 3002
+    form = {"id": "f", "type": "form", "title": "T", "fields": {"type": "object"}}
+    form |= {"assignees": ["role:approver"], "timeout_s": DAYS_S}
+    _, approval, _ = asked([form], **bounds)
+    assert 3500 < superuser.execute(lasts, [approval]).fetchone()[0] <= 3602
+
+
+@pytest.mark.capability(236)
+def test_the_deadline_ends_a_question_before_its_own_time_does(asked, database, superuser):  # noqa: F811
+    asks = ASK | {"timeout_s": DAYS_S, "on_timeout": "approve"}
+    execution, approval, _ = asked([asks], policies={"deadline_s": 3})
+    status, _, error, _ = wp.wait_for(database, execution)
+    assert (status, error["class"]) == ("failed", "deadline")
+    found = superuser.execute("SELECT decision FROM approval WHERE id = %s", [approval])
+    assert found.fetchone() == ("cancelled",)

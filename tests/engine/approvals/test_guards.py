@@ -185,11 +185,14 @@ def test_losers_are_audited_with_what_they_saw(asked, world, superuser):
 
 @pytest.mark.capability(307)
 def test_the_starter_is_not_asked_where_self_approval_is_off(worker, database, world):
-    ask = ASK | {"approvers": [f"user:{world.operator.email}"], "self_approval": False}
-    execution = wp.start(wp.make_agent(world.operator.id, [ask]), world.operator.id)
-    _, _, error, _ = wp.wait_for(database, execution)
-    assert error["class"] == "config"
-    assert "Nobody may decide this" in error["message"]
+    inputs = {"type": "object", "properties": {"who": {"type": "string"}}}
+    for rule, few in [({}, "Nobody may"), ({"rule": "quorum", "k": 1}, "Fewer than the 1 who")]:
+        ask = ASK | {"approvers": ["user:{{inputs.who}}"], "self_approval": False} | rule
+        agent = wp.make_agent(world.operator.id, [ask], inputs=inputs)
+        execution = wp.start(agent, world.operator.id, who=world.operator.email)
+        _, _, error, _ = wp.wait_for(database, execution)
+        assert error["class"] == "config"
+        assert error["message"].startswith(few)
 
 
 @pytest.mark.capability(307)
@@ -206,3 +209,26 @@ def test_a_cancelled_one_is_gone(asked, world):
     executions.cancel(execution, by=world.operator.actor, user_id=world.operator.id)
     with pytest.raises(GoneError, match="cancelled"):
         decide(approval, "approved", seen, world.approver)
+
+
+@pytest.mark.capability(236)
+@pytest.mark.parametrize("named", ["user:{}", "user:{{{{inputs.boss}}}}"])
+def test_people_are_found_by_their_address_as_at_sign_in(worker, database, world, superuser, named):
+    boss = world.approver.email.upper()
+    levels = [{"approvers": [named.format(boss)], "timeout_s": 60}]
+    ask = ASK | {"approvers": [named.format(boss)], "on_timeout": "escalate", "escalation": levels}
+    inputs = {"type": "object", "properties": {"boss": {"type": "string"}}}
+    agent = wp.make_agent(world.operator.id, [ask, SEND], inputs=inputs)
+    execution = wp.start(agent, world.operator.id, boss=boss)
+    wp.wait_for(database, execution, {"waiting"})
+    query = "SELECT approver_ids, terms -> 'escalation' -> 0 -> 'approvers' ->> 0 FROM approval"
+    asked = superuser.execute(query).fetchone()
+    assert asked == ([world.approver.id], f"user:{world.approver.email}")
+
+
+@pytest.mark.capability(41)
+@pytest.mark.parametrize("mark", ["\0", "\ud800"])
+def test_a_comment_is_stored_as_outputs_are(asked, database, world, mark):
+    execution, approval, seen = asked([ASK, SEND])
+    decide(approval, "rejected", seen, world.approver, comment=f"No{mark}.", key="once")
+    assert "No\ufffd." in wp.wait_for(database, execution)[2]["message"]

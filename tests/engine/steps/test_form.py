@@ -18,6 +18,12 @@ def test_it_asks_with_a_rendered_title_and_waits():
     assert strictjson.loads(wait.approval["payload"])["fields"] == FIELDS
 
 
+def test_who_is_asked_may_be_a_template():
+    fields = ASK | {"assignees": ["user:{{inputs.order}}@example.com", "role:operator"]}
+    wait = form.run(step(**fields), context(inputs={"order": "bea"}))
+    assert wait.approval["approvers"] == ["user:bea@example.com", "role:operator"]
+
+
 def test_its_output_is_what_was_filled_in():
     given = {"values": {"amount": 5}, "submitted_by": "ann@example.com", "at": "2026-03-02T09:00Z"}
     done = form.resume(step(**ASK), context(), resolved("form", decision="submitted", **given), NOW)

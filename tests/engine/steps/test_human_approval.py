@@ -39,3 +39,30 @@ def test_a_refusal_fails_the_step_and_says_why(resolution, error_class):
     with pytest.raises(StepError) as caught:
         human_approval.resume(step(**ASK), context(), resolved("approval", **resolution), NOW)
     assert caught.value.error_class == error_class
+
+
+def test_who_is_asked_may_be_a_template():
+    levels = [{"approvers": ["user:{{inputs.chief}}"], "timeout_s": 60}]
+    fields = {"approvers": ["owner", "user:{{ inputs.boss }}"], "escalation": levels}
+    fields |= {"on_timeout": "escalate"}
+    people = {"boss": "bea@example.com", "chief": " cem@example.com "}
+    asked = human_approval.run(step(**ASK | fields), context(inputs=people | {"amount": 5}))
+    assert asked.approval["approvers"] == ["owner", "user:bea@example.com"]
+    assert asked.approval["terms"]["escalation"] == [
+        {"approvers": ["user:cem@example.com"], "timeout_s": 60}
+    ]
+
+
+@pytest.mark.parametrize("boss", [None, "", "bea cem", ["bea@example.com", "cem@example.com "]])
+def test_what_is_no_address_is_refused(boss):
+    fields = ASK | {"title": "Pay?", "approvers": ["user:{{inputs.boss}}"]}
+    with pytest.raises(StepError, match="is nobody who can be asked") as caught:
+        human_approval.run(step(**fields), context(inputs={"boss": boss}))
+    assert caught.value.error_class == "input"
+
+
+def test_a_title_of_one_expression_is_text():
+    asked = human_approval.run(
+        step(**ASK | {"title": "{{inputs.what}}"}), context(inputs={"what": {"sum": True}})
+    )
+    assert asked.approval["title"] == '{"sum":true}'

@@ -199,18 +199,61 @@ def test_an_approval_that_nobody_can_give_is_refused(check, fields, path):
 @pytest.mark.parametrize(
     ("fields", "path"),
     [
-        ({"approvers": ["owner", "role:king"]}, "/approvers/1"),
-        (LEVELS | {"escalation": [{"approvers": ["role:king"]}]}, "/escalation/0/approvers/0"),
-        ({"type": "form", "fields": {"type": "object"}, "assignees": ["role:king"]},
-         "/assignees/0"),
+        ({"approvers": ["owner", "user:{{ inputs.boss }}"]}, "/approvers/1"),
+        (LEVELS | {"escalation": [{"approvers": ["user:{{inputs.boss}}"]}]},
+         "/escalation/0/approvers/0"),
     ],
 )  # fmt: skip
-def test_a_role_that_is_not_there_is_refused_and_the_others_named(issue, fields, path):
+def test_a_template_of_people_is_checked_as_others_are(check, fields, path):
+    step = {"id": "ask", "type": "human_approval", "title": "Go?", **fields}
+    inputs = {"type": "object", "properties": {"chief": {"type": "string"}}}
+    assert check(workflow(step, inputs=inputs)) == [("E_REF_FIELD", f"/steps/0{path}")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"approvers": ["owner", "role:king"]}, "/approvers/1"),
+        (LEVELS | {"escalation": [{"approvers": ["role:king"]}]}, "/escalation/0/approvers/0"),
+        ({"type": "form", "fields": {"type": "object"}, "assignees": ["role:viewer"]},
+         "/assignees/0"),
+        ({"approvers": ["role:viewer"]}, "/approvers/0"),
+    ],
+)  # fmt: skip
+def test_a_role_of_which_none_decides_is_refused_and_the_others_named(issue, fields, path):
     step = {"id": "ask", "type": "human_approval", "title": "Go?", **fields}
     found = issue(workflow(step), "E_APPROVERS")
-    assert (found.path, found.got) == (f"/steps/0{path}", "role:king")
-    assert found.expected == "role:admin, role:operator, role:approver, role:viewer"
+    assert (found.path, found.got in {"role:king", "role:viewer"}) == (f"/steps/0{path}", True)
+    assert found.expected == "role:admin, role:operator, role:approver", "viewers do not decide"
     assert found.expected in found.message
+
+
+ASK = {"id": "ask", "type": "human_approval", "title": "Go?", "approvers": ["owner"]}
+MAIL = {"to": ["ann@example.com"], "subject": "Hello"}
+
+
+@pytest.mark.capability(253)
+@pytest.mark.parametrize(
+    ("text", "ask", "refused"),
+    [
+        ("At {{now()}}", {}, True),
+        ("At {{ format_date(now(), 'HH:mm') }}", {"guards": ["send"]}, True),
+        ("At {{now()}} {{steps.ask.output.comment}}", {}, False),  # it reacts to the decision
+        ("At {{now()}}", {"guards": []}, False),
+        ("On {{today()}}, {{'now()'}}", {}, False),
+        ("At \\{{now()}}", {}, False),
+    ],
+)
+def test_what_is_approved_holds_no_moment_that_moves(issue, check, text, ask, refused):
+    send = {"id": "send", "type": "action", "plugin": "mail", "action": "send"}
+    send |= {"dependencies": ["ask"], "params": MAIL | {"text": text}}
+    document = workflow(ASK | ask, send)
+    if not refused:
+        assert "E_EXPRESSION" not in dict(check(document))
+        return
+    found = issue(document, "E_EXPRESSION")
+    assert found.path == "/steps/1/params/text"
+    assert "compute it in a transform before ask" in found.message
 
 
 @pytest.mark.parametrize(
