@@ -106,6 +106,11 @@ def test_one_value_is_read_by_its_name(world):
         ("orchestrator_further_models", ["gpt-6-luna"] * 2, "setting_range"),
         ("orchestrator_further_models", ["a", "b", "c", "d"], "setting_range"),
         ("orchestrator_further_models", ["gpt-0"], "setting_model"),
+        ("pilot_effects_approval", "some", "setting_range"),
+        ("pilot_internal_domains", ["ann@example.com"], "setting_range"),
+        ("pilot_internal_domains", [".example.com"], "setting_range"),
+        ("pilot_internal_domains", ["Example.com"], "setting_range"),
+        ("pilot_internal_domains", ["example.com\n"], "setting_range"),
     ],
 )
 def test_what_cannot_be_stored_is_named_and_nothing_is_dropped(database, key, new, code):

@@ -181,6 +181,7 @@ class Action:
     choose_effect: Callable[[Any], Effect] | None = field(repr=False)
     connected_effect: Effect | None = None  # over a connection, where that is another
     choose_place: Callable[[Any], str] | None = field(default=None, repr=False)
+    reaches: tuple[str, ...] | None = None  # the params that say whom; None: no param does
 
     @cached_property
     def params_schema(self) -> dict[str, Any]:
@@ -261,8 +262,12 @@ class Plugin:
         was_applied: Probe | None = None,
         connected_effect: Effect | None = None,
         place: Callable[[Any], str] | None = None,
+        reaches: Iterable[str] | None = None,
     ) -> Callable[[Perform], Perform]:
         """Declare the decorated function an action; its annotations give params and output.
+
+        `reaches` names the params with the addresses of those whom an effect reaches, none if it
+        stays with the owner; without it, whoever is outside may be reached.
 
         Raises:
             ValueError: the declaration is incomplete, at load.
@@ -276,6 +281,9 @@ class Plugin:
             _check_declaration(name, run.__doc__, success, known)
             if Effect.PROBE in {effect, connected_effect} and was_applied is None:
                 raise ValueError(f"{name} is declared probe and has no was_applied.")
+            whom = None if reaches is None else tuple(reaches)
+            if set(whom or ()) - set(properties(params_model)):
+                raise ValueError(f"{name}: reaches names unknown params {whom}.")
             self.actions[run.__name__] = Action(
                 name=name,
                 plugin=self.name,
@@ -294,6 +302,7 @@ class Plugin:
                 choose_effect=None if isinstance(effect, Effect) else effect,
                 connected_effect=connected_effect,
                 choose_place=place,
+                reaches=whom,
             )
             return run
 

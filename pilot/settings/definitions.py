@@ -1,5 +1,6 @@
 """What a setting is: its type and bounds, what is wrong with a value, how a person reads it."""
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -8,6 +9,7 @@ from pilot.errors import Issue
 
 # As it is stored and copied: bool, int, text, list of texts; a Decimal is its text, exactly.
 Value = Any
+_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 Kind = type[bool] | type[int] | type[Decimal] | type[str] | type[list[str]]
 
 
@@ -26,6 +28,7 @@ class Definition:
     maximum: int | Decimal = 0  # of a list: how many it may hold
     choices: tuple[str, ...] = ()  # of a text
     of_models: bool = False  # a text or list: ids of the catalogue of models
+    of_domains: bool = False  # a list: names of domains
 
     @property
     def bounds(self) -> str:
@@ -36,6 +39,8 @@ class Definition:
             return f"one of {', '.join(self.choices)}"
         if self.of_models:
             return f"at most {self.maximum} models" if self.type is list else "a known model"
+        if self.of_domains:
+            return f"at most {self.maximum} domains in small letters, such as example.com"
         return f"{self.minimum:,} to {self.maximum:,} {self.unit}".strip()
 
     def words(self, value: Value) -> str:
@@ -83,7 +88,8 @@ class Definition:
             number = _number(value)
             return number is not None and self.minimum <= number <= self.maximum
         if self.type is list:
-            return len(value) <= self.maximum and len(set(value)) == len(value)
+            right = not self.of_domains or all(map(_DOMAIN.fullmatch, value))
+            return right and len(value) <= self.maximum and len(set(value)) == len(value)
         return not self.choices or value in self.choices
 
     def _issue(self, code: str, expected: str, value: Any) -> Issue:

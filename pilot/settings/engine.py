@@ -4,6 +4,7 @@ from pilot.settings.definitions import Definition
 
 SWITCHES = "Switches"
 LIMITS = "Engine limits"
+APPROVALS = "Approvals"
 NOTIFICATIONS = "Notifications"
 RETENTION = "Retention"
 PRIVACY = "Privacy"
@@ -80,6 +81,28 @@ DEFINITIONS = (
         "days",
         0,
         90,
+    ),
+    Definition(
+        "pilot_effects_approval",
+        str,
+        "none",
+        APPROVALS,
+        "Effects that need an approval",
+        "A workflow without an approval before each of them is neither saved nor started: all "
+        "effects, or the external ones, which may reach others than the internal domains. The "
+        "policy effects_approval of a workflow can only be stricter.",
+        choices=("none", "external", "all"),
+    ),
+    Definition(
+        "pilot_internal_domains",
+        list,
+        [],
+        APPROVALS,
+        "Internal domains",
+        "What goes to addresses and hosts of these domains, and of those below them, is not "
+        "external. Whom only an execution can tell is outside.",
+        maximum=50,
+        of_domains=True,
     ),
     Definition(
         "notify_by_local_mail",

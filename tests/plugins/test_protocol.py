@@ -198,6 +198,7 @@ def test_an_action_that_cannot_be_asked_says_so(action, make_call):
     [
         ({"success": "Sent {nothing}"}, "unknown fields"),
         ({"effect": Effect.PROBE}, "has no was_applied"),
+        ({"reaches": ["nobody"]}, "reaches names unknown params"),
     ],
 )
 def test_an_incomplete_declaration_stops_the_load(changes, message):

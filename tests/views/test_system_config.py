@@ -152,6 +152,17 @@ def test_only_an_administrator_sees_or_changes_settings(browse, world, role):
     assert stored()["pilot_max_steps"] == 50
 
 
+def test_effects_that_need_an_approval_are_chosen_on_the_page(admin):
+    values = {"pilot_effects_approval": "external", "pilot_internal_domains": "corp.test, a.test"}
+    assert save(admin, "approvals", values).status_code == 303
+    page = admin.get("/system-config")
+    assert "Internal domains: corp.test, a.test." in page.text
+    assert stored()["pilot_internal_domains"] == ["corp.test", "a.test"]
+    refused = save(admin, "approvals", values | {"pilot_internal_domains": "@corp.test"})
+    assert refused.status_code == 422
+    assert "at most 50 domains in small letters, such as example.com" in refused.text
+
+
 @pytest.mark.browser
 @pytest.mark.capability(272)
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)

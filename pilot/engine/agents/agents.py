@@ -13,6 +13,7 @@ from pilot.engine import idempotency, validation
 from pilot.engine.agents import access, grants
 from pilot.engine.editor import display
 from pilot.engine.language import catalogue
+from pilot.engine.language.effects_rule import EffectsRule
 from pilot.engine.workflow import document, simple_loop
 from pilot.errors import ConflictError, ForbiddenError, InvalidError, Issue, NotFoundError
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
@@ -191,9 +192,9 @@ def checked(workflow: Any | None) -> None:
     if workflow is None:
         return
     with db.reading(None) as session:
-        limit = settings.value(session, "pilot_max_steps")
-    ours = older.ours(workflow)
-    issues = validation.validate(ours, catalogue.load(), max_steps=int(limit))
+        values, _ = settings.snapshot(session)
+    ours, known = older.ours(workflow), catalogue.load().with_effects_rule(EffectsRule.of(values))
+    issues = validation.validate(ours, known, max_steps=int(values["pilot_max_steps"]))
     if any(one.severity == "error" for one in issues):
         raise InvalidError(issues)
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from pilot import db, settings
 from pilot.audit import Actor
-from pilot.engine import folders
+from pilot.engine import folders, validation
 from pilot.engine.agents import agents
 from pilot.engine.demo import make_demo
 from pilot.engine.generation import surroundings
@@ -108,7 +108,11 @@ def _workflows(known: Catalogue, zone: str, owner_email: str) -> dict[str, Any]:
         if name != SUMMARY
     }
     found[SUMMARY] = _summary(owner_email)
-    return {name: draft for name, draft in found.items() if draft is not None}
+    return {
+        name: validation.with_approvals(draft, known)
+        for name, draft in found.items()
+        if draft is not None
+    }
 
 
 def _summary(owner_email: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pilot.engine.generation import nearest, prompt, semantic_gate
 from pilot.engine.generation.stages import CACHE, NEAREST, PLANNER
 from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.planner import Draft
+from pilot.engine.validation import required_approvals
 from pilot.errors import Issue
 from pilot.models.generation import Generation
 from pilot.models.user import User
@@ -74,16 +75,26 @@ def _judged(
 ) -> Offer:
     issues: list[Issue] = []
     forgotten: list[Issue] = []
-    if draft.document is not None:
-        issues = validation.validate(
-            draft.document, known, max_steps=int(values["pilot_max_steps"])
-        )
+    document = draft.document
+    if document is not None:
+        document, issues = _checked(document, known, int(values["pilot_max_steps"]))
         wrong = any(one.severity == "error" for one in issues)
         if not wrong and values["generation_semantic_gate"] != "off":
             forgotten = semantic_gate.check(
-                row.goal, draft.document, known, told=(owner.email, row.answers)
+                row.goal, document, known, told=(owner.email, row.answers)
             )
-    return Offer(generator, draft, issues, forgotten)
+    return Offer(generator, replace(draft, document=document), issues, forgotten)
+
+
+def _checked(
+    document: dict[str, Any], known: Catalogue, most: int
+) -> tuple[dict[str, Any], list[Issue]]:
+    """Return a draft with the approvals that its effects need, and what is wrong with it."""
+    issues = validation.validate(document, known, max_steps=most)
+    if any(one.code == required_approvals.CODE for one in issues):
+        document = validation.with_approvals(document, known, max_steps=most)
+        issues = validation.validate(document, known, max_steps=most)
+    return document, issues
 
 
 def _since_ms(started: float) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pilot import plugins
+from pilot.engine.language.effects_rule import EffectsRule
 from pilot.plugins import Action
 from pilot.plugins.tables.sampling import Column, TableSample
 
@@ -18,6 +19,7 @@ class Catalogue:
     samples: Mapping[tuple[str, str], TableSample] = field(default_factory=dict)
     granted: frozenset[str] | None = None  # None: every action
     connections: Mapping[str, Mapping[str, str]] | None = None  # see `connections.labels`
+    effects_rule: EffectsRule = field(default_factory=EffectsRule)  # of the installation
 
     def is_granted(self, name: str) -> bool:
         """Say whether the agent may call this action."""
@@ -39,6 +41,10 @@ class Catalogue:
     def with_grants(self, granted: Iterable[str] | None) -> "Catalogue":
         """Return the same catalogue for an agent that may call these actions; None: all."""
         return replace(self, granted=None if granted is None else frozenset(granted))
+
+    def with_effects_rule(self, rule: EffectsRule) -> "Catalogue":
+        """Return the same catalogue where this decides which effects need an approval."""
+        return replace(self, effects_rule=rule)
 
 
 def load() -> Catalogue:

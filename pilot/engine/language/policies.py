@@ -76,4 +76,9 @@ class Policies(Part):
         True,
         description="Whether finished steps are undone after a failure or a cancel.",
     )
+    effects_approval: Literal["none", "external", "all"] = Field(
+        "none",
+        description="Which effects need an approval before them: external are those that reach "
+        "others than the internal domains. Everybody's setting holds too: the stricter counts.",
+    )
     on_failure: OnFailure | None = None

@@ -16,11 +16,12 @@ from pilot.engine.agents import access, agents, grants, nesting
 from pilot.engine.approvals.approvals import DECIDERS
 from pilot.engine.language import catalogue
 from pilot.engine.language.catalogue import Catalogue
+from pilot.engine.language.effects_rule import EffectsRule
 from pilot.engine.language.step_fields import MODEL_STEPS
 from pilot.engine.life.forecast import forecast
 from pilot.engine.providers import model_catalogue
 from pilot.engine.secrets import connections
-from pilot.engine.validation import approvals
+from pilot.engine.validation import approvals, required_approvals
 from pilot.engine.workflow import inputs
 from pilot.engine.workflow.document import KEPT, MAX_STEPS_CEILING, Written
 from pilot.engine.workflow.outline import Node, documents, outline
@@ -88,6 +89,7 @@ class Setup:
     has_models: bool = False  # recorded answers take the place of all models
 
 
+Allowed = tuple[frozenset[str], EffectsRule]  # what was granted, what has to be approved
 UNTOLD = Setup(has_models=True)  # only what the database knows is looked at
 
 
@@ -128,19 +130,28 @@ def link(where: Where, agent_id: UUID) -> str:
     return LINKS.get(where, "").format(agent_id)
 
 
-def obstacles(
-    session: Session, agent: Agent, version: WorkflowVersion | None, choice: Choice, setup: Setup
+def obstacles(  # noqa: PLR0913 -- all that a start depends on
+    session: Session,
+    agent: Agent,
+    version: WorkflowVersion | None,
+    choice: Choice,
+    setup: Setup,
+    *,
+    starter: UUID,
+    values: settings.Values,
 ) -> list[Obstacle]:
     """Return what a start of this document would be refused for, its inputs apart.
 
     Warnings are left out, and so is what they take to find: this is on the path of every start.
     """
     document = version.document if version is not None else None
+    rule = EffectsRule.of(values)
     if choice.runs == "one_step" or version is None or document is None:
         no_model = "" if setup.has_models or agent.demo else _no_model(session)
         items = [_dead_loop(no_model)] if no_model else []
+        items += _unasked(agent, rule)
     else:
-        items = _items(session, version, document, agent, setup)
+        items = _items(session, version, document, agent, setup, rule)
     return [
         Obstacle(
             one.code,
@@ -169,15 +180,16 @@ def examine(
     if choice.reason == "pilot_disabled":
         problem = "Pilot steps are switched off: it would run as the simple loop of one model step."
         items.append(Item(False, "switch", "", "", problem))
+    rule = EffectsRule.of(settings.snapshot(session)[0])
     if choice.runs == "one_step":
-        items += _simple_loop(agent, no_model)
+        items += _simple_loop(agent, no_model) + _unasked(agent, rule)
     if not session.scalar(LIVE_WORKER):
         problem = "No worker is running: an execution stays queued until one is (pilot worker)."
         items.append(Item(False, "worker", "", "", problem))
     items += _missing_inputs(version, saved_inputs(session, agent.id, asked.user_id))
     items += _budget(session, agents.workflow_of(agent, version), agent)
     if version is not None and document is not None and choice.runs == "pilot_steps":
-        items += _items(session, version, document, agent, setup)
+        items += _items(session, version, document, agent, setup, rule)
         items += _model_steps(document, no_model)
     return Preflight(choice, items)
 
@@ -213,6 +225,18 @@ def _dead_loop(no_model: str) -> Item:
     return Item(True, "model", "", "", problem, "E_MODEL_KEY")
 
 
+def _unasked(agent: Agent, rule: EffectsRule) -> list[Item]:
+    """Say that the simple loop could do what needs an approval: it has none."""
+    known = catalogue.load().actions if rule.level != "none" else {}
+    granted = ((known[name], None) for name in agent.grants if name in known)
+    names = ", ".join(one.name for one in required_approvals.effects(rule, granted))
+    problem = (
+        f"The simple loop may call {names} without asking anybody, and the setting "
+        "pilot_effects_approval wants a person's approval before that: build a workflow with one."
+    )
+    return [Item(True, "workflow", "", "", problem, required_approvals.CODE)] if names else []
+
+
 def _permission(session: Session, agent: Agent, asked: Asked) -> list[Item]:
     if not asked.may_start:
         problem = "You may look at it; starting it needs the role operator."
@@ -243,12 +267,18 @@ def _missing_inputs(version: WorkflowVersion | None, saved: dict[str, Any]) -> l
 
 
 def _items(
-    session: Session, version: WorkflowVersion, document: dict[str, Any], agent: Agent, setup: Setup
+    session: Session,
+    version: WorkflowVersion,
+    document: dict[str, Any],
+    agent: Agent,
+    setup: Setup,
+    rule: EffectsRule,
 ) -> list[Item]:
     """Check a document again: what it is made of, and the accounts and agents that it names."""
     written = Written(version.id, document)
     nodes = _nodes(written)
-    items = _document_items(written, nodes, grants.granted(agent, version), agent, setup)
+    granted = frozenset(grants.granted(agent, version))
+    items = _document_items(written, nodes, (granted, rule), agent, setup)
     items += _connections(session, nodes, agent)
     items += _people(session, nodes)
     if any(node.type == "sub_workflow" for node in nodes):
@@ -263,22 +293,25 @@ def _nodes(written: Written) -> tuple[Node, ...]:
 
 
 def _document_items(
-    written: Written, nodes: Iterable[Node], granted: list[str], agent: Agent, setup: Setup
+    written: Written, nodes: Iterable[Node], allowed: Allowed, agent: Agent, setup: Setup
 ) -> list[Item]:
     """Check the document again: over the tables as they are now, and what the agent may call."""
     reads_tables = any(node.step.get("plugin") == "tables" for node in nodes)
     if setup.data is None or not reads_tables:
-        return list(_checked(written, tuple(granted)))
-    known = catalogue.load().with_grants(granted)
-    known = known.with_samples(sample(folders.private(setup.data, agent.owner_id)))
-    return _issues(written.document, known)
+        return list(_checked(written, allowed))
+    tables = sample(folders.private(setup.data, agent.owner_id))
+    return _issues(written.document, _known(allowed).with_samples(tables))
 
 
 @lru_cache(KEPT)
-def _checked(written: Written, grants: tuple[str, ...]) -> tuple[Item, ...]:
+def _checked(written: Written, allowed: Allowed) -> tuple[Item, ...]:
     """Return the same for a document that depends on nothing else: each start asks for it."""
-    known = catalogue.load().with_grants(list(grants))
-    return tuple(_issues(written.document, known))
+    return tuple(_issues(written.document, _known(allowed)))
+
+
+def _known(allowed: Allowed) -> Catalogue:
+    granted, rule = allowed
+    return catalogue.load().with_grants(granted).with_effects_rule(rule)
 
 
 def _issues(document: dict[str, Any], known: Catalogue) -> list[Item]:

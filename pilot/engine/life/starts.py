@@ -174,7 +174,12 @@ def draft(
     )
     _something_to_run(agent, asked, choice)
     given, issues = _inputs(agent, asked, version, around)
-    issues += _obstacles(session, agent, version, choice, setup, asked)
+    hindered = preflight.obstacles(
+        session, agent, version, choice, setup, starter=user_id, values=around.settings
+    )
+    # A simulation needs neither accounts nor models.
+    issues += [one for one in hindered if asked.mode != SIMULATE or one.where not in NEEDLESS]
+    issues += unattended.obstacles(session, version, asked.trigger)
     if issues:
         raise InvalidError(issues)
     one_step = _one_step(agent, asked) if choice.runs == "one_step" else None
@@ -216,23 +221,6 @@ def _workflow(one_step: dict[str, Any] | None, version: WorkflowVersion | None) 
 
 def _one_step(agent: Agent, asked: Start) -> dict[str, Any]:
     return simple_loop.of(asked.prompt or agent.prompt, agent.grants)
-
-
-def _obstacles(
-    session: Session,
-    agent: Agent,
-    version: WorkflowVersion | None,
-    choice: preflight.Choice,
-    setup: preflight.Setup,
-    asked: Start,
-) -> list[Issue]:
-    """Return what stands in the way of a start; a simulation needs neither accounts nor models."""
-    found: list[Issue] = [
-        one
-        for one in preflight.obstacles(session, agent, version, choice, setup)
-        if asked.mode != SIMULATE or one.where not in NEEDLESS
-    ]
-    return found + unattended.obstacles(session, version, asked.trigger)
 
 
 def make_room(session: Session, row: Execution, version: WorkflowVersion | None, by: Actor) -> None:

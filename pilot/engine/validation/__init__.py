@@ -21,6 +21,7 @@ from pilot.engine.validation import (
     references,
     repairing,
     repeats,
+    required_approvals,
     reshaping,
     results,
     secrets,
@@ -31,7 +32,7 @@ from pilot.engine.workflow import document as documents
 from pilot.engine.workflow import outline, shape
 from pilot.errors import BadJsonError, InvalidError, Issue, type_json
 
-__all__ = ["MAX_STEPS", "Repaired", "apply_fix", "repair", "validate"]
+__all__ = ["MAX_STEPS", "Repaired", "apply_fix", "repair", "validate", "with_approvals"]
 
 MAX_STEPS = 50
 _CHECKS = (
@@ -42,6 +43,7 @@ _CHECKS = (
     reshaping.check,
     actions.check,
     approvals.check,
+    required_approvals.check,
     compensations.check,
     flow.check,
     holders.check,
@@ -78,7 +80,7 @@ def validate(
         return found_first
     context = Context(document, catalogue)
     try:
-        within = partial(validate, catalogue=catalogue, max_steps=max_steps, depth=depth + 1)
+        within = partial(validate, max_steps=max_steps, depth=depth + 1)
         parts = (
             identity.check(context, max_steps),
             _meaning(context),
@@ -98,6 +100,18 @@ def repair(
     Returns the repaired document, each issue whose fix was applied, and the issues that are left.
     """
     return repairing.repair(document, lambda one: validate(one, catalogue, max_steps=max_steps))
+
+
+def with_approvals(
+    document: dict[str, Any], catalogue: Catalogue, *, max_steps: int = MAX_STEPS
+) -> dict[str, Any]:
+    """Return the document with the approvals that its effects need and lack."""
+
+    def lacking(one: type_json) -> list[Issue]:
+        found = validate(one, catalogue, max_steps=max_steps)
+        return [issue for issue in found if issue.code == required_approvals.CODE]
+
+    return repairing.repair(document, lacking).document
 
 
 def _first(issues: Iterable[Issue]) -> list[Issue]:

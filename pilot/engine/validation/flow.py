@@ -53,7 +53,7 @@ def _skippable(context: Context, one: Node) -> set[str]:
     for node in one.siblings:
         needed = needs.get(node.id, frozenset())
         conditional = node.step.get("execute_if") not in (None, True)
-        if conditional or _skips_itself(context, node) or (needed and needed <= found):
+        if conditional or skips_itself(context, node) or (needed and needed <= found):
             found.add(node.id)
     return found
 
@@ -102,7 +102,7 @@ def _one_sided(context: Context, node: Node) -> Iterator[Issue]:
     if not (node.step.get("then") and node.step.get("else")):
         return
     inner = list(context.within(node))
-    effects = {_segment(one, node) for one in inner if context.has_effect(one)} - {*AFTER}
+    effects = {branch(one, node) for one in inner if context.has_effect(one)} - {*AFTER}
     if len(effects) == 1:
         other = "else" if "then" in effects else "then"
         message = f"Only one branch has an effect: is {other} to send or change nothing?"
@@ -145,7 +145,7 @@ def may_be_missing(context: Context, source: Node, use: Use) -> bool:
 def _guards(context: Context, node: Node) -> set[Guard]:
     """Return what must hold for a step to have an output."""
     found: set[Guard] = set()
-    if node.step.get("on_error") == "continue" or _skips_itself(context, node):
+    if node.step.get("on_error") == "continue" or skips_itself(context, node):
         found.add(("skip", node.path))
     inner = node
     for one in [node, *node.containers]:
@@ -159,7 +159,7 @@ def _guards(context: Context, node: Node) -> set[Guard]:
     return found
 
 
-def _skips_itself(context: Context, node: Node) -> bool:
+def skips_itself(context: Context, node: Node) -> bool:
     """Say whether a step that runs may count as skipped."""
     if node.type == "validation":
         return node.step.get("on_invalid") == "skip"
@@ -208,7 +208,7 @@ def _is_asked(use: Use, reader: Node, source: Node) -> bool:
     return any(pattern.search(text) for text in found)
 
 
-def _segment(node: Node, container: Node) -> str:
+def branch(node: Node, container: Node) -> str:
     """Return the branch of the container that a step stands in."""
     inner = node
     while inner.parent is not None and inner.parent is not container:
@@ -219,7 +219,7 @@ def _segment(node: Node, container: Node) -> str:
 def _exclude_each_other(one: Node, other: Node) -> bool:
     for container in one.containers:
         if container in other.containers and container.type != "parallel_group":
-            segments = {_segment(one, container), _segment(other, container)}
+            segments = {branch(one, container), branch(other, container)}
             return len(segments) == 2 and segments.isdisjoint(AFTER)
     return False
 

@@ -37,7 +37,7 @@ def too_many(count: int, max_steps: int) -> Issue:
 
 
 def _missing(node: Node, number: int, taken: set[str]) -> Issue:
-    fix = [{"op": "add", "path": f"{node.path}/id", "value": _free(f"step{number}", taken)}]
+    fix = [{"op": "add", "path": f"{node.path}/id", "value": free(f"step{number}", taken)}]
     return Issue(
         "E_SCHEMA", f"{node.path}/id", "A step needs an id: add it.", expected="id", fix=fix
     )
@@ -50,7 +50,7 @@ def _bad(context: Context, node: Node, taken: set[str]) -> Issue:
         "63 characters at most."
     )
     name = re.sub(r"[^A-Za-z0-9_]+", "_", node.id)[:60] or "step"
-    name = _free(f"_{name}" if name[0].isdigit() else name, taken)
+    name = free(f"_{name}" if name[0].isdigit() else name, taken)
     return Issue(
         "E_BAD_ID",
         f"{node.path}/id",
@@ -71,7 +71,7 @@ def _double(context: Context, node: Node, taken: set[str]) -> Issue:
     declared = any(node.id in _listed(one) for one in context.nodes[place:])
     fix: Patch | None = None
     if not (later or declared):
-        fix = [{"op": "replace", "path": f"{node.path}/id", "value": _free(node.id, taken)}]
+        fix = [{"op": "replace", "path": f"{node.path}/id", "value": free(node.id, taken)}]
     return Issue("E_DUPLICATE_ID", f"{node.path}/id", message, got=node.id, fix=fix)
 
 
@@ -94,7 +94,7 @@ def _rename(context: Context, node: Node, name: str) -> Patch:
     return fix
 
 
-def _free(name: str, taken: set[str]) -> str:
+def free(name: str, taken: set[str]) -> str:
     """Return the name, numbered if it is taken, and take it."""
     found, number = name, 1
     while found in taken:

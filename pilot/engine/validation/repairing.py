@@ -70,10 +70,13 @@ def repair(document: dict[str, Any], check: Callable[[type_json], list[Issue]]) 
 
 
 def _choose(issues: list[Issue]) -> list[Issue]:
-    """Take fixes that touch different places; of those that move elements of a list one, last."""
+    """Take fixes that touch different places; last those that move elements of a list.
+
+    Of these it is one, or all that insert one element each: the last first, so places still fit.
+    """
     chosen: list[Issue] = []
     touched: list[str] = []
-    shifting: Issue | None = None
+    shifting: list[Issue] = []
     for issue in issues:
         if not issue.fix or issue.code in ASKED:
             continue
@@ -81,13 +84,16 @@ def _choose(issues: list[Issue]) -> list[Issue]:
         if any(_overlap(place, other) for place in places for other in touched):
             continue
         if any(_shifts(one) for one in issue.fix):
-            shifting = shifting or issue
+            if not shifting or (_inserts(issue) and all(map(_inserts, shifting))):
+                shifting.append(issue)
             continue
         touched += places
         chosen.append(issue)
-    if shifting is not None:
-        chosen.append(shifting)
-    return chosen
+    return [*chosen, *reversed(shifting)]
+
+
+def _inserts(issue: Issue) -> bool:
+    return [one["op"] for one in issue.fix or ()] == ["add"]
 
 
 def _overlap(place: str, other: str) -> bool:

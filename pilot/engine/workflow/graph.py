@@ -103,6 +103,21 @@ def descendants(needs: Dependencies, name: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def skipped_with(needs: Dependencies, names: Iterable[str]) -> frozenset[str]:
+    """Return these steps and all that are skipped when they are: what waits for such ones alone."""
+    behind = _behind(needs)
+    open_ = {name: len(needed) for name, needed in needs.items()}
+    found = set(names)
+    fresh = list(found)
+    while fresh:
+        for one in behind.get(fresh.pop(), ()):
+            open_[one] -= 1
+            if not open_[one] and one not in found:
+                found.add(one)
+                fresh.append(one)
+    return frozenset(found)
+
+
 def _behind(needs: Dependencies) -> dict[str, list[str]]:
     """Return which steps wait for each."""
     found: dict[str, list[str]] = {}

@@ -120,6 +120,7 @@ def _place(params: Request | FetchPage) -> str:
 @plugin.action(
     effect=_effect,
     place=_place,
+    reaches=("url",),
     success="{method} {url}: {status}",
     guidance="Use it for services that have no plugin of their own. Set idempotency only if the"
     " receiver's documentation says that it honours Idempotency-Key. Example:"

@@ -80,6 +80,7 @@ def _sent_copy(call: Call) -> Found | None:
     effect=Effect.KEYED,
     connected_effect=Effect.PROBE,
     was_applied=_was_sent,
+    reaches=("to", "cc", "bcc"),
     success="{summary}",
     guidance="Use it to report to people by mail; give `html` for tables. One call is one mail:"
     ' for a mail per person call it once per person. Example: {"to": ["ann@example.com"],'
@@ -140,6 +141,7 @@ def _was_drafted(call: Call, params: DraftMail) -> Drafted | None:  # noqa: ARG0
 @plugin.action(
     effect=Effect.PROBE,
     was_applied=_was_drafted,
+    reaches=(),
     success="Put a draft into Drafts",
     guidance="Use it for a mail that a person looks at, completes and sends; nothing is sent."
     ' Example: {"to": ["ann@example.com"], "subject": "Your offer", "text": "Dear Ann,"}.',
@@ -159,6 +161,7 @@ def draft(call: Call, params: DraftMail) -> Drafted:
 
 @plugin.action(
     effect=Effect.KEYED,
+    reaches=(),
     success="Marked as read: {changed}",
     errors=SENTENCES,
     guidance="Use it after a workflow has dealt with messages, so that it can skip them next time.",
@@ -174,6 +177,7 @@ def mark_read(call: Call, params: MarkRead) -> Changed:
 
 @plugin.action(
     effect=Effect.KEYED,
+    reaches=(),
     success="Labelled {label}: {changed}",
     errors=SENTENCES,
     guidance="Use it to remember what was done with a message; search finds labels again.",
@@ -185,6 +189,7 @@ def add_label(call: Call, params: ChangeLabel) -> Labelled:
 
 @plugin.action(
     effect=Effect.KEYED,
+    reaches=(),
     success="Took the label {label} from: {changed}",
     errors=SENTENCES,
     guidance="Use it to take back a label of add_label.",
@@ -196,6 +201,7 @@ def remove_label(call: Call, params: ChangeLabel) -> Labelled:
 
 @plugin.action(
     effect=Effect.KEYED,
+    reaches=(),
     success="Moved to {mailbox}: {changed}",
     errors=SENTENCES,
     guidance="Use it to file messages that are dealt with; their ids end with it."

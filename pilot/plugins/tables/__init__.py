@@ -193,6 +193,7 @@ def read_range(call: Call, params: ReadRange) -> Values:
 
 @plugin.action(
     effect=Effect.KEYED,
+    reaches=(),
     success="The tab {tab} is there",
     guidance="Use it before append_rows when the tab may be missing. Columns of a tab that is"
     " there are not changed.",
@@ -218,6 +219,7 @@ def _appended_before(call: Call, params: AppendRows) -> Appended | None:
 @plugin.action(
     effect=Effect.PROBE,
     was_applied=_appended_before,
+    reaches=(),
     success="Added {appended} rows to {table}, skipped {skipped}",
     guidance="Use it to record results; key_column keeps a workflow that runs again from adding"
     " the same row twice. Writing an XLSX file drops its pictures. Example:"
@@ -242,6 +244,7 @@ def _updated_before(call: Call, params: UpdateRows) -> Updated | None:
 @plugin.action(
     effect=Effect.PROBE,
     was_applied=_updated_before,
+    reaches=(),
     success="Changed {updated} rows of {table}",
     guidance="Use it to set values in rows that are there. Example:"
     ' {"table": "tasks", "match": {"id": "7"}, "set": {"status": "done"}}.',

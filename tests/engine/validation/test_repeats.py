@@ -194,6 +194,14 @@ def test_steps_of_a_workflow_within_are_checked_where_they_stand(errors):
     assert errors(*twice) == []  # ids of its own
 
 
+def test_without_a_schema_steps_may_read_what_they_are_given(errors):
+    reads = [put("a", "{{inputs.n}}"), put("b", "{{inputs.list.x}}")]
+    assert errors(sub(*reads, inputs={"n": 1, "list": "{{execution.id}}"})) == []
+    assert errors(sub(*reads, inputs="{{execution}}")) == []
+    missing = ("E_REF_FIELD", "/steps/0/steps/1/config/value")
+    assert errors(sub(*reads, inputs={"n": 1})) == [missing]
+
+
 def test_workflows_within_workflows_are_not_too_deep(errors):
     step = sub(put("a", 1))
     for _ in range(10):
