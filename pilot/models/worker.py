@@ -8,6 +8,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from pilot.db import Base
 from pilot.models.columns import CreatedAt, Id, Moment
 
+# Whether a worker is there that takes work.
+LIVE_WORKER = text(
+    "SELECT EXISTS (SELECT 1 FROM worker WHERE stopped_at IS NULL AND NOT draining "
+    "AND lease_until > pilot_now())"
+)
+
 
 class Worker(Base):
     """A worker: alive while it beats, or while its lease lasts."""

@@ -7,27 +7,27 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pilot import db, money, plugins, settings
 from pilot.engine import folders, validation
 from pilot.engine.agents import access, agents, grants, nesting
-from pilot.engine.approvals.approvals import DECIDERS
 from pilot.engine.language import catalogue
 from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.language.effects_rule import EffectsRule
 from pilot.engine.language.step_fields import MODEL_STEPS
+from pilot.engine.life import answering
 from pilot.engine.life.forecast import forecast
 from pilot.engine.providers import model_catalogue
 from pilot.engine.secrets import connections
-from pilot.engine.validation import approvals, required_approvals
+from pilot.engine.validation import required_approvals
 from pilot.engine.workflow import inputs
 from pilot.engine.workflow.document import KEPT, MAX_STEPS_CEILING, Written
 from pilot.engine.workflow.outline import Node, documents, outline
 from pilot.errors import Obstacle
 from pilot.models.agent import Agent, AgentConfiguration, WorkflowVersion
-from pilot.models.user import User
+from pilot.models.worker import LIVE_WORKER
 from pilot.plugins.tables.sampling import sample
 from pilot.settings import flags
 
@@ -55,10 +55,6 @@ LINKS = {
     "connection": "/connections",
     "people": "/agents/{}/workflow/edit",
 }
-LIVE_WORKER = text(
-    "SELECT EXISTS (SELECT 1 FROM worker WHERE stopped_at IS NULL AND NOT draining "
-    "AND lease_until > pilot_now())"
-)
 
 
 @dataclass(frozen=True)
@@ -152,6 +148,7 @@ def obstacles(  # noqa: PLR0913 -- all that a start depends on
         items += _unasked(agent, rule)
     else:
         items = _items(session, version, document, agent, setup, rule)
+        items += _people(session, version, document, agent, starter)
     return [
         Obstacle(
             one.code,
@@ -190,6 +187,7 @@ def examine(
     items += _budget(session, agents.workflow_of(agent, version), agent)
     if version is not None and document is not None and choice.runs == "pilot_steps":
         items += _items(session, version, document, agent, setup, rule)
+        items += _people(session, version, document, agent, asked.user_id)
         items += _model_steps(document, no_model)
     return Preflight(choice, items)
 
@@ -280,10 +278,24 @@ def _items(
     granted = frozenset(grants.granted(agent, version))
     items = _document_items(written, nodes, (granted, rule), agent, setup)
     items += _connections(session, nodes, agent)
-    items += _people(session, nodes)
     if any(node.type == "sub_workflow" for node in nodes):
         items += _agents(session, document, agent)
     return items
+
+
+def _people(
+    session: Session,
+    version: WorkflowVersion,
+    document: dict[str, Any],
+    agent: Agent,
+    starter: UUID,
+) -> list[Item]:
+    """Say who is asked and cannot answer."""
+    nodes, themselves = _nodes(Written(version.id, document)), {starter, version.author_id}
+    return [
+        Item(one.fails, "people", one.step, one.field, one.problem, "E_APPROVERS")
+        for one in answering.hindrances(session, nodes, agent.owner_id, themselves)
+    ]
 
 
 @lru_cache(KEPT)
@@ -352,30 +364,6 @@ def _connections(session: Session, nodes: Iterable[Node], agent: Agent) -> list[
                 place = f"{node.path}/connection"
                 blocks = code.startswith("E_")
                 items.append(Item(blocks, "connection", node.id, place, problem, code))
-    return items
-
-
-def _people(session: Session, nodes: Iterable[Node]) -> list[Item]:
-    """Say which people the steps name who cannot answer: where no other is asked, it would fail."""
-    asked = [(node, place, one) for node in nodes for place, one in approvals.asked(node)]
-    prefix = "user:"
-    named = {one.removeprefix(prefix) for *_, who in asked for one in who if one.startswith(prefix)}
-    named = {address for address in named if "{{" not in address}  # known only when it runs
-    if not named:
-        return []
-    known = select(User.email, User.roles).where(User.email.in_(named), User.active)
-    absent = named - {email for email, roles in session.execute(known) if DECIDERS & set(roles)}
-    items = []
-    for node, place, who in asked:
-        gone = [one for one in who if one.removeprefix(prefix) in absent]
-        blocks = len(gone) == len(who) and not place.startswith("/escalation")
-        for one in gone:
-            problem = (
-                f"{one.removeprefix(prefix)} is asked, but is nobody here who is active and may "
-                "decide: invite them with the role approver, or name somebody else."
-            )
-            path, code = f"{node.path}{place}/{who.index(one)}", "E_APPROVERS"
-            items.append(Item(blocks, "people", node.id, path, problem, code))
     return items
 
 

@@ -1,5 +1,6 @@
 """Preflight: every obstacle is found before a start, and nothing is started."""
 
+import re
 import time
 
 import pytest
@@ -55,26 +56,69 @@ def test_an_action_that_was_taken_away_blocks_and_names_its_step(world, tmp_path
         ({"approvers": ["user:nobody@example.com"]}, [True]),
         ({"approvers": ["user:{viewer}"]}, [True]),
         ({"approvers": ["owner", "user:nobody@example.com"]}, [False]),
+        ({"approvers": ["user:{APPROVER}"]}, []),
+        ({"approvers": ["user:{viewer}", "role:admin"]}, [False]),
         ({"approvers": ["user:{approver}", "role:approver", "user:{{{{inputs.boss}}}}"]}, []),
         ({"type": "form", "fields": {"type": "object"}, "assignees": ["user:x@example.com"]},
          [True]),
         ({"approvers": ["owner"], "on_timeout": "escalate",
-          "escalation": [{"approvers": ["user:x@example.com"]}]}, [False]),
+          "escalation": [{"approvers": ["user:x@example.com", "user:y@example.com"]}]},
+         [False, False]),
     ],
 )  # fmt: skip
 def test_people_who_cannot_answer_are_named_before_anything_runs(world, tmp_path, fields, blocks):
     wp.switch_on()
     emails = {"viewer": world.viewer.email, "approver": world.approver.email}
+    emails["APPROVER"] = world.approver.email.upper()
     for key in fields.keys() & {"approvers"}:
         fields = fields | {key: [one.format(**emails) for one in fields[key]]}
     ask = {"id": "ask", "type": "human_approval", "title": "Go?", **fields}
-    agent = wp.make_agent(world.operator.id, [ask])
+    inputs = {"type": "object", "properties": {"boss": {"type": "string"}}}
+    agent = wp.make_agent(world.operator.id, [ask], inputs=inputs)
     found = [one for one in examine(agent, world, tmp_path).items if one.code == "E_APPROVERS"]
     assert [(one.blocks, one.step) for one in found] == [(one, "ask") for one in blocks]
-    assert all("invite them" in one.problem for one in found)
+    assert all("invite " in one.problem for one in found)
     if True in blocks:
-        with pytest.raises(InvalidError, match="invite them"):
+        with pytest.raises(InvalidError, match="invite "):
             wp.start(agent, world.operator.id)
+
+
+@pytest.mark.capability(237, 266)
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"rule": "quorum", "k": 2, "approvers": ["role:approver"]}, "2 .* but only 1 of those"),
+        (
+            {"rule": "quorum", "k": 2, "approvers": ["role:approver", "owner"]}
+            | {"self_approval": False},
+            "2 .* but only 1 of those",
+        ),
+        (
+            {"approvers": ["user:operator@pilot.test"], "self_approval": False},
+            "nobody else is asked",
+        ),
+        ({"rule": "quorum", "k": 2, "approvers": ["role:approver", "owner"]}, None),
+        ({"approvers": ["role:approver", "owner"], "self_approval": False}, None),
+        (
+            {"rule": "quorum", "k": 2, "approvers": ["owner", "user:{{inputs.boss}}"]},
+            None,  # known when it runs
+        ),
+    ],
+)
+def test_too_few_who_may_decide_are_told_before_anything_runs(world, tmp_path, fields, problem):
+    wp.switch_on()
+    ask = {"id": "ask", "type": "human_approval", "title": "Go?", **fields}
+    inputs = {"type": "object", "properties": {"boss": {"type": "string"}}}
+    agent = wp.make_agent(world.operator.id, [ask], inputs=inputs)
+    found = [one for one in examine(agent, world, tmp_path).items if one.code == "E_APPROVERS"]
+    if problem is None:
+        assert found == []
+        return
+    (item,) = found
+    assert (item.blocks, item.field) == (True, "/steps/0/approvers")
+    assert re.search(problem, item.problem)
+    with pytest.raises(InvalidError, match=problem):
+        wp.start(agent, world.operator.id)
 
 
 @pytest.mark.capability(266)
