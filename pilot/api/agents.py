@@ -29,6 +29,7 @@ from pilot.engine.agents.agents import MOST_VERSIONS, NewAgent
 from pilot.engine.editor import differences, display
 from pilot.engine.generation import surroundings
 from pilot.engine.language import catalogue
+from pilot.engine.life import preflight
 from pilot.engine.life.forecast import forecast
 from pilot.engine.people.api_tokens import Scope
 from pilot.engine.workflow import document as documents
@@ -371,7 +372,8 @@ def expected(agent_id: UUID) -> Any:
     with reading() as session:
         agent = agents.load(session, agent_id)
         document = agents.workflow_of(agent, agents.newest(session, agent))
-        found = forecast(session, document, agent_id)
+        saved = preflight.saved_inputs(session, agent_id, signed_in())
+        found = forecast(session, document, agent_id, saved)
     return {"forecast": None if found is None else asdict(found)}
 
 

@@ -305,7 +305,7 @@ def expected(execution_id: UUID) -> Any:
     _reached(execution_id)
     with reading() as session:
         shown = report.shown(session, execution_id)
-        found = forecast(session, shown.document, shown.row.agent_id)
+        found = forecast(session, shown.document, shown.row.agent_id, shown.row.inputs)
     return {
         "forecast": None if found is None else asdict(found),
         "working_ms": shown.working_ms,

@@ -8,12 +8,13 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot import older
+from pilot import db, older
 from pilot.engine.acting.repeating import MAX_ITEMS
-from pilot.engine.life import forecast, worst_case
+from pilot.engine.life import past_runs, worst_case
 from pilot.engine.life.worst_case import Bounds
 from pilot.engine.status import FINAL
 from pilot.engine.workflow import document, ways
+from pilot.engine.workflow.document import Workflow
 from pilot.engine.workflow.outline import AFTER
 from pilot.engine.workflow.ways import Way
 from pilot.errors import NotFoundError
@@ -110,9 +111,7 @@ def shown(session: Session, simulation_id: UUID) -> Simulation:
         _line(way, seen, told, _open(way, seen, failed) if final else "It is not finished yet.")
         for way in ways.all_of(workflow.steps)
     ]
-    known = forecast.known_of(session, first.agent_id)
-    most_items = int(first.settings.get("pilot_max_items", MAX_ITEMS))
-    items = {path: one.items for path, one in seen.items() if one.items is not None}
+    here, most = _worst(session, first, workflow, seen)
     return Simulation(
         id=simulation_id,
         agent_id=first.agent_id,
@@ -121,10 +120,29 @@ def shown(session: Session, simulation_id: UUID) -> Simulation:
         executions=[_execution(row) for row in rows],
         coverage=lines,
         sources=_sources(steps),
-        here=worst_case.of(workflow, known, items, most_items),
-        most=worst_case.of(workflow, known, None, most_items),
+        here=here,
+        most=most,
         final=final,
     )
+
+
+def _worst(
+    session: Session, first: Any, workflow: Workflow, seen: dict[str, _Seen]
+) -> tuple[Bounds, Bounds]:
+    """Return what it takes at worst: with as many items as were seen, and with as many as may be.
+
+    Agents within it are found as its owner finds them, whoever looks.
+    """
+    most_items = int(first.settings.get("pilot_max_items", MAX_ITEMS))
+    items = {path: one.items for path, one in seen.items() if one.items is not None}
+    viewer, sees_all = session.info["user_id"], session.info["sees_all"]
+    db.act_as(session, first.owner_id)
+    known = past_runs.known_of(session, first.agent_id)
+    find = past_runs.Agents(session, first.created_at, known).find
+    here = worst_case.of(workflow, known, items, most_items, find)
+    most = worst_case.of(workflow, known, None, most_items, find)
+    db.act_as(session, viewer, sees_all=sees_all)
+    return here, most
 
 
 def _execution(row: Any) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def _page(
         asked = preflight.Asked(signed_in(), may_start=may_operate)
         checked = preflight.examine(session, agent, version, asked, setup())
         saved = preflight.saved_inputs(session, agent_id, signed_in())
-        expected = forecast(session, agents.workflow_of(agent, version), agent_id)
+        expected = forecast(session, agents.workflow_of(agent, version), agent_id, saved)
         recent = agent_rows.recent(session, agent_id)
         drafted = thumbs.of_agent(session, agent_id, signed_in())
     document = agents.workflow_of(agent, version)

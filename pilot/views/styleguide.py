@@ -122,6 +122,7 @@ EXPECTED = Forecast(
     measured=1,
     people=1,
     timers=0,
+    at_most=0,
     model_id="cheap",
     limits=Limits(Decimal("0.05"), None),
 )

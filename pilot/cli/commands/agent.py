@@ -17,7 +17,7 @@ from pilot.engine.agents.agents import NewAgent
 from pilot.engine.editor import display
 from pilot.engine.generation import drafts, surroundings
 from pilot.engine.language import catalogue
-from pilot.engine.life import starts
+from pilot.engine.life import preflight, starts
 from pilot.engine.life.forecast import forecast
 from pilot.engine.people.levels import OPERATE, VIEW
 from pilot.engine.people.users import SessionUser
@@ -107,7 +107,8 @@ def _show(args: Namespace) -> None:
         agent = agents.find(session, args.agent)
         version = agents.newest(session, agent)
         document = agents.workflow_of(agent, version)
-        expected = forecast(session, document, agent.id)
+        saved = preflight.saved_inputs(session, agent.id, owner.id)
+        expected = forecast(session, document, agent.id, saved)
     steps = display.workflow_steps(document, catalogue.load())
     made = version.conversion if version is not None else None
     notes = made.notes if made is not None else None
@@ -128,10 +129,10 @@ def _show(args: Namespace) -> None:
         for note in notes:
             say(f"  {note}")
     if expected is not None:
+        usually = "At most" if expected.at_most else "Usually"  # as many items as there may be
+        likely = money.total(expected.likely_usd, expected.unpriced)
         rarely = money.usd(expected.rarely_usd)
-        say(
-            f"Usually {expected.seconds:.1f} s, {money.usd(expected.likely_usd)}; rarely > {rarely}"
-        )
+        say(f"{usually} {expected.seconds:.1f} s, {likely}; rarely > {rarely}")
 
 
 def _create(args: Namespace) -> None:

@@ -3,15 +3,18 @@
 import math
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Discriminator, Field, StrictInt, StrictStr, Tag
 
 from pilot.engine.acting.outcomes import StepContext
+from pilot.engine.expressions import Scope
 from pilot.engine.language.references import compile_field
 from pilot.engine.language.step_fields import Body, Part, StepFields, StepId, Template
 from pilot.engine.status import StepStatus
-from pilot.errors import ErrorClass, StepError
+from pilot.errors import ErrorClass, ExpressionError, StepError
 
 MAX_ITEMS = 10_000  # of executions that were started before there was a setting
 _PERCENT = re.compile(r"\s*(\d{1,3}(?:\.\d+)?)\s*%\s*")
@@ -129,6 +132,17 @@ def listed(step_id: str, written: Any, context: StepContext) -> list[Any]:
         text = f"There are {len(items):,} items, more than {most:,}: filter or split them first."
         raise StepError(ErrorClass.LIMIT, text)
     return items
+
+
+def of_inputs(written: Any, inputs: Any, now: datetime, zone: ZoneInfo) -> Any:
+    """Return what an expression field gives if the inputs alone decide it, else None."""
+    try:
+        compiled = compile_field(written)
+        if any(read[0] != "inputs" for read in compiled.reads):
+            return None
+        return compiled.evaluate(Scope({"inputs": inputs}, now, zone))
+    except ExpressionError:
+        return None
 
 
 def gathered(rounds: list[Round], keys: list[Any], total: int) -> dict[str, Any]:

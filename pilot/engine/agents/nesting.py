@@ -18,7 +18,7 @@ MAX_DEPTH = 10
 
 def problems(session: Session, document: dict[str, Any], agent: Agent) -> list[Issue]:
     """Return what keeps the agents that a workflow runs from running."""
-    return list(_problems(session, document, "", (agent.id,), agent.name))
+    return list(_problems(session, document, "", (agent.id,), agent.name, {}))
 
 
 def called(document: dict[str, Any]) -> Iterator[tuple[Node, str]]:
@@ -54,7 +54,12 @@ def version_of(
 
 
 def _problems(
-    session: Session, document: dict[str, Any], place: str, around: tuple[UUID, ...], names: str
+    session: Session,
+    document: dict[str, Any],
+    place: str,
+    around: tuple[UUID, ...],
+    names: str,
+    seen: dict[UUID, int],  # how deep an agent was looked at: as deep again it shows nothing new
 ) -> Iterator[Issue]:
     for node, name in called(document):
         path = place or f"{node.path}/agent"
@@ -70,5 +75,8 @@ def _problems(
         elif len(around) > MAX_DEPTH:
             message = f"Workflows within workflows are {MAX_DEPTH} deep at most: {way}."
             yield Issue("E_RECURSION", path, message, got=way[:120])
-        elif (version := agents.newest(session, agent)) is not None and version.document:
-            yield from _problems(session, version.document, path, (*around, agent.id), way)
+        elif seen.get(agent.id, 0) < len(around):
+            seen[agent.id] = len(around)
+            version = agents.newest(session, agent)
+            inner = version.document if version is not None else None
+            yield from _problems(session, inner or {}, path, (*around, agent.id), way, seen)

@@ -1,30 +1,41 @@
 """What an execution of a workflow will probably take: time and money, before anything runs.
 
 A step that has run ten times is judged by its own runs, another by what is usual for its kind. Of
-branches the dearest counts; how long people and timers are waited for is not counted.
+branches the dearest counts; how long people and timers are waited for is not counted. What stands
+in a loop or scatter counts once for each item: of a list that is written down, that the inputs
+give, or as many as there usually were; where nothing tells, as many as there may be. Executions
+within this one count with what they take themselves, an agent's by its own runs.
 
 likely = sum of means, rarely above = likely + 1.645 x root of the sum of variances.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from math import ceil
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot import settings
+from pilot import db, settings
+from pilot.engine import steps as types
+from pilot.engine.acting.repeating import of_inputs
+from pilot.engine.agents.nesting import MAX_DEPTH
 from pilot.engine.language.step_fields import MODEL_STEPS, StepFields
-from pilot.engine.providers import budgets, model_catalogue
+from pilot.engine.life import past_runs
+from pilot.engine.life.past_runs import Find, Known
+from pilot.engine.providers import budgets
 from pilot.engine.providers.budgets import Limits
 from pilot.engine.workflow import document as documents
+from pilot.engine.workflow import inputs as workflow_inputs
+from pilot.engine.workflow.document import Workflow
 from pilot.engine.workflow.outline import AFTER
 from pilot.errors import type_json
 from pilot.llm import tokens
-from pilot.llm.messages import Price, Usage
+from pilot.llm.messages import Usage
 
 ENOUGH_RUNS = 10
 Z95 = Decimal("1.645")
@@ -47,35 +58,6 @@ USUAL_TOKENS = {
 USUAL_MS = {"ai_processing": 3_000, "llm_decision": 9_000, "action": 1_000}
 PEOPLE, TIMERS = frozenset({"human_approval", "form"}), frozenset({"delay", "wait_for_event"})
 
-# The newest hundred runs of each step of an agent, and what their calls cost.
-RUNS = text(r"""
-SELECT path, count(*) AS runs, percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms) AS ms,
-       avg(usd) AS mean, coalesce(var_samp(usd), 0) AS variance, bool_or(unpriced) AS unpriced
-  FROM (SELECT s.path, coalesce(sum(c.cost), 0) AS usd,
-               CASE WHEN s.type = 'ai_processing' AND s.duration_ms = 0  -- its batches count
-                    THEN extract(epoch FROM s.finished_at - s.started_at) * 1000
-                    ELSE s.duration_ms END AS duration_ms,
-               coalesce(bool_or(c.id IS NOT NULL AND c.cost IS NULL), false) AS unpriced,
-               row_number() OVER (PARTITION BY s.path ORDER BY s.started_at DESC) AS place
-          FROM step_execution s
-          JOIN execution e ON e.id = s.execution_id
-          LEFT JOIN call c ON c.execution_id = s.execution_id AND (c.path = s.path
-            OR starts_with(c.path, s.path || '/') AND (s.type = 'llm_decision'
-              OR s.type = 'ai_processing' AND c.path ~ '/(call|again|row)\[\d+\]$'))
-         WHERE e.agent_id = :agent AND e.mode <> 'simulate' AND s.status = 'completed'
-           AND s.duration_ms IS NOT NULL
-         GROUP BY s.execution_id, s.path, s.attempt, s.type, s.duration_ms, s.started_at,
-                  s.finished_at) AS run
- WHERE place <= 100 GROUP BY path
-""")
-TYPES = text("""
-SELECT s.type, percentile_cont(0.5) WITHIN GROUP (ORDER BY s.duration_ms) AS ms
-  FROM step_execution s JOIN execution e ON e.id = s.execution_id AND e.mode <> 'simulate'
- WHERE s.status = 'completed' AND s.duration_ms IS NOT NULL
-   AND s.started_at > pilot_now() - interval '30 days'
- GROUP BY s.type
-""")
-
 
 @dataclass(frozen=True)
 class Part:
@@ -89,6 +71,13 @@ class Part:
     measured: int = 0  # steps judged by their own runs
     people: int = 0  # steps that wait for people
     timers: int = 0  # and those that wait for a moment or an event
+    at_most: int = 0  # lists of steps that count as often as they may run: nothing tells how often
+
+    def times(self, often: Decimal, variance: Decimal, lanes: int) -> "Part":
+        """Return what it takes so often on average, in so many lanes side by side."""
+        ms = self.ms * ceil(often / max(lanes, 1))
+        spread = self.variance * often + variance * self.usd * self.usd
+        return replace(self, ms=ms, usd=self.usd * often, variance=spread)
 
     def __add__(self, other: "Part") -> "Part":
         """Return what both take, one after the other."""
@@ -111,6 +100,7 @@ class Forecast:
     measured: int
     people: int
     timers: int
+    at_most: int  # loops and scatters that count with as many items as they may have
     model_id: str | None  # whom its AI steps would ask first; None: nobody can be asked
     limits: Limits
 
@@ -121,25 +111,31 @@ class Forecast:
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known before: of this agent's steps, of each type of step, of the first model."""
+class _Around:
+    """What steps are looked at with: what is known, and what their execution is given."""
 
-    runs: Mapping[str, Any]
-    types: Mapping[str, float]
-    price: Price | None
-    model_id: str | None
+    known: Known
+    find: Find
+    inputs: type_json = None  # None: not known
+    lanes: int = 1  # steps at the same time
+    depth: int = 0  # of executions within executions
+    found: dict[Any, Part] = field(default_factory=dict)  # of agents, which may come often
 
 
 def forecast(
-    session: Session, document: type_json, agent_id: UUID | None = None
+    session: Session,
+    document: type_json,
+    agent_id: UUID | None = None,
+    inputs: type_json = None,
 ) -> Forecast | None:
     """Return what an execution of this document probably takes; None: it cannot be read yet."""
     workflow, issues = documents.read(document)
     if workflow is None or issues:
         return None
     values, _ = settings.snapshot(session)
-    known = known_of(session, agent_id)
-    whole = _all(workflow.steps, "", known)
+    known = past_runs.known_of(session, agent_id)
+    within = past_runs.starting(session, agent_id, known)
+    whole = _whole(workflow, _Around(known, within.find, inputs))
     spread = whole.variance.sqrt() * Z95
     return Forecast(
         whole.ms / 1000,
@@ -150,28 +146,15 @@ def forecast(
         whole.measured,
         whole.people,
         whole.timers,
+        whole.at_most,
         known.model_id,
         budgets.limits(workflow.policies.budget, None, values),
     )
 
 
-def known_of(session: Session, agent_id: UUID | None) -> Known:
-    """Return what is known of the steps of an agent, and of the model that would be asked."""
-    values, _ = settings.snapshot(session)
-    chain = model_catalogue.chain(session, model_catalogue.chosen(values))
-    model = chain.models[0] if chain.models else None
-    rows = session.execute(RUNS, {"agent": agent_id}) if agent_id is not None else ()
-    return Known(
-        {row.path: row for row in rows},
-        {row.type: row.ms for row in session.execute(TYPES)},
-        model.price if model is not None else None,
-        model.id if model is not None else None,
-    )
-
-
 def rarely_above(step: StepFields, path: str, known: Known) -> tuple[Decimal, bool]:
     """Return what one call of an AI step rarely costs more than, in USD, and if that is known."""
-    found = _step(step, path, known)
+    found = _own(step, path, known)
     return (found.usd + found.variance.sqrt() * Z95) / _turns(step), not found.unpriced
 
 
@@ -193,29 +176,91 @@ def _turns(step: Any) -> int:
     return TURNS if step.type == "llm_decision" else 1
 
 
-def _all(steps: Sequence[StepFields], prefix: str, known: Known) -> Part:
-    return sum((_step(one, prefix + one.id, known) for one in steps), Part())
+def _whole(workflow: Workflow, around: _Around) -> Part:
+    """Return what an execution of a workflow takes."""
+    lanes = workflow.policies.max_parallel or around.known.at_once
+    given = around.inputs
+    if workflow.inputs is not None and given is not None:
+        given = workflow_inputs.fill_defaults(workflow.inputs, given)
+    return _all(workflow.steps, "", replace(around, inputs=given, lanes=lanes))
 
 
-def _step(step: StepFields, path: str, known: Known) -> Part:
-    """Return what a step and the dearest of its branches take."""
-    inner = [
-        _all(body, f"{path}/", known)
-        for segment, body in documents.bodies(step)
-        if segment not in AFTER
-    ]
-    dearest = max(inner, key=lambda one: (one.usd, one.ms), default=Part())
-    own = known.runs.get(path)
+def _all(steps: Sequence[StepFields], prefix: str, around: _Around) -> Part:
+    return sum((_step(one, prefix + one.id, around) for one in steps), Part())
+
+
+def _step(step: StepFields, path: str, around: _Around) -> Part:
+    """Return what a step takes, with what stands in it and the execution that it starts."""
     waits = Part(people=int(step.type in PEOPLE), timers=int(step.type in TIMERS))
     if waits != Part():
         return waits
+    inner = [
+        _all(body, f"{path}/", around)
+        for segment, body in documents.bodies(step)
+        if segment not in AFTER
+    ]
+    if step.type == "sub_workflow":
+        return _own(step, path, around.known) + _within(step, path, around)
+    if not inner:
+        return _own(step, path, around.known)
+    if hasattr(types.load(step.type), "REPEATS"):
+        return _repeated(step, path, inner[0], around)
+    if hasattr(step, "branches"):
+        side_by_side = sum(inner, Part())
+        return replace(side_by_side, ms=max(one.ms for one in inner))
+    return max(inner, key=lambda one: (one.usd, one.ms))
+
+
+def _own(step: StepFields, path: str, known: Known) -> Part:
+    """Return what a step itself takes."""
+    own = known.runs.get(path)
     if own is not None and own.runs >= ENOUGH_RUNS:
         asks = int(step.type in MODEL_STEPS)
-        return dearest + Part(
-            own.ms, own.mean, own.variance, asks, int(asks and own.unpriced), measured=1
-        )
+        return Part(own.ms, own.mean, own.variance, asks, int(asks and own.unpriced), measured=1)
     ms = known.types.get(step.type, USUAL_MS.get(step.type, 0))
-    return dearest + Part(ms) + (_usual(step, known) if step.type in MODEL_STEPS else Part())
+    return Part(ms) + (_usual(step, known) if step.type in MODEL_STEPS else Part())
+
+
+def _repeated(step: Any, path: str, once: Part, around: _Around) -> Part:
+    """Return what the steps of a loop or scatter take for all of its items."""
+    lanes: int = step.at_once or around.lanes
+    most: int = getattr(step, "max_iterations", around.known.most_items)
+    items = step.items if isinstance(step.items, list) else _given(step.items, around)
+    if isinstance(items, list):
+        return once.times(Decimal(min(len(items), most)), Decimal(0), lanes)
+    own = around.known.runs.get(path)
+    if own is not None and own.items is not None:
+        return once.times(own.items, own.items_variance, lanes)
+    return once.times(Decimal(most), Decimal(0), lanes) + Part(at_most=1)
+
+
+def _given(written: Any, around: _Around) -> type_json:
+    """Return what an expression gives if the inputs decide it, else nothing."""
+    if around.inputs is None or written is None:
+        return None
+    now: datetime = db.now()
+    return of_inputs(written, around.inputs, now, ZoneInfo("UTC"))
+
+
+def _within(step: Any, path: str, around: _Around) -> Part:
+    """Return what the execution takes that a step starts; its time only if it is waited for."""
+    if around.depth >= MAX_DEPTH:
+        return Part()
+    inside = replace(around, inputs=_given(step.inputs, around), depth=around.depth + 1)
+    own = documents.inner(step)
+    if own is not None:
+        found = _whole(own, replace(inside, known=around.known.within(path)))
+    else:
+        found = _of_agent(step, inside)
+    return found if step.wait else replace(found, ms=0.0, people=0, timers=0)
+
+
+def _of_agent(step: Any, inside: _Around) -> Part:
+    key = step.agent, step.version, inside.depth, repr(inside.inputs)
+    if key not in inside.found:
+        ran = inside.find(step.agent, step.version)
+        inside.found[key] = _whole(ran[0], replace(inside, known=ran[1])) if ran else Part()
+    return inside.found[key]
 
 
 def _usual(step: Any, known: Known) -> Part:

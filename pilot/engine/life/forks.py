@@ -16,15 +16,14 @@ from sqlalchemy.orm import Session
 from pilot import db, settings, strictjson
 from pilot.audit import Actor, Event
 from pilot.engine import idempotency, trail
+from pilot.engine.acting.repeating import of_inputs
 from pilot.engine.agents import access, agents, grants
-from pilot.engine.expressions import Scope
-from pilot.engine.language.references import compile_field
 from pilot.engine.life import beginning, executions, preflight, starts
 from pilot.engine.life.reuse import Reuse, Side, reusable
 from pilot.engine.providers import model_catalogue
 from pilot.engine.status import FINAL, StepStatus
 from pilot.engine.workflow.outline import Node
-from pilot.errors import ConflictError, ExpressionError
+from pilot.errors import ConflictError
 from pilot.models.agent import Agent, WorkflowVersion
 from pilot.models.execution import Execution
 
@@ -189,14 +188,7 @@ def items(one: Side, node: Node) -> list[Any] | None:
     written = node.step.get("items")
     if _CLOCK.search(strictjson.dumps(written)):
         return None
-    try:
-        compiled = compile_field(written)
-        if any(read[0] != "inputs" for read in compiled.reads):
-            return None
-        scope = Scope({"inputs": one.roots["inputs"]}, db.now(), ZoneInfo(one.zone))
-        found = compiled.evaluate(scope)
-    except ExpressionError:
-        return None
+    found = of_inputs(written, one.roots["inputs"], db.now(), ZoneInfo(one.zone))
     return found if isinstance(found, list) and len(found) <= MAX_ITEMS else None
 
 

@@ -183,8 +183,9 @@ def examine(
     if not session.scalar(LIVE_WORKER):
         problem = "No worker is running: an execution stays queued until one is (pilot worker)."
         items.append(Item(False, "worker", "", "", problem))
-    items += _missing_inputs(version, saved_inputs(session, agent.id, asked.user_id))
-    items += _budget(session, agents.workflow_of(agent, version), agent)
+    saved = saved_inputs(session, agent.id, asked.user_id)
+    items += _missing_inputs(version, saved)
+    items += _budget(session, agents.workflow_of(agent, version), agent, saved)
     if version is not None and document is not None and choice.runs == "pilot_steps":
         items += _items(session, version, document, agent, setup, rule)
         items += _people(session, version, document, agent, asked.user_id)
@@ -192,9 +193,9 @@ def examine(
     return Preflight(choice, items)
 
 
-def _budget(session: Session, document: Any, agent: Agent) -> list[Item]:
+def _budget(session: Session, document: Any, agent: Agent, saved: dict[str, Any]) -> list[Item]:
     """Say that the budget may be too small for what its AI steps usually cost."""
-    expected = forecast(session, document, agent.id)
+    expected = forecast(session, document, agent.id, saved)
     if expected is None or not expected.may_exceed:
         return []
     rarely, limit = money.usd(expected.rarely_usd), money.usd(expected.limits.usd)

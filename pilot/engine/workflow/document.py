@@ -195,6 +195,15 @@ def walk(body: Sequence[StepFields]) -> Iterator[StepFields]:
             yield from walk(inner)
 
 
+def inner(step: StepFields) -> Workflow | None:
+    """Return the workflow that stands whole within a step; None: there is none."""
+    make = getattr(steps.load(step.type), "document", None)
+    if make is None or getattr(step, "steps", None) is None:
+        return None
+    workflow, issues = read(make(step.model_dump(by_alias=True)))
+    return None if issues else workflow
+
+
 def _followed(value: Any, pattern: str) -> Iterator[tuple[list[str], list[StepFields]]]:
     """Follow the pattern of a body; {} is each index of a list or key of a mapping."""
     first, _, rest = pattern.removeprefix("/").partition("/")

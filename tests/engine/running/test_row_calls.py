@@ -7,7 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from pilot import db, strictjson, vault
-from pilot.engine.life import executions, forecast, replays, retrying, starts
+from pilot.engine.life import executions, past_runs, replays, retrying, starts
 from pilot.engine.providers.budgets import Limits
 from pilot.reports import execution as report
 from pilot.reports import replays as replay_report
@@ -99,7 +99,7 @@ def test_rows_that_are_lost_doubled_or_misfit_are_asked_once_more(worker, models
     ]
     with db.reading(world.operator.id) as session:
         agent = report.shown(session, execution).row.agent_id
-        (step, *_) = session.execute(forecast.RUNS, {"agent": agent}).all()
+        (step, *_) = session.execute(past_runs.RUNS, {"agent": agent}).all()
     assert (step.path, step.mean) == ("classify", models.bill())
     assert step.ms > 0
 

@@ -5,7 +5,8 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from pilot.engine.agents import agents
+from pilot import db
+from pilot.engine.agents import agents, nesting
 from pilot.engine.life import executions, retrying
 from pilot.errors import InvalidError
 from tests.engine import worker_process as wp
@@ -146,3 +147,18 @@ def test_what_a_child_spends_is_its_parents_too_and_within_both_budgets(
         book(superuser, owner, execution_id=child, **open_call(Decimal("0.31")))
     book(superuser, owner, execution_id=child, **open_call(Decimal("0.30")))
     assert superuser.execute(money, [execution]).fetchone() == (Decimal("0.3"), Decimal("0.2"))
+
+
+def test_agents_within_are_looked_at_once_each(world, monkeypatch):
+    """However many ways lead to them: ten of each in ten agents are ten thousand millions."""
+    made = wp.make_agent(world.operator.id, [put("a", 1)])
+    for _ in range(9):
+        steps = [{"id": f"s{n}", "type": "sub_workflow", "agent": str(made)} for n in range(10)]
+        made = wp.make_agent(world.operator.id, steps)
+    looked, newest = [], agents.newest
+    monkeypatch.setattr(agents, "newest", lambda *which: looked.append(which) or newest(*which))
+    with db.reading(world.operator.id) as session:
+        agent = agents.load(session, made)
+        document = agents.newest(session, agent).document
+        assert nesting.problems(session, document, agent) == []
+    assert len(looked) == 10

@@ -6,7 +6,8 @@ import pytest
 
 from pilot.engine.acting import rows
 from pilot.engine.acting.room import Room
-from pilot.engine.life import forecast, worst_case
+from pilot.engine.life import worst_case
+from pilot.engine.life.past_runs import Known
 from pilot.engine.workflow import document
 from pilot.llm.messages import Model, Price
 from tests.engine.documents import workflow
@@ -81,7 +82,7 @@ def test_what_reads_a_batch_may_read_its_items_and_errors_only(check):
 
 def test_the_worst_case_counts_the_calls_of_a_batch_and_each_once_more():
     flow = document.parse(workflow(ask(retry={"max_attempts": 1}), inputs=INPUTS))
-    known = forecast.Known({}, {}, CHEAP, "m")
+    known = Known({}, {}, CHEAP, "m")
     assert worst_case.of(flow, known, {"ask": 120}).asks == 6
     assert worst_case.of(flow, known, most_items=1_000).asks == 40
     listed = ask(batch={"items": ["'a'", "'b'"], "size": 1}, retry={"max_attempts": 2})
