@@ -24,7 +24,8 @@ class SimulateBody(Body):
     inputs: dict[str, Any] = Field(default_factory=dict, description="Over the saved ones.")
     force: dict[str, str] = Field(
         default_factory=dict,
-        description="Way by step: then, else, case0 .., default, on_error or on_timeout.",
+        description="Way by step (of a sub_workflow's own steps: sub_workflow/step): then, else, "
+        "case0 .., default, on_error, on_timeout or rejected.",
     )
     each: bool = Field(False, description="As many simulations as take every way once.")
 

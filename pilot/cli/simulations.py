@@ -11,6 +11,7 @@ from pilot.engine.agents import agents
 from pilot.engine.life import simulations
 from pilot.engine.life.worst_case import Bounds
 from pilot.engine.people.levels import OPERATE
+from pilot.engine.workflow.ways import REJECTED
 from pilot.reports import results
 from pilot.reports import simulations as report
 
@@ -26,7 +27,8 @@ def arguments(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="STEP=WAY",
-        help="take this way: then, else, case0 .., default, on_error or on_timeout",
+        help="take this way: then, else, case0 .., default, on_error, on_timeout or rejected; "
+        "sub_workflow/step names one of its own steps",
     )
     parser.add_argument("--each", action="store_true", help="take every way once")
     parser.add_argument("--key", help="the same key within 24 h simulates once")
@@ -56,8 +58,14 @@ def _simulate(args: Namespace) -> int:
         show(strictjson.plain(report.facts(shown)))
     else:
         _tell(shown)
-    good = all(one["status"] == "completed" for one in shown.executions)
+    good = all(one["status"] == "completed" or _as_told(one) for one in shown.executions)
     return 0 if good else NOT_COMPLETED
+
+
+def _as_told(one: dict[str, Any]) -> bool:
+    """Whether it ended because it was told that somebody refuses."""
+    told = REJECTED in (one["ways"] or {}).values()
+    return told and (one["error"] or {}).get("class") == REJECTED
 
 
 def _tell(shown: report.Simulation) -> None:

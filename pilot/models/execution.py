@@ -108,7 +108,8 @@ class Execution(Base):
     runs_reason: Mapped[str] = mapped_column(Text)
     session_id: Mapped[UUID] = mapped_column(unique=True, server_default=text("uuidv7()"))
     mode: Mapped[str] = mapped_column(Text)  # run, test or simulate
-    # Of a simulation: the branches it was told to take, by step, and what it belongs with.
+    # Of a simulation: the branches it was told to take, by step (within another execution also
+    # the moment it begins at), and what it belongs with.
     simulation: Mapped[Json | None]
     simulation_id: Mapped[UUID | None]
     # Of a replay: the past execution whose recorded outputs it takes, and who is asked anew.

@@ -12,29 +12,47 @@ from pilot import db, older
 from pilot.engine.acting.repeating import MAX_ITEMS
 from pilot.engine.life import past_runs, worst_case
 from pilot.engine.life.worst_case import Bounds
-from pilot.engine.status import FINAL
 from pilot.engine.workflow import document, ways
 from pilot.engine.workflow.document import Workflow
-from pilot.engine.workflow.outline import AFTER
-from pilot.engine.workflow.ways import Way
+from pilot.engine.workflow.outline import AFTER, ON_ERROR, ON_TIMEOUT
+from pilot.engine.workflow.ways import REJECTED, Way
 from pilot.errors import NotFoundError
 
+_NOT_HERE = {
+    ON_ERROR: "The step did not fail here.",
+    ON_TIMEOUT: "Nothing came late here.",
+    REJECTED: "Nobody refused here.",
+}
 _ROUND = re.compile(r"\[\d+\]")
-EXECUTIONS = text("""
-SELECT e.id, e.agent_id, e.agent_name, e.version_number, e.status, e.status_reason, e.inputs,
-       e.simulation AS ways, e.error, e.created_at, e.finished_at,
-       coalesce(e.document, v.document) AS document, e.settings
+# With all executions within them, and where these stand in them.
+_FAMILY = """
+WITH RECURSIVE family AS (
+  SELECT id, id AS root, '' AS around FROM execution WHERE simulation_id = :id
+  UNION ALL
+  SELECT c.id, f.root, f.around || c.parent_path || '/'
+    FROM family f JOIN execution c ON c.parent_id = f.id)"""
+EXECUTIONS = text(f"""{_FAMILY}
+SELECT e.id, e.owner_id, e.agent_id, e.agent_name, e.version_number, e.status, e.status_reason,
+       e.inputs, e.simulation AS ways, e.error, e.created_at, e.finished_at,
+       coalesce(e.document, v.document) AS document, e.settings,
+       EXISTS (SELECT 1 FROM family f JOIN execution c ON c.id = f.id
+                WHERE f.root = e.id AND c.finished_at IS NULL) AS open
   FROM execution e LEFT JOIN workflow_version v ON v.id = e.version_id
  WHERE e.simulation_id = :id ORDER BY e.id
-""")
-STEPS = text("""
-SELECT s.execution_id, s.path, s.type, s.status, s.notes, s.error ->> 'message' AS message,
+""")  # noqa: S608 -- of constants
+STEPS = text(f"""{_FAMILY}
+SELECT f.root AS execution_id, f.around || s.path AS path, s.type, s.status, s.notes,
+       s.error ->> 'message' AS message,
        CASE WHEN s.type IN ('conditional', 'switch', 'loop', 'scatter_gather')
               OR s.type = 'ai_processing' AND s.input ->> 'total' IS NOT NULL
-            THEN s.input END AS decided
-  FROM step_execution s JOIN execution e ON e.id = s.execution_id
- WHERE e.simulation_id = :id ORDER BY s.execution_id, s.started_at, s.path
-""")
+            THEN s.input END AS decided,
+       CASE WHEN s.type NOT IN ('human_approval', 'form', 'wait_for_event') THEN NULL
+            WHEN s.error ->> 'class' = 'rejected' THEN 'rejected'
+            WHEN 'true' IN (s.output ->> 'timed_out', s.output ->> 'expired') THEN 'on_timeout'
+            END AS came
+  FROM step_execution s JOIN family f ON f.id = s.execution_id
+ ORDER BY f.root, s.started_at, f.around, s.path
+""")  # noqa: S608 -- of constants
 
 
 @dataclass(frozen=True)
@@ -105,7 +123,7 @@ def shown(session: Session, simulation_id: UUID) -> Simulation:
     workflow = document.parse(older.ours(first.document))
     seen = _seen(steps)
     told = {row.id: dict(row.ways or {}) for row in rows}
-    final = all(row.status in FINAL for row in rows)
+    final = not any(row.open for row in rows)
     failed = next((row.error for row in rows if row.error), None)
     lines = [
         _line(way, seen, told, _open(way, seen, failed) if final else "It is not finished yet.")
@@ -160,6 +178,8 @@ def _seen(steps: Any) -> dict[str, _Seen]:
         if "matched" in decided or "result" in decided:
             one.decided = True
             one.entered.setdefault(decided["branch"] or "default", row.execution_id)
+        if row.came is not None:
+            one.entered.setdefault(row.came, row.execution_id)
         if decided.get("total") is not None:
             one.items = max(one.items or 0, decided["total"])
         for segment in AFTER:
@@ -174,12 +194,12 @@ def _line(way: Way, seen: dict[str, _Seen], told: dict[UUID, dict[str, str]], wh
     one = seen.get(way.path, _Seen())
     by = one.entered.get(way.name)
     return Line(
-        step=way.step.id,
+        step=way.key,
         path=way.path,
         name=way.step.name or way.step.id,
         way=way.name,
         taken=by is not None,
-        forced=by is not None and told[by].get(way.step.id) == way.name,
+        forced=by is not None and told[by].get(way.key) == way.name,
         execution_id=by,
         why="" if by is not None else why,
     )
@@ -192,9 +212,8 @@ def _open(way: Way, seen: dict[str, _Seen], failed: dict[str, Any] | None) -> st
         return _unreached(way, seen, failed)
     if one.status == "skipped":
         return "The step was skipped: its condition was false, or what it needs was skipped."
-    if way.name in AFTER:
-        late = way.name == "on_timeout"
-        return "Nothing came late here." if late else "The step did not fail here."
+    if way.name in _NOT_HERE:
+        return _NOT_HERE[way.name]
     if one.decided:
         took = ", ".join(one.entered)
         return f"With these inputs and outputs it took {took}: force it, or take each once."
@@ -217,7 +236,7 @@ def _unreached(way: Way, seen: dict[str, _Seen], failed: dict[str, Any] | None) 
 
 
 def _sources(steps: Any) -> list[Source]:
-    """Return where the outputs of steps with I/O come from, once for each step and source."""
+    """Return where outputs and answers come from, once for each step and source."""
     found: dict[str, Source] = {}
     for row in steps:
         for note in row.notes or []:

@@ -16,7 +16,8 @@ WAYS = {
     "else": "else",
     "default": "no case matches",
     "on_error": "its error branch",
-    "on_timeout": "the branch when nothing comes in time",
+    "on_timeout": "nothing comes in time",
+    "rejected": "somebody refuses",
 }
 
 

@@ -11,13 +11,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pilot import strictjson
-from pilot.engine.expressions import Compiled, Scope
+from pilot.engine.expressions import Compiled, Scope, compile_expression
 from pilot.engine.language import json_schemas
 from pilot.engine.language.conditions import compile_condition
 from pilot.engine.language.pointers import pointer
 from pilot.errors import ErrorClass, ExpressionError, InvalidError, Issue, StepError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}")
+_PART = r"event\.payload(?:\.[A-Za-z_]\w*)*"
+_VALUE = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"""
+_EQUAL = re.compile(rf"(?P<left>{_PART})\s*==\s*(?P<value>{_VALUE})", re.ASCII)
+_EQUAL_BACK = re.compile(rf"(?P<other>{_VALUE})\s*==\s*(?P<right>{_PART})", re.ASCII)
 MAX_KNOWN_BYTES = 64 * 1024
 
 
@@ -84,6 +88,33 @@ def holds(asked: dict[str, Any], event: dict[str, Any]) -> bool:
         return bool(compile_condition(asked["match"]).evaluate(scope))
     except (ExpressionError, InvalidError):
         return False
+
+
+def matching(asked: dict[str, Any], payload: Any) -> Any:
+    """Return a payload in which what the condition wants to be equal is: as far as it can be told.
+
+    Read are the equalities of a part of the payload and a literal, or what the execution has.
+    """
+    text = compile_condition(asked["match"]).text
+    scope = Scope(asked["roots"], datetime.fromisoformat(asked["now"]), ZoneInfo(asked["zone"]))
+    found = [(one["left"], one["value"]) for one in _EQUAL.finditer(text)]
+    found += [(one["right"], one["other"]) for one in _EQUAL_BACK.finditer(text)]
+    for place, wanted in found:
+        try:
+            payload = _with(
+                payload, place.split(".")[2:], compile_expression(wanted).evaluate(scope)
+            )
+        except ExpressionError:  # it is not there, or no value
+            continue
+    return payload
+
+
+def _with(source: Any, keys: list[str], value: Any) -> Any:
+    """Return an object with a value at a path."""
+    if not keys:
+        return value
+    known = dict(source) if isinstance(source, Mapping) else {}
+    return known | {keys[0]: _with(known.get(keys[0]), keys[1:], value)}
 
 
 def misfits(schema: dict[str, Any] | None, payload: Any) -> list[Issue]:

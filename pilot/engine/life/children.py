@@ -15,9 +15,9 @@ from pilot.engine.acting.outcomes import Child, StepContext
 from pilot.engine.agents import agents, nesting
 from pilot.engine.agents.nesting import MAX_DEPTH
 from pilot.engine.life import beginning, executions, preflight, replays, retrying, starts
-from pilot.engine.running import compensation
+from pilot.engine.running import compensation, simulation
 from pilot.engine.status import FINAL, PAUSABLE, RETRYABLE, ExecutionStatus
-from pilot.engine.workflow import inputs
+from pilot.engine.workflow import inputs, ways
 from pilot.engine.workflow.document import parse
 from pilot.errors import (
     ConflictError,
@@ -119,6 +119,9 @@ def _insert(
     row.parent_id, row.parent_path, row.parent_key = parent.id, context.path, key
     row.depth, row.detached = parent.depth + 1, asked.detached
     row.priority, row.deadline_at = parent.priority, min(row.deadline_at, parent.deadline_at)
+    if parent.mode == starts.SIMULATE:
+        told = ways.within(parent.simulation or {}, context.path.rpartition("/")[2])
+        row.simulation = told | {simulation.CLOCK: context.scope.now.isoformat()}
     replays.follow_parent(session, row, parent, context.path)
     beginning.store(session, row, BY)
     return row.id

@@ -13,7 +13,7 @@ from pilot.engine.acting.outcomes import Enter, Outcome, Wait
 from pilot.engine.expressions import Scope
 from pilot.engine.language import conditions
 from pilot.engine.language.step_fields import StepFields
-from pilot.engine.running import effects, guards, records, replaying, retries, simulation
+from pilot.engine.running import answers, effects, guards, records, replaying, retries, simulation
 from pilot.engine.running.run import Result, Run
 from pilot.engine.status import StepStatus
 from pilot.errors import ErrorClass, ExpressionError, StepError
@@ -139,8 +139,10 @@ async def _compute(run: Run, step: StepFields, path: str, scope: Scope) -> Outco
         work = partial(module.resume, step, around, wait, run.now())
     if getattr(module, "OFF_LOOP", None) and module.OFF_LOOP(step, around):
         await run.settle_writes()  # what it does may be seen outside
-        return await asyncio.get_running_loop().run_in_executor(run.ports.pool, work)
-    return cast("Outcome", work())
+        outcome = await asyncio.get_running_loop().run_in_executor(run.ports.pool, work)
+    else:
+        outcome = cast("Outcome", work())
+    return outcome if wait is None else answers.remarked(outcome, wait)
 
 
 def _is_short(wait: Wait) -> bool:

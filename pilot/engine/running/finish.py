@@ -122,7 +122,9 @@ async def _settle_by_steps(run: Run) -> bool:
         checkpoint.output, checkpoint.blob = output.text, output.sha256
         if output.content is not None:
             checkpoint.contents.append(output.content)
-    facts = {"status": str(status)} | ({"error": error} if error else {})
+    facts: dict[str, Any] = {"status": str(status)} | ({"error": error} if error else {})
+    if run.simulated is not None:  # the execution around it goes on at that moment
+        facts["clock"] = run.now().isoformat()
     if status in FINAL:
         _close(run, checkpoint)
     checkpoint.events.append(("execution", None, facts))

@@ -243,7 +243,7 @@ async def _await_simulated(
 ) -> Result:
     """Write that a step of a simulated execution waits: no row tells anybody that it does."""
     keep = open_attempt(run, path)
-    kept = simulation.wait_for(run, step, path, wait)
+    kept = await simulation.wait_for(run, step, path, wait)
     shown = (wait.approval or {}).get("payload")
     given = strictjson.loads(shown) | kept if shown else kept
     row = attempt_row(run, step, path, StepStatus.WAITING, started, keep=keep, input=as_json(given))

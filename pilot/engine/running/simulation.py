@@ -1,70 +1,89 @@
 """What a simulated execution has in the place of the world: outputs, answers and a clock.
 
 It runs through the same runner. What a step with I/O is given is resolved and checked really; what
-it gives is that of its newest real run, or made up from its schema. People, events and moments are
-not waited for: once nothing else can run, the first of what is awaited comes, and the clock of the
-execution stands at that moment. The rows are those of a real execution, apart from waits.
+it gives is that of its newest real run, or made up from its schema, and so is what people and
+events say. They and moments are not waited for: once nothing else can run, the first of what is
+awaited comes, and the clock of the execution stands at that moment. The rows are those of a real
+execution, apart from waits. Executions within it are simulated ones: each begins at the moment at
+which its parent stands, and is over for that at the moment at which it ended.
 """
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from sqlalchemy import text
 
-from pilot import db, older
-from pilot.engine.acting import blobs
-from pilot.engine.acting.blobs import Blob
+from pilot import db
 from pilot.engine.acting.history import Attempt, WaitRow
 from pilot.engine.acting.outcomes import Awaited, Done, Simulated, StepContext, Wait, Work
 from pilot.engine.acting.recorded import Replay
 from pilot.engine.acting.rows import Ask
 from pilot.engine.language.step_fields import MODEL_STEPS, StepFields
-from pilot.engine.running import made_up, replaying
+from pilot.engine.running import answers, made_up, newest_runs, replaying
 from pilot.engine.running.run import Run
 from pilot.engine.status import StepStatus
-from pilot.engine.workflow import document
 from pilot.engine.workflow.outline import AFTER, ON_ERROR, ON_TIMEOUT
-from pilot.errors import ErrorClass, PilotError, StepError
+from pilot.engine.workflow.ways import REJECTED
+from pilot.errors import ErrorClass, StepError
 from pilot.plugins.tables.sampling import TableSample, sample
 
 MODE = "simulate"
-BY = "simulation"
 OPENED = "opened_at"
+CLOCK = "@clock"  # beside the ways of an execution within another one: the moment it begins at
 MADE_UP = "Made up from the schema: nothing was called."
 FROM_COLUMNS = "Made up from the columns of {table}: nothing was called."
 RECORDED = "Recorded on {day} in execution {id}: nothing was called."
 FORCED = "Taken because the simulation was told to."
 _TOLD = text("SELECT simulation, replay_of, replay_model FROM execution WHERE id = :id")
-# Of the agent's newest executions, the newest result of a step, with the workflow it was part of.
-_RECORDED = text("""
-SELECT e.id, s.output, encode(s.output_blob, 'hex') AS blob, s.finished_at,
-       coalesce(e.document, v.document) AS document
-  FROM (SELECT id, document, version_id FROM execution
-         WHERE agent_id BETWEEN :agent AND :agent AND mode <> 'simulate' AND pruned_at IS NULL
-         ORDER BY agent_id DESC, id DESC LIMIT 100) e
-  JOIN step_execution s ON s.execution_id = e.id AND s.path = :path AND s.status = 'completed'
-  LEFT JOIN workflow_version v ON v.id = e.version_id
- ORDER BY e.id DESC LIMIT 1
+# Where executions within one ended on their clocks, by the path of the step that started them.
+_ENDED = text("""
+SELECT c.parent_path AS path, v.data ->> 'clock' AS clock FROM execution c
+  JOIN LATERAL (SELECT data FROM event WHERE execution_id = c.id AND kind = 'execution'
+                 ORDER BY seq DESC LIMIT 1) v ON v.data ->> 'clock' IS NOT NULL
+ WHERE c.parent_id = :id AND c.finished_at IS NOT NULL ORDER BY c.id
 """)
 
 
 async def begin(run: Run) -> None:
     """Make a run a simulated one; one that goes on has the clock where it stood."""
     read = partial(_told, run)
-    run.simulated = await run.loop.run_in_executor(run.ports.pool, read)
-    reached = [datetime.fromisoformat(one) for one in _resumed(run)]
-    run.skip_to(max(reached, default=run.now()))
+    told, ended = await run.loop.run_in_executor(run.ports.pool, read)
+    run.simulated = told
+    reached = [*_resumed(run), *_taken_up(run, told, ended)]
+    reached += [told.ways.pop(CLOCK)] if CLOCK in told.ways else []
+    run.skip_to(max(map(datetime.fromisoformat, reached), default=run.now()))
     run.renew()
 
 
-def _told(run: Run) -> Simulated:
+def _told(run: Run) -> tuple[Simulated, dict[str, str]]:
+    """Return what it was told, and when executions within it ended, by path."""
     with db.reading(run.held.owner_id) as session:
         row = session.execute(_TOLD, {"id": run.held.id}).one()
+        ended = {one.path: one.clock for one in session.execute(_ENDED, {"id": run.held.id})}
         past = row.replay_of
         replay = replaying.load(session, past, row.replay_model) if past is not None else None
-    return Simulated(dict(row.simulation or {}), replay=replay)
+    return Simulated(dict(row.simulation or {}), replay=replay), ended
+
+
+def _taken_up(run: Run, told: Simulated, ended: dict[str, str]) -> list[str]:
+    """Return when executions within it ended that it took up; the next is awaited for its moment.
+
+    While another one is under way nothing else can be awaited: then it is taken up at once.
+    """
+    waits = run.history.waits
+    under_way = any(one.kind == "child" and not one.resolved for one in waits.values())
+    found = []
+    for path, clock in ended.items():
+        step, wait = run.plan.step(path.rpartition("/")[2]), waits.get(path)
+        if wait is None and getattr(step, "wait", False):
+            found.append(clock)
+        elif wait is not None and wait.resolved and not under_way:
+            waits[path] = replace(wait, resolved=False)
+            at = datetime.fromisoformat(clock)
+            told.awaited[path] = Awaited(at, wait.resolution)
+    return found
 
 
 def _resumed(run: Run) -> list[str]:
@@ -160,15 +179,10 @@ class Faked:
 
 
 def _recorded(context: StepContext, path: str, written: StepFields) -> Done | None:
-    about = {"agent": context.execution["agent_id"], "path": path}
-    with db.reading(context.owner_id) as session:
-        row = session.execute(_RECORDED, about).one_or_none()
-    if row is None or _definition(row.document, written.id) != written.model_dump():
+    known = newest_runs.given(context.owner_id, context.execution["agent_id"], path, written)
+    if known is None:
         return None
-    output = row.output
-    if row.blob is not None:
-        output = blobs.load(context.owner_id, Blob(row.blob, output))
-    return Done(output, [RECORDED.format(day=row.finished_at.date(), id=row.id)])
+    return Done(known.output, [RECORDED.format(day=known.day, id=known.execution_id)])
 
 
 def _sample(action: str, context: StepContext, given: Any) -> TableSample | None:
@@ -181,23 +195,23 @@ def _sample(action: str, context: StepContext, given: Any) -> TableSample | None
     return found[0] if len(found) == 1 else None
 
 
-def _definition(source: Any, step_id: str) -> dict[str, Any] | None:
-    try:
-        steps = document.walk(document.parse(older.ours(source)).steps)
-    except PilotError:  # of an older engine
-        return None
-    return next((one.model_dump() for one in steps if one.id == step_id), None)
-
-
-def wait_for(run: Run, step: StepFields, path: str, wait: Wait) -> dict[str, Any]:
+async def wait_for(run: Run, step: StepFields, path: str, wait: Wait) -> dict[str, Any]:
     """Take note of what a step waits for; returns what its row keeps."""
     assert run.simulated is not None
     opened = _opened(run, path)
-    answer, at = _answer(run, step, path, wait), opened
-    if run.simulated.ways.get(step.id) == ON_TIMEOUT:
-        answer, at = {"decision": "expired", "then": "branch", "fired": True}, _end(opened, wait)
+    at = opened
+    way = run.simulated.ways.get(step.id)
+    if way == ON_TIMEOUT:
+        late = getattr(step, ON_TIMEOUT, None)
+        then = late if isinstance(late, str) else "branch"
+        answer, at = {"decision": "expired", "then": then, "fired": True}, _end(opened, wait)
+    elif way == REJECTED:
+        answer = {"decision": "rejected", "by": answers.BY}
     elif wait.kind == "timer":
-        at = wait.wake_at or _end(opened, wait)
+        answer, at = {"fired": True}, wait.wake_at or _end(opened, wait)
+    else:
+        said = partial(answers.of, run, step, path, wait)
+        answer = await run.loop.run_in_executor(run.ports.pool, said)
     run.simulated.awaited[path] = Awaited(at, answer)
     run.history.waits[path] = WaitRow(path, wait.kind, opened, resolved=False, resolution=None)
     return {OPENED: opened.isoformat()}
@@ -216,26 +230,12 @@ def _end(opened: datetime, wait: Wait) -> datetime:
     return opened + timedelta(seconds=wait.delay_s or asked.get("timeout_s") or 0)
 
 
-def _answer(run: Run, step: StepFields, path: str, wait: Wait) -> dict[str, Any]:
-    """Return what people or events say: yes, and what their schemas ask for."""
-    now = run.now().astimezone(UTC).isoformat()
-    if wait.kind == "approval":
-        return {"decision": "approved", "by": BY}
-    if wait.kind == "form":
-        schema = getattr(step, "fields", {})
-        values = made_up.value(schema, path)
-        return {"decision": "submitted", "values": values, "submitted_by": BY, "at": now}
-    if wait.kind == "event":
-        schema = getattr(step, "json_schema", None) or {"type": "object"}
-        payload = made_up.value(schema, path)
-        return {"event": wait.event, "payload": payload, "received_at": now}
-    return {"fired": True}
-
-
-def _awaits_child(run: Run) -> bool:
+def _awaits_child(run: Run, told: Simulated) -> bool:
+    """Whether an execution within it is under way."""
     for path, found in run.results.items():
         step = run.plan.step(path.rpartition("/")[2])
-        if found.status is StepStatus.WAITING and step and step.type == "sub_workflow":
+        is_child = step is not None and step.type == "sub_workflow"
+        if found.status is StepStatus.WAITING and is_child and path not in told.awaited:
             return True
     return False
 
@@ -252,7 +252,7 @@ def goes_on(run: Run) -> bool:
     for path in [*told.awaited]:
         if path not in waits or waits[path].resolved:
             del told.awaited[path]
-    if not told.awaited or _awaits_child(run):
+    if not told.awaited or _awaits_child(run, told):
         return False
     path = min(told.awaited, key=lambda one: told.awaited[one].at)
     came = told.awaited.pop(path)

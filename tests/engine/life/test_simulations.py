@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from pilot import db
+from pilot.engine.agents import agents
 from pilot.engine.language import catalogue as catalogues
 from pilot.engine.language.json_schemas import check_value
 from pilot.engine.life import simulations, worst_case
@@ -18,6 +19,7 @@ from tests.engine import worker_process as wp
 from tests.engine.running.test_simulation import OPEN, SWITCH, send
 
 ASK = {"id": "ask", "type": "ai_processing", "prompt": "Sum up.", "input": "inputs"}
+CHILD = {"id": "child", "type": "sub_workflow", "inputs": {}}
 NESTED = [
     SWITCH | {"default": []},
     {
@@ -62,6 +64,82 @@ def test_the_fewest_simulations_take_every_way_once():
 )
 def test_steps_side_by_side_share_simulations(steps, number):
     assert len(ways.covering(steps_of(steps).steps)) == number
+
+
+WITHIN = [
+    NESTED[1],
+    CHILD
+    | {
+        "inputs": {"n": 1},
+        "steps": [
+            NESTED[1] | {"then": [CHILD | {"inputs": {"n": 1}, "steps": [SWITCH]}]},
+            NESTED[2] | {"items": "[1]"},
+        ],
+    },
+]
+
+
+@pytest.mark.capability(251)
+def test_ways_within_a_sub_workflow_are_taken_too(simulated):
+    shown = simulated(WITHIN, inputs={"n": 2}, each=True)
+    found = lines(shown)
+    assert shown.taken == len(shown.coverage) == 11
+    assert found["child/large", "then"].path == "child/large"
+    assert found["child/child/pick", "case2"].path == "child/large/child/pick"
+    assert all(line.forced for line in shown.coverage)
+    assert [one["status"] for one in shown.executions] == ["completed"] * 5
+
+
+@pytest.mark.capability(251)
+def test_ways_within_a_sub_workflow_say_why_they_are_not_taken(simulated):
+    shown = simulated(WITHIN, inputs={"n": 2})
+    found = lines(shown)
+    assert (found["child/large", "else"].taken, found["child/large", "then"].taken) == (True, False)
+    assert found["child/child/pick", "case0"].why == "Never reached: child/large took else."
+    assert shown.here.most < shown.most.most
+    forced = simulated(WITHIN, inputs={"n": 2}, force={"child/large": "then"})
+    assert lines(forced)["child/child/pick", "case0"].taken
+    with pytest.raises(InvalidError, match="child/odd has no way 'case1': it has then, else"):
+        simulated(WITHIN, inputs={"n": 2}, force={"child/odd": "case1"})
+
+
+def ask(name, **more):
+    step = {"id": name, "type": "human_approval", "title": "?", "approvers": ["owner"]}
+    return step | more
+
+
+PAID = {"id": "paid", "type": "wait_for_event", "event": "paid", "on_timeout": "continue"}
+FORM = {"id": "form", "type": "form", "title": "?", "assignees": ["owner"], "fields": OPEN}
+ANSWERED = [
+    ask("first"),
+    PAID | {"dependencies": ["first"]},
+    NESTED[1] | {"then": [ask("inner", on_error="continue")], "dependencies": ["paid"]},
+    FORM | {"on_timeout": "continue", "dependencies": ["large"]},
+    CHILD | {"steps": [ask("deep", on_timeout="approve")], "dependencies": ["form"]},
+]
+
+
+@pytest.mark.capability(251)
+def test_refusals_and_that_nothing_came_in_time_are_ways(simulated):
+    shown = simulated(ANSWERED, inputs={"n": 2}, each=True)
+    found = lines(shown)
+    assert list(found) == [
+        ("first", "rejected"),
+        ("paid", "on_timeout"),
+        ("large", "then"),
+        ("large", "else"),
+        ("inner", "rejected"),
+        ("form", "on_timeout"),
+        ("child/deep", "on_timeout"),
+        ("child/deep", "rejected"),
+    ]
+    assert all(line.taken and line.forced for line in shown.coverage)
+    ended = [one for one in shown.executions if one["status"] == "failed"]
+    assert [one["ways"] for one in ended] == [{"first": "rejected"}, {"child/deep": "rejected"}]
+    assert {one["error"]["class"] for one in ended} == {"rejected"}
+    plain = lines(simulated(ANSWERED[:2]))
+    assert plain["first", "rejected"].why == "Nobody refused here."
+    assert plain["paid", "on_timeout"].why == "Nothing came late here."
 
 
 def test_too_many_ways_are_refused():
@@ -165,6 +243,63 @@ def test_the_worst_cost_is_that_of_all_attempts_and_an_unknown_price_is_named():
 
 
 KNOWN = Known({}, {}, PRICE, "m")
+UNDO = {key: send("x")[key] for key in ("plugin", "action", "params")}
+INSIDE = CHILD | {"steps": [NESTED[2], ASK | {"retry": {"max_attempts": 2}}]}
+AROUND = {"id": "around", "type": "loop", "items": "inputs.all", "steps": [INSIDE]}
+WIDE = {
+    "id": "wide",
+    "type": "scatter_gather",
+    "items": "[1, 2]",
+    "steps": [send("tell", compensate=UNDO)],
+}
+
+
+@pytest.mark.capability(251)
+@pytest.mark.parametrize(
+    ("steps", "items", "most", "attempts", "asks"),
+    [
+        ([INSIDE], None, 203, 204, 2),
+        ([INSIDE], {"child/each": 4, "each": 9}, 11, 12, 2),
+        ([AROUND], {"around": 5, "around/child/each": 3}, 46, 51, 10),
+        ([AROUND], None, 1 + 100 * 203, 1 + 100 * 204, 200),
+        ([CHILD | {"id": "outer", "steps": [INSIDE]}], None, 204, 205, 2),
+        ([WIDE], {"wide": 2}, 5, 13, 0),
+        ([CHILD | {"steps": [send("tell", compensate=UNDO)]}], None, 3, 7, 0),
+    ],
+)
+def test_the_worst_case_counts_workflows_within_and_what_is_undone(
+    steps, items, most, attempts, asks
+):
+    bounds = worst_case.of(steps_of(steps), KNOWN, items)
+    assert (bounds.most, bounds.attempts, bounds.asks) == (most, attempts, asks)
+    assert bounds.usd == asks * worst_case.of(steps_of([ASK]), KNOWN).usd / 3
+
+
+def test_what_is_never_undone_does_not_count():
+    bounds = worst_case.of(
+        steps_of([send("tell", compensate=UNDO)], policies={"compensate": False}), KNOWN
+    )
+    assert (bounds.most, bounds.attempts) == (1, 3)
+
+
+@pytest.mark.capability(251)
+def test_the_worst_case_counts_agents_in_the_version_that_would_be_started(simulated, world):
+    who = {"by": world.operator.actor, "user_id": world.operator.id}
+    inner = wp.make_agent(world.operator.id, [ASK])
+    newer = {"format": 1, "name": "Test", "steps": [wp.put("one", 1), ASK, ASK | {"id": "more"}]}
+    agents.save_version(inner, newer, base=1, reason="test", **who)
+    newest = CHILD | {"agent": str(inner)}
+    first = newest | {"id": "first", "version": 1}
+    shown = simulated([newest | {"dependencies": ["first"]}, first][::-1])
+    assert (shown.most.most, shown.most.asks) == (2 + 3 + 1, 9)
+    assert shown.here == shown.most
+
+
+def test_agents_that_run_each_other_often_are_counted_at_once():
+    many = [{"id": f"c{n}", "type": "sub_workflow", "agent": "a"} for n in range(50)]
+    flow = steps_of(many)
+    bounds = worst_case.of(flow, KNOWN, find=lambda _agent, _version: (flow, KNOWN))
+    assert bounds.most == sum(50**depth for depth in range(1, 12))
 
 
 def test_what_is_made_up_has_every_field_and_is_always_the_same():
