@@ -12,6 +12,7 @@ from pilot.engine import steps as types
 from pilot.engine.language import concurrency
 from pilot.engine.life import executions
 from pilot.engine.status import FINAL, STATE_SCHEMA
+from pilot.engine.life.kept import KEPT
 from pilot.models.agent import WorkflowVersion
 from pilot.models.execution import Execution
 from pilot.reports import calls
@@ -236,20 +237,19 @@ SELECT (SELECT name FROM app_user WHERE id = :person) AS started_by,
        (SELECT version_number FROM agent WHERE id = :agent AND deleted_at IS NULL) AS newest,
        ARRAY(SELECT id FROM execution WHERE forked_from = :id ORDER BY id LIMIT 20) AS forks
 """)
-REUSED = text("""
-WITH reused AS (
-  SELECT path, reused_from, type FROM step_execution
-   WHERE execution_id = :id AND reused_from IS NOT NULL AND status <> 'superseded'
-), took AS (
-  SELECT coalesce(sum(o.duration_ms), 0) AS ms FROM reused r JOIN step_execution o
-      ON o.execution_id = r.reused_from AND o.path = r.path AND o.status = 'completed'
-   WHERE r.type <> ALL (cast(:containers AS text[]))  -- what is inside counts
-), paid AS (
-  SELECT coalesce(sum(c.cost), 0) AS usd, count(*) FILTER (WHERE c.cost IS NULL) AS unpriced
-    FROM reused r JOIN call c ON c.execution_id = r.reused_from AND c.path = r.path)
-SELECT (SELECT count(*) FROM reused) AS steps, took.ms::int8 AS ms, paid.usd, paid.unpriced
-  FROM took, paid
-""")
+# Of containers only what is inside counts as time. `whole`: no call of those executions is deleted.
+REUSED = text(f"""{KEPT}
+SELECT count(*) AS steps, coalesce(sum(usd), 0) AS usd, coalesce(sum(unpriced), 0) AS unpriced,
+       coalesce(sum(ms) FILTER (WHERE type <> ALL (cast(:containers AS text[]))), 0)::int8 AS ms,
+       (SELECT coalesce(bool_and(
+                 o.cost_usd <= there.usd AND o.unpriced_calls <= there.unpriced), true)
+          FROM execution o, LATERAL (
+            SELECT coalesce(sum(c.cost), 0) AS usd,
+                   count(*) FILTER (WHERE c.cost IS NULL) AS unpriced
+              FROM call c WHERE c.execution_id = o.id) AS there
+         WHERE o.id IN (SELECT reused_from FROM kept)) AS whole
+  FROM kept WHERE reused_from IS NOT NULL AND status NOT IN ('superseded', 'replaced')
+""")  # noqa: S608 -- of constants
 REFUSED = text("""
 SELECT data FROM event WHERE execution_id = :id AND kind = 'execution'
    AND data ->> 'status' = 'budget_paused' ORDER BY seq DESC LIMIT 1

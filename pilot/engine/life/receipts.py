@@ -9,41 +9,26 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot.engine.life import executions, forks, moving, reruns
+from pilot.engine.life import executions, forks, kept, moving, reruns
 from pilot.engine.life.reruns import Effect
 from pilot.engine.status import REPEATABLE, RESUMABLE, RETRYABLE, ExecutionStatus, StepStatus
 from pilot.engine.workflow import document as documents
 from pilot.engine.workflow.following import containers
+from pilot.engine.workflow.outline import outline
 from pilot.errors import ConflictError
 from pilot.models.execution import Execution
+from pilot.models.worker import LIVE_WORKER
 
 KINDS = {"resume": RESUMABLE, "retry": RETRYABLE}
 DONE = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED})
-# What a reused step took and cost, it did in the execution in which it ran.
-ATTEMPTS = text("""
-SELECT DISTINCT ON (s.path) s.path, s.status, s.effect, s.key,
-       CASE WHEN s.reused_from IS NULL THEN s.duration_ms ELSE (SELECT max(o.duration_ms)
-         FROM step_execution o WHERE o.execution_id = s.reused_from AND o.path = s.path
-          AND o.status = 'completed') END AS duration_ms
-  FROM step_execution s WHERE s.execution_id = :id ORDER BY s.path, s.attempt DESC
-""")
-COSTS = text("""
-SELECT s.path, coalesce(sum(c.cost), 0) AS usd, count(*) FILTER (WHERE c.cost IS NULL) AS unpriced
-  FROM (SELECT DISTINCT path, coalesce(reused_from, execution_id) AS origin
-          FROM step_execution WHERE execution_id = :id) AS s
-  JOIN call c ON c.execution_id = s.origin AND c.path = s.path
- GROUP BY s.path
-""")
+# With its waits, of which `duration_ms` knows nothing; a simulated one is over sooner than it says.
 MEDIANS = text("""
-SELECT s.path, percentile_cont(0.5) WITHIN GROUP (ORDER BY s.duration_ms)::int8 AS median_ms
+SELECT s.path, percentile_cont(0.5) WITHIN GROUP (ORDER BY greatest(s.duration_ms,
+         extract(epoch FROM s.finished_at - s.started_at) * 1000))::int8 AS median_ms
   FROM step_execution s JOIN execution e ON e.id = s.execution_id
  WHERE e.agent_id = :agent AND s.status = 'completed' AND s.duration_ms IS NOT NULL
  GROUP BY s.path
 """)
-LIVE_WORKER = text(
-    "SELECT EXISTS (SELECT 1 FROM worker WHERE stopped_at IS NULL AND NOT draining "
-    "AND lease_until > pilot_now())"
-)
 
 
 @dataclass(frozen=True)
@@ -55,7 +40,7 @@ class Line:
     effect: str | None
     key: UUID | None
     ms: int | None  # reused: what it took; to run: the median of its history, None: unknown
-    usd: Decimal = Decimal(0)  # reused: what its calls to models cost
+    usd: Decimal = Decimal(0)  # reused: what its run cost, executions within it included
     unpriced: int = 0  # calls of it whose price is unknown
 
 
@@ -115,27 +100,24 @@ def receipt(session: Session, execution_id: UUID, kind: str, step: str | None = 
     if row.status not in (REPEATABLE if step else KINDS[kind]):
         status = row.status.replace("_", " ")
         raise ConflictError(f"It is {status}: there is nothing to {kind}.")
-    newest = {one.path: one for one in session.execute(ATTEMPTS, {"id": execution_id})}
+    newest = kept.steps(session, execution_id)
     medians = {one.path: one.median_ms for one in session.execute(MEDIANS, {"agent": row.agent_id})}
-    costs = {one.path: one for one in session.execute(COSTS, {"id": execution_id})}
     document = executions.document_of(session, row)
     again = reruns.Again([], [], [])
     if step:
         again = reruns.with_step(session, row.id, document, step)
     anew = {*again.replaced, *again.reopened}
     reused = [
-        _reused(one, costs.get(one.path))
-        for one in newest.values()
-        if one.status in DONE and one.path not in anew
+        _reused(one) for one in newest.values() if one.status in DONE and one.path not in anew
     ]
     asks = [_line(one, None) for one in newest.values() if one.status == StepStatus.UNKNOWN]
-    kept = {line.path for line in (*reused, *asks)} | _tolerated(row, newest.values(), anew, step)
+    stays = {line.path for line in (*reused, *asks)} | _tolerated(row, newest.values(), anew, step)
     runs = [
         _line(newest[path], medians.get(path))
         if path in newest
         else Line(path, "pending", None, None, medians.get(path))
         for path in _order(document, newest)
-        if path not in kept
+        if path not in stays
     ]
     return Receipt(
         kind,
@@ -159,17 +141,24 @@ def of_fork(session: Session, found: forks.Plan) -> Receipt:
 def of_move(session: Session, found: moving.Plan) -> Receipt:
     """Return the receipt of a move to another version, as of the execution's event sequence."""
     made = _of_reuse(session, found.row, "migrate", found.document, found.reuse.held)
-    return replace(made, version=found.version.number, effects=found.again.effects)
+    places = {node.id: place for place, node in enumerate(outline(found.document))}
+    parts = [path.rpartition("/") for path in found.again.replaced if "/" in path]
+    inner = [
+        Line(f"{around}/{name}", "pending", None, None, None)
+        for around, _, name in sorted(parts, key=lambda one: (one[0], places.get(one[2], 0)))
+        if name in places
+    ]
+    number, effects = found.version.number, found.again.effects
+    return replace(made, runs=[*made.runs, *inner], version=number, effects=effects)
 
 
 def _of_reuse(
     session: Session, row: Execution, kind: str, document: Any, held: Collection[str]
 ) -> Receipt:
     """Return what would run of a document, and what holds of the results of an execution."""
-    newest = {one.path: one for one in session.execute(ATTEMPTS, {"id": row.id})}
+    newest = kept.steps(session, row.id)
     medians = {one.path: one.median_ms for one in session.execute(MEDIANS, {"agent": row.agent_id})}
-    costs = {one.path: one for one in session.execute(COSTS, {"id": row.id})}
-    reused = [_reused(newest[path], costs.get(path)) for path in sorted(held)]
+    reused = [_reused(newest[path]) for path in sorted(held)]
     runs = [
         Line(path, "pending", None, None, medians.get(path))
         for path in _order(document, {})
@@ -185,9 +174,8 @@ def _line(one: Any, ms: int | None) -> Line:
     return Line(one.path, one.status, one.effect, one.key, ms)
 
 
-def _reused(one: Any, cost: Any) -> Line:
-    usd, unpriced = (cost.usd, cost.unpriced) if cost is not None else (Decimal(0), 0)
-    return Line(one.path, one.status, one.effect, one.key, one.duration_ms, usd, unpriced)
+def _reused(one: Any) -> Line:
+    return Line(one.path, one.status, one.effect, one.key, one.ms, one.usd, one.unpriced)
 
 
 def _tolerated(row: Execution, newest: Iterable[Any], anew: set[str], step: str | None) -> set[str]:

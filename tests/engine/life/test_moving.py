@@ -122,6 +122,23 @@ def test_an_edited_effect_happens_again_only_if_that_is_confirmed(
 
 
 @pytest.mark.capability(219)
+def test_what_runs_again_within_a_loop_is_told(worker, database, who, begun):
+    def loop(value):
+        inner = [put("x", 1), put("y", value, dependencies=["x"])]
+        wait = ASK | {"dependencies": ["y"]}
+        return [{"id": "l", "type": "loop", "items": [1], "steps": [*inner, wait]}]
+
+    execution, edit = begun(loop(1), "waiting")
+    executions.pause(execution, **who)
+    edit(loop(2))
+    with db.reading(who["user_id"]) as session:
+        row = executions.find(session, execution)
+        made = receipts.of_move(session, moving.plan(session, row, None))
+    assert [one.path for one in made.reused] == ["l[0]/x"]
+    assert [one.path for one in made.runs] == ["l", "l[0]/y", "l[0]/ok"]
+
+
+@pytest.mark.capability(219)
 def test_a_finished_part_that_does_not_fit_is_refused_with_the_list(
     worker, database, who, begun, outside
 ):
