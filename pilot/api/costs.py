@@ -51,6 +51,10 @@ class Costs(BaseModel):
     total: dict[str, Any]
     recorded_calls: int
     under_way: int
+    moved: bool = Field(
+        description="Old calls are deleted and their sums begin at other midnights: at the edges "
+        "of days, calls may count in the day before."
+    )
     cached_steps: dict[str, Any]
 
 

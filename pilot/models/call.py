@@ -29,6 +29,7 @@ class Call(Base):
             "at",
             postgresql_where=text("cost IS NULL AND state <> 'reserved'"),
         ),
+        Index("call_reserved", "at", postgresql_where=text("state = 'reserved'")),
     )
 
     id: Mapped[Id]

@@ -18,6 +18,7 @@ class Rollup(Base):
 
     since: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
     until: Mapped[Moment]
+    pruned: Mapped[bool] = mapped_column(server_default="false")  # calls of it are deleted
 
 
 class RollupLine(Base):
@@ -54,3 +55,24 @@ class RollupLine(Base):
     compared: Mapped[int] = mapped_column(BigInteger)
     compared_cost: Mapped[Decimal] = mapped_column(Numeric)
     counterfactual: Mapped[Decimal] = mapped_column(Numeric)
+
+
+class PrunedCalls(Base):
+    """Sums of deleted calls that are alike in all that Prometheus tells apart."""
+
+    __tablename__ = "pruned_calls"
+
+    provider: Mapped[str] = mapped_column(Text, primary_key=True)
+    model: Mapped[str] = mapped_column(Text, primary_key=True)
+    role: Mapped[str] = mapped_column(Text, primary_key=True)
+    outcome: Mapped[str] = mapped_column(Text, primary_key=True)
+    bucket: Mapped[int] = mapped_column(primary_key=True)  # of their duration; -1: none
+    rows: Mapped[int] = mapped_column(BigInteger)
+    ms: Mapped[int] = mapped_column(BigInteger)
+    input: Mapped[int] = mapped_column(BigInteger)
+    cache_read: Mapped[int] = mapped_column(BigInteger)
+    cache_write: Mapped[int] = mapped_column(BigInteger)
+    output: Mapped[int] = mapped_column(BigInteger)
+    reasoning: Mapped[int] = mapped_column(BigInteger)
+    cost: Mapped[Decimal] = mapped_column(Numeric)
+    unpriced: Mapped[int] = mapped_column(BigInteger)

@@ -1,7 +1,8 @@
 """What calls to models cost in a period, grouped: sums of ledger rows and nothing else.
 
 Finished days are read from their roll-ups, the rest (today, and what the period or the zone of its
-days cuts out of a roll-up) from the ledger; both in one statement, so nothing counts twice.
+days cuts out of a roll-up) from the ledger; both in one statement, so nothing counts twice. Where
+the ledger is deleted, a roll-up that cannot be cut counts where it begins.
 """
 
 from collections.abc import Mapping
@@ -103,6 +104,7 @@ class Costs:
     under_way: int  # calls that have not ended
     baselines: list[str]  # the models that savings are counted against
     cached: Saved  # by steps that took an earlier result: they made no call
+    moved: bool = False  # calls may count in the day before: only sums of other days are left
 
 
 def costs(session: Session, asked: Asked) -> Costs:
@@ -116,7 +118,15 @@ def costs(session: Session, asked: Asked) -> Costs:
     (total,) = (row for row in rows if row["key"] is None)
     baselines = sorted(total["baselines"] or [])
     kept = saved(session, SINCE, UNTIL, _values(asked))
-    return Costs(lines, spent(total), total["recorded"], total["under_way"], baselines, kept)
+    return Costs(
+        lines,
+        spent(total),
+        total["recorded"],
+        total["under_way"],
+        baselines,
+        kept,
+        moved=total["moved"] and bool(total["calls"]),
+    )
 
 
 def total(session: Session, asked: Asked) -> Spent:
@@ -133,10 +143,11 @@ def _statement(asked: Asked) -> str:
     of_rows = "".join(f" AND ({DIMENSIONS[one].key}) = :only_{one}" for one in asked.only)
     of_lines = "".join(f" AND ({DIMENSIONS[one].rolled}) = :only_{one}" for one in asked.only)
     order = "1" if asked.group == "day" else "cost DESC, tokens DESC, 1"
+    fits = f"since >= {SINCE} AND until <= {UNTIL}" + (f" AND {ONE_DAY}" if asked_days else "")
     return f"""
     WITH rolled AS MATERIALIZED (
-      SELECT since, until FROM rollup
-       WHERE since >= {SINCE} AND until <= {UNTIL} {f"AND {ONE_DAY}" if asked_days else ""}),
+      SELECT since, until, NOT ({fits}) AS moved, since >= {SINCE} AS begins FROM rollup
+       WHERE since < {UNTIL} AND until > {SINCE} AND (pruned OR {fits})),
     rest AS MATERIALIZED (
       SELECT lower(one) AS since, upper(one) AS until
         FROM unnest(tstzmultirange(tstzrange({SINCE}, {UNTIL})) - coalesce(
@@ -148,11 +159,12 @@ def _statement(asked: Asked) -> str:
       UNION ALL
       SELECT {by.rolled}, r.recorded, false, r.baseline_model, {added()}
         FROM rolled JOIN rollup_line r ON r.since = rolled.since
-       WHERE true{of_lines} GROUP BY 1, 2, 3, 4)
+       WHERE rolled.begins{of_lines} GROUP BY 1, 2, 3, 4)
     SELECT key, {by.name} AS name, {added(COUNTED)},
       coalesce(sum(calls) FILTER (WHERE recorded), 0)::bigint AS recorded,
       coalesce(sum(calls) FILTER (WHERE open AND NOT recorded), 0)::bigint AS under_way,
-      array_remove(array_agg(DISTINCT baseline_model) FILTER (WHERE {COUNTED}), NULL) AS baselines
+      array_remove(array_agg(DISTINCT baseline_model) FILTER (WHERE {COUNTED}), NULL) AS baselines,
+      (SELECT coalesce(bool_or(moved), false) FROM rolled) AS moved
       FROM part GROUP BY GROUPING SETS ((key), ()) ORDER BY {order}
     """  # noqa: S608 -- every part but the bound values is a constant
 
@@ -193,6 +205,7 @@ def told(found: Costs) -> dict[str, Any]:
         "total": facts(found.total),
         "recorded_calls": found.recorded,
         "under_way": found.under_way,
+        "moved": found.moved,
         "cached_steps": cached.facts(found.cached),
     }
 

@@ -122,6 +122,9 @@ SELECT provider, model_asked AS model, role,
        sum(output_tokens) AS output, sum(reasoning_tokens) AS reasoning,
        coalesce(sum(cost), 0) AS cost, count(*) FILTER (WHERE cost IS NULL) AS unpriced
   FROM call WHERE state <> 'reserved' GROUP BY 1, 2, 3, 4, 5
+UNION ALL  -- what retention deleted: a counter never falls
+SELECT provider, model, role, outcome, nullif(bucket, -1), rows, ms, input, cache_read, cache_write,
+       output, reasoning, cost, unpriced FROM pruned_calls
 """
 
 

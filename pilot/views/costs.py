@@ -238,6 +238,7 @@ def _twin(asked: Asked, found: Costs) -> dict[str, Any]:
         "total": costs.facts(found.total),
         "recorded_calls": found.recorded,
         "calls_under_way": found.under_way,
+        "moved": found.moved,
         "baseline_models": found.baselines,
         "cached_steps": cached.facts(found.cached),
     }

@@ -39,6 +39,9 @@ def _report(args: Namespace) -> None:
     for line in found.lines:
         say(f"{line.name:<32} {_words(line.spent)}")
     say(f"{'Total':<32} {_words(found.total)}")
+    if found.moved:
+        say("Old calls are deleted; their sums begin at the midnights of other zones, so some")
+        say("count in the day before.")
     kept = found.cached
     if kept.hits:
         saved = f"{kept.tokens:,} tokens  {money.usd(kept.usd)} saved"

@@ -337,7 +337,9 @@ def _settle(session: Session, row: Generation) -> None:
 def abandon(claim: Claim) -> None:
     """Say of a generation that a fault of Pilot ended it; its goal and free draft stay."""
     with db.transaction("generation.abandon", claim.owner_id) as session:
-        _give_up(session, _mine(session, claim), "A fault of Pilot ended it: see the log.")
+        row = _mine(session, claim)
+        ledger.lose(session, claim.id)
+        _give_up(session, row, "A fault of Pilot ended it: see the log.")
 
 
 def _give_up(session: Session, row: Generation, failure: str) -> None:

@@ -175,6 +175,12 @@ def lose(session: Session, generation_id: UUID) -> None:
     session.execute(statement, {"generation": generation_id})
 
 
+def lose_left() -> int:
+    """Count calls at their worst case that nobody will end any more; return how many."""
+    with transaction("ledger.lose_left", None) as session:
+        return int(session.execute(text("SELECT lose_left_calls()")).scalar_one())
+
+
 def row(one: Attempt, state: str, chain: Chain) -> dict[str, Any]:
     """Return the columns of an attempt, with copies of the prices that it was counted with."""
     usage, model, baseline = one.usage, chain.of(one.model_asked), chain.baseline

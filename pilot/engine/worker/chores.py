@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pilot.audit import Actor
 from pilot.config import Config
 from pilot.engine.life import bulk, children, preflight
+from pilot.engine.providers import ledger
 from pilot.engine.triggers import firing
 from pilot.engine.upkeep import anchors, retention, rollups
 from pilot.engine.upkeep.spans import Collector
@@ -21,6 +22,7 @@ FIRE_EVERY_S = 0.5
 EVENTS_EVERY_S = 1.0  # only of what a process that died left, and of what came early
 CHILDREN_EVERY_S = 1.0
 BULK_EVERY_S = 1.0
+LOSE_EVERY_S = 600.0  # calls that a process left, which is rare: most are lost with their step
 ROLL_UP_EVERY_S = 60.0
 SPANS_EVERY_S = 5.0
 ANCHOR_EVERY_S = 10.0  # a look; an anchor follows after enough time or rows
@@ -51,6 +53,7 @@ def chores(config: Config) -> list[Chore]:
         Chore("events", events.look, EVENTS_EVERY_S),
         Chore("children", children.follow, CHILDREN_EVERY_S, until_done=True),
         Chore("bulk", bulk.look, BULK_EVERY_S, until_done=True),
+        Chore("lose", ledger.lose_left, LOSE_EVERY_S, until_done=True),
         Chore("roll_up", rollups.roll_up, ROLL_UP_EVERY_S, until_done=True),
         Chore("anchor", anchors.Anchors(config.data).append, ANCHOR_EVERY_S),
         *_told(config),
