@@ -303,15 +303,20 @@ class _Course:
         if reason is None:
             value, issues, why = self.read(reply)
             reason = why if issues else None
-        usage = reply.usage or _estimated(request, reply)
-        flags = reply.flags if reply.usage else (*reply.flags, "usage_estimated")
+        usage, flags = reply.usage, reply.flags
+        if usage is None:
+            usage, flags = _estimated(request, reply), (*flags, "usage_estimated")
+        price = model.price_as(reply.billed)
+        cost = None if price is None else price.cost(usage)
+        if wire.UNUSABLE in flags:  # nobody knows what will be billed: at most what was reserved
+            cost, flags = attempt.reserved, (*flags, "cost_estimated")
         message = "; ".join(issues[:5]) or SAID.get(reply.stop, "")
         ended = replace(
             attempt,
             model_billed=reply.billed,
             usage=usage,
             flags=flags,
-            cost=None if model.price is None else model.price.cost(usage),
+            cost=cost,
             reason=reason,
             message=message,
             issues=tuple(issues),

@@ -159,6 +159,21 @@ class Model:
     window: int | None = None  # tokens
     max_output: int | None = None  # tokens
     flags: Mapping[str, Any] = field(default_factory=dict)  # see models.toml
+    others: Mapping[str, Price] = field(default_factory=dict, repr=False)  # by what they are called
+
+    def answering(self, said: str) -> str | None:
+        """Return which known model a reply names, maybe with a date behind it; None: none."""
+        known = [name for name in (self.name, *self.others) if said.startswith(name)]
+        return max(known, key=len, default=None)
+
+    def price_as(self, said: str | None) -> Price | None:
+        """Return the price that counts when a reply names a model: of that one, if it has any.
+
+        What costs nothing costs nothing under any name: servers of one's own borrow names.
+        """
+        if self.price is None or not (self.price.input or self.price.output) or said is None:
+            return self.price
+        return self.others.get(self.answering(said) or "", self.price)
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pilot.llm.messages import Model, Request, ToolSpec
+from pilot.llm.messages import Model, Request, ToolSpec, Usage
 from pilot.llm.reasons import FailureReason, ModelFaultError
 
+# No window of any model comes near: who says more tokens than that for one request errs, and sums
+# of it would fit nowhere.
+MOST_TOKENS = 100_000_000
+UNUSABLE = "usage_unusable"
 # What the strict modes of all providers understand.
 _STRICT = frozenset(
     {"additionalProperties", "anyOf", "const", "description", "enum", "items", "properties"}
@@ -91,9 +95,16 @@ def count(of: Mapping[str, Any], name: str) -> int | None:
     return found if type(found) is int and found >= 0 else None
 
 
+def usage(found: Usage, *, conflict: bool) -> tuple[Usage | None, tuple[str, ...]]:
+    """Return what a provider says that a request took, with flags; None: that cannot be."""
+    if found.total > MOST_TOKENS:
+        return None, (UNUSABLE,)
+    return found, ("usage_conflict",) if conflict else ()
+
+
 def billed(body: Mapping[str, Any], model: Model) -> tuple[str, tuple[str, ...]]:
     """Return the model that a reply names, and a flag if it is not the one that was asked."""
     said = body.get("model")
     if not isinstance(said, str) or not said:
         return model.name, ()
-    return said[:200], () if said.startswith(model.name) else ("other_model",)
+    return said[:200], () if model.answering(said) == model.name else ("other_model",)

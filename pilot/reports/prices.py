@@ -56,16 +56,19 @@ STATES = {
     "off": "NOT m.enabled OR NOT p.enabled",
 }
 SUMS = text(f"""
-SELECT long, count(*) AS calls, sum(cost) AS cost, count(*) FILTER (WHERE cost IS NULL) AS unpriced,
+SELECT long, kind, count(*) AS calls, coalesce(sum(cost), 0) AS cost,
        sum(input_tokens)::bigint AS input, sum(cache_read_tokens)::bigint AS cache_read,
        sum(cache_write_tokens)::bigint AS cache_write,
        sum(cache_write_long_tokens)::bigint AS cache_write_long,
        sum(output_tokens)::bigint AS output, sum(reasoning_tokens)::bigint AS reasoning
   FROM (SELECT k.*, input_tokens + cache_read_tokens + cache_write_tokens
-               + cache_write_long_tokens > coalesce(cast(:long_from AS bigint), 1e12) AS long
+               + cache_write_long_tokens > coalesce(cast(:long_from AS bigint), 1e12) AS long,
+               CASE WHEN cost IS NULL THEN 'unpriced'
+                    WHEN cast(flags AS jsonb) @> '["cost_estimated"]' THEN 'estimated'
+                    ELSE 'counted' END AS kind
           FROM call k WHERE k.model_asked = :model AND k.state <> 'reserved'
            AND k.provider <> 'scripted' AND k.at > {ago(30)}) one
- GROUP BY long
+ GROUP BY long, kind
 """)  # noqa: S608 -- constants
 
 
@@ -79,13 +82,21 @@ class Filters:
 
 
 @dataclass(frozen=True)
-class Effect:
-    """What the calls of the last 30 days cost, and would have cost at another price."""
+class Compared:
+    """What calls cost, and would have cost at another price."""
 
-    calls: int
-    cost: Decimal
-    unpriced: int  # calls whose cost is not in `cost`
-    then: Decimal
+    calls: int = 0
+    cost: Decimal = Decimal(0)
+    then: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a price would have changed for the calls of the last 30 days."""
+
+    counted: Compared  # of known tokens and price
+    estimated: Compared  # at their worst, as nobody knows what they took: no price changes that
+    unpriced: Compared  # cost nothing that is known
 
 
 def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
@@ -114,7 +125,7 @@ def people(session: Session) -> dict[str, str]:
 def effect(session: Session, model_id: str, numbers: Mapping[str, Any]) -> Effect:
     """Return what checked numbers of a price would have changed; nothing is booked again."""
     new = price(numbers)
-    calls, unpriced, cost, then = 0, 0, Decimal(0), Decimal(0)
+    found = dict.fromkeys(("counted", "estimated", "unpriced"), Compared())
     given = {"model": model_id, "long_from": numbers.get("long_from")}
     for row in session.execute(SUMS, given):
         rates = new.long if row.long and new.long is not None else new
@@ -126,9 +137,8 @@ def effect(session: Session, model_id: str, numbers: Mapping[str, Any]) -> Effec
             row.output,
             row.reasoning,
         )
-        calls += row.calls
-        unpriced += row.unpriced
-        cost += row.cost or 0
         # The rates are chosen already: sums of many calls are longer than any one of them.
-        then += replace(rates, long_from=None, long=None).cost(usage)
-    return Effect(calls, cost, unpriced, then)
+        then = replace(rates, long_from=None, long=None).cost(usage)
+        one = found[row.kind]
+        found[row.kind] = Compared(one.calls + row.calls, one.cost + row.cost, one.then + then)
+    return Effect(**found)

@@ -184,7 +184,7 @@ def lose_left() -> int:
 def row(one: Attempt, state: str, chain: Chain) -> dict[str, Any]:
     """Return the columns of an attempt, with copies of the prices that it was counted with."""
     usage, model, baseline = one.usage, chain.of(one.model_asked), chain.baseline
-    price = model.price if model is not None else None
+    price = model.price_as(one.model_billed) if model is not None else None
     return {
         "id": str(one.id),
         "number": one.number,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -49,7 +50,7 @@ class Entry:
         """Whether its provider can be asked."""
         return self.provider.key_set_at is not None or bool(self.provider.flags.get(KEYLESS))
 
-    @property
+    @cached_property
     def rates(self) -> messages.Price | None:
         """Its price as costs are counted with it; None: unpriced."""
         return None if self.price is None else _price(self.price)
@@ -309,7 +310,7 @@ def chain(session: Session, ids: Iterable[str], baseline_id: str | None = None) 
         why = ("unknown", f"There is no model {model_id!r}.") if entry is None else entry.skipped
         if entry is not None and why is None:
             try:
-                result.models.append(_askable(session, entry))
+                result.models.append(_askable(session, entry, known.values()))
             except ConfigError as error:
                 why = ("bad_key", error.message)
         if why is not None:
@@ -331,8 +332,12 @@ def now(session: Session) -> datetime:
     return moment
 
 
-def _askable(session: Session, entry: Entry) -> messages.Model:
+def _askable(session: Session, entry: Entry, known: Iterable[Entry]) -> messages.Model:
     model, provider = entry.model, entry.provider
+    # Of a name that several providers offer its own one counts, else the dearest.
+    own_last = sorted(known, key=lambda one: one.provider.name == provider.name)
+    others = {one.model.name: one.rates for one in own_last if one.rates is not None}
+    others.pop(model.name, None)
     return messages.Model(
         model.id,
         provider.adapter,
@@ -344,6 +349,7 @@ def _askable(session: Session, entry: Entry) -> messages.Model:
         window=model.window,
         max_output=model.max_output,
         flags=model.flags,
+        others=others,
     )
 
 

@@ -163,4 +163,4 @@ def usage(given: Any) -> tuple[Usage | None, tuple[str, ...]]:
         output=output - reasoning,
         reasoning=reasoning,
     )
-    return found, ("usage_conflict",) if conflict else ()
+    return wire.usage(found, conflict=conflict)

@@ -202,4 +202,4 @@ def usage(given: Any) -> tuple[Usage | None, tuple[str, ...]]:
         output=completion - reasoning,
         reasoning=reasoning,
     )
-    return found, ("usage_conflict",) if conflict else ()
+    return wire.usage(found, conflict=conflict)

@@ -1,6 +1,7 @@
 """Faults of providers met by AI steps on a real worker, in either order of providers."""
 
 import json
+from decimal import Decimal
 
 import pytest
 from cryptography.fernet import Fernet
@@ -100,6 +101,32 @@ def test_what_the_primary_model_fails_the_fallback_model_answers(peer, run, orde
         assert {one.reason for one in made[:-1]} == {reason}, fault
         assert [one.model_asked for one in made][-2:] == ["cheap", "strong"], fault
         assert len(made) <= 3, fault
+
+
+@ORDERS
+@pytest.mark.capability(226, 283)
+def test_a_claim_of_absurd_usage_counts_at_worst_and_nothing_is_asked_again(peer, run, order):
+    set_up(peer, *order)
+    reply = {"reply": {"kind": "cheap"}}
+    claims = [{"input": 2**31}, {"output": 2**40}, {"cache_read": 2**31}, {"input": 10**15}]
+    for usage in claims:
+        (((status, output, _, _), (call,)),) = run(ASK, ["mail"], reply | {"usage": usage})
+        assert (status, output) == ("completed", {"kind": "cheap"}), usage
+        assert (call.state, call.cost) == ("settled", call.reserved), usage
+        assert {"usage_unusable", "cost_estimated"} <= set(call.flags), usage
+        assert len(peer.requests()) == 1, usage
+
+
+@ORDERS
+@pytest.mark.capability(68, 283)
+def test_a_model_that_answers_for_another_is_booked_at_its_own_price(peer, run, order):
+    set_up(peer, *order)
+    instead = {"kind": "other_model", "model": "strong"}
+    (((status, _, _, _), (call,)),) = run(ASK, ["mail"], {"reply": {"kind": "x"}, "fault": instead})
+    assert (status, call.model_asked, call.model_billed) == ("completed", "cheap", "strong")
+    assert call.cost == peer.bill() > 0
+    assert call.price_input == Decimal(2)
+    assert "other_model" in call.flags
 
 
 @ORDERS

@@ -3,11 +3,12 @@
 import subprocess
 import sys
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from pilot import strictjson
-from pilot.llm.messages import Message, ToolCall, ToolResult, ToolSpec
+from pilot.llm.messages import FREE, Message, Price, ToolCall, ToolResult, ToolSpec
 from tests.llm.providers.asking import ASK, BOTH, fault, send
 from tests.peer.fixture import KEY, key_hash
 
@@ -153,6 +154,20 @@ def test_the_model_that_was_billed_is_the_one_that_the_reply_names(peer, form):
         peer.script({"fault": {"kind": "other_model", "model": said}})
         reply = send(peer.model(form))
         assert (reply.billed, reply.flags) == (said, flags)
+
+
+@BOTH
+def test_the_longest_name_that_is_known_is_the_one_that_answered(peer, form):
+    priced = replace(peer.model(form), others={"cheap-mini": Price.flat(Decimal(9), Decimal(9))})
+    free = replace(priced, price=FREE)
+    for said, flags, price in (
+        ("cheap-2026", (), priced.price),
+        ("cheap-mini-2026", ("other_model",), priced.others["cheap-mini"]),
+        ("nobody", ("other_model",), priced.price),
+    ):
+        peer.script({"fault": {"kind": "other_model", "model": said}})
+        assert send(priced).flags == flags
+        assert (priced.price_as(said), free.price_as(said)) == (price, FREE), said
 
 
 @BOTH

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pilot.llm import wire
 from pilot.llm.messages import Usage
 from tests.llm.providers.asking import BOTH, send
 from tests.peer.answers import BUCKETS, Answer
 from tests.peer.formats import encode
 
-COUNTS = st.fixed_dictionaries({name: st.integers(0, 2**40) for name in BUCKETS})
+COUNTS = st.fixed_dictionaries({name: st.integers(0, 10_000_000) for name in BUCKETS})
 
 
 def reported(form, usage, **marks):
@@ -81,6 +82,13 @@ def test_cache_spans_that_do_not_add_up_are_a_conflict():
     said = {"input_tokens": 1, "output_tokens": 2, "cache_creation_input_tokens": 5}
     found, flags = usage_of("anthropic", {**said, "cache_creation": spans})
     assert (found.cache_write, found.cache_write_long, flags) == (3, 4, ("usage_conflict",))
+
+
+@pytest.mark.parametrize("form", ["openai", "anthropic"])
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_more_tokens_than_any_model_takes_are_not_believed(form, bucket):
+    usage = dict.fromkeys(BUCKETS, 1) | {bucket: wire.MOST_TOKENS}
+    assert usage_of(form, reported(form, usage)) == (None, ("usage_unusable",))
 
 
 @BOTH
