@@ -35,9 +35,9 @@ def exact(amount: Decimal | None) -> str:
     return "no price is known for this model" if amount is None else f"{amount:f} USD"
 
 
-def total(amount: Decimal, unpriced: int = 0) -> str:
+def total(amount: Decimal | None, unpriced: int = 0) -> str:
     """Return a sum that never hides what has no price: `>= $1.24 + 3 unpriced`."""
-    return f">= {usd(amount)} + {unpriced:,} unpriced" if unpriced else usd(amount)
+    return f">= {usd(amount or Decimal(0))} + {unpriced:,} unpriced" if unpriced else usd(amount)
 
 
 def estimate(likely: Decimal, low: Decimal, high: Decimal) -> str:

@@ -67,7 +67,7 @@ class Preview(BaseModel):
     can: int
     cannot: list[Reason]
     examples: list[UUID]
-    cost_usd: Money
+    cost_usd: Money | None
     unpriced_calls: int
     reserved_usd: Money
     left_usd: Money

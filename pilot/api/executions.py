@@ -6,13 +6,12 @@ from typing import Any, Literal
 from uuid import UUID
 
 from flask import Blueprint
-from pydantic import BaseModel, Field, RootModel, model_validator
+from pydantic import Field, model_validator
 
 from pilot.api import (
     CSV,
     STREAM,
     Body,
-    Money,
     Page,
     Problem,
     Strict,
@@ -24,12 +23,22 @@ from pilot.api import (
     wanted,
     wants,
 )
+from pilot.api.executions_told import (
+    Events,
+    Expected,
+    Listing,
+    Output,
+    Outputs,
+    Receipt,
+    Result,
+    Whole,
+    Why,
+)
 from pilot.api.narrowed import Narrowed
 from pilot.engine.life import executions, receipts, retrying, starts
 from pilot.engine.life.forecast import forecast
 from pilot.engine.people.api_tokens import Scope
 from pilot.engine.providers import budgets
-from pilot.engine.status import ExecutionStatus
 from pilot.errors import BadJsonError
 from pilot.reports import execution as report
 from pilot.reports import executions as rows
@@ -114,84 +123,6 @@ class EventsQuery(Strict):
     """From which event on."""
 
     after: int = Field(0, ge=0, le=2**53)
-
-
-class Listing(BaseModel):
-    """A page of executions."""
-
-    items: list[dict[str, Any]]
-    next: str | None
-
-
-class Result(BaseModel):
-    """How an execution stands."""
-
-    success: bool | None
-    execution_id: UUID
-    pilot: bool
-    status: ExecutionStatus
-    output: Any
-    error: dict[str, Any] | None
-    steps: dict[str, int]
-    duration_ms: int | None
-    tokens: int
-    cost_usd: Money
-    unpriced_calls: int
-
-
-class Whole(BaseModel):
-    """An execution with its steps, attempts and calls."""
-
-    id: UUID
-    agent_id: UUID
-    status: ExecutionStatus
-    steps: list[dict[str, Any]]
-
-
-class Receipt(BaseModel):
-    """What a resume or retry would do, as of an event sequence."""
-
-    sequence: int
-    reused: list[str]
-    runs: list[str]
-    asks: list[str]
-    repeats: list[str] = Field(description="Effects that happen once more, under new keys.")
-    kept_ms: int
-    kept_usd: Money
-    kept_unpriced: int = Field(description="Reused calls whose price is unknown.")
-
-
-class Output(RootModel[Any]):
-    """What it gave, whole."""
-
-
-class Outputs(BaseModel):
-    """What it gave; of a large output a digest, with its hash as `blob`."""
-
-    output: Any
-    steps: dict[str, Any]
-
-
-class Why(BaseModel):
-    """Where it stands, and why."""
-
-    status: ExecutionStatus
-    why: str
-
-
-class Expected(BaseModel):
-    """What it usually takes; null: its document cannot be read."""
-
-    forecast: dict[str, Any] | None
-    working_ms: int
-    cost_usd: Money
-    unpriced_calls: int
-
-
-class Events(BaseModel):
-    """Lines of the timeline, oldest first."""
-
-    items: list[dict[str, Any]]
 
 
 @operation(bp, "/executions", scope=Scope.EXECUTIONS_READ, gives=Listing, other=CSV)
@@ -309,7 +240,7 @@ def expected(execution_id: UUID) -> Any:
     return {
         "forecast": None if found is None else asdict(found),
         "working_ms": shown.working_ms,
-        "cost_usd": shown.calls.cost,
+        "cost_usd": shown.calls.known_cost,
         "unpriced_calls": shown.calls.unpriced,
     }
 

@@ -7,7 +7,7 @@ from flask import Blueprint
 from pydantic import Field
 
 from pilot.api import Body, Problem, example, key, operation, reach
-from pilot.api.executions import Receipt, Result
+from pilot.api.executions_told import Receipt, Result
 from pilot.engine.agents.agents import MOST_VERSIONS
 from pilot.engine.life import executions, forks, moving, receipts
 from pilot.engine.people.api_tokens import Scope

@@ -28,14 +28,14 @@ STATISTICS = f"""LATERAL (
     FROM (SELECT status, created_at, started_at, finished_at,
                  created_at > pilot_now() - interval '30 days' AS recent
             FROM execution WHERE {NEWEST_OF.format("a.id", 100)}) e) r"""  # noqa: S608 -- constants
-# Half of the executions of the last 30 days that ended cost no more; those with an unpriced call
-# are counted apart.
+# Half of the executions of the last 30 days that ended cost no more, with those within them; those
+# with an unpriced call are counted apart.
 COSTS = f"""LATERAL (
-  SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY e.cost_usd) FILTER (WHERE e.unpriced_calls = 0)
-           AS median_cost_usd,
+  SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY e.spent_usd)
+           FILTER (WHERE e.unpriced_calls = 0) AS median_cost_usd,
          count(*) FILTER (WHERE e.unpriced_calls > 0) AS unpriced_executions,
          coalesce(bool_or(e.recorded_calls > 0), false) AS recorded
-    FROM (SELECT created_at, finished_at, cost_usd, unpriced_calls, recorded_calls
+    FROM (SELECT created_at, finished_at, spent_usd, unpriced_calls, recorded_calls
             FROM execution WHERE {NEWEST_OF.format("a.id", 100)}) e
    WHERE e.finished_at IS NOT NULL AND e.created_at > pilot_now() - interval '30 days'
   ) k"""  # noqa: S608 -- constants of this file

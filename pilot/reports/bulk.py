@@ -19,6 +19,7 @@ from pilot.models.bulk import Bulk
 from pilot.models.columns import NOW
 from pilot.models.user import User
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
+from pilot.reports.spending import known
 
 UNKNOWN = "Nobody asked for this, or it is not yours to see."
 NAMED, MOST_GROUPS = 3, 50
@@ -75,18 +76,24 @@ AWAITED = {
     "turn": "the turn of a connection",
     "reconnect": "a connection to be mended",
 }
+# What is reserved for a call counts for all that pay for it: here once, for the outermost of them.
 FOUND = """
+WITH found AS MATERIALIZED (
+  SELECT e.*, CASE WHEN NOT ({may}) THEN 'no_right'
+      WHEN e.status <> ALL (cast(:allowed AS text[])) THEN 'status' {hindrances} END AS reason
+    FROM execution e WHERE ({condition}) AND e.created_at <= cast(:as_of AS timestamptz)
+   LIMIT :most)
 SELECT reason, CASE WHEN reason = 'status' THEN status END AS status,
        CASE WHEN reason = 'status' AND status = 'waiting' THEN (SELECT min(w.kind) FROM wait w
          WHERE w.execution_id = f.id AND w.consumed_at IS NULL) END AS awaited,
        count(*) AS count, (array_agg(id ORDER BY id DESC))[1:{named}] AS examples,
-       sum(cost_usd) AS usd, sum(unpriced_calls) AS unpriced, sum(reserved_usd) AS reserved,
+       sum(cost_usd) AS usd, sum(unpriced_calls) AS unpriced,
+       sum(reserved_usd) FILTER (WHERE parent_id IS NULL OR reserved_usd = 0 OR NOT EXISTS (
+         SELECT 1 FROM payers(f.id) AS p(id) JOIN found o USING (id)
+          WHERE p.id <> f.id AND o.reason IS NULL)) AS reserved,
        sum(greatest(budget_usd - spent_usd, 0)) AS left_usd,
        count(*) FILTER (WHERE budget_usd IS NULL) AS unlimited
-  FROM (SELECT e.*, CASE WHEN NOT ({may}) THEN 'no_right'
-          WHEN e.status <> ALL (cast(:allowed AS text[])) THEN 'status' {hindrances} END AS reason
-          FROM execution e WHERE ({condition}) AND e.created_at <= cast(:as_of AS timestamptz)
-         LIMIT :most) AS f
+  FROM found f
  GROUP BY 1, 2, 3 ORDER BY count(*) DESC, 1, 2, 3
 """
 BECAME = text("""
@@ -145,7 +152,7 @@ class Preview:
             "can": self.can.count,
             "cannot": [_told(one) for one in self.cannot],
             "examples": [one["id"] for one in self.can.examples],
-            "cost_usd": self.usd,
+            "cost_usd": known(self.usd, self.unpriced),
             "unpriced_calls": self.unpriced,
             "reserved_usd": self.reserved_usd,
             "left_usd": self.left_usd,

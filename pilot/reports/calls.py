@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from pilot.models.execution import Execution
 from pilot.reports import why
-from pilot.reports.spending import ANSWERED, RECORDED, SENT
+from pilot.reports.spending import ANSWERED, ESTIMATES, RECORDED, SENT, known
 
 CALLS = text(f"""
 SELECT c.id, c.path, c.attempt, c.number, c.role, c.state, c.model_asked, c.model_billed,
@@ -19,7 +20,8 @@ SELECT c.id, c.path, c.attempt, c.number, c.role, c.state, c.model_asked, c.mode
        c.cache_write_tokens + c.cache_write_long_tokens AS cache_write,
        c.output_tokens AS output, c.reasoning_tokens AS reasoning, {SENT} AS sent,
        {ANSWERED} AS answered, c.cost, c.reserved, c.wasted, c.latency_ms, c.outcome, c.reason,
-       c.routing, c.tier, c.price_input, c.price_output, c.at, {RECORDED} AS recorded
+       c.routing, c.tier, c.price_input, c.price_output, c.at, {RECORDED} AS recorded,
+       c.flags
   FROM call c WHERE c.execution_id = :id ORDER BY c.at, c.id
 """)  # noqa: S608 -- constants
 PARTS = ("fresh", "cache_read", "cache_write", "output", "reasoning")
@@ -57,6 +59,7 @@ class Call:
     price_output: Decimal | None
     at: datetime
     recorded: bool
+    flags: list[str]
     why: str
     decision: dict[str, Any]  # what `why` says, for programs
 
@@ -64,6 +67,16 @@ class Call:
     def ended(self) -> bool:
         """Whether it counts."""
         return self.state != "reserved"
+
+    @property
+    def estimated(self) -> bool:
+        """Whether nobody knows exactly what it took, so it counts at most or by its texts."""
+        return not ESTIMATES.isdisjoint(self.flags)
+
+    @property
+    def other_model(self) -> bool:
+        """Whether the reply names another model than was asked."""
+        return "other_model" in self.flags
 
     @property
     def tokens(self) -> int:
@@ -77,11 +90,24 @@ class Call:
         return [(name, number) for name, number in known if number]
 
 
+class Deleted(NamedTuple):
+    """What those calls of an execution took that retention deleted: its row keeps the sums."""
+
+    cost: Decimal = ZERO
+    tokens: int = 0
+    unpriced: int = 0
+    recorded: int = 0
+
+
+NONE_DELETED = Deleted()
+
+
 @dataclass(frozen=True)
 class Calls:
     """Calls and their sums; recorded answers and calls under way are in none."""
 
     all: list[Call]
+    deleted: Deleted = NONE_DELETED
 
     @property
     def counted(self) -> list[Call]:
@@ -91,17 +117,27 @@ class Calls:
     @property
     def cost(self) -> Decimal:
         """USD of those with a price."""
-        return self._sum(lambda one: one.cost)
+        return self._sum(lambda one: one.cost) + self.deleted.cost
+
+    @property
+    def known_cost(self) -> Decimal | None:
+        """USD of those with a price; None where none has one."""
+        return known(self.cost, self.unpriced)
+
+    @property
+    def estimated(self) -> Decimal | None:
+        """USD of it that nobody knows exactly; None: some calls are deleted, so nobody can say."""
+        return self._if_all(self._sum(lambda one: one.cost if one.estimated else None))
 
     @property
     def unpriced(self) -> int:
         """How many have none."""
-        return sum(one.cost is None for one in self.counted)
+        return sum(one.cost is None for one in self.counted) + self.deleted.unpriced
 
     @property
-    def wasted(self) -> Decimal:
-        """USD of those whose answer was not used."""
-        return self._sum(lambda one: one.cost if one.wasted else None)
+    def wasted(self) -> Decimal | None:
+        """USD of those whose answer was not used; None: some are deleted, so nobody can say."""
+        return self._if_all(self._sum(lambda one: one.cost if one.wasted else None))
 
     @property
     def wasted_unpriced(self) -> int:
@@ -111,7 +147,7 @@ class Calls:
     @property
     def tokens(self) -> int:
         """All that were sent and answered."""
-        return sum(one.tokens for one in self.counted)
+        return sum(one.tokens for one in self.counted) + self.deleted.tokens
 
     @property
     def parts(self) -> list[tuple[str, int]]:
@@ -122,7 +158,12 @@ class Calls:
     @property
     def recorded(self) -> int:
         """How many answers came from a file: nobody was asked, nothing was paid."""
-        return sum(one.recorded for one in self.all)
+        return sum(one.recorded for one in self.all) + self.deleted.recorded
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether none was deleted."""
+        return not any(self.deleted)
 
     @property
     def reserved(self) -> Decimal:
@@ -133,14 +174,27 @@ class Calls:
         """Return the calls of an attempt at a step."""
         return [one for one in self.all if (one.path, one.attempt) == (path, attempt)]
 
+    def _if_all(self, amount: Decimal) -> Decimal | None:
+        return amount if self.is_whole else None
+
     def _sum(self, amount: Callable[[Call], Decimal | None]) -> Decimal:
         return sum((amount(one) or ZERO for one in self.counted), ZERO)
 
 
-def of_execution(session: Session, execution_id: UUID) -> Calls:
-    """Return the calls of an execution, oldest first."""
-    rows = session.execute(CALLS, {"id": execution_id}).mappings()
-    return Calls(list(_told(rows)))
+def of_execution(session: Session, row: Execution) -> Calls:
+    """Return the calls of an execution, oldest first, with the sums of what is deleted of them."""
+    rows = session.execute(CALLS, {"id": row.id}).mappings()
+    left = Calls(list(_told(rows)))
+    # Those that ended since the row was read are not in it.
+    return Calls(
+        left.all,
+        Deleted(
+            max(ZERO, row.cost_usd - left.cost),
+            max(row.tokens - left.tokens, 0),
+            max(row.unpriced_calls - left.unpriced, 0),
+            max(row.recorded_calls - sum(one.ended for one in left.all if one.recorded), 0),
+        ),
+    )
 
 
 def _told(rows: Iterable[Any]) -> Iterable[Call]:
@@ -160,6 +214,8 @@ def facts(calls: Calls) -> dict[str, Any]:
         "cost",
         "reserved",
         "wasted",
+        "estimated",
+        "other_model",
         "latency_ms",
         "outcome",
         "reason",
@@ -167,7 +223,8 @@ def facts(calls: Calls) -> dict[str, Any]:
         "decision",
     )
     return {
-        "cost_usd": calls.cost,
+        "cost_usd": calls.known_cost,
+        "estimated_usd": calls.estimated,
         "unpriced_calls": calls.unpriced,
         "wasted_usd": calls.wasted,
         "tokens": calls.tokens,

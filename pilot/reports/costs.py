@@ -8,7 +8,6 @@ the ledger is deleted, a roll-up that cannot be cut counts where it begins.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import text
@@ -16,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from pilot.reports import cached
 from pilot.reports.cached import Saved, saved
-from pilot.reports.spending import ENDED, MODEL, RECORDED, SUMS, Spent, added, spent
+from pilot.reports.spending import ENDED, MODEL, RECORDED, SUMS, Spent, added, known, spent
 
 NONE = "none"  # the key of calls without an agent, an intent or a step
 # Looked up for each call, so that a call without a step keeps its row.
@@ -185,9 +184,9 @@ def facts(line: Spent) -> dict[str, Any]:
         "calls": line.calls,
         "tokens": line.tokens,
         **{f"{name.replace(' ', '_')}_tokens": count for name, count in line.parts},
-        "cost_usd": _known(line.cost, line.unpriced),
+        "cost_usd": known(line.cost, line.unpriced),
         "unpriced_calls": line.unpriced,
-        "wasted_usd": _known(line.wasted, line.wasted_unpriced),
+        "wasted_usd": known(line.wasted, line.wasted_unpriced),
         "wasted_tokens": line.wasted_tokens,
         "wasted_unpriced_calls": line.wasted_unpriced,
         "compared_calls": line.compared,
@@ -208,8 +207,3 @@ def told(found: Costs) -> dict[str, Any]:
         "moved": found.moved,
         "cached_steps": cached.facts(found.cached),
     }
-
-
-def _known(amount: Decimal, unpriced: int) -> Decimal | None:
-    """Return a sum, or None where nothing in it has a price: that is not $0."""
-    return amount if amount or not unpriced else None

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pilot.reports.spending import COUNTED, MODEL, SUMS, TOKENS, Spent, ago, spent
+from pilot.reports.spending import COUNTED, MODEL, SUMS, TOKENS, Spent, ago, known, spent
 
 FALLBACK_TARGET = Decimal("0.05")
 VALID_TARGET = Decimal("0.95")
@@ -232,7 +232,7 @@ def facts(found: Report) -> dict[str, Any]:
                 "generations": one.generations,
                 "calls": one.spent.calls,
                 "tokens": one.spent.tokens,
-                "cost_usd": one.spent.cost,
+                "cost_usd": known(one.spent.cost, one.spent.unpriced),
                 "unpriced_calls": one.spent.unpriced,
                 "wasted_usd": one.spent.wasted,
                 "wasted_tokens": one.spent.wasted_tokens,

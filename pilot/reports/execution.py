@@ -276,7 +276,7 @@ def shown(session: Session, execution_id: UUID, path: str | None = None) -> Show
         steps=steps.recorded(session, row.id, document, path, is_over=row.status == "completed"),
         question=_question(session, row.id),
         worker=_worker(session, row),
-        calls=calls.of_execution(session, row.id),
+        calls=calls.of_execution(session, row),
         refused=_refused(session, row),
         held_by=_held_by(session, row),
         turn_after=ahead.id if (ahead := concurrency.awaited(session, row)) else None,
@@ -344,6 +344,7 @@ def facts(shown: Shown) -> dict[str, Any]:
         "duration_ms": shown.duration_ms,
         "event_seq": shown.seq,
         **calls.facts(shown.calls),
+        "cost_with_children_usd": shown.row.spent_usd,
         "steps": [_step_facts(step) for step in shown.steps],
     }
 

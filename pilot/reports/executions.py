@@ -11,8 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pilot.reports import first_day
+from pilot.reports.execution_steps import WAITED_FOR
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch, within_reach
-from pilot.reports.spending import ago
+from pilot.reports.spending import REAL, ago
 
 MOST_KEY = 2**63 - 1
 SORTS = {
@@ -30,7 +31,6 @@ OF_MONEY = {
     "recorded": "e.recorded_calls > 0",
     "none": "e.tokens = 0 AND e.unpriced_calls = 0 AND e.recorded_calls = 0",
 }
-REAL = "e.mode <> 'simulate'"  # simulations are listed where they are asked for
 WITHIN = {
     "24h": f"e.created_at > {ago(1)}",
     "7d": f"e.created_at > {ago(7)}",
@@ -40,7 +40,8 @@ SOURCE = Source(
     columns="""e.id, e.agent_id, e.agent_name, e.status, e.status_reason, e.version_number, e.mode,
       e.trigger, (SELECT u.name FROM app_user u WHERE u.id = e.started_by) AS started_by,
       e.created_at, e.started_at, e.finished_at, nullif(e.duration_key, -1) AS duration_ms,
-      e.cost_usd, e.unpriced_calls, e.tokens, e.recorded_calls,
+      CASE WHEN e.cost_usd > 0 OR e.unpriced_calls = 0 THEN e.cost_usd END AS cost_usd,
+      e.spent_usd AS cost_with_children_usd, e.unpriced_calls, e.tokens, e.recorded_calls,
       e.error ->> 'step' AS failed_step, e.error ->> 'message' AS error_message""",
     tables="execution e",
     id="e.id",

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from pilot.reports.drafting import FALLBACK_OF, Fallback
-from pilot.reports.spending import COUNTED, MODEL, SUMS, Spent, spent
+from pilot.reports.spending import COUNTED, MODEL, REAL, SUMS, Spent, known, spent
 
 BEGUN = """coalesce((SELECT min(created_at) FROM execution),
   (SELECT min(created_at) FROM app_user))"""
@@ -30,7 +30,7 @@ def within(moment: str) -> str:
 PERIOD = text(f"SELECT {SINCE} AS since, {UNTIL} AS until, {UNTIL} <= pilot_now() AS over")
 STATUSES = text(f"""
 SELECT status, count(*) AS number FROM execution e
- WHERE {within("e.created_at")} AND e.mode <> 'simulate' GROUP BY status
+ WHERE {within("e.created_at")} AND {REAL} GROUP BY status
 """)  # noqa: S608 -- constants
 MONEY = text(f"""
 SELECT {MODEL} AS model, c.role, {SUMS} FROM call c
@@ -117,7 +117,7 @@ def facts(found: FirstDay) -> dict[str, Any]:
         "executions_by_status": found.by_status,
         "failed": found.failed,
         "calls": found.spent.calls,
-        "cost_usd": found.spent.cost,
+        "cost_usd": known(found.spent.cost, found.spent.unpriced),
         "unpriced_calls": found.spent.unpriced,
         "wasted_usd": found.spent.wasted,
         "drafts": found.drafts,

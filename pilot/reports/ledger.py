@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
-from pilot.reports.spending import ENDED, MODEL, RECORDED
+from pilot.reports.spending import ENDED, ESTIMATED, MODEL, RECORDED
 
 SOURCE = Source(
     columns=f"""c.id, c.at, c.agent_id, c.execution_id, c.generation_id, c.path, c.attempt,
@@ -17,7 +17,8 @@ SOURCE = Source(
       c.cache_write_tokens + c.cache_write_long_tokens AS cache_write_tokens, c.output_tokens,
       c.reasoning_tokens, c.cost AS cost_usd,
       {ENDED} AND NOT {RECORDED} AND c.cost IS NULL AS unpriced, {RECORDED} AS recorded, c.wasted,
-      c.outcome, c.reason, c.latency_ms""",
+      c.outcome, c.reason, c.latency_ms, {ESTIMATED} AS estimated,
+      c.flags::jsonb ? 'other_model' AS other_model""",
     tables="call c",
     id="c.id",
     sorts={"at": Sort("c.at", "timestamptz")},

@@ -106,7 +106,7 @@ def shown(session: Session, replay_id: UUID) -> Replay:
     ids = {str(row.id): str(past.id)}
     ids |= {str(one.id): str(one.replay_of) for one in session.execute(FOLLOWING, {"id": row.id})}
     found = _Comparison(before, now, ids, row.replay_model is not None)
-    paid = calls.of_execution(session, past.id), calls.of_execution(session, row.id)
+    paid = calls.of_execution(session, past), calls.of_execution(session, row)
     return Replay(
         id=row.id,
         execution_id=past.id,
@@ -301,6 +301,6 @@ def _cost(paid: Calls) -> dict[str, Any]:
     return {
         "calls": len(paid.counted),
         "tokens": paid.tokens,
-        "cost_usd": paid.cost,
+        "cost_usd": paid.known_cost,
         "unpriced_calls": paid.unpriced,
     }

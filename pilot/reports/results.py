@@ -58,7 +58,9 @@ def result(session: Session, execution_id: UUID) -> dict[str, Any]:
         "steps": {name: statuses.count(name) for name in ("completed", "failed", "skipped")},
         "duration_ms": shown.duration_ms,
         "tokens": shown.calls.tokens,
-        "cost_usd": shown.calls.cost,
+        "cost_usd": shown.calls.known_cost,
+        "cost_with_children_usd": row.spent_usd,
+        "estimated_usd": shown.calls.estimated,
         "unpriced_calls": shown.calls.unpriced,
     }
 

@@ -40,7 +40,14 @@ SUMS = f"""count(*) AS calls,
   coalesce(sum(c.cost) FILTER (WHERE {COMPARED}), 0) AS compared_cost,
   coalesce(sum({AT_BASELINE}) FILTER (WHERE {COMPARED} AND NOT c.wasted), 0) AS counterfactual"""
 PARTS = ("input", "cache_read", "cache_write", "output", "reasoning")
+ESTIMATES = frozenset({"cost_estimated", "usage_estimated"})  # flags of what nobody knows exactly
+ESTIMATED = "c.flags::jsonb ?| array['cost_estimated', 'usage_estimated']"
 WORDS = {"input": "fresh", "cache_read": "cache read", "cache_write": "cache write"}
+
+
+def known(amount: Decimal, unpriced: int) -> Decimal | None:
+    """Return a sum, or None where nothing in it has a price: that is not $0."""
+    return amount if amount or not unpriced else None
 
 
 def ago(days: int) -> str:
@@ -49,6 +56,11 @@ def ago(days: int) -> str:
     A subselect is a value, which an index serves: the clock itself may change from row to row.
     """
     return f"(SELECT pilot_now() - interval '{days} days')"
+
+
+# Executions `e` that are listed unless simulations are asked for, which cost nothing. A replay with
+# a model does.
+REAL = "(e.mode <> 'simulate' OR e.cost_key > 0 OR e.unpriced_calls > 0)"
 
 
 @dataclass(frozen=True)

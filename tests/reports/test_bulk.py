@@ -1,5 +1,7 @@
 """What a preview says of an action on many is what then becomes of each."""
 
+from decimal import Decimal
+
 import pytest
 
 from pilot.engine.agents import sharing
@@ -84,3 +86,17 @@ def test_the_preview_counts_what_then_becomes_of_each(action, each, shared, worl
     words = {one.words: one.count for one in found.cannot}
     assert words["Shared with you only to look at"] == 2
     assert {name: words.get(name) for name in WORDS[action]} == WORDS[action]
+
+
+def test_what_is_reserved_for_a_call_counts_once(make, world, superuser):
+    top, child, _ = make(world.operator, "running", 3)
+    superuser.execute("UPDATE execution SET parent_id = %s WHERE id = %s", [top, child])
+    superuser.execute("UPDATE execution SET reserved_usd = 0.5")
+    found = preview(Action.CANCEL, world.operator)
+    assert (found.can.count, found.reserved_usd) == (3, 1)
+    superuser.execute("UPDATE execution SET detached = true WHERE id = %s", [child])
+    assert preview(Action.CANCEL, world.operator).reserved_usd == Decimal("1.5")
+    superuser.execute(
+        "UPDATE execution SET detached = false, status = 'failed' WHERE id = %s", [top]
+    )
+    assert preview(Action.CANCEL, world.operator).reserved_usd == 1

@@ -8,8 +8,11 @@ from decimal import Decimal
 import pytest
 
 from pilot.engine.agents import agents
+from tests.api.conftest import program
 from tests.engine import worker_process as wp
 from tests.reports.ledger_rows import book
+
+__all__ = ["program"]
 
 STEPS = [{"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}]
 
@@ -44,6 +47,25 @@ def test_a_row_tells_how_its_executions_went(operator, agent, world, superuser):
     assert [one["id"] for one in row["strip"]] == [str(one) for one in ids[2:]]
     assert row["strip"][-1]["status"] == "failed"
     assert "11 of 12, too few to rate" in operator.get("/agents").text
+
+
+def test_what_executions_within_cost_is_told_with_those_that_pay(
+    operator, agent, world, superuser, program
+):
+    parent, child = (wp.start(agent, world.operator.id) for _ in range(2))
+    superuser.execute("UPDATE execution SET parent_id = %s WHERE id = %s", [parent, child])
+    book(superuser, world.operator.id, execution_id=child, cost=Decimal("0.2"))
+    superuser.execute("UPDATE execution SET status = 'completed', finished_at = now()")
+    (row,) = operator.get("/agents.json").json["items"]
+    assert row["median_cost_usd"]["amount"] == "0.200000000000"
+    items = operator.get("/executions.json").json["items"]
+    (listed,) = [one for one in items if one["id"] == str(parent)]
+    api = program(world.operator)
+    whole, result = (api.get(f"/executions/{parent}{one}").json for one in ("", "/result"))
+    for told in (listed, whole, result):
+        assert Decimal(told["cost_usd"]["amount"]) == 0
+        assert Decimal(told["cost_with_children_usd"]["amount"]) == Decimal("0.2")
+    assert "$0.20 with those within" in operator.get("/executions").text
 
 
 def test_the_median_cost_counts_ended_executions_with_a_price(operator, agent, world, superuser):

@@ -6,9 +6,12 @@ from decimal import Decimal
 import pytest
 
 from pilot.engine.life import executions
+from tests.api.conftest import program
 from tests.engine import worker_process as wp
 from tests.pages import LOOKS, check_accessible
 from tests.reports.ledger_rows import FAILED, RECORDED, book
+
+__all__ = ["program"]
 
 INPUTS = {"type": "object", "properties": {"amount": {"type": "number"}}}
 STEPS = [
@@ -327,3 +330,35 @@ def test_an_administrator_acts_on_executions_of_others(world, agent, browse):
     assert admin.post(f"{url}/resume", {"seq": seq}).status_code == 303
     assert admin.post(f"{url}/cancel").status_code == 303
     assert admin.get(f"{url}.json").json["status"] == "cancelled"
+
+
+def test_a_receipt_tells_how_long_a_delay_usually_lasts(
+    worker, database, world, operator, superuser
+):
+    wp.switch_on()
+    pause = {"id": "rest", "type": "delay", "for_s": 1}
+    agent = wp.make_agent(world.operator.id, [pause])
+    wp.wait_for(database, wp.start(agent, world.operator.id))
+    superuser.execute("UPDATE step_execution SET finished_at = started_at + interval '3 s'")
+    again = wp.start(agent, world.operator.id)
+    wp.wait_for(database, again, {"waiting"})
+    executions.pause(again, by=world.operator.actor, user_id=world.operator.id)
+    assert "3.0 s</" in operator.get(f"/executions/{again}/resume").text
+
+
+def test_programs_and_people_are_told_the_same_number_of_steps(
+    worker, database, world, superuser, operator, program
+):
+    wp.switch_on()
+    loop = {"id": "each", "type": "loop", "items": [1, 2, 3], "steps": [wp.put("in", 1)]}
+    execution, _ = wp.run(database, world.operator, [loop, wp.put("z", 2)])
+    superuser.execute(  # a turn of a decision, which no document names
+        "INSERT INTO step_execution (execution_id, path, attempt, owner_id, type, status, fence,"
+        " started_at, finished_at) VALUES (%s, 'z/turn[1]', 1, %s, 'turn', 'completed', 1, now(),"
+        " now())",
+        [execution, world.operator.id],
+    )
+    page = operator.get(f"/executions/{execution}").text
+    assert re.findall(r"\d+ of \d+ steps? done", page)[0] == "3 of 3 steps done"
+    result = program(world.operator).get(f"/executions/{execution}/result").json
+    assert result["steps"] == {"completed": 3, "failed": 0, "skipped": 0}

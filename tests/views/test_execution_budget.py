@@ -87,3 +87,10 @@ def test_the_notice_is_accessible_and_fits(stopped, window, world, width):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_role("button", name="Raise and go on").click()
     page.get_by_text("The budget is raised.").wait_for()
+
+
+def test_what_was_spent_with_children_is_told_apart_from_its_own_cost(stopped, operator, superuser):
+    words = "with the executions that it started"
+    assert words in operator.get(stopped).text  # 0.0005 is spent, and none of it by its own calls
+    superuser.execute("UPDATE execution SET cost_usd = spent_usd")
+    assert words not in operator.get(stopped).text

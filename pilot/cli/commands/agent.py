@@ -222,7 +222,7 @@ def _tell_draft(args: Namespace, row: Generation, agent_id: UUID | None, data: P
                 "generation": str(row.id),
                 "agent": str(agent_id) if agent_id else None,
                 "generator": row.generator,
-                "cost_usd": str(row.cost_usd),
+                "cost_usd": None if row.cost_usd is None else str(row.cost_usd),
                 "steps": steps,
                 "document": row.document,
             }

@@ -44,7 +44,7 @@ def _report(args: Namespace) -> None:
         say("count in the day before.")
     kept = found.cached
     if kept.hits:
-        saved = f"{kept.tokens:,} tokens  {money.usd(kept.usd)} saved"
+        saved = f"{kept.tokens:,} tokens  {money.total(kept.usd, kept.unpriced)} saved"
         say(f"{'Steps with an earlier result':<32} {kept.hits:,} steps  {saved}")
 
 
@@ -68,5 +68,5 @@ def _day(text: str | None, name: str) -> date | None:
 
 
 def _words(spent: Any) -> str:
-    unpriced = f", {spent.unpriced:,} unpriced" if spent.unpriced else ""
-    return f"{spent.calls:,} calls  {spent.tokens:,} tokens  {money.usd(spent.cost)}{unpriced}"
+    cost = money.total(spent.cost, spent.unpriced)
+    return f"{spent.calls:,} calls  {spent.tokens:,} tokens  {cost}"

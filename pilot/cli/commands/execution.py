@@ -135,6 +135,9 @@ def _tell(shown: Shown) -> None:
     if shown.refused:
         say(f"{shown.refused['message']} Raise it: pilot execution budget {row.id} --usd ...")
     say(f"Version {shown.version_words}; runs {shown.runs_words}; by {shown.started_by}")
+    own, whole = shown.calls.cost, row.spent_usd
+    within = f", {money.usd(whole)} with the executions within" if whole != own else ""
+    say(f"Cost: {money.total(own, shown.calls.unpriced)}{within}")
     if row.error:
         say(f"Error in {row.error.get('step') or 'the execution'}: {row.error.get('message')}")
     for step in shown.steps:

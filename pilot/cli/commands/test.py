@@ -131,5 +131,4 @@ def _tell_answer(one: Answer) -> None:
 
 
 def _paid(paid: Calls) -> str:
-    unpriced = f" and {paid.unpriced:,} without a price" if paid.unpriced else ""
-    return f"{money.usd(paid.cost)}{unpriced} for {len(paid.counted):,} calls"
+    return f"{money.total(paid.cost, paid.unpriced)} for {len(paid.counted):,} calls"

@@ -136,7 +136,7 @@ def _execution(one: Any) -> dict[str, Any]:
         "pilot.runs": one.runs,
         "pilot.mode": one.mode,
         "pilot.tokens": one.tokens,
-        "pilot.cost_usd": one.cost_usd,
+        "pilot.cost_usd": one.cost_usd if one.cost_usd or not one.unpriced_calls else None,
         "pilot.unpriced_calls": one.unpriced_calls,
     }
     begun = one.started_at or one.created_at
