@@ -1,12 +1,11 @@
 """Costs: what calls to models took in a period, grouped; sums of the ledger."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Literal
 
 from flask import Blueprint
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from pilot import db
 from pilot.api import CSV, Day, Strict, for_all_agents, operation, wants
 from pilot.engine.people.api_tokens import Scope
 from pilot.engine.triggers import zones
@@ -16,15 +15,15 @@ from pilot.views import reading
 from pilot.views.lists import csv_answer
 
 bp = Blueprint("api_costs", __name__)
-MOST_DAYS = 3_660
+DAYS = 30
 Group = Literal["day", "model", "agent", "user", "role", "intent", "step_type", "outcome"]
 
 
 class Query(Strict):
     """A period of whole days."""
 
-    since: Day = Field(default_factory=lambda: db.now().date() - timedelta(days=29))
-    until: Day = Field(default_factory=lambda: db.now().date(), description="The last day.")
+    since: Day | None = Field(None, description=f"The first day; without it, of {DAYS}.")
+    until: Day | None = Field(None, description="The last day; without it, today in that zone.")
     zone: str = Field("UTC", max_length=60, description="In which days begin.")
     group: Group = "day"
 
@@ -37,11 +36,15 @@ class Query(Strict):
 
     @model_validator(mode="after")
     def _in_order(self) -> "Query":
-        if self.since < date(2000, 1, 1) or self.until > date(2999, 12, 31):
-            raise ValueError("since and until are days from 2000 to 2999")
-        if not 0 <= (self.until - self.since).days <= MOST_DAYS:
-            raise ValueError("until is not before since, and at most ten years after it")
+        if wrong := costs.fault(*self.days):
+            raise ValueError(wrong)
         return self
+
+    @property
+    def days(self) -> tuple[date, date]:
+        """The first and the last day."""
+        until = self.until or zones.today(self.zone)
+        return self.since or costs.days_before(until, DAYS), until
 
 
 class Costs(BaseModel):
@@ -63,6 +66,6 @@ def index(query: Query) -> Any:
     """Return what the calls that the owner may see cost in a period."""
     for_all_agents()
     with reading() as session:
-        found = costs.costs(session, Asked(query.since, query.until, query.zone, query.group))
+        found = costs.costs(session, Asked(*query.days, query.zone, query.group))
     told = costs.told(found)
     return csv_answer(told["lines"]) if wants(CSV) else told

@@ -64,6 +64,7 @@ DIMENSIONS = {
         "r.outcome",
     ),
 }
+FIRST_DAY, LAST_DAY, MOST_DAYS = date(2000, 1, 1), date(2999, 12, 31), 3_660
 SINCE, UNTIL = (f"cast(:{end} AS timestamp) AT TIME ZONE :zone" for end in ("since", "until"))
 # A stretch that lies in one day of the zone. Only where days count: others may span two.
 ONE_DAY = """(since AT TIME ZONE :zone)::date
@@ -82,6 +83,20 @@ class Asked:
     zone: str
     group: str = "day"
     only: Mapping[str, str] = field(default_factory=dict)  # dimension -> key
+
+
+def days_before(until: date, days: int) -> date:
+    """Return the first of so many days up to one."""
+    return date.fromordinal(max(1, until.toordinal() - days + 1))
+
+
+def fault(since: date, until: date) -> str:
+    """Say what is wrong with a period, "" when nothing is."""
+    if since < FIRST_DAY or until > LAST_DAY:
+        return "since and until are days from 2000 to 2999"
+    if not 0 <= (until - since).days <= MOST_DAYS:
+        return "until is not before since, and at most ten years after it"
+    return ""
 
 
 @dataclass(frozen=True)

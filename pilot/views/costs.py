@@ -5,12 +5,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from pilot import db, settings
+from pilot import settings
 from pilot.engine.triggers import zones
 from pilot.reports import cached, cascade, costs, drafting, feedback
 from pilot.reports.costs import DIMENSIONS, NONE, Asked, Costs, Line
@@ -113,8 +112,7 @@ def _asked() -> tuple[Asked, list[tuple[str, str]]]:
         return value
 
     days_in = known("zone", zones.names(), own_zone())
-    today = db.now().astimezone(ZoneInfo(days_in)).date()
-    until = _day(args, "until", ignored) or today
+    until = _day(args, "until", ignored) or zones.today(days_in)
     since = _day(args, "since", ignored) or until - timedelta(days=DAYS - 1)
     if not timedelta(0) <= until - since < timedelta(days=MOST_DAYS):
         ignored.append(("since", f"{since} (up to {MOST_DAYS} days, the first before the last)"))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -81,6 +82,17 @@ def test_costs_are_the_sums_of_the_ledger(one, world, superuser):
         "since=x",
     ):
         assert one.get(f"/costs?{wrong}").status_code == 422, wrong
+
+
+def test_costs_end_with_today_in_their_zone(one, world, superuser, monkeypatch):
+    late = superuser.execute("SELECT date_trunc('day', now()) + interval '20 hours'").fetchone()[0]
+    monkeypatch.setattr(db, "now", lambda: late)
+    book(superuser, world.operator.id)
+    superuser.execute("UPDATE call SET at = %s", [late])  # 05:00 of the next day in Tokyo
+    tomorrow = (late.date() + timedelta(days=1)).isoformat()
+    assert one.get("/costs?zone=Asia/Tokyo").json["lines"][-1]["key"] == tomorrow
+    assert one.get("/costs?zone=Asia/Tokyo&until=2020-01-30").json["lines"] == []
+    assert one.get("/costs").json["total"]["calls"] == 1
 
 
 def sheet(answer):

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from pilot import db
 from tests.reports.ledger_rows import UNPRICED, book
 
 STEP = {"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}
@@ -34,6 +35,16 @@ def test_an_agent_is_made_of_a_document_and_shown(shell, told, monkeypatch):
     assert shell("agent", "create", "Two", "--document", "-")[0] == 5
 
 
+def test_costs_end_with_today_in_their_zone(told, world, superuser, monkeypatch):
+    late = superuser.execute("SELECT date_trunc('day', now()) + interval '20 hours'").fetchone()[0]
+    monkeypatch.setattr(db, "now", lambda: late)
+    book(superuser, world.operator.id)
+    superuser.execute("UPDATE call SET at = %s", [late])  # 05:00 of the next day in Tokyo
+    report = ("--as", world.operator.email, "cost", "report")
+    assert told(*report, "--zone", "Asia/Tokyo")["total"]["calls"] == 1
+    assert told(*report)["total"]["calls"] == 1
+
+
 @pytest.mark.capability(292)
 def test_costs_are_those_that_the_person_may_see(shell, told, world, superuser):
     book(superuser, world.operator.id)
@@ -44,7 +55,8 @@ def test_costs_are_those_that_the_person_may_see(shell, told, world, superuser):
     out = shell("--as", world.operator.email, "cost", "report")[1]
     assert out.splitlines()[-1].endswith("2 calls  2,200 tokens  >= $0.001 + 1 unpriced")
     assert told("--as", world.stranger.email, "cost", "report")["lines"] == []
-    for wrong in (("--since", "x"), ("--zone", "Mars"), ("--since", "2999-01-01")):
+    ends = (("--until", "0001-01-01"), ("--until", "9999-12-31"))
+    for wrong in (("--since", "x"), ("--zone", "Mars"), ("--since", "2999-01-01"), *ends):
         assert shell("cost", "report", *wrong)[0] == 5, wrong
 
 

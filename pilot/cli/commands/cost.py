@@ -1,7 +1,7 @@
 """Costs: what calls to models took in a period, grouped; sums of the ledger."""
 
 from argparse import ArgumentParser, Namespace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from pilot import db, money, strictjson
@@ -21,7 +21,7 @@ def arguments(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     report = actions.add_parser("report", help="sum up the calls that the person may see")
     report.add_argument("--since", metavar="DATE", help=f"the first day (default: of {DAYS})")
-    report.add_argument("--until", metavar="DATE", help="the last day (default: today)")
+    report.add_argument("--until", metavar="DATE", help="the last day (default: today there)")
     report.add_argument("--zone", default="UTC", help="in which days begin (default: UTC)")
     report.add_argument("--group", choices=list(DIMENSIONS), default="day")
     report.set_defaults(run=_report, needs=VIEW)
@@ -49,13 +49,13 @@ def _report(args: Namespace) -> None:
 
 
 def _asked(args: Namespace) -> Asked:
-    until = _day(args.until, "until") or db.now().date()
-    since = _day(args.since, "since") or until - timedelta(days=DAYS - 1)
-    if since > until:
-        raise InvalidError([Issue("date", "/since", "--since is after --until.")])
     if args.zone not in zones.names():
         message = f"There is no zone {args.zone!r}: name one like Europe/Berlin."
         raise InvalidError([Issue("zone", "/zone", message)])
+    until = _day(args.until, "until") or zones.today(args.zone)
+    since = _day(args.since, "since") or costs.days_before(until, DAYS)
+    if wrong := costs.fault(since, until):
+        raise InvalidError([Issue("date", "/since", f"{wrong}.")])
     return Asked(since, until, args.zone, args.group)
 
 

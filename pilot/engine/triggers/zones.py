@@ -1,12 +1,13 @@
 """The time zones that people may choose, and the one that each is shown times in."""
 
+from datetime import date
 from functools import cache
 from uuid import UUID
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from sqlalchemy import select, update
 
-from pilot import audit
+from pilot import audit, db
 from pilot.audit import Actor, Event
 from pilot.db import transaction
 from pilot.errors import InvalidError, Issue
@@ -18,6 +19,11 @@ def names() -> tuple[str, ...]:
     """Return the time zones that a person may choose."""
     known = available_timezones()
     return ("UTC", *sorted(zone for zone in known if "/" in zone and not zone.startswith("Etc/")))
+
+
+def today(zone: str) -> date:
+    """Return the day that it is in a zone now."""
+    return db.now().astimezone(ZoneInfo(zone)).date()
 
 
 def choose(user_id: UUID, zone: str, *, by: Actor) -> None:
