@@ -51,6 +51,9 @@ class Approval(BaseModel):
     needed: int
     approved: int
     people: list[str]
+    unmet: str | None = Field(
+        description="Why too few may still answer, and what to do; null: enough may."
+    )
 
 
 @operation(bp, "/approvals", scope=Scope.APPROVALS_READ, gives=Listing)
@@ -80,6 +83,7 @@ def read(approval_id: UUID) -> dict[str, Any]:
         "needed": row.needed,
         "approved": shown.approved,
         "people": shown.people,
+        "unmet": shown.unmet.words if shown.unmet else None,
         "requested_at": row.requested_at,
         "expires_at": row.expires_at,
     }

@@ -20,8 +20,10 @@ from pilot.engine.workflow.outline import ON_ERROR, ON_TIMEOUT, outline, recorde
 from pilot.errors import NotFoundError
 from pilot.models.approval import Approval
 from pilot.models.user import User
+from pilot.reports import questions
 from pilot.reports.execution_steps import ROUND
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch
+from pilot.reports.questions import Question
 
 TABS = ("mine", "all", "decided")
 SORTS = {
@@ -131,6 +133,7 @@ class Shown:
     may_decide: bool  # this person, now
     delegations: list[dict[str, Any]]  # names: from, to
     may_delegate: bool  # this person, now
+    unmet: Question | None  # too few of those who are asked may still answer
 
     @property
     def size_bytes(self) -> int | None:
@@ -216,6 +219,7 @@ def shown(session: Session, approval_id: UUID, user_id: UUID) -> Shown:
         may_decide=may_decide,
         delegations=_dicts(session, HANDED_ON, id=row.id),
         may_delegate=may_decide and delegating.may_delegate(row, user_id),
+        unmet=questions.unmet(session, row.id) if status == "pending" else None,
     )
 
 

@@ -11,44 +11,30 @@ from sqlalchemy.orm import Session
 from pilot.engine import steps as types
 from pilot.engine.language import concurrency
 from pilot.engine.life import executions
-from pilot.engine.status import FINAL, STATE_SCHEMA
 from pilot.engine.life.kept import KEPT
+from pilot.engine.status import FINAL
 from pilot.models.agent import WorkflowVersion
 from pilot.models.execution import Execution
-from pilot.reports import calls
+from pilot.reports import calls, questions, standstill
 from pilot.reports import execution_steps as steps
 from pilot.reports.calls import Calls
 from pilot.reports.execution_steps import Step
+from pilot.reports.standstill import Held, Standstill
 
 SHOWN_EVENTS = 500
 
 
-@dataclass(frozen=True)
-class Held:
-    """The innermost execution that lets the others wait, and at which path of the outermost."""
-
-    path: str
-    id: UUID
-    words: str
-
-
-@dataclass(frozen=True)
-class Shown:
+@dataclass(frozen=True, kw_only=True)
+class Shown(Standstill):
     """Everything the page of an execution shows."""
 
-    row: Execution
     document: dict[str, Any]
     started_by: str
     newest_version: int | None  # of the agent; None: the agent is gone
-    steps: list[Step]
     question: tuple[str, str] | None  # what people are asked now: words and address
-    worker: str | None  # or how many hold batches of it
     calls: Calls  # to models
-    refused: dict[str, Any] | None  # the call that its budget had not enough for
-    reused: Any  # from where it was forked: {steps, ms, usd, unpriced}; None: it is no fork
+    reused: Any  # from where it was forked: {steps, ms, usd, unpriced, whole}; None: it is no fork
     forks: list[UUID]
-    held_by: "Held | None" = None  # the execution within it that it waits for
-    turn_after: UUID | None = None  # the execution of the same key whose end lets it run
     seq: int = field(default=0)
 
     @property
@@ -111,58 +97,6 @@ class Shown:
         """Which document runs, and why."""
         return RUNS[self.row.runs_reason]
 
-    @property
-    def waiting_words(self) -> str:
-        """What an execution that does not move waits for; empty for one that does."""
-        row = self.row
-        if row.status in {"budget_paused", "paused", "needs_attention"}:
-            return self._stopped_words
-        if row.status == "queued":
-            return self._queued_words
-        if row.status == "running" and row.pause_requested_at is not None:
-            return "pauses at the next step"
-        if row.status == "running" and self.worker is None:
-            return "for a worker that takes its items"
-        waits = [step for step in self.steps if step.wait_kind]
-        if row.status != "waiting" or not waits:
-            return ""
-        held = self.held_by
-        step = next((one for one in waits if held and one.path == held.path), waits[0])
-        awaited = held.words if held and step.path == held.path else step.awaited
-        return ": ".join(filter(None, [step.name, awaited]))
-
-    @property
-    def payer(self) -> str | None:
-        """The execution whose budget had not enough, if it is not its own."""
-        found: str | None = (self.refused or {}).get("payer")
-        return found
-
-    @property
-    def _stopped_words(self) -> str:
-        row = self.row
-        if row.status == "budget_paused":
-            whose = f"the budget of execution {self.payer}" if self.payer else "its budget"
-            return f"until {whose} is raised"
-        if row.held_by_parent:
-            return f"as execution {row.parent_id} is, whose step started it"
-        return STOPPED.get(row.status_reason or "", row.status_reason or "")
-
-    @property
-    def _queued_words(self) -> str:
-        if self.row.state_schema > STATE_SCHEMA:
-            return "for a newer Pilot: another one wrote it"
-        if self.turn_after is None:
-            return "for a worker"
-        key = self.row.concurrency_key
-        return f"for the end of execution {self.turn_after}" + (
-            f" of the same key {key}" if key else ""
-        )
-
-    @property
-    def why(self) -> str:
-        """Why it does not move, in words."""
-        return self.waiting_words or self.row.status_reason or "nothing holds it"
-
 
 RUNS = {
     "pilot_steps": "its pilot steps",
@@ -170,14 +104,6 @@ RUNS = {
     "no_pilot_steps": "one model step: the agent has no pilot steps",
     "override": "one model step: it was started so",
     "pilot_disabled": "one model step: pilot steps were switched off",
-}
-STOPPED = {
-    "pause": "by a person",
-    "pilot_disabled": "pilot steps are switched off",
-    "unknown_outcome": "for an answer: did the step happen?",
-    "poisoned": "for a person: its workers died again and again",
-    "restored": "for a person: it comes from a backup, and a step that must not be repeated may "
-    "have happened since",
 }
 CONTAINERS = [
     name
@@ -279,6 +205,10 @@ def shown(session: Session, execution_id: UUID, path: str | None = None) -> Show
         calls=calls.of_execution(session, row),
         refused=_refused(session, row),
         held_by=_held_by(session, row),
+        questions=questions.of_execution(session, row.id),
+        queue=standstill.queue(session, row),
+        workers=standstill.workers(session),
+        silence=standstill.silence(session, row),
         turn_after=ahead.id if (ahead := concurrency.awaited(session, row)) else None,
         reused=_reused(session, row),
         forks=around.forks,

@@ -32,7 +32,8 @@ SELECT s.path, s.attempt, s.type, s.status, s.effect, s.key, s.input, s.output, 
  ORDER BY s.path, s.attempt
 """)  # noqa: S608 -- constants
 WAITS = text(
-    "SELECT path, kind, wake_at, coalesce(event, asked ->> 'label') AS event FROM wait "
+    "SELECT path, kind, wake_at, wake_at <= pilot_now() AS due, "
+    "coalesce(event, asked ->> 'label') AS event FROM wait "
     "WHERE execution_id = :id AND consumed_at IS NULL"
 )
 
@@ -78,6 +79,7 @@ class Step:
     attempts: list[Attempt]
     waits_until: datetime | None = None  # the time of its open wait
     wait_kind: str | None = None
+    due: bool = False  # that time is past: only a worker is missing
     waits_for: str | None = None  # the name of the event, the label of the connection
     rounds: Rounds | None = None  # of a step that runs once for each item
     repeatable: bool = True  # by itself: it stands in the document, maybe in a round
@@ -108,14 +110,30 @@ class Step:
 
     @property
     def awaited(self) -> str:
-        """What it waits for besides time, in words."""
+        """What it waits for, in words; what people are asked is told elsewhere."""
+        at, about = self.waits_until, self.waits_for
         if self.wait_kind == "reconnect":
-            return f"reconnect {self.waits_for}"
-        if self.wait_kind == "turn":
-            return f"its turn on {self.waits_for}, at {self.waits_until:%H:%M:%S} UTC"
-        if self.wait_kind == "event" and self.waits_until is not None:
-            return f"the event {self.waits_for}, until {self.waits_until:%Y-%m-%d %H:%M} UTC"
-        return WAITED_FOR.get(self.wait_kind or "", "")
+            return f"reconnect {about}" + (f", until {at:%Y-%m-%d %H:%M} UTC" if at else "")
+        if at is None or self.wait_kind in WAITED_FOR:
+            return WAITED_FOR.get(self.wait_kind or "", "")
+        second = f"{at:%Y-%m-%d %H:%M:%S} UTC"
+        if self.wait_kind == "retry":
+            return self._retry_words(second)
+        timed = {
+            "turn": f"its turn on {about}, at {second}",
+            "event": f"the event {about}, until {at:%Y-%m-%d %H:%M} UTC",
+        }
+        return timed.get(self.wait_kind or "", f"{'due since' if self.due else 'until'} {second}")
+
+    def _retry_words(self, at: str) -> str:
+        """When it is tried again, and why the last attempt was not enough."""
+        fault = self.attempts[-1].error if self.attempts else None
+        if fault is None:
+            return f"its next attempt at {at}"
+        message = fault["message"].removesuffix(".")
+        if fault.get("held"):  # it could not even begin
+            return f"until {at}: {message}"
+        return f"its next attempt at {at}, as the last one failed: {message}"
 
     @property
     def child(self) -> str | None:
@@ -173,6 +191,7 @@ class _Recorded:
             attempts=self.attempts.get(path, []),
             waits_until=wait.wake_at if wait is not None else None,
             wait_kind=wait.kind if wait is not None else None,
+            due=wait is not None and bool(wait.due),
             waits_for=wait.event if wait is not None else None,
             rounds=self.rounds.get(path),
             repeatable=repeatable,

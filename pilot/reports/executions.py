@@ -1,5 +1,6 @@
 """The list of executions: filters, order and totals over all rows."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -10,12 +11,14 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from pilot.engine.status import ExecutionStatus
 from pilot.reports import first_day
 from pilot.reports.execution_steps import WAITED_FOR
 from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch, within_reach
 from pilot.reports.spending import REAL, ago
 
 MOST_KEY = 2**63 - 1
+UNDER_WAY = frozenset({ExecutionStatus.RUNNING, ExecutionStatus.WAITING})
 SORTS = {
     "started": Sort("e.created_at", "timestamptz"),
     "agent": Sort("e.name_key", "text"),
@@ -62,6 +65,16 @@ FAILED = """
 SELECT e.id FROM execution e
  WHERE ({mine}) AND e.error IS NOT NULL AND e.error ->> 'message' ILIKE :q
 """
+# Where what is under way stands: its first open wait, else the step that it last told of.
+CURRENT = text("""
+SELECT e.id, coalesce(w.path, v.path) AS path, w.kind
+  FROM unnest(cast(:ids AS uuid[])) AS e (id)
+  LEFT JOIN LATERAL (SELECT path, kind FROM wait WHERE execution_id = e.id AND consumed_at IS NULL
+                      ORDER BY path LIMIT 1) w ON true
+  LEFT JOIN LATERAL (SELECT path FROM event WHERE execution_id = e.id AND path IS NOT NULL
+                      ORDER BY seq DESC LIMIT 1) v ON w.path IS NULL
+ WHERE coalesce(w.path, v.path) IS NOT NULL
+""")
 
 
 @dataclass(frozen=True)
@@ -88,6 +101,17 @@ class Filters:
 def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
     """Return one page of executions."""
     return fetch(session, SOURCE, *_conditions(session, filters), wanted)
+
+
+def current(session: Session, rows: Iterable[Mapping[str, Any]]) -> dict[UUID, str]:
+    """Return at which step those of these executions stand that run or wait, in words."""
+    ids = [row["id"] for row in rows if row["status"] in UNDER_WAY]
+    found = session.execute(CURRENT, {"ids": ids}) if ids else ()
+    return {
+        row.id: f"at {row.path}"
+        + (f", for {WAITED_FOR[row.kind]}" if row.kind in WAITED_FOR else "")
+        for row in found
+    }
 
 
 def matching(session: Session, filters: Filters) -> tuple[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ from pilot.engine.providers import model_lint
 from pilot.engine.status import FINAL, ExecutionStatus
 from pilot.reports import costs
 from pilot.reports.spending import COUNTED, MODEL, Spent, ago
+from pilot.reports.standstill import STOPPED
 
 ASKING = (
     ExecutionStatus.NEEDS_ATTENTION,
@@ -24,6 +25,7 @@ ASKING = (
     ExecutionStatus.BUDGET_PAUSED,
 )
 MOST = 8
+WHY = STOPPED | {"unknown_outcome": "for an answer: did the step happen?"}
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ SELECT 'execution' AS kind, id, agent_name AS title, status,
        coalesce(error ->> 'message', CASE WHEN status = 'budget_paused' THEN (
          SELECT v.data ->> 'message' FROM event v WHERE v.execution_id = execution.id
             AND v.kind = 'execution' AND v.data ->> 'status' = 'budget_paused'
-          ORDER BY v.seq DESC LIMIT 1) END, status_reason, '') AS reason,
+          ORDER BY v.seq DESC LIMIT 1) END, '') AS reason, coalesce(status_reason, '') AS stopped,
        coalesce(finished_at, created_at) AS at, '/executions/' || id AS url
   FROM execution
  WHERE status IN :asking AND mode <> 'simulate'
@@ -161,7 +163,14 @@ def attention(session: Session, user_id: UUID) -> list[Attention]:
     approvals = session.execute(APPROVALS, {"me": user_id, "most": MOST})
     asking = [str(status) for status in ASKING]
     executions = session.execute(EXECUTIONS, {"asking": asking, "most": MOST})
-    return [Attention(**_facts(row)) for rows in (approvals, executions) for row in rows]
+    found = [Attention(**_facts(row)) for row in approvals]
+    for row in executions:
+        facts = _facts(row)
+        stopped = WHY.get(facts["stopped"], facts["stopped"])
+        words = f"{facts['status'].replace('_', ' ').capitalize()} {stopped}" if stopped else ""
+        del facts["stopped"]
+        found.append(Attention(**facts | {"reason": facts["reason"] or words}))
+    return found
 
 
 def nearly_spent(session: Session) -> list[Attention]:

@@ -47,7 +47,8 @@ def result(session: Session, execution_id: UUID) -> dict[str, Any]:
     `success` is None while it has not ended; `pilot` says whether pilot steps ran.
     """
     shown = execution.shown(session, execution_id)
-    row, statuses = shown.row, [step.status for step in shown.steps]
+    row = shown.row
+    statuses = [step.status for step in shown.steps if step.written]  # as the page counts them
     return {
         "success": row.status in SUCCESSES if row.status in FINAL else None,
         "execution_id": row.id,

@@ -355,6 +355,7 @@ def _twin(shown: Shown) -> dict[str, Any]:
         "rule": row.rule,
         "needed": row.needed,
         "approved": shown.approved,
+        "unmet": shown.unmet.words if shown.unmet else None,
         "votes": shown.votes,
         "delegations": shown.delegations,
         "edited": row.edited,

@@ -50,6 +50,7 @@ def index() -> ResponseReturnValue:
         return sheet(lambda session, page: executions.listed(session, filters, page), wanted)
     with reading() as session:
         listed = executions.listed(session, filters, wanted)
+        current = executions.current(session, listed.rows)
     following = next_url(listed, wanted, facts)
     linked = {name: str(facts[name]) for name in LINKED if facts[name]}
     return render(
@@ -57,6 +58,7 @@ def index() -> ResponseReturnValue:
         "rows",
         twin=lambda: {"items": listed.rows, "total": listed.total, "next": following},
         listed=listed,
+        current=current,
         sort=wanted.sort,
         following=following,
         columns=COLUMNS,

@@ -102,6 +102,7 @@ def _twin(shown: Shown, schema: dict[str, Any]) -> dict[str, Any]:
         "step": row.path,
         "title": row.title,
         "status": shown.status,
+        "unmet": shown.unmet.words if shown.unmet else None,
         "fields": schema,
         "requested_at": row.requested_at,
         "expires_at": row.expires_at,

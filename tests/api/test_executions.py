@@ -229,7 +229,8 @@ def test_outputs_why_and_forecast_of_one(one, agent, world):
     wp.switch_on()
     rest = wp.make_agent(world.operator.id, [REST])
     url = f"/executions/{one.post(f'/agents/{rest}/executions').json['execution_id']}"
-    assert one.get(f"{url}/why").json == {"status": "queued", "why": "for a worker"}
+    alone = "for a worker: none is there, start one"
+    assert one.get(f"{url}/why").json == {"status": "queued", "why": alone}
     one.post(f"{url}/pause")
     assert one.get(f"{url}/why").json == {"status": "paused", "why": "by a person"}
     assert one.get(f"{url}/outputs").json == {"output": None, "steps": {}}

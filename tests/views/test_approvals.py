@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+from pilot import db
 from pilot.engine.life import executions
+from pilot.reports import execution as report
 from tests.engine import worker_process as wp
 from tests.pages import LOOKS, check_accessible
 
@@ -316,3 +318,37 @@ def test_the_pages_are_accessible_and_quiet(ask, window, world, look):
         check_accessible(page)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
     assert page.complaints == []
+
+
+@pytest.mark.capability(258)
+@pytest.mark.parametrize(
+    ("rule", "voted"),
+    [
+        ({"rule": "all"}, False),
+        ({"rule": "all"}, True),
+        ({"rule": "quorum", "k": 2}, False),
+        ({"rule": "any"}, None),
+    ],
+)
+def test_one_that_too_few_may_still_give_says_so_and_what_to_do(
+    ask, browse, world, superuser, rule, voted
+):
+    approval, execution = ask(approvers=["role:approver", "owner"], **rule)
+    owner, url = browse(world.operator), f"/approvals/{approval}"
+    if voted:
+        decide(owner, url, "approve")
+    assert owner.get(f"{url}.json").json["unmet"] is None
+    superuser.execute("UPDATE app_user SET active = false WHERE id = %s", [world.approver.id])
+    told = owner.get(f"{url}.json").json["unmet"]
+    pages = owner.get(url).text, owner.get(f"/executions/{execution}").text
+    if rule["rule"] == "any":
+        assert told is None
+        assert all("may not answer any more" not in page for page in pages)
+        return
+    assert told.startswith("2 approvals are needed, only 1 is possible, as Approver may not answer")
+    assert all(told in page for page in pages)
+    with db.reading(world.operator.id) as session:
+        why = report.shown(session, execution).why
+    assert why == f"ask: a decision that cannot come. {told}"
+    superuser.execute("UPDATE app_user SET active = true WHERE id = %s", [world.approver.id])
+    assert owner.get(f"{url}.json").json["unmet"] is None

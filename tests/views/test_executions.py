@@ -138,3 +138,54 @@ def test_the_list_is_empty_for_a_stranger(browse, world, many):
     assert browse(world.stranger).get("/executions.json").json["total"] == 0
     assert "Nothing was started yet" in browse(world.stranger).get("/executions").text
     assert browse(world.admin).get("/executions.json").json["total"] == 120
+
+
+def test_what_is_under_way_says_at_which_step(
+    world, operator, superuser, redis_url, database, config
+):
+    ask = {"id": "ask", "type": "human_approval", "title": "Pay?", "approvers": ["owner"]}
+    wp.switch_on()
+    asking = wp.make_agent(
+        world.operator.id, [wp.put("first", 1), ask | {"dependencies": ["first"]}]
+    )
+    waiting = wp.start(asking, world.operator.id)
+    with wp.working(wp.config(database, redis_url, config.data)):
+        wp.wait_for(database, waiting, {"waiting"})
+    page = operator.get("/executions").text
+    assert 'Waiting</span> <span class="detail">at ask, for a decision</span>' in page
+    superuser.execute("UPDATE wait SET consumed_at = now()")
+    superuser.execute("UPDATE execution SET status = 'running'")
+    assert 'Running</span> <span class="detail">at ask</span>' in operator.get("/executions").text
+    superuser.execute("UPDATE execution SET status = 'completed'")
+    assert 'class="detail">at' not in operator.get("/executions").text
+
+
+@pytest.mark.parametrize(("zone", "found"), [("Asia/Kolkata", 1), ("America/New_York", 0)])
+def test_days_begin_in_the_zone_of_the_reader(world, agent, operator, superuser, zone, found):
+    wp.start(agent, world.operator.id)
+    superuser.execute("UPDATE execution SET created_at = '2026-03-01 20:00+00'")
+    operator.post("/account/zone", {"zone": zone})
+    page = operator.get("/executions?since=2026-03-02&until=2026-03-02")
+    assert f"From ({zone} day)" in page.text
+    assert f'name="zone" value="{zone}"' in page.text
+    days = "since=2026-03-02&until=2026-03-02"
+    assert operator.get(f"/executions.json?{days}").json["total"] == found
+    assert operator.get(f"/executions.json?{days}&zone=UTC").json["total"] == 0
+    assert operator.get(f"/executions.json?{days}&zone=Asia/Kolkata").json["total"] == 1
+    assert operator.get(f"/executions.json?{days}&zone=no/such").json["total"] == found
+    assert operator.get("/executions.json?since=0001-01-01&until=9999-12-31").json["total"] == 1
+    asked = operator.get(f"/executions/bulk/preview?action=cancel&{days}").text
+    assert ("Days in" in asked, f'name="zone" value="{zone}"' in asked) == (True, bool(found))
+
+
+def test_a_replay_that_asked_a_model_is_listed_with_what_costs_money(
+    operator, world, superuser, database
+):
+    agent = wp.make_agent(world.operator.id, [wp.put("a", 1)])
+    paid, free = (wp.start(agent, world.operator.id) for _ in range(2))
+    superuser.execute("UPDATE execution SET mode = 'simulate'")
+    book(superuser, world.operator.id, execution_id=paid, cost=Decimal("0.2"))
+    for url in ("/executions.json", "/executions.json?money=paid"):
+        assert [one["id"] for one in operator.get(url).json["items"]] == [str(paid)]
+    every = operator.get("/executions.json?mode=simulate").json["items"]
+    assert {one["id"] for one in every} == {str(paid), str(free)}

@@ -6,6 +6,7 @@ import pytest
 
 from pilot.engine.demo import loading
 from pilot.engine.life import starts
+from tests.engine import worker_process as wp
 from tests.pages import check_looks
 from tests.reports.ledger_rows import UNPRICED, book
 
@@ -167,3 +168,14 @@ def test_the_figures_stay_true_while_one_looks(window, world, superuser):
     book(superuser, world.admin.id, role="step", cost=Decimal("1.25"))
     page.locator("#counters").get_by_text("$1.25").first.wait_for(timeout=20_000)
     assert page.complaints == []
+
+
+@pytest.mark.capability(273)
+def test_what_a_person_paused_says_so_in_words(world, browse):
+    wp.switch_on()
+    agent = wp.make_agent(world.operator.id, [wp.put("first", 1)])
+    paused = f"/executions/{wp.start(agent, world.operator.id)}"
+    operator = browse(world.operator)
+    assert operator.post(f"{paused}/pause").status_code == 303
+    (told,) = [one for one in operator.get("/index.json").json["attention"] if one["url"] == paused]
+    assert told["reason"] == "Paused by a person"

@@ -84,6 +84,8 @@ def _tell(shown: rows.Shown) -> None:
     if shown.size_bytes:
         say(f"This is the start of {shown.size_bytes:,} bytes: its page has a file with all of it.")
     say(f"{shown.approved} of {shown.row.needed} needed are given.")
+    if shown.unmet:
+        say(shown.unmet.words)
     say(f"SHA-256 {shown.row.payload_hash}")
 
 

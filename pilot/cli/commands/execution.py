@@ -231,7 +231,8 @@ def _why(args: Namespace) -> None:
     with _reading(acting.person(args)) as session:
         shown = report.shown(session, args.execution)
     status = shown.row.status
-    answer(args, {"status": status, "why": shown.why}, f"It is {_words(status)}: {shown.why}.")
+    words = f"It is {_words(status)}: {shown.why.removesuffix('.')}."
+    answer(args, {"status": status, "why": shown.why}, words)
 
 
 def _go_on(

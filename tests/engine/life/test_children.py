@@ -90,7 +90,8 @@ def test_why_an_execution_waits_names_the_innermost_that_holds_it(
 ):
     user = world.operator
     outermost, outer, innermost = family(database, superuser, user.id)
-    assert why(user, outermost) == f"outer: execution {innermost} of Test, waiting nap"
+    holds = f"outer: execution {innermost} of Test, waiting nap: until "
+    assert why(user, outermost).startswith(holds)
     executions.pause(innermost, by=user.actor, user_id=user.id)
     for above in (outermost, outer):
         assert why(user, above).endswith(f"execution {innermost} of Test, paused by a person")

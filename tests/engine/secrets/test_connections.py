@@ -272,7 +272,8 @@ def test_a_refused_password_waits_until_it_is_mended_and_sends_once(
         execution = wp.start(wp.make_agent(world.operator.id, [EACH]), world.operator.id)
         wp.wait_for(database, execution, {"waiting"})
         with db.reading(world.operator.id) as session:
-            assert report.shown(session, execution).why.endswith("reconnect Sales")
+            why = report.shown(session, execution).why
+        assert why.startswith("mail, item 0: reconnect Sales, until ")
         error = superuser.execute(FAULT).fetchone()[0]
         assert '"class":"auth"' in error.replace(" ", "")
         assert "Reconnect Sales" in error
