@@ -1,6 +1,7 @@
 """Approvals: the list of what waits or was decided, and one with everything to decide by."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -134,6 +135,12 @@ class Shown:
     delegations: list[dict[str, Any]]  # names: from, to
     may_delegate: bool  # this person, now
     unmet: Question | None  # too few of those who are asked may still answer
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """What the execution had cost when it asked; None: of before that was told."""
+        found = self.payload.get("cost_usd")
+        return None if found is None else Decimal(found)
 
     @property
     def size_bytes(self) -> int | None:

@@ -81,6 +81,9 @@ def _tell(shown: rows.Shown) -> None:
     if shown.payload.get("context") is not None:
         say("Decided from:")
         show(shown.payload["context"])
+    if shown.cost_usd is not None:
+        so_far = money.total(shown.cost_usd, shown.payload["unpriced_calls"])
+        say(f"Cost of the execution so far: {so_far}")
     if shown.size_bytes:
         say(f"This is the start of {shown.size_bytes:,} bytes: its page has a file with all of it.")
     say(f"{shown.approved} of {shown.row.needed} needed are given.")

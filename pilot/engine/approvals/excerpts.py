@@ -4,6 +4,7 @@ Pages, mails and messages show the excerpt; the whole is a file of the approval.
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from pilot import strictjson
@@ -12,13 +13,15 @@ from pilot.engine.expressions.texts import as_text
 
 WHOLE_BYTES = 64 * 1024  # of a payload that is shown as it is, and of an excerpt
 PARTS_BYTES = (16 * 1024, 2 * 1024, 0)  # of a part that is not cut, the first that fits
+COST = ("cost_usd", "unpriced_calls")  # so far; approvals of before have none
 TITLE_CHARACTERS, MESSAGE_CHARACTERS = 300, 4_000
 
 
 def asked(shown: dict[str, Any], steps: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the title, message, payload and terms of an approval about these steps.
 
-    `shown` has title, message and context; a step has step, action, params and perhaps open.
+    `shown` has title, message, context and the cost so far; a step has step, action, params and
+    perhaps open.
 
     Raises:
         StepError: it is larger than an output may be (class output_too_large).
@@ -34,6 +37,12 @@ def asked(shown: dict[str, Any], steps: list[dict[str, Any]]) -> dict[str, Any]:
         "payload": written,
         "terms": terms(payload, size),
     }
+
+
+def cost_so_far(execution: dict[str, Any]) -> dict[str, Any]:
+    """Return what an execution has cost when it asks, by what its steps read of it."""
+    usd = format(Decimal(str(execution["cost_usd"])), "f")
+    return {"cost_usd": usd, "unpriced_calls": execution["unpriced_calls"]}
 
 
 def terms(payload: dict[str, Any], size: int) -> dict[str, Any]:
@@ -61,7 +70,7 @@ def _excerpt(payload: dict[str, Any], sizes: list[int], most: int) -> dict[str, 
             part["cut"].append(name)
         if size <= most or most:
             part["params"][name] = value if size <= most else digests.digest(value, size)
-    found = {
+    found = {name: payload[name] for name in COST if name in payload} | {
         "title": _cut(str(payload["title"]), TITLE_CHARACTERS),
         "message": payload["message"] and _cut(str(payload["message"]), MESSAGE_CHARACTERS),
         "context": payload["context"],

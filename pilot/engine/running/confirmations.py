@@ -14,7 +14,7 @@ from pilot.engine.acting.history import Attempt
 from pilot.engine.acting.outcomes import StepContext, Wait
 from pilot.engine.approvals import excerpts
 from pilot.engine.language.step_fields import SECONDS_PER_DAY, StepFields
-from pilot.engine.running import guards
+from pilot.engine.running import guards, unpacking
 from pilot.engine.running.checkpoints import AttemptRow
 from pilot.engine.running.run import Run
 from pilot.engine.status import StepStatus
@@ -24,7 +24,7 @@ ASKED = "approval"
 TIMEOUT_S = 7.0 * SECONDS_PER_DAY
 
 
-def question(
+async def question(
     run: Run, step: StepFields, path: str, given: Any, context: StepContext
 ) -> Wait | None:
     """Return the approval that this call needs first, or None."""
@@ -35,6 +35,8 @@ def question(
     if not asked or guards.approved(run, step, path, given):
         return None
     shown = {"title": asked[0], "message": " ".join(asked[1:]) or None, "context": None}
+    scope = await unpacking.with_cost(run, context.scope)
+    shown |= excerpts.cost_so_far(scope.roots["execution"])
     guarded = {"step": step.id, "action": action.name, "params": given}
     approval = excerpts.asked(shown, [guarded]) | {
         "rule": "any",

@@ -61,7 +61,7 @@ async def _attempt_once(run: Run, step: StepFields, path: str, scope: Scope, wor
         return await records.skip(run, step, path, ["Its approval was refused."])
     begun = _begun(run.history.latest(path))
     try:
-        given, effect, question = _settled(run, step, path, around, work, started)
+        given, effect, question = await _settled(run, step, path, around, work, started)
     except (ExpressionError, StepError) as error:
         return await records.fail(run, step, path, scope, error, started)
     if isinstance(given, Done):  # nothing to do: an empty input, for example
@@ -92,7 +92,7 @@ async def _act(
     return await _effect_and_result(run, step, attempt, started, scope, work)
 
 
-def _settled(
+async def _settled(
     run: Run, step: StepFields, path: str, around: StepContext, work: Work, started: datetime
 ) -> tuple[Any, str, Wait | None]:
     """Return what the attempt is given, its effect class, and what a person is asked first."""
@@ -108,7 +108,7 @@ def _settled(
     effect = work.effect(step, around, given)
     if run.compensating:  # what it undoes was confirmed, and nobody may be waited for
         return given, effect, None
-    return given, effect, confirmations.question(run, step, path, given, around)
+    return given, effect, await confirmations.question(run, step, path, given, around)
 
 
 def _begun(latest: Attempt | None) -> Attempt | None:

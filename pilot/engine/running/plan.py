@@ -45,10 +45,14 @@ class Plan:
         return read
 
     def reads_cost(self, step: StepFields) -> bool:
-        """Whether a step, or one inside it, looks at what the execution has cost."""
+        """Whether a step, or one inside it, looks at what the execution has cost.
+
+        Approvals show it.
+        """
         key = ("cost", step.id)
         if key not in self.cache:
-            self.cache[key] = fields.read_cost(fields.reads(step.model_dump(by_alias=True)))
+            read = fields.reads(step.model_dump(by_alias=True))
+            self.cache[key] = step.type == "human_approval" or fields.read_cost(read)
         found: bool = self.cache[key]
         return found
 

@@ -194,7 +194,8 @@ class Run:
             "zone": zone.key,
             "agent": facts["agent_name"],
             "trigger": facts["trigger"],
-            "cost_usd": 0,  # by now: see `unpacking`
+            "cost_usd": 0,  # by now, as the next: see `unpacking`
+            "unpriced_calls": 0,
         }
         if self.replay is not None:
             execution |= self.replay.about

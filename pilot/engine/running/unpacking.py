@@ -1,7 +1,6 @@
 """What is read only where a step refers to it: blobs, so that memory stays flat, and the cost."""
 
 import asyncio
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import text
@@ -15,7 +14,16 @@ from pilot.engine.expressions.values import number
 from pilot.engine.language.step_fields import StepFields
 from pilot.engine.running.run import Run
 
-COST = text("SELECT cost_usd FROM execution WHERE id = :execution")
+# With the executions within it that it pays.
+COST = text("""
+WITH RECURSIVE paid AS (
+  SELECT id, unpriced_calls FROM execution WHERE id = :execution
+  UNION ALL
+  SELECT e.id, e.unpriced_calls FROM execution e JOIN paid p ON e.parent_id = p.id
+   WHERE NOT e.detached)
+SELECT (SELECT spent_usd FROM execution WHERE id = :execution) AS usd,
+       cast(sum(unpriced_calls) AS int) AS unpriced FROM paid
+""")
 
 
 async def scope_of(run: Run, step: StepFields, scope: Scope) -> Scope:
@@ -26,15 +34,15 @@ async def scope_of(run: Run, step: StepFields, scope: Scope) -> Scope:
 
 
 async def with_cost(run: Run, scope: Scope) -> Scope:
-    """Return the scope with what the execution has cost until now, in USD."""
+    """Return the scope with what the execution has cost until now, and how much has no price."""
     found = await run.loop.run_in_executor(run.ports.pool, _cost, run.held)
-    return scope.child(execution=scope.roots["execution"] | {"cost_usd": number(found)})
+    cost = {"cost_usd": number(found.usd), "unpriced_calls": found.unpriced}
+    return scope.child(execution=scope.roots["execution"] | cost)
 
 
-def _cost(held: Held) -> Decimal:
+def _cost(held: Held) -> Any:
     with db.reading(held.owner_id) as session:
-        found: Decimal = session.scalars(COST, {"execution": held.id}).one()
-    return found
+        return session.execute(COST, {"execution": held.id}).one()
 
 
 async def with_values(run: Run, scope: Scope, names: frozenset[str]) -> Scope:

@@ -131,6 +131,7 @@ def run(step: Params, context: StepContext) -> Wait:
     timeouts_s = asking.in_time(
         [step.timeout_s, *(level.timeout_s for level in step.escalation)], context
     )
+    shown |= excerpts.cost_so_far(context.scope.roots["execution"])
     question = excerpts.asked(shown, context.render_guarded(step.id))
     asked = question | {
         "rule": step.rule,

@@ -94,7 +94,8 @@ def step_ids(paths: frozenset[Read]) -> Iterator[str]:
 
 def read_cost(paths: frozenset[Read]) -> bool:
     """Say whether the cost of the execution is read, or all that is known of it."""
-    return any(path[0] == "execution" and path[1:2] in {(), ("cost_usd",)} for path in paths)
+    spent = {(), ("cost_usd",), ("unpriced_calls",)}
+    return any(path[0] == "execution" and path[1:2] in spent for path in paths)
 
 
 def _leaves(step: dict[str, Any], path: str, kind: Kind, value: type_json) -> Iterator[Written]:

@@ -38,7 +38,10 @@ class Booked:
 
 
 def context(folder=None, *, grants=None, script=None, gate=None, **roots):
-    scope = Scope({"inputs": {}, "steps": {}, **roots}, NOW, ZoneInfo("Europe/Berlin"))
+    spent = {"cost_usd": 0, "unpriced_calls": 0}
+    scope = Scope(
+        {"inputs": {}, "steps": {}, "execution": spent, **roots}, NOW, ZoneInfo("Europe/Berlin")
+    )
     facts = {"grants": grants, "owner_email": "ann@example.com"}
     resources = Resources(catalogue.load(), Egress(), folder, children, script)
     return StepContext(

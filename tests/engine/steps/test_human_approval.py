@@ -16,6 +16,7 @@ def test_it_asks_with_rendered_texts_and_waits():
     assert wait.kind == "approval"
     assert wait.approval["title"] == "Pay 5?"
     shown = {"title": "Pay 5?", "message": None, "context": None, "steps": []}
+    shown |= {"cost_usd": "0", "unpriced_calls": 0}
     assert strictjson.loads(wait.approval["payload"]) == shown
 
 
