@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from pilot import person_keys, strictjson
 from pilot.audit import SYSTEM, Event
 from pilot.audit_bundle import line_of
-from pilot.reports.listing import MOST_COUNTED, Listed, Sort, Source, Wanted, fetch
+from pilot.reports.listing import MOST_COUNTED, Listed, Sort, Source, Wanted, fetch, midnight
 
 SORTS = {"at": Sort("a.at", "timestamptz")}
 SOURCE = Source(
@@ -37,8 +37,8 @@ CONDITIONS = {
     "object": f"a.chain = :object OR a.chain = '{SYSTEM}' "
     "AND a.record::json #>> '{object,id}' = :object",
     "q": "strpos(lower(a.record), lower(:q)) > 0",
-    "since": "a.at >= cast(:since AS date)",
-    "until": "a.at < cast(:until AS date) + 1",
+    "since": f"a.at >= {midnight(':since')}",
+    "until": f"a.at < {midnight(':until', 1)}",
 }
 
 
@@ -53,6 +53,7 @@ class Filters:
     q: str = ""  # part of the record
     since: date | None = None
     until: date | None = None
+    zone: str | None = None  # in which these days begin; None: in UTC
 
 
 def listed(session: Session, filters: Filters, wanted: Wanted) -> Listed:
@@ -108,6 +109,8 @@ def _conditions(filters: Filters) -> tuple[list[str], dict[str, Any]]:
         if getattr(filters, name):
             conditions.append(condition)
             values[name] = getattr(filters, name)
+    if filters.since or filters.until:
+        values["zone"] = filters.zone or "UTC"
     if filters.severity:
         values["severity"] = [one.name for one in Event if one.severity == filters.severity]
     return conditions, values

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from pilot.engine.status import ExecutionStatus
 from pilot.reports import first_day
 from pilot.reports.execution_steps import WAITED_FOR
-from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch, within_reach
+from pilot.reports.listing import Listed, Sort, Source, Wanted, fetch, midnight, within_reach
 from pilot.reports.spending import REAL, ago
 
 MOST_KEY = 2**63 - 1
@@ -86,8 +86,9 @@ class Filters:
     agents: frozenset[UUID] | None = None  # only theirs
     mode: str | None = None
     q: str = ""  # part of the agent's name or error, or an execution's or session's id
-    since: date | None = None  # first and last day, UTC
+    since: date | None = None  # first and last day
     until: date | None = None
+    zone: str | None = None  # in which these days begin; None: in UTC
     within: str | None = None  # a key of WITHIN: started in these hours
     money: str | None = None  # a key of OF_MONEY
     cost_min: Decimal | None = None  # USD
@@ -129,12 +130,14 @@ def _conditions(session: Session, filters: Filters) -> tuple[list[str], dict[str
         ("agent", "e.agent_id = :agent"),
         ("mode", "e.mode = :mode"),
         ("bulk", "e.id IN (SELECT i.execution_id FROM bulk_item i WHERE i.bulk_id = :bulk)"),
-        ("since", "e.created_at >= cast(cast(:since AS date) AS timestamptz)"),
-        ("until", "e.created_at < cast(cast(:until AS date) + 1 AS timestamptz)"),
+        ("since", f"e.created_at >= {midnight(':since')}"),
+        ("until", f"e.created_at < {midnight(':until', 1)}"),
     ):
         if getattr(filters, name):
             conditions.append(condition)
             values[name] = getattr(filters, name)
+    if filters.since or filters.until:
+        values["zone"] = filters.zone or "UTC"
     if not filters.mode and not filters.q:
         conditions.append(REAL)
     if filters.agents is not None:

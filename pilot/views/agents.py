@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from pilot.reports import agents
 from pilot.reports.agents import Filters
 from pilot.views import ADMIN, OPERATE, VIEW, reading, render, route, visitor
-from pilot.views.lists import list_args, next_url, sheet, wants_csv
+from pilot.views.lists import kept, list_args, next_url, sheet, wants_csv
 
 bp = Blueprint("agents", __name__)
 
@@ -50,7 +50,7 @@ def index() -> ResponseReturnValue:
     active = {"on": True, "off": False}.get(state)
     filters = Filters(request.args.get("q", "").replace("\0", "").strip()[:200], active)
     facts = asdict(filters)
-    wanted, more = list_args(agents.SORTS, "name", facts)
+    wanted, more = list_args(agents.SORTS, "name", facts, ("q", "state"))
     if wants_csv():
         return sheet(lambda session, page: agents.listed(session, filters, page), wanted)
     with reading() as session:
@@ -66,6 +66,7 @@ def index() -> ResponseReturnValue:
         twin=lambda: {"items": listed.rows, "total": listed.total, "next": following},
         listed=listed,
         sort=wanted.sort,
+        kept=kept(wanted),
         following=following,
         columns=COLUMNS,
         fields=fields,

@@ -35,7 +35,7 @@ from pilot.views import (
     toast,
     visitor,
 )
-from pilot.views.lists import list_args, next_url, sheet, wants_csv
+from pilot.views.lists import kept, list_args, next_url, sheet, wants_csv
 
 bp = Blueprint("approvals", __name__)
 
@@ -111,7 +111,7 @@ def index() -> ResponseReturnValue:
     default = "-asked" if tab == "decided" else "deadline"
     q = request.args.get("q", "").strip()[:200]
     facts = {"tab": tab, "q": q}
-    wanted, more = list_args(SORTS, default, facts)
+    wanted, more = list_args(SORTS, default, facts, facts)
     me = signed_in()
     if wants_csv():
         return sheet(lambda session, page: rows.listed(session, tab, page, me, q), wanted)
@@ -126,6 +126,7 @@ def index() -> ResponseReturnValue:
         tab=tab,
         tab_links=[(name, WORDS[name], f"/approvals?tab={name}") for name in TABS],
         sort=wanted.sort,
+        kept={"tab": tab, **kept(wanted)},
         following=following,
         columns=COLUMNS,
         ignored=ignored + more,

@@ -15,7 +15,7 @@ from pilot.audit import Event
 from pilot.reports import audit
 from pilot.reports.audit import SORTS, Filters
 from pilot.views import ADMIN, reading, render, route
-from pilot.views.lists import list_args, next_url, sheet, wants_csv
+from pilot.views.lists import days_zone, kept, list_args, next_url, sheet, wants_csv
 
 bp = Blueprint("audit", __name__)
 
@@ -55,7 +55,7 @@ def index() -> ResponseReturnValue:
     asked, ignored = _filters()
     filters = _searched(asked)
     facts = vars(filters)
-    wanted, more = list_args(SORTS, "-at", facts)
+    wanted, more = list_args(SORTS, "-at", facts, {*facts, "verify"})
     if wants_csv():
         return sheet(lambda session, page: audit.listed(session, filters, page), wanted)
     with reading() as session:
@@ -76,8 +76,9 @@ def index() -> ResponseReturnValue:
         following=following,
         columns=COLUMNS,
         tones=TONES,
-        fields=_fields(filters),
+        fields=_fields(asked),
         ignored=ignored + more,
+        kept=kept(wanted) | ({"zone": asked.zone} if asked.zone else {}),
         query=request.query_string.decode(),
         chosen=[(name, value) for name, value in facts.items() if value],
         first=wanted.after is None,
@@ -100,14 +101,16 @@ def _filters() -> tuple[Filters, list[tuple[str, str]]]:
     def typed(name: str) -> str:
         return request.args.get(name, "").strip()[:200]
 
+    since, until = parsed("since", date.fromisoformat), parsed("until", date.fromisoformat)
     filters = Filters(
         event=parsed("event", lambda value: Event[value].name),
         severity=parsed("severity", lambda value: {one: one for one in TONES}[value]),
         actor=typed("actor"),
         object=typed("object"),
         q=typed("q"),
-        since=parsed("since", date.fromisoformat),
-        until=parsed("until", date.fromisoformat),
+        since=since,
+        until=until,
+        zone=days_zone(request.args) if since or until else None,
     )
     return filters, ignored
 
@@ -130,6 +133,6 @@ def _fields(filters: Filters) -> list[dict[str, Any]]:
         field("severity", "Severity", "select", options=SEVERITIES),
         field("actor", "Who (e-mail, worker)", "text"),
         field("object", "About (id)", "text"),
-        field("since", "From (UTC day)", "date"),
-        field("until", "To (UTC day)", "date"),
+        field("since", f"From ({days_zone(request.args)} day)", "date"),
+        field("until", f"To ({days_zone(request.args)} day)", "date"),
     ]

@@ -39,7 +39,7 @@ CHANGED = "This form does not hold any more: begin with the list of executions."
 @route(bp, URL, allow=VIEW, twin=True)
 def index() -> ResponseReturnValue:
     """What was asked for on many, the newest first."""
-    wanted, ignored = list_args(report.SORTS, "-asked", {})
+    wanted, ignored = list_args(report.SORTS, "-asked", {}, ())
     with reading() as session:
         listed = report.listed(session, wanted)
     following = next_url(listed, wanted, {})

@@ -15,7 +15,7 @@ from pilot.reports import cached, cascade, costs, drafting, feedback
 from pilot.reports.costs import DIMENSIONS, NONE, Asked, Costs, Line
 from pilot.reports.spending import NOTHING
 from pilot.views import ADMIN, VIEW, reading, render, route, visitor, zone
-from pilot.views.lists import csv_answer, wants_csv
+from pilot.views.lists import csv_answer, unknown, wants_csv
 
 bp = Blueprint("costs", __name__)
 
@@ -101,7 +101,7 @@ def index() -> ResponseReturnValue:
 
 def _asked() -> tuple[Asked, list[tuple[str, str]]]:
     """Return what the URL asks for, and what in it means nothing."""
-    ignored: list[tuple[str, str]] = []
+    ignored = unknown({"since", "until", "zone", "group", *DIMENSIONS})
     args = {name: value for name, value in request.args.items() if value}
 
     def known(name: str, choices: Iterable[str], default: str) -> str:

@@ -9,6 +9,7 @@ from uuid import UUID
 from pilot import strictjson
 from pilot.engine.status import ExecutionStatus
 from pilot.reports.executions import Filters
+from pilot.views.lists import days_zone
 
 WORDS = [(str(one), str(one).replace("_", " ").capitalize()) for one in ExecutionStatus]
 STATUSES = (("", "Any"), *WORDS)
@@ -35,8 +36,9 @@ LABELS = {
     "money": "Cost",
     "cost_min": "Cost from (USD)",
     "within": "Started",
-    "since": "From (UTC day)",
-    "until": "To (UTC day)",
+    "since": "From (day)",
+    "until": "To (day)",
+    "zone": "Days in",
     "agent": "Agent",
     "bulk": "Action on many",
 }
@@ -64,13 +66,15 @@ def read(args: Mapping[str, str]) -> tuple[Filters, list[tuple[str, str]]]:
             ignored.append((name, value))
             return None
 
+    since, until = parsed("since", date.fromisoformat), parsed("until", date.fromisoformat)
     filters = Filters(
         status=choice("status"),
         agent=parsed("agent", UUID),
         mode=choice("mode"),
         q=args.get("q", "").replace("\0", "").strip()[:200],
-        since=parsed("since", date.fromisoformat),
-        until=parsed("until", date.fromisoformat),
+        since=since,
+        until=until,
+        zone=days_zone(args) if since or until else None,
         within=choice("within"),
         money=choice("money"),
         cost_min=parsed("cost_min", usd),
@@ -109,12 +113,13 @@ def in_words(chosen: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def fields(filters: Filters) -> list[dict[str, Any]]:
-    """Return the fields of the form above the list."""
+def fields(filters: Filters, zone: str) -> list[dict[str, Any]]:
+    """Return the fields of the form above the list; its days begin in this zone."""
 
     def field(name: str) -> dict[str, Any]:
         kind = {"kind": KINDS.get(name, "select"), "options": CHOICES.get(name, ())}
         value = getattr(filters, name) or ""
-        return {"name": name, "label": LABELS[name], "value": value, **kind}
+        label = LABELS[name].replace("(day)", f"({zone} day)")
+        return {"name": name, "label": label, "value": value, **kind}
 
     return [field(name) for name in NAMES if name in CHOICES or name in KINDS]

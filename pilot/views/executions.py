@@ -9,7 +9,7 @@ from pilot.engine.life.bulk import ALLOWED, Action
 from pilot.reports import executions
 from pilot.reports.executions import Filters
 from pilot.views import OPERATE, VIEW, execution_filters, reading, render, route, visitor
-from pilot.views.lists import list_args, next_url, sheet, wants_csv
+from pilot.views.lists import days_zone, kept, list_args, next_url, sheet, wants_csv
 
 bp = Blueprint("executions", __name__)
 
@@ -45,7 +45,7 @@ def index() -> ResponseReturnValue:
     """All executions that match, the newest first unless asked otherwise."""
     filters, ignored = execution_filters.read(request.args)
     facts = vars(filters)
-    wanted, more = list_args(executions.SORTS, "-started", facts)
+    wanted, more = list_args(executions.SORTS, "-started", facts, execution_filters.NAMES)
     if wants_csv():
         return sheet(lambda session, page: executions.listed(session, filters, page), wanted)
     with reading() as session:
@@ -53,6 +53,7 @@ def index() -> ResponseReturnValue:
         current = executions.current(session, listed.rows)
     following = next_url(listed, wanted, facts)
     linked = {name: str(facts[name]) for name in LINKED if facts[name]}
+    days_in = {"zone": filters.zone} if filters.zone else {}
     return render(
         "executions/index.html",
         "rows",
@@ -62,11 +63,11 @@ def index() -> ResponseReturnValue:
         sort=wanted.sort,
         following=following,
         columns=COLUMNS,
-        fields=execution_filters.fields(filters),
+        fields=execution_filters.fields(filters, days_zone(request.args)),
         ignored=ignored + more,
         chosen=[(name, value) for name, value in facts.items() if value],
         actions=_actions(filters),
-        kept={"sort": wanted.sort, **linked},
+        kept={**kept(wanted), **days_in, **linked},
         linked=linked,
         first=wanted.after is None,
     )

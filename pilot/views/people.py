@@ -27,7 +27,7 @@ from pilot.views import (
     signed_in,
     toast,
 )
-from pilot.views.lists import csv_answer, list_args, next_url, wants_csv
+from pilot.views.lists import csv_answer, kept, list_args, next_url, wants_csv
 
 bp = Blueprint("people", __name__)
 
@@ -91,24 +91,26 @@ def index() -> ResponseReturnValue:
     texts = {name: request.args.get(name, "") for name in ("role", "state")}
     known_texts = {name: "" if name in dict(ignored) else text for name, text in texts.items()}
     filters = Filters(request.args.get("q", "").strip()[:200], **known_texts)
-    wanted, more = list_args(people.SORTS, "name", asdict(filters))
+    facts = asdict(filters)
+    wanted, more = list_args(people.SORTS, "name", facts, facts)
     with reading() as session:
         listed = people.listed(session, filters, wanted)
     if wants_csv():
         return csv_answer(listed.rows)
-    following = next_url(listed, wanted, asdict(filters))
+    following = next_url(listed, wanted, facts)
     return render(
         "people/index.html",
         "rows",
         twin=lambda: {"items": listed.rows, "total": listed.total, "next": following},
         listed=listed,
         sort=wanted.sort,
+        kept=kept(wanted),
         following=following,
         columns=COLUMNS,
         tones=TONES,
         fields=_fields(filters),
         ignored=ignored + more,
-        chosen=[(name, value) for name, value in asdict(filters).items() if value],
+        chosen=[(name, value) for name, value in facts.items() if value],
         first=wanted.after is None,
         query=request.query_string.decode(),
     )

@@ -29,7 +29,7 @@ from pilot.views import (
     signed_in,
     toast,
 )
-from pilot.views.lists import csv_answer, list_args, next_url, wants_csv
+from pilot.views.lists import csv_answer, kept, list_args, next_url, wants_csv
 
 bp = Blueprint("prices", __name__)
 
@@ -107,11 +107,12 @@ def index() -> ResponseReturnValue:
             ignored.append(("provider", provider[:40]))
             provider = ""
         filters = Filters(request.args.get("q", "").strip()[:200], provider, state)
-        wanted, more = list_args(prices.SORTS, "attention", asdict(filters))
+        facts = asdict(filters)
+        wanted, more = list_args(prices.SORTS, "attention", facts, facts)
         listed = prices.listed(session, filters, wanted)
     if wants_csv():
         return csv_answer(listed.rows)
-    following = next_url(listed, wanted, asdict(filters))
+    following = next_url(listed, wanted, facts)
     names = sorted((one.label, name) for name, one in providers.items())
     return render(
         "prices/index.html",
@@ -119,11 +120,12 @@ def index() -> ResponseReturnValue:
         twin=lambda: {"items": listed.rows, "total": listed.total, "next": following},
         listed=listed,
         sort=wanted.sort,
+        kept=kept(wanted),
         following=following,
         columns=COLUMNS,
         fields=_fields(filters, [(name, label) for label, name in names]),
         ignored=ignored + more,
-        chosen=[(name, value) for name, value in asdict(filters).items() if value],
+        chosen=[(name, value) for name, value in facts.items() if value],
         first=wanted.after is None,
         providers=[providers[name] for _, name in names],
         query=request.query_string.decode(),

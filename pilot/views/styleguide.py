@@ -142,7 +142,7 @@ BARS: list[dict[str, Any]] = [
     )
 ]
 BARS[0]["spent"] = replace(BARS[0]["spent"], **COMPARED)
-FILTERS = (
+FILTERS: tuple[dict[str, Any], ...] = (
     {"name": "q", "label": "Search", "kind": "search", "value": HOSTILE},
     {
         "name": "status",
@@ -232,6 +232,7 @@ def _refused_form() -> ExampleForm:
 def index() -> ResponseReturnValue:
     """Every macro in every state."""
     now, known = db.now(), catalogue.load()
+    sort = request.args.get("sort", "-started")
     return render(
         "styleguide/index.html",
         "rows",
@@ -248,8 +249,9 @@ def index() -> ResponseReturnValue:
         refused=_refused_form(),
         problems=ISSUES,
         columns=COLUMNS,
-        choices=FILTERS,
-        sort=request.args.get("sort", "-started"),
+        choices=[one | {"value": request.args.get(one["name"], one["value"])} for one in FILTERS],
+        sort=sort,
+        kept={"sort": sort},
         steps=step_rows(),
         nodes=GRAPH_NODES,
         edges=GRAPH_EDGES,

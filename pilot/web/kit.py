@@ -9,12 +9,12 @@ from typing import Any
 from uuid import uuid4
 
 import nh3
-from flask import Flask, request, url_for
+from flask import Flask
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from pilot import db, money, strictjson
-from pilot.views import formats, graph_layout, wants_fragment, zone
+from pilot.views import formats, graph_layout, lists, wants_fragment, zone
 from pilot.web import pictures
 from pilot.web.security import nonce
 
@@ -54,13 +54,6 @@ def _clean(text: str) -> str:
 def htmx_nonce() -> Markup:
     """Return the `hx-nonce` attribute that every element with htmx attributes needs."""
     return Markup('hx-nonce="{}"').format(nonce())
-
-
-def here(**changes: Any) -> str:
-    """Return this page's URL with changed query values; None takes one out."""
-    args: dict[str, Any] = request.args.to_dict(flat=False) | changes
-    known = {name: value for name, value in args.items() if value is not None}
-    return url_for(request.endpoint or "", **(request.view_args or {}), **known)
 
 
 def absolute(at: datetime, *, seconds: bool = False) -> str:
@@ -119,7 +112,7 @@ def install(app: Flask) -> None:
     env.globals.update(
         htmx_nonce=htmx_nonce,
         nonce=nonce,
-        here=here,
+        here=lists.here,
         absolute=absolute,
         clock=clock,
         ago_text=ago_text,
