@@ -82,13 +82,60 @@
 
   // An error stays until something else is asked for, and comes into view.
   const alarm = document.getElementById("alert");
-  document.addEventListener("htmx:before:request", () => alarm.replaceChildren());
+  const stream = document.getElementById("stream"); // tells in its badge how it is
   new MutationObserver(() => {
     if (alarm.firstElementChild) alarm.scrollIntoView({ block: "nearest" });
   }).observe(alarm, { childList: true });
 
+  // What a request of htmx will change: busy while it lasts, stale once it has failed.
+  const asked = new WeakMap();
+  function on(name, act) {
+    document.addEventListener("htmx:" + name, (event) => {
+      const ctx = event.detail.ctx;
+      if (ctx && ctx.sourceElement !== stream) act(ctx, event);
+    });
+  }
+  const repeats = (ctx) => ctx.sourceEvent?.type === "every";
+  on("before:request", (ctx) => {
+    const target = ctx.target;
+    if (!repeats(ctx)) alarm.replaceChildren();
+    asked.set(ctx, { target, mark: setTimeout(() => target.setAttribute("aria-busy", "true"), 300) });
+  });
+  on("finally:request", (ctx) => {
+    clearTimeout(asked.get(ctx)?.mark);
+    asked.get(ctx)?.target.removeAttribute("aria-busy");
+  });
+
+  // Pilot's own answers differ by what htmx asks for and say so; one of a proxy is never shown.
+  on("before:response", (ctx, event) => {
+    const { status, headers } = ctx.response;
+    const marks = asked.get(ctx).target.classList;
+    if (!/hx-request-type/i.test(headers.get("Vary"))) {
+      event.preventDefault();
+      fail(ctx);
+    } else if (status < 400) {
+      if (repeats(ctx) && marks.contains("stale")) alarm.replaceChildren();
+      marks.remove("stale");
+    } else if (ctx.hx.retarget) marks.add("stale");
+  });
+  on("error", fail);
+  function fail(ctx) {
+    asked.get(ctx)?.target.classList.add("stale");
+    if (repeats(ctx) && alarm.firstElementChild) return;
+    const note = document.getElementById("no-answer").content.firstElementChild.cloneNode(true);
+    note.querySelector("button").addEventListener("click", () => {
+      document.getElementById("main").focus({ preventScroll: true }); // the button goes
+      htmx.ajax(ctx.request.method, ctx.request.action, { source: ctx.sourceElement });
+    });
+    alarm.replaceChildren(note);
+  }
+
+  // A field tells twice what was typed, as it is typed and as it is left: one step back for both.
+  document.addEventListener("htmx:before:history:update", (event) => {
+    if (event.detail.history.path === location.pathname + location.search) event.preventDefault();
+  });
+
   // One stream a page. A tab opened in the background must not connect: browsers allow six.
-  const stream = document.getElementById("stream");
   function connect() {
     if (!stream || document.hidden || stream.hasAttribute("hx-sse:connect")) return;
     stream.setAttribute("hx-sse:connect", stream.dataset.stream);

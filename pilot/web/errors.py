@@ -161,6 +161,7 @@ def answer(found: Problem) -> Response:
         response = render(PAGE, "fragment", status=found.status, problem=found, error_id=error_id)
         response.headers["HX-Retarget"] = "#alert"
         response.headers["HX-Reswap"] = "innerHTML"
+        response.headers["HX-Push-Url"] = "false"  # the page still shows what its URL says
     else:
         response = render(PAGE, status=found.status, problem=found, error_id=error_id)
     if found.allowed:

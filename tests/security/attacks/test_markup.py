@@ -23,7 +23,8 @@ FOREIGN = """
   for (const one of document.querySelectorAll('*')) {
     const names = one.getAttributeNames();
     const is = one.localName;
-    const bad = ['iframe', 'base', 'object', 'embed', 'style', 'template'].includes(is)
+    const bad = ['iframe', 'base', 'object', 'embed', 'style'].includes(is)
+      || (is === 'template' && one.id !== 'no-answer')
       || (is === 'script' && !one.nonce)
       || (is === 'meta' && one.httpEquiv.toLowerCase() === 'refresh')
       || (is === 'img' && !here(one.getAttribute('src') || ''))
