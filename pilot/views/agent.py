@@ -39,6 +39,7 @@ from pilot.views import (
     visitor,
 )
 from pilot.views.inputs_form import PREFIX, InputsForm, given, is_complete
+from pilot.views.lists import part
 
 bp = Blueprint("agent", __name__)
 
@@ -111,6 +112,7 @@ def _page(
         recent = agent_rows.recent(session, agent_id)
         drafted = thumbs.of_agent(session, agent_id, signed_in())
     document = agents.workflow_of(agent, version)
+    lines, selected = display.lines(document, catalogue.load()), request.args.get("step", "")
     form = form or InputsForm.with_values(_schema(version), saved)
     return render(
         "agent/index.html",
@@ -119,8 +121,9 @@ def _page(
         agent=agent,
         url=f"/agents/{agent.id}",
         document=document,
-        lines=display.lines(document, catalogue.load()),
-        selected=request.args.get("step", ""),
+        lines=lines,
+        part=part(lines, display.place(lines, selected)),
+        selected=selected,
         checked=checked,
         expected=expected,
         fixes=[_fix(agent, form, item) for item in checked.items],

@@ -46,6 +46,7 @@ from pilot.views import (
     visitor,
     zone,
 )
+from pilot.views.lists import part
 from pilot.views.streams import Stream, partials
 
 bp = Blueprint("execution", __name__)
@@ -103,11 +104,12 @@ def context(execution_id: UUID, tab: str = "step") -> dict[str, Any]:
         }
         for number, step in enumerate(shown.steps)
     ]
+    chosen = next((number for number, one in enumerate(steps) if one["selected"]), None)
     return {
         "shown": shown,
         "row": shown.row,
         "fired": fired,
-        "steps": steps,
+        "steps": part(steps, chosen),
         "scale_ms": drawn.scale_ms,
         "cuts": drawn.cuts,
         "looks": {step.id: step.word for step in shown.steps},
@@ -189,7 +191,11 @@ def stream(execution_id: UUID) -> ResponseReturnValue:
         executions.find(session, execution_id)
     parts = partial(_parts, execution_id)
     # Forms are their reader's own; who has none sees what others like them see.
-    kind = None if visitor().may(OPERATE) else (zone().key, request.args.get("step"))
+    kind = (
+        None
+        if visitor().may(OPERATE)
+        else (zone().key, request.args.get("step"), request.args.get("from"))
+    )
     return Stream(execution_id, standing.executions, parts, kind=kind).response()
 
 

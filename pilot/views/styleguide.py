@@ -28,6 +28,7 @@ from pilot.engine.providers.budgets import Limits
 from pilot.errors import Issue
 from pilot.reports.spending import NOTHING
 from pilot.views import ADMIN, redirect_to, render, route, toast
+from pilot.views.lists import Part
 
 bp = Blueprint("styleguide", __name__, url_prefix="/styleguide")
 
@@ -252,14 +253,15 @@ def index() -> ResponseReturnValue:
         choices=[one | {"value": request.args.get(one["name"], one["value"])} for one in FILTERS],
         sort=sort,
         kept={"sort": sort},
-        steps=step_rows(),
+        steps=Part(step_rows()),
         nodes=GRAPH_NODES,
         edges=GRAPH_EDGES,
         looks=GRAPH_LOOKS,
         bars=BARS,
         crowd=[(str(number), str(number), "step") for number in range(201)],
         document=DOCUMENT,
-        lines=display.lines(WORKFLOW, known),
+        long=Part([], 201, "201 to 400 of 450", "?from=1", "?from=401"),
+        part=Part(display.lines(WORKFLOW, known)),
         expected=EXPECTED,
         generation={"id": UUID(int=7), "thumb": "up", "thumb_reason": "It asks before it sends"},
         spending=(Decimal("0.31"), Decimal("0.05"), Decimal("0.40")),

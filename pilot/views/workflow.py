@@ -28,6 +28,7 @@ from pilot.views import (
     toast,
     visitor,
 )
+from pilot.views.lists import part
 
 bp = Blueprint("workflow", __name__)
 
@@ -61,6 +62,7 @@ def _page(agent_id: UUID, number: int | None) -> ResponseReturnValue:
         pair = _pair(session, agent, ignored)
     known = surroundings.known_actions(current_app.config["DATA"], agent.owner_id)
     document = agents.workflow_of(agent, found)
+    lines, selected = display.lines(document, known), request.args.get("step", "")
     syntax = request.args.get("as", "json")
     if syntax not in SYNTAXES:
         ignored.append(("as", syntax))
@@ -82,9 +84,10 @@ def _page(agent_id: UUID, number: int | None) -> ResponseReturnValue:
         original=documents.text(found.written) if found.conversion else "",
         syntax=syntax,
         text=SYNTAXES[syntax][0](document),
-        lines=display.lines(document, known),
+        lines=lines,
+        part=part(lines, display.place(lines, selected)),
         facts=step_facts.facts(document, known),
-        selected=request.args.get("step", ""),
+        selected=selected,
         versions=rows[:PAGE_SIZE],
         older=rows[PAGE_SIZE - 1]["number"] if len(rows) > PAGE_SIZE else None,
         ignored=ignored,

@@ -46,3 +46,28 @@ def test_nodes_say_what_the_steps_are():
 def test_a_broken_document_still_has_a_picture():
     for broken in (None, [], {"steps": 1}, {"steps": [{"id": "a"}, 3, {"type": "delay"}]}):
         picture(broken)
+
+
+def put(name, *needs):
+    return {"id": name, "type": "delay", "dependencies": list(needs)}
+
+
+def test_of_too_many_steps_those_around_the_chosen_one_are_drawn():
+    chain = [put("s0"), *(put(f"s{n}", f"s{n - 1}") for n in range(1, 300))]
+    shown = picture({"steps": chain}, "s150")
+    assert [node.id for node in shown.nodes] == ["s148", "s149", "s150", "s151", "s152"]
+    assert len(shown.edges) == 4
+    assert shown.note.startswith("5 of 300 steps")
+    for chosen in ("", "no_such_step"):
+        shown = picture({"steps": chain}, chosen)
+        assert (shown.nodes, "choose a step" in shown.note) == ((), True)
+    assert len(picture({"steps": chain[:200]}, "s150").nodes) == 200
+
+
+def test_too_many_steps_inside_others_are_folded_into_them():
+    inside = [put(f"in{n}") for n in range(300)]
+    loop = {"id": "each", "type": "loop", "steps": inside, "dependencies": ["begin"]}
+    shown = picture({"steps": [put("begin"), loop, put("end", "each")]})
+    assert [node.id for node in shown.nodes] == ["begin", "each", "end"]
+    assert [(one.source, one.target) for one in shown.edges] == [("begin", "each"), ("each", "end")]
+    assert shown.note.startswith("3 of 303 steps")

@@ -1,5 +1,6 @@
 """The plain step list of a workflow: one sentence per step. It is derived, never stored."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -31,6 +32,11 @@ def lines(document: type_json, catalogue: Catalogue) -> list[Line]:
         return []
     context = Context(document, catalogue)
     return [_line(context, node) for node in outline(document)]
+
+
+def place(lines: Sequence[Line], step_id: str) -> int | None:
+    """Return at which place of the list a step stands, from 0; None: it is not there."""
+    return next((number for number, line in enumerate(lines) if line.id == step_id), None)
 
 
 def workflow_steps(document: type_json, catalogue: Catalogue) -> list[dict[str, Any]]:
