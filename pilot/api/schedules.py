@@ -53,7 +53,7 @@ class Schedule(BaseModel):
     in_words: str
     inputs: dict[str, Any] | None
     active: bool
-    off_reason: str
+    off_reason: str = Field(description="Why it starts nothing more, unless a person paused it.")
     failures: int
     version: int
     next_times: list[str]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pilot.engine.triggers import triggers
 from tests.scheduling import minutes
 
 BODY = {"cron": "0 8 * * 1-5", "zone": "Europe/Berlin"}
@@ -50,6 +51,15 @@ def test_what_it_fired_is_told(program, world, url, schedule, pass_time):
         ("skipped", None),
         ("started", "queued"),
     ]
+
+
+def test_one_past_its_end_says_that_it_is_over(program, browse, world, url, schedule, pass_time):
+    schedule(ends_at=minutes(2)[0])
+    pass_time(*minutes(3))
+    (told,) = program(world.operator).get(url).json["items"]
+    assert (told["active"], told["next_times"]) == (True, [])
+    assert told["off_reason"] == triggers.OVER
+    assert triggers.OVER in browse(world.operator).get(url).text
 
 
 def test_what_is_wrong_is_named_by_its_field(program, world, url):

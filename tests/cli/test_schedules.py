@@ -4,8 +4,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from pilot import strictjson, vault
+from pilot.engine.triggers import triggers
 from tests.engine import worker_process as wp
-from tests.scheduling import STEP
+from tests.scheduling import STEP, minutes
 
 
 @pytest.mark.capability(201)
@@ -40,6 +41,14 @@ def test_the_list_is_told_in_words(shell, world, timed_agent, schedule):
     assert code == 0
     assert "every weekday at 08:00 Europe/Berlin" in out
     assert "1 schedules" in out
+
+
+def test_one_past_its_end_is_told_to_be_over(shell, world, timed_agent, schedule, set_clock):
+    schedule(ends_at=minutes(2)[0])
+    set_clock(minutes(3)[0])
+    who = ("--as", world.operator.email)
+    _, out, _ = shell(*who, "agent", "schedule", "list", str(timed_agent))
+    assert triggers.OVER in out
 
 
 @pytest.mark.capability(203)

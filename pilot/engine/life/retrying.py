@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from pilot import db
@@ -10,6 +11,8 @@ from pilot.engine import trail
 from pilot.engine.life import executions, reruns
 from pilot.engine.status import REPEATABLE, RETRYABLE, ExecutionStatus
 from pilot.errors import ConflictError
+from pilot.models.execution import Execution
+from pilot.models.trigger import TriggerFire
 
 
 def failed(
@@ -42,7 +45,7 @@ def failed_in(session: Session, execution_id: UUID, by: Actor, seen_seq: int | N
     again = reruns.failed(session, row.id)
     if not again and row.error is None:
         raise ConflictError("Nothing failed in this execution: there is nothing to retry.")
-    executions.reopen(session, row)
+    _reopen(session, row)
     steps = [path for path, _ in again]
     trail.record(session, row, Event.PILOT_EXECUTION_RETRIED, by, {"steps": steps})
 
@@ -86,6 +89,13 @@ def from_step(  # noqa: PLR0913 -- from where, what was seen, and who asks
         if row.status == ExecutionStatus.FAILED:
             reruns.failed(session, row.id, tolerated=False)
         row.recovery_attempts = 0
-        executions.reopen(session, row)
+        _reopen(session, row)
         facts = {"from": path, "steps": again.replaced}
         trail.record(session, row, Event.PILOT_EXECUTION_RETRIED, by, facts)
+
+
+def _reopen(session: Session, row: Execution) -> None:
+    """Queue it again; a trigger that started it has one under way again."""
+    executions.reopen(session, row)
+    fired = (TriggerFire.execution_id == row.id, TriggerFire.status == "ended")
+    session.execute(update(TriggerFire).where(*fired).values(status="started"))

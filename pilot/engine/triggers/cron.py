@@ -112,6 +112,18 @@ def next_after(cron: Cron, zone: ZoneInfo, after: datetime) -> datetime | None:
     return None
 
 
+def back(cron: Cron, zone: ZoneInfo, moment: datetime) -> Iterator[datetime]:
+    """Yield the moments (UTC) up to another at which it fires, the newest first; of 40 years."""
+    latest = moment + timedelta(microseconds=1)
+    tomorrow = moment.astimezone(zone).date() + timedelta(days=1)  # clocks go back over midnight
+    for day in _days(cron, tomorrow, step=-1):
+        for minute in reversed([*_minutes(cron, day, datetime.combine(day, time()))]):
+            found = instant(minute, zone)
+            if found < latest:
+                yield found
+                latest = found
+
+
 def instant(local: datetime, zone: ZoneInfo) -> datetime:
     """Return when a local minute is (UTC): the first of two, or the first one after a gap."""
     aware = local.replace(tzinfo=zone)
@@ -137,8 +149,8 @@ def in_words(cron: Cron) -> str:
     return f"{days} {times}" if times.startswith("at") else f"{days}, {times}"
 
 
-def _days(cron: Cron, first: date) -> Iterator[date]:
-    for number in range(SEARCHED_DAYS):
+def _days(cron: Cron, first: date, step: int = 1) -> Iterator[date]:
+    for number in range(0, step * SEARCHED_DAYS, step):
         day = first + timedelta(days=number)
         if day.month in cron.months and cron.falls_on(day):
             yield day
@@ -173,7 +185,7 @@ def _bounds(body: str, field: Field, *, open_end: bool) -> tuple[int, int]:
     low = _number(first, field)
     open_high = field.high if open_end else low
     high = _number(last, field) if dash else open_high
-    if not high and field.high == 7 and dash:
+    if low and not high and field.high == 7 and dash:
         high = 7  # Sunday ends a week as well
     if high < low:
         _refuse(f"In the field {field.name}, the range {body} ends before it begins.", body)

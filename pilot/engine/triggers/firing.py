@@ -6,13 +6,12 @@ transaction. Whoever dies in between leaves a row that the next look takes up.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
 from sqlalchemy import select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -22,14 +21,13 @@ from pilot.db import transaction
 from pilot.engine.life import preflight, starts
 from pilot.engine.notices import notices
 from pilot.engine.status import FINAL, ExecutionStatus
-from pilot.engine.triggers import fires, overlaps, reactions, schedules, triggers
-from pilot.engine.triggers.schedules import Timing
+from pilot.engine.triggers import coming, fires, overlaps, reactions, triggers
 from pilot.errors import InvalidError, PilotError
 from pilot.failpoints import failpoint
 from pilot.models.agent import Agent
 from pilot.models.columns import NOW
 from pilot.models.execution import Execution
-from pilot.models.trigger import Trigger, TriggerFire
+from pilot.models.trigger import Trigger
 from pilot.models.user import User
 
 log = structlog.get_logger()
@@ -69,42 +67,15 @@ def look(setup: preflight.Setup, url: str = "") -> int:
 
 
 def _come(trigger_id: UUID, owner_id: UUID) -> bool:
-    """Turn the times that have come into rows, and set the next one."""
     with transaction("triggers.come", owner_id) as session:
         row = fires.take(session, trigger_id)
-        moment = session.scalars(select(NOW)).one()
-        if row is None or not row.active or row.next_at is None or row.next_at > moment:
-            return False
-        timing = Timing.of(row)
-        due = schedules.due(timing, row.next_at, moment)
-        for fire_at in due.fires:
-            _add(session, row, fire_at, schedules.lateness(timing, row.id, fire_at))
-        if due.missed_at is not None:
-            _add(session, row, due.missed_at, timedelta(), f"Missed, with {due.missed - 1} before.")
-        row.next_at = schedules.next_after(timing, moment)
-    return True
-
-
-def _add(
-    session: Session, row: Trigger, fire_at: datetime, late_by: timedelta, missed: str = ""
-) -> None:
-    session.execute(
-        insert(TriggerFire)
-        .values(
-            owner_id=row.owner_id,
-            trigger_id=row.id,
-            fire_at=fire_at,
-            due_at=fire_at + late_by,
-            status="skipped" if missed else "due",
-            reason=missed,
-        )
-        .on_conflict_do_nothing()
-    )
+        return row is not None and coming.note(session, row)
 
 
 def _by_time(fire_id: UUID, owner_id: UUID, setup: preflight.Setup, url: str) -> bool:
-    overlaps.make_room(fire_id, owner_id)
-    return _fire(fire_id, owner_id, setup, url, _begin)
+    first = overlaps.in_turn(fire_id, owner_id)
+    overlaps.make_room(first, owner_id)
+    return _fire(first, owner_id, setup, url, _begin)
 
 
 def _fire(fire_id: UUID, owner_id: UUID, setup: preflight.Setup, url: str, begin: Begin) -> bool:
@@ -129,7 +100,7 @@ def _begin(session: Session, fire_id: UUID, setup: preflight.Setup) -> bool:
         if agent.deleted_at is not None:
             triggers.switch_off(session, trigger, hindrance)
         return True
-    if trigger.overlap != "allow" and overlaps.under_way(session, trigger.id):
+    if overlaps.to_wait(session, trigger, fire):
         return overlaps.hold(session, trigger, fire)
     fire.execution_id = starts.begin(
         session,

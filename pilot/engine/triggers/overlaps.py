@@ -11,6 +11,7 @@ from pilot.engine.life import executions
 from pilot.engine.status import FINAL
 from pilot.engine.triggers import fires
 from pilot.errors import ConflictError
+from pilot.models.columns import NOW
 from pilot.models.execution import Execution
 from pilot.models.trigger import Trigger, TriggerFire
 
@@ -37,6 +38,21 @@ def hold(session: Session, trigger: Trigger, fire: TriggerFire) -> bool:
     return True
 
 
+def in_turn(fire_id: UUID, owner_id: UUID) -> UUID:
+    """Return which fire is to start when this one is due: of several the oldest."""
+    with db.reading(owner_id) as session:
+        fire = session.get_one(TriggerFire, fire_id)
+        if fire.status != "due":
+            return fire_id
+        together = (
+            TriggerFire.trigger_id == fire.trigger_id,
+            TriggerFire.status == "due",
+            TriggerFire.due_at <= NOW,
+        )
+        query = select(TriggerFire.id).where(*together).order_by(TriggerFire.fire_at).limit(1)
+        return session.scalar(query) or fire_id
+
+
 def make_room(fire_id: UUID, owner_id: UUID) -> None:
     """Cancel what the schedule started before, where it is to make way."""
     with db.reading(owner_id) as session:
@@ -50,6 +66,19 @@ def make_room(fire_id: UUID, owner_id: UUID) -> None:
             executions.cancel(execution_id, by=fires.actor(fire), user_id=owner_id)
         except ConflictError:
             log.info("ended_meanwhile", execution=str(execution_id))
+
+
+def to_wait(session: Session, trigger: Trigger, fire: TriggerFire) -> bool:
+    """Tell whether a fire of a locked schedule cannot start as others are before it."""
+    if trigger.overlap == "allow":
+        return False
+    before = (
+        TriggerFire.trigger_id == trigger.id,
+        TriggerFire.status == "waiting",
+        TriggerFire.fire_at < fire.fire_at,
+    )
+    waiting = session.scalar(select(TriggerFire.id).where(*before).limit(1))
+    return waiting is not None or bool(under_way(session, trigger.id))
 
 
 def under_way(session: Session, trigger_id: UUID) -> list[UUID]:

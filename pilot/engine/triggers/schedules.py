@@ -1,11 +1,10 @@
 """When a schedule fires: its times, checked and told in words; what a downtime left to catch up."""
 
 import hashlib
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import count, islice, takewhile
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
@@ -46,11 +45,10 @@ class Timing:
 
 @dataclass(frozen=True)
 class Due:
-    """What to do now: the times that fire, and those that were missed."""
+    """What to do now: the times that fire, and which of those that came do not."""
 
     fires: tuple[datetime, ...]
-    missed: int  # in the last 24 h
-    missed_at: datetime | None  # the newest of them, if none fires in its place
+    missed: tuple[datetime, datetime] | None = None  # the first and the last of them
 
 
 def check(timing: Timing, now: datetime) -> None:
@@ -95,10 +93,22 @@ def times(timing: Timing, after: datetime) -> Iterator[datetime]:
         found = next_after(timing, found)
 
 
-def next_times(timing: Timing, after: datetime, count: int = 5) -> list[datetime]:
+def back(timing: Timing, moment: datetime) -> Iterator[datetime]:
+    """Yield the times up to a moment, the newest first."""
+    first, moment = timing.starts_at or EPOCH, min(moment, timing.ends_at or moment)
+    found: Iterator[datetime]
+    if timing.cron is not None:
+        found = cron.back(cron.parse(timing.cron), ZoneInfo(timing.zone), moment)
+    else:
+        step = timedelta(seconds=timing.every_s or LEAST_S)
+        found = (first + step * number for number in count((moment - first) // step, -1))
+    return takewhile(lambda one: one >= first, found)
+
+
+def next_times(timing: Timing, after: datetime, most: int = 5) -> list[datetime]:
     """Return the next times, each in the schedule's zone."""
     zone = ZoneInfo(timing.zone)
-    return [one.astimezone(zone) for one in islice(times(timing, after), count)]
+    return [one.astimezone(zone) for one in islice(times(timing, after), most)]
 
 
 def due(timing: Timing, first: datetime, now: datetime) -> Due:
@@ -107,21 +117,17 @@ def due(timing: Timing, first: datetime, now: datetime) -> Due:
     After a downtime `none` of what was missed fires, `one` (the newest), or `all` of the last
     24 hours, 100 at most.
     """
-    came: deque[datetime] = deque(maxlen=MOST_CAUGHT_UP)
-    count = 0
-    for one in times(timing, max(first, now - CAUGHT_UP) - timedelta(microseconds=1)):
-        if one > now:
-            break
-        came.append(one)
-        count += 1
-    if not came:  # older than what is caught up
-        return Due((first,), 0, None) if timing.catch_up == "one" else Due((), 1, first)
-    newest = came[-1]
+    following = next_after(timing, first)
+    came = [first]
+    if following is not None and following <= now:
+        since_first = takewhile(lambda one: one >= first, back(timing, now))
+        came = [*islice(since_first, MOST_CAUGHT_UP + 1)]
     if timing.catch_up == "all":
-        return Due(tuple(came), count - len(came), None)
-    if timing.catch_up == "one" or now - newest <= GRACE:
-        return Due((newest,), count - 1, None)
-    return Due((), count, newest)
+        fires = [one for one in came[:MOST_CAUGHT_UP] if one >= now - CAUGHT_UP]
+    else:
+        fires = came[:1] if timing.catch_up == "one" or now - came[0] <= GRACE else []
+    missed = (first, came[len(fires)]) if len(fires) < len(came) else None
+    return Due((*reversed(fires),), missed)
 
 
 def lateness(timing: Timing, trigger_id: Any, fire_at: datetime) -> timedelta:
@@ -136,8 +142,8 @@ def in_words(timing: Timing) -> str:
         return f"{cron.in_words(cron.parse(timing.cron))} {timing.zone}"
     seconds = timing.every_s or LEAST_S
     size, unit = next(one for one in UNITS if not seconds % one[0])
-    count = seconds // size
-    return f"every {unit}" if count == 1 else f"every {count} {unit}s"
+    many = seconds // size
+    return f"every {unit}" if many == 1 else f"every {many} {unit}s"
 
 
 def _issues(timing: Timing) -> Iterator[Issue]:

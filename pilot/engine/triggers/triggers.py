@@ -18,7 +18,7 @@ from pilot.db import transaction
 from pilot.engine import idempotency
 from pilot.engine.agents import agents
 from pilot.engine.life import preflight
-from pilot.engine.triggers import schedules
+from pilot.engine.triggers import coming, schedules
 from pilot.engine.triggers.schedules import Timing
 from pilot.engine.workflow import inputs
 from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError, StaleError
@@ -28,6 +28,7 @@ from pilot.models.trigger import Trigger, TriggerFire
 
 MOST_PER_AGENT = 20
 SWITCHED_OFF = "The schedule was switched off."
+OVER = "It is over: no time of it is left before its end."
 
 
 def create(  # noqa: PLR0913 -- what it is, who makes it, and by which request
@@ -101,6 +102,7 @@ def change(  # noqa: PLR0913 -- what it becomes, from what, and who changes it
         moment = _now(session)
         schedules.check(timing, moment)
         _check_inputs(session, agents.load(session, row.agent_id), given)
+        coming.note(session, row)
         for name, value in asdict(timing).items():
             setattr(row, name, value)
         row.inputs = given
@@ -162,6 +164,7 @@ def delete(trigger_id: UUID, *, seen: int | None = None, by: Actor, user_id: UUI
 
 def switch_off(session: Session, row: Trigger, reason: str) -> None:
     """Let a locked trigger fire no more, what waits included; `reason` is Pilot's own, if any."""
+    coming.note(session, row)
     row.active, row.off_reason, row.next_at = False, reason, None
     session.execute(
         update(TriggerFire)
@@ -221,7 +224,7 @@ def told(session: Session, row: Trigger) -> dict[str, Any]:
         "in_words": schedules.in_words(timing),
         "inputs": row.inputs,
         "active": row.active,
-        "off_reason": row.off_reason,
+        "off_reason": OVER if row.active and not upcoming else row.off_reason,
         "failures": row.failures,
         "version": row.version,
         "next_times": [one.isoformat() for one in upcoming],

@@ -123,6 +123,10 @@ WORDS = {
     "0 8 */1 * mon": "every Monday at 08:00",
     "0 0 * * fri-sun": "every Friday, Saturday and Sunday at 00:00",
     "0 0 * * 7": "every Sunday at 00:00",
+    "0 0 * * 7-7": "every Sunday at 00:00",
+    "0 0 * * 0-0": "every Sunday at 00:00",
+    "0 0 * * SUN-SUN": "every Sunday at 00:00",
+    "0 0 * * 0-7": "every day at 00:00",
 }
 
 

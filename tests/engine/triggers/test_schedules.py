@@ -1,6 +1,7 @@
 """When schedules fire, and what they catch up."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 import pytest
 
@@ -12,29 +13,52 @@ from tests.scheduling import START
 
 @pytest.mark.capability(201)
 @pytest.mark.parametrize(
-    ("catch_up", "fires", "missed"), [("none", 1, 299), ("one", 1, 299), ("all", 100, 200)]
+    ("catch_up", "fires", "missed"), [("none", 1, 298), ("one", 1, 298), ("all", 100, 199)]
 )
 def test_a_downtime_of_five_hours_is_caught_up_as_asked(catch_up, fires, missed):
     timing = Timing(cron="* * * * *", catch_up=catch_up)
     found = schedules.due(timing, START, START + timedelta(minutes=299, seconds=30))
-    assert (len(found.fires), found.missed, found.missed_at) == (fires, missed, None)
-    assert found.fires[-1] == START + timedelta(minutes=299)
+    last = START + timedelta(minutes=299)
+    assert found.fires == tuple(last - timedelta(minutes=n) for n in reversed(range(fires)))
+    assert found.missed == (START, START + timedelta(minutes=missed))
 
 
 @pytest.mark.capability(201)
 def test_what_is_older_than_a_day_is_caught_up_by_one_alone():
-    weekly = {"cron": "0 12 * * SAT"}
-    now = START + timedelta(days=3)
-    assert schedules.due(Timing(**weekly), START, now) == Due((START,), 0, None)
-    for catch_up in ("none", "all"):
-        assert schedules.due(Timing(**weekly, catch_up=catch_up), START, now) == Due((), 1, START)
+    weeks = [START + timedelta(weeks=n) for n in range(3)]
+    now = weeks[-1] + timedelta(days=3)
+    for timing in ({"cron": "0 12 * * SAT"}, {"every_s": 7 * 86_400, "starts_at": START}):
+        one = schedules.due(Timing(**timing), START, now)
+        assert one == Due((weeks[2],), (weeks[0], weeks[1]))
+        for catch_up in ("none", "all"):
+            found = schedules.due(Timing(**timing, catch_up=catch_up), START, now)
+            assert found == Due((), (weeks[0], weeks[2]))
 
 
 def test_none_skips_what_is_late_by_more_than_a_minute():
     timing = Timing(cron="0 * * * *", catch_up="none")
     late = START + timedelta(seconds=61)
-    assert schedules.due(timing, START, late) == Due((), 1, START)
-    assert schedules.due(timing, START, late - timedelta(seconds=1)) == Due((START,), 0, None)
+    assert schedules.due(timing, START, late) == Due((), (START, START))
+    assert schedules.due(timing, START, late - timedelta(seconds=1)) == Due((START,))
+
+
+def test_a_time_that_was_told_fires_also_when_the_rules_of_its_zone_changed():
+    told = START + timedelta(minutes=17)
+    assert schedules.due(Timing(cron="0 * * * *"), told, told) == Due((told,))
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe", "America/Havana"])
+@pytest.mark.parametrize("cron", ["*/15 * * * *", "30 2 * * *", "0 0 * * *"])
+@pytest.mark.parametrize(
+    "change", [datetime(2027, month, day, tzinfo=UTC) for month, day in ((3, 24), (4, 4), (10, 28))]
+)
+def test_the_times_told_backwards_are_those_told_forwards(cron, zone, change):
+    timing = Timing(cron=cron, zone=zone)
+    before = change - timedelta(days=10)
+    end = change + timedelta(days=11, minutes=7)
+    forwards = [*takewhile(lambda one: one <= end, schedules.times(timing, before))]
+    backwards = [*takewhile(lambda one: one > before, schedules.back(timing, end))]
+    assert backwards == forwards[::-1]
 
 
 def test_every_so_many_seconds_counts_from_the_start():
