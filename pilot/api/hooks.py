@@ -111,7 +111,7 @@ def read(agent_id: UUID, hook_id: UUID) -> Any:
 
 @operation(bp, f"{ONE}/rotate", scope=Scope.AGENTS_WRITE, gives=NewHook, method="POST", tagged=True)
 def rotate(agent_id: UUID, hook_id: UUID) -> Any:
-    """Make a new secret; the one before holds for 24 hours more."""
+    """Make a new secret; the one before holds for 24 hours more, or until the next is made."""
     reach(agent_id)
     made = hooks.rotate(agent_id, hook_id, key=key(), by=actor(), user_id=signed_in())
     return _now(agent_id, hook_id, secret=made.secret)

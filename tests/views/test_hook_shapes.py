@@ -11,7 +11,11 @@ from pilot.errors import InvalidError
 from tests.engine import worker_process as wp
 from tests.scheduling import STEP, count, events
 
-INPUTS = {"type": "object", "properties": {"order": {"type": "integer"}}, "required": ["order"]}
+INPUTS = {
+    "type": "object",
+    "properties": {"order": {"type": "integer"}, "note": {"type": "string"}},
+    "required": ["order"],
+}
 PAID = b'{"type": "order.paid", "data": {"id": 7}}'
 SHAPE = {"match": "payload.type == 'order.paid'", "inputs": {"order": "{{ payload.data.id }}"}}
 
@@ -75,6 +79,15 @@ def test_a_payload_is_data_and_never_a_template_or_a_document(make, send, superu
     sly = b'{"order": "{{ steps.it.output }}", "steps": [], "document": {}}'
     assert send(hook, sly).status_code == 202
     assert superuser.execute("SELECT inputs FROM execution").fetchall() == [({"order": 1},)]
+
+
+@pytest.mark.capability(202)
+def test_a_repeated_id_names_its_execution_though_the_clock_went_on(make, send, superuser):
+    hook = make(inputs={"order": "{{ payload.data.id }}", "note": "{{ now() }}"})
+    first, again = (send(hook) for _ in range(2))
+    assert (first.status_code, again.status_code) == (202, 409)
+    assert again.json["present"] == {"execution_id": first.json["execution_id"]}
+    assert "another body" not in again.json["detail"]
 
 
 @pytest.mark.capability(202)

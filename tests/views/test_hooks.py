@@ -93,7 +93,10 @@ def test_the_same_id_twice_starts_one_and_names_it(send, superuser):
     first = send().json["execution_id"]
     again = send()
     assert (again.status_code, again.json["present"]) == (409, {"execution_id": first})
-    assert send(b'{"order": 8}').status_code == 409
+    assert "another body" not in again.json["detail"]
+    other = send(b'{"order": 8}')
+    assert (other.status_code, other.json["present"]) == (409, {"execution_id": first})
+    assert "another body" in other.json["detail"]
     assert len(executions(superuser)) == 1
 
 
@@ -186,6 +189,19 @@ def test_while_a_secret_is_rotated_both_hold_for_a_day(send, agent, hook, world,
     superuser.execute("UPDATE hook SET before_until = now() - interval '1 second'")
     assert send(id="older").status_code == 401
     assert send(id="newer", secret=newer.secret).status_code == 202
+
+
+@pytest.mark.capability(202)
+def test_at_most_two_secrets_hold(send, agent, hook, world):
+    who = {"by": world.operator.actor, "user_id": world.operator.id}
+    second, third = (hooks.rotate(agent, hook.id, **who).secret for _ in range(2))
+    assert send(id="first").status_code == 401
+    assert send(id="second", secret=second).status_code == 202
+    assert send(id="third", secret=third).status_code == 202
+
+
+def test_a_body_that_is_said_to_be_as_it_is_is_taken(send):
+    assert send(content_encoding="identity").status_code == 202
 
 
 @pytest.mark.capability(202)

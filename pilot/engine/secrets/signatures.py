@@ -28,7 +28,7 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def is_signed(given: str, known: Sequence[str], message_id: str, when: int, body: bytes) -> bool:
-    """Tell whether one of the signatures in a header is of one of the known secrets.
+    """Tell whether one of the first 20 signatures in a header is of one of the known secrets.
 
     All are compared, each in a time that does not depend on it; other schemes count for nothing.
     """

@@ -1,5 +1,6 @@
 """Webhooks that start an agent from outside: made, rotated, switched, deleted; what comes in."""
 
+import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -39,11 +40,6 @@ FIND = text("SELECT id, owner_id FROM find_hook(:token)")
 KNOWN = text("""
 SELECT sealed, CASE WHEN before_until > pilot_now() THEN before_sealed END AS before_sealed,
        agent_id, version, bearer, match, inputs, pilot_now() AS now FROM hook WHERE id = :id
-""")
-ACCEPT = text("""
-INSERT INTO hook_delivery (owner_id, hook_id, message_id, status, address, execution_id)
-VALUES (:owner, :hook, :message, 202, :address, :execution)
-ON CONFLICT (hook_id, execution_id) WHERE status = 202 DO NOTHING RETURNING id
 """)
 
 
@@ -115,9 +111,9 @@ def _keep(row: Hook) -> dict[str, Any]:
 def rotate(
     agent_id: UUID, hook_id: UUID, *, key: str | None = None, by: Actor, user_id: UUID
 ) -> Made:
-    """Give a webhook a new secret; the one before holds for 24 hours more.
+    """Give a webhook a new secret; the one before holds for 24 hours more, or until the next.
 
-    The same key makes one once.
+    At most two hold at once. The same key makes one once.
 
     Raises:
         NotFoundError: there is none, or it is not theirs.
@@ -258,30 +254,46 @@ def _start(hook_id: UUID, owner_id: UUID, message: Message, setup: preflight.Set
         _note(hook_id, owner_id, message, 200, "Its condition does not hold.")
         return None
     inputs = _inputs(known.inputs, values, known.now)
-    asked = starts.Start(inputs=inputs, key=f"hook {hook_id} {message.id}", trigger="webhook")
-    by = _actor(hook_id, message)
-    try:
-        execution_id = starts.start(known.agent_id, asked, by=by, user_id=owner_id, setup=setup)
-    except InvalidError as error:
-        if any(issue.code == "idempotency_key_reused" for issue in error.issues):
-            raise ConflictError("This id came before, with another body.") from None
-        raise
-    facts = {
-        "owner": owner_id,
-        "hook": hook_id,
-        "message": message.id,
-        "address": message.address,
-        "execution": execution_id,
-    }
     with transaction("hooks.accept", owner_id) as session:
-        if session.execute(ACCEPT, facts).first() is None:
-            present = {"execution_id": str(execution_id)}
-            raise ConflictError("This id came before: it has started an execution.", present)
-        details = {"hook": str(hook_id), "message": message.id}
-        about = ("execution", execution_id)
-        audit.record(
-            session, Event.TRIGGER_FIRED, actor=by, about=about, details=details, owner_id=owner_id
+        return _accept(session, known.agent_id, hook_id, owner_id, message, inputs, setup)
+
+
+def _accept(  # noqa: PLR0913, PLR0917 -- all that a start by a message depends on
+    session: Session,
+    agent_id: UUID,
+    hook_id: UUID,
+    owner_id: UUID,
+    message: Message,
+    inputs: dict[str, Any],
+    setup: preflight.Setup,
+) -> UUID:
+    """Start an execution, once for each id: not the inputs are compared, which may hold a clock."""
+    key, body = f"hook {hook_id} {message.id}", hashlib.sha256(message.body).hexdigest()
+    kept = idempotency.open_request(session, owner_id, key, "hook.receive", None)
+    if kept is not None:
+        told = "This id came before" + (", with another body" if kept["body"] != body else "")
+        present = {"execution_id": kept["execution_id"]}
+        raise ConflictError(f"{told}: it has started an execution.", present)
+    by = _actor(hook_id, message)
+    asked = starts.Start(inputs=inputs, trigger="webhook")
+    execution_id = starts.begin(session, agent_id, asked, by=by, user_id=owner_id, setup=setup)
+    answer = {"execution_id": str(execution_id), "body": body}
+    idempotency.keep_answer(session, owner_id, key, answer)
+    session.add(
+        HookDelivery(
+            owner_id=owner_id,
+            hook_id=hook_id,
+            message_id=message.id,
+            status=202,
+            address=message.address,
+            execution_id=execution_id,
         )
+    )
+    details = {"hook": str(hook_id), "message": message.id}
+    about = ("execution", execution_id)
+    audit.record(
+        session, Event.TRIGGER_FIRED, actor=by, about=about, details=details, owner_id=owner_id
+    )
     return execution_id
 
 
