@@ -135,6 +135,8 @@ class Agent(BaseModel):
     id: UUID
     name: str
     goal: str
+    prompt: str
+    tags: list[str]
     active: bool
     version: int | None
     document: dict[str, Any] | None
@@ -219,8 +221,9 @@ def change(agent_id: UUID, json: ChangeBody) -> Any:
     reach(agent_id)
     with reading() as session:
         agent = agents.load(session, agent_id)
+        present = _told(agent, agents.newest(session, agent))
     known = agent_details.of(agent)
-    match(_etag(agent), present=asdict(known))
+    match(_etag(agent), present=present)
     given = json.model_dump(exclude_unset=True, exclude={"active"})
     given |= {"tags": tuple(given["tags"])} if "tags" in given else {}
     who: dict[str, Any] = {"by": actor(), "user_id": signed_in()}
@@ -264,6 +267,8 @@ def _told(agent: Any, version: Any) -> dict[str, Any]:
         "id": agent.id,
         "name": agent.name,
         "goal": agent.goal,
+        "prompt": agent.prompt,
+        "tags": agent.tags,
         "active": agent.active,
         "version": agent.version_number or None,
         "document": document,

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from wtforms import EmailField, SelectField, StringField, TextAreaField
+from wtforms import EmailField, Field, HiddenField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
@@ -18,7 +18,7 @@ from pilot.engine.life import preflight, simulations, starts
 from pilot.engine.life.forecast import forecast
 from pilot.engine.providers import budgets
 from pilot.engine.workflow import inputs
-from pilot.errors import InvalidError, Issue
+from pilot.errors import InvalidError, Issue, StaleError
 from pilot.models.agent import Agent, WorkflowVersion
 from pilot.reports import agents as agent_rows
 from pilot.reports import results
@@ -45,7 +45,7 @@ bp = Blueprint("agent", __name__)
 
 URL = "/agents/<uuid:agent_id>"
 START_FIELDS = ("inputs", f"{PREFIX}*", "prompt", "budget", "simple", "mode")
-MAX_WAIT_S, MAX_DIGITS = 60, 9
+MAX_WAIT_S, MAX_DIGITS, CONFLICT = 60, 9, 409
 REASONS = {
     "pilot_steps": "Its pilot steps run.",
     "no_pilot_steps": "It runs as the simple loop of one model step: it has no pilot steps.",
@@ -61,8 +61,9 @@ def index(agent_id: UUID) -> ResponseReturnValue:
 
 
 class DetailsForm(FlaskForm):  # type: ignore[misc]
-    """What the agent is called and asked."""
+    """What the agent is called and asked; `seen` names what was shown."""
 
+    seen = HiddenField()
     name = StringField("Name", [InputRequired("Give the agent a name.")])
     goal = TextAreaField("Goal", render_kw={"rows": 3})
     prompt = TextAreaField(
@@ -112,6 +113,7 @@ def _page(
         recent = agent_rows.recent(session, agent_id)
         drafted = thumbs.of_agent(session, agent_id, signed_in())
     document = agents.workflow_of(agent, version)
+    now = _details(agent)
     lines, selected = display.lines(document, catalogue.load()), request.args.get("step", "")
     form = form or InputsForm.with_values(_schema(version), saved)
     return render(
@@ -130,7 +132,8 @@ def _page(
         why=REASONS[checked.choice.reason],
         runs_on_recorded=agent.demo and preflight.asks_model(document),
         form=form,
-        details=details or _details(agent),
+        details=details or now,
+        clashes=_clashes(details, now) if details and status == CONFLICT else [],
         sent=request.form if request.method == "POST" else {},
         has_pilot_steps=_document(version) is not None,
         recent=recent,
@@ -148,7 +151,15 @@ def _page(
 def _details(agent: Agent) -> DetailsForm:
     known = agent_details.of(agent)
     texts = {"name": known.name, "goal": known.goal, "prompt": known.prompt}
-    return DetailsForm(formdata=None, data=texts | {"tags": ", ".join(known.tags)})
+    shown = {"tags": ", ".join(known.tags), "seen": agent_details.digest(known)}
+    return DetailsForm(formdata=None, data=texts | shown)
+
+
+def _clashes(sent: DetailsForm, now: DetailsForm) -> list[Field]:
+    """Return what holds now and is not what was sent; saved again, that replaces what is seen."""
+    sent.seen.data = now.seen.data
+    shown = [field for field in now if field.name in {"name", "goal", "prompt", "tags"}]
+    return [field for field in shown if (field.data or "") != (sent[field.name].data or "")]
 
 
 def _fix(agent: Agent, form: InputsForm, item: preflight.Item) -> tuple[str, str]:
@@ -279,7 +290,10 @@ def change_details(agent_id: UUID) -> ResponseReturnValue:
         tags=agent_details.tags_of(form.tags.data or ""),
     )
     try:
-        agent_details.change(agent_id, wanted, by=actor(), user_id=signed_in())
+        seen = form.seen.data or None
+        agent_details.change(agent_id, wanted, seen=seen, by=actor(), user_id=signed_in())
+    except StaleError:
+        return _page(agent_id, details=form, status=CONFLICT)
     except InvalidError as error:
         show_issues(form, error.issues)
         return _page(agent_id, details=form, status=422)

@@ -59,7 +59,11 @@ def test_a_change_has_to_say_what_it_was_made_from(one, agent):
     assert one.patch(url, {"name": "A"}).status_code == 428
     assert one.patch(url, {"name": "A"}, {"If-Match": etag}).status_code == 200
     stale = one.patch(url, {"name": "B"}, {"If-Match": etag})
-    assert (stale.status_code, stale.json["present"]["name"]) == (412, "A")
+    assert (stale.status_code, stale.json["present"]) == (412, one.get(url).json)
+    etag = one.get(url).headers["ETag"]
+    changed = {"prompt": "Sum it up", "tags": ["daily"]}
+    assert one.patch(url, changed, {"If-Match": etag}).status_code == 200
+    assert changed.items() <= one.get(url).json.items()
     assert one.patch(url, {"colour": 1}, {"If-Match": "*"}).status_code == 422
 
 

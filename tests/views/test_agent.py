@@ -212,6 +212,24 @@ def test_details_are_saved_found_and_refused_with_the_text_kept(operator, agent)
     assert "Other words</textarea>" in refused.text
 
 
+@pytest.mark.capability(225)
+def test_details_of_an_older_page_overwrite_nothing_unseen(operator, agent):
+    def seen(page):
+        return re.search(r'name="seen"[^>]*value="(\w+)"', page).group(1)
+
+    older = seen(operator.get(url(agent)).text)
+    sent = {"name": "One", "goal": "", "prompt": "Be short", "tags": ""}
+    assert operator.post(f"{url(agent)}/details", sent | {"seen": older}).status_code == 303
+    stale = sent | {"name": "Two", "prompt": ""}
+    refused = operator.post(f"{url(agent)}/details", stale | {"seen": older})
+    assert refused.status_code == 409
+    assert "Prompt now: Be short" in refused.text
+    assert 'value="Two"' in refused.text
+    assert operator.get(f"{url(agent)}.json").json["prompt"] == "Be short"
+    again = operator.post(f"{url(agent)}/details", stale | {"seen": seen(refused.text)})
+    assert again.status_code == 303
+
+
 @pytest.mark.capability(174)
 def test_a_step_that_asks_a_model_is_named_where_none_is_set_up(operator, world):
     step = {"id": "ask", "type": "ai_processing", "prompt": "Shorten", "input": "'x'"}

@@ -1,11 +1,14 @@
 """What a person calls an agent and asks of it: name, goal, prompt, tags; each change is told."""
 
+import hashlib
+import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from pilot import audit, db
 from pilot.audit import Actor, Event
@@ -33,6 +36,11 @@ def of(agent: Agent) -> Details:
     return Details(agent.name, agent.goal, agent.prompt, tuple(agent.tags))
 
 
+def digest(details: Details) -> str:
+    """Return what stands for these details until somebody changes them."""
+    return hashlib.sha256(json.dumps(asdict(details)).encode()).hexdigest()
+
+
 def tags_of(text: str) -> tuple[str, ...]:
     """Return the tags of a text with commas, each once, in small letters."""
     found = (" ".join(part.split()).lower() for part in text.split(","))
@@ -45,39 +53,50 @@ def change(
     *,
     by: Actor,
     user_id: UUID,
-    seen: datetime | None = None,
+    seen: datetime | str | None = None,
     active: bool | None = None,
 ) -> Details:
     """Store the details and return them as they are stored; equal ones change nothing.
 
-    `seen` is when the agent had changed last as its details were read; `active` switches it.
+    `seen` is when the agent had changed last as its details were read, or their digest; `active`
+    switches it.
 
     Raises:
         NotFoundError: no such agent.
         StaleError: it was changed since `seen`.
         InvalidError: there is no name, or something is too long.
     """
-    wanted = _checked(details)
     with db.transaction("agent.change", user_id) as session:
         agent = agents.load(session, agent_id, lock=True)
-        if seen is not None and agent.updated_at != seen:
+        if seen is not None and seen not in {agent.updated_at, digest(of(agent))}:
             raise StaleError("Somebody changed the agent meanwhile.", asdict(of(agent)))
-        before, after = asdict(of(agent)), asdict(wanted)
-        changed = {name: after[name] for name in after if before[name] != after[name]}
-        if changed:
-            values: dict[str, Any] = after | {"tags": list(wanted.tags), "updated_at": NOW}
-            session.execute(update(Agent).where(Agent.id == agent_id).values(values))
-            told = {name: {"before": before[name], "after": after[name]} for name in changed}
-            audit.record(
-                session,
-                Event.AGENT_UPDATED,
-                actor=by,
-                about=("agent", agent_id),
-                owner_id=agent.owner_id,
-                details={"changed": told},
-            )
+        stored = store(session, agent, details, by)
         if active is not None:
             agents.switch(session, agent, active, by)
+    return stored
+
+
+def store(session: Session, agent: Agent, details: Details, by: Actor) -> Details:
+    """Store the details of a locked agent in the caller's transaction, as `change` does.
+
+    Raises:
+        InvalidError: there is no name, or something is too long.
+    """
+    wanted = _checked(details)
+    before, after = asdict(of(agent)), asdict(wanted)
+    changed = {name: after[name] for name in after if before[name] != after[name]}
+    if changed:
+        values: dict[str, Any] = after | {"tags": list(wanted.tags), "updated_at": NOW}
+        session.execute(update(Agent).where(Agent.id == agent.id).values(values))
+        told = {name: {"before": before[name], "after": after[name]} for name in changed}
+        audit.record(
+            session,
+            Event.AGENT_UPDATED,
+            actor=by,
+            about=("agent", agent.id),
+            owner_id=agent.owner_id,
+            details={"changed": told},
+        )
     return wanted
 
 
