@@ -1,6 +1,6 @@
 """The first administrator: by the link of the first run, or with the password of the set-up."""
 
-from sqlalchemy import exists, select
+from sqlalchemy import any_, exists, literal, select
 from sqlalchemy.orm import Session
 
 from pilot.audit import Actor
@@ -17,20 +17,23 @@ ADMIN = frozenset({Role.ADMIN})
 
 
 def give_link() -> str | None:
-    """Return a new token of the first-run link, or None if anybody exists; ends older tokens."""
+    """Return a new token of the first-run link and end older ones; None: there is an administrator.
+
+    Other people, made on the command line, do not close it: nobody could let them in or out.
+    """
     with transaction("first_run.give_link", None) as session:
-        return None if _anybody(session) else links.give(session, Purpose.FIRST_RUN)
+        return None if _has_admin(session) else links.give(session, Purpose.FIRST_RUN)
 
 
 def check(token: str | None) -> None:
     """Return if this token can still create the first administrator.
 
     Raises:
-        NotFoundError: it was used, replaced or never given, or somebody exists.
+        NotFoundError: it was used, replaced or never given, or an administrator exists.
     """
     with reading(None) as session:
         links.find(session, Purpose.FIRST_RUN, token)
-        if _anybody(session):
+        if _has_admin(session):
             raise NotFoundError(links.GONE)
 
 
@@ -46,14 +49,14 @@ def create(token: str, *, email: str, name: str, password: str, origin: users.Or
     password_hash = passwords.hashed(password)
     with transaction("first_run.create", None) as session:
         links.use_up(session, Purpose.FIRST_RUN, token)
-        if _anybody(session):
+        if _has_admin(session):
             raise NotFoundError(links.GONE)
         user_id = users.insert_user(session, new, password_hash, None)
         return users.begin_session(session, user_id, origin)
 
 
 def ensure_admin(password: str) -> str | None:
-    """Create admin@localhost if nobody exists; return the address, or None if somebody does.
+    """Create admin@localhost if no administrator exists; return the address, else None.
 
     Raises:
         InvalidError: the password cannot be accepted.
@@ -61,11 +64,13 @@ def ensure_admin(password: str) -> str | None:
     new = NewUser(SET_UP_EMAIL, "Administrator", ADMIN, password).checked()
     password_hash = passwords.hashed(password)
     with transaction("first_run.ensure_admin", None) as session:
-        if _anybody(session):
+        if _has_admin(session):
             return None
         users.insert_user(session, new, password_hash, Actor("system"))
     return SET_UP_EMAIL
 
 
-def _anybody(session: Session) -> bool:
-    return bool(session.scalar(select(exists().where(User.id.is_not(None)))))
+def _has_admin(session: Session) -> bool:
+    """Return whether an administrator was ever made: a disabled one leaves nothing open."""
+    is_admin = literal(Role.ADMIN.value) == any_(User.roles)
+    return bool(session.scalar(select(exists().where(is_admin))))

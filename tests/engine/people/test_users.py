@@ -289,6 +289,17 @@ def test_the_first_run_link_makes_one_administrator_once(database):
     assert [event for event, _ in recorded()] == ["USER_CREATED", "USER_LOGIN"]
 
 
+@pytest.mark.capability(290)
+def test_the_first_run_stays_open_until_an_administrator_was_made(database, superuser):
+    token = first_run.give_link()
+    viewer = {"email": "v@pilot.test", "name": "Vi", "password": PASSWORD, "roles": ["viewer"]}
+    users.create_user(**viewer, by=Actor("system"))
+    first_run.check(token)
+    assert first_run.create(first_run.give_link(), **FIRST)
+    superuser.execute("UPDATE app_user SET active = false WHERE 'admin' = ANY (roles)")
+    assert first_run.give_link() is None
+
+
 def test_a_new_start_replaces_the_link(database):
     older, newer = first_run.give_link(), first_run.give_link()
     with pytest.raises(NotFoundError):
