@@ -1,6 +1,7 @@
 """Drafts a goal: for nothing at once, or by models, on a worker."""
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -16,16 +17,44 @@ from pilot.models.user import User
 from pilot.settings import flags
 
 
-def draft(session: Session, row: Generation, known: Catalogue, *, by: Actor) -> None:
-    """Keep the best draft that costs nothing; is it not sure, let models be asked."""
+@dataclass(frozen=True)
+class Asked:
+    """What a draft is made of: read at once, so that no transaction waits for the planner."""
+
+    row: Generation  # as it was
+    known: Catalogue
+    owner: User
+    values: Mapping[str, Any]  # of the settings
+    cache_key: str
+    past: free.Past
+
+    def is_still(self, row: Generation) -> bool:
+        """Whether the same is asked now."""
+        return (row.goal, row.answers) == (self.row.goal, self.row.answers)
+
+
+def asked(session: Session, row: Generation, known: Catalogue) -> Asked:
+    """Read what the draft of a goal is made of."""
     owner = session.get_one(User, row.owner_id)
     values, _, _ = flags.snapshot(session, None, row.owner_id)
-    row.cache_key = free.cache_key(row.goal, row.answers, known, values)
-    offer = free.offer(session, row, known, owner, values)
+    key = free.cache_key(row.goal, row.answers, known, values)
+    return Asked(row, known, owner, values, key, free.past(session, row, key))
+
+
+def offer(asked: Asked) -> free.Offer:
+    """Return the best draft that costs nothing."""
+    return free.offer(asked.row, asked.past, asked.known, asked.owner, asked.values)
+
+
+def keep(session: Session, row: Generation, asked: Asked, offer: free.Offer, *, by: Actor) -> None:
+    """Keep a draft, unless other words were put meanwhile; is it not sure, let models be asked."""
+    if not asked.is_still(row):
+        return
+    row.cache_key = asked.cache_key
     _keep(row, offer)
     stages.tell(session, row, stages.FREE, _told(offer))
-    sure = offer.is_sure(float(values["generation_free_threshold"]))
-    if not sure and asking.models(session, values).models:
+    sure = offer.is_sure(float(asked.values["generation_free_threshold"]))
+    if not sure and asking.models(session, asked.values).models:
         row.stage, row.runs, row.outcome = "queued", 0, "offered"
         jobs.ring(session, row.id)
     else:

@@ -218,8 +218,11 @@ def _draft(generation_id: UUID, *, data: Path, by: Actor, user_id: UUID) -> None
     from pilot.engine.generation import drafting  # noqa: PLC0415
 
     known = known_actions(data, user_id)
+    with db.reading(user_id) as session:
+        asked = drafting.asked(session, load(session, generation_id), known)
+    offer = drafting.offer(asked)
     with db.transaction("generation.draft", user_id) as session:
-        drafting.draft(session, _open(session, generation_id), known, by=by)
+        drafting.keep(session, _open(session, generation_id), asked, offer, by=by)
 
 
 def _keep_edited(row: Generation, text: str, issues: list[Issue]) -> None:

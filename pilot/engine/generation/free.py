@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -46,14 +46,28 @@ class Offer:
         return self.draft.document is not None and not wrong and self.draft.confidence >= threshold
 
 
+@dataclass(frozen=True)
+class Past:
+    """What the owner accepted before."""
+
+    same: dict[str, Any] | None  # the newest workflow of the same question
+    accepted: Sequence[nearest.Accepted]
+
+
+def past(session: Session, row: Generation, key: str) -> Past:
+    """Read what the owner accepted; after questions, only of the same question."""
+    others = () if row.answers else nearest.accepted(session, row.owner_id, row.id)
+    return Past(_cached(session, row, key), others)
+
+
 def offer(
-    session: Session, row: Generation, known: Catalogue, owner: User, values: Mapping[str, Any]
+    row: Generation, past: Past, known: Catalogue, owner: User, values: Mapping[str, Any]
 ) -> Offer:
     """Return the best draft that no model made."""
     started = time.monotonic()
     ways: tuple[tuple[str, Callable[[], Draft | None]], ...] = (
-        (CACHE, lambda: _cached(session, row)),
-        (NEAREST, lambda: _nearest(session, row)),
+        (CACHE, lambda: Draft(document=past.same, confidence=1.0) if past.same else None),
+        (NEAREST, lambda: nearest.draft(past.accepted, row.goal)),
     )
     for generator, make in ways:
         draft = make()
@@ -120,12 +134,12 @@ def cache_key(
     return hashlib.sha256(strictjson.canonical(parts).encode()).hexdigest()
 
 
-def _cached(session: Session, row: Generation) -> Draft | None:
+def _cached(session: Session, row: Generation, key: str) -> dict[str, Any] | None:
     """Return the newest accepted workflow of the same question; the owner's own ones only."""
     query = (
         select(Generation.document)
         .where(
-            Generation.cache_key == row.cache_key,
+            Generation.cache_key == key,
             Generation.owner_id == row.owner_id,
             Generation.outcome == "accepted",
             Generation.thumb.is_distinct_from("down"),
@@ -134,13 +148,8 @@ def _cached(session: Session, row: Generation) -> Draft | None:
         .order_by(Generation.updated_at.desc())
         .limit(1)
     )
-    found = session.scalar(query) if row.cache_key else None
-    return Draft(document=found, confidence=1.0) if isinstance(found, dict) else None
-
-
-def _nearest(session: Session, row: Generation) -> Draft | None:
-    """Return an accepted workflow whose goal differs in literals only; not after questions."""
-    return None if row.answers else nearest.draft(session, row.owner_id, row.goal, row.id)
+    found = session.scalar(query)
+    return found if isinstance(found, dict) else None
 
 
 def _plan(row: Generation, known: Catalogue, owner: User) -> Draft:

@@ -5,7 +5,7 @@ is never guessed. Others that are much alike vote for their actions and show a m
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +36,7 @@ WORDS_SHARE, SCORE_SHARE, BOUND_SHARE = 0.4, 0.3, 0.3  # of the confidence
 
 
 @dataclass(frozen=True)
-class _Accepted:
+class Accepted:
     """A workflow that its owner accepted."""
 
     goal: str
@@ -62,13 +62,13 @@ class _Said:
         return [place for place, one in enumerate(self.pattern) if one.startswith("<")]
 
 
-def draft(session: Session, owner_id: UUID, goal: str, but: UUID) -> Draft | None:
-    """Return the newest accepted workflow whose goal differs in literals only, with the new ones.
+def draft(past: Iterable[Accepted], goal: str) -> Draft | None:
+    """Return the first accepted workflow whose goal differs in literals only, with the new ones.
 
     A literal that the new goal leaves out becomes an input of the workflow.
     """
     said = _said(goal)
-    for row in _accepted(session, owner_id, but):
+    for row in past:
         made = _copy(said, _said(row.goal), row.document)
         if made is None:
             continue
@@ -83,12 +83,12 @@ def draft(session: Session, owner_id: UUID, goal: str, but: UUID) -> Draft | Non
 
 def past(session: Session, owner_id: UUID, but: UUID) -> list[Past]:
     """Return the owner's accepted workflows, the newest first; their actions are voted for."""
-    return [one.past for one in _accepted(session, owner_id, but)]
+    return [one.past for one in accepted(session, owner_id, but)]
 
 
 def example(session: Session, owner_id: UUID, goal: str, but: UUID) -> dict[str, Any] | None:
     """Return the accepted workflow of the goal that is most alike, if it is alike enough."""
-    rows = _accepted(session, owner_id, but)
+    rows = accepted(session, owner_id, but)
     known = [one.past for one in rows]
     for found, score in shortlist.nearest(goal, known, 1):
         if score >= ALIKE:
@@ -96,7 +96,7 @@ def example(session: Session, owner_id: UUID, goal: str, but: UUID) -> dict[str,
     return None
 
 
-def _accepted(session: Session, owner_id: UUID, but: UUID) -> list[_Accepted]:
+def accepted(session: Session, owner_id: UUID, but: UUID) -> list[Accepted]:
     """Return the newest accepted workflows of an owner that nobody thought wrong."""
     query = (
         select(Generation.goal, Generation.document)
@@ -110,7 +110,7 @@ def _accepted(session: Session, owner_id: UUID, but: UUID) -> list[_Accepted]:
         .limit(MOST)
     )
     rows = session.execute(query).all()
-    return [_Accepted(goal, found) for goal, found in rows if isinstance(found, dict)]
+    return [Accepted(goal, found) for goal, found in rows if isinstance(found, dict)]
 
 
 def _parameters(document: dict[str, Any]) -> int:

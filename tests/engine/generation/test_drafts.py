@@ -41,6 +41,35 @@ def events(superuser):
     return [row[0] for row in rows]
 
 
+def test_no_transaction_waits_while_a_goal_is_planned(data, who, monkeypatch):
+    """Nor a row: the database ends those of whom nothing is heard, as on a slow machine."""
+    held, plan = [], planner.plan
+
+    def planned(*arguments, **named):
+        held.append(db.engine().pool.checkedout())
+        return plan(*arguments, **named)
+
+    monkeypatch.setattr(free.planner, "plan", planned)
+    drafts.begin(URGENT, data=data, **who)
+    assert held == [0]
+
+
+def test_words_that_were_put_while_others_were_planned_stay(data, who, monkeypatch):
+    plan, now = planner.plan, []
+
+    def planned(*arguments, **named):
+        if not now:
+            now.append(made)
+            drafts.restate(made, "Mail me the tasks", data=data, **who)
+        return plan(*arguments, **named)
+
+    made = drafts.begin(URGENT, data=data, **who)
+    monkeypatch.setattr(free.planner, "plan", planned)
+    drafts.restate(made, f"{URGENT}.", data=data, **who)
+    row = kept(made, who["user_id"])
+    assert (row.goal, "Mail me the tasks" in row.text) == ("Mail me the tasks", True)
+
+
 @pytest.mark.capability(116)
 def test_a_goal_becomes_an_agent_with_version_1(data, who, superuser):
     made = drafts.begin(URGENT, data=data, **who)
