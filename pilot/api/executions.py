@@ -35,6 +35,7 @@ from pilot.api.executions_told import (
     Why,
 )
 from pilot.api.narrowed import Narrowed
+from pilot.engine.agents.agents import MOST_VERSIONS
 from pilot.engine.life import executions, receipts, retrying, starts
 from pilot.engine.life.forecast import forecast
 from pilot.engine.people.api_tokens import Scope
@@ -65,6 +66,9 @@ class StartBody(Body):
     mode: Literal["run", "test"] = "run"
     inputs: dict[str, Any] = Field(default_factory=dict)
     prompt: str | None = Field(None, min_length=1, max_length=20_000)
+    version: int | None = Field(
+        None, ge=1, le=MOST_VERSIONS, description="Of the agent's workflow; the newest."
+    )
     simple: bool = False
     budget_usd: str | None = Field(None, max_length=20, description='Such as "0.50".')
 
@@ -155,6 +159,7 @@ def start(agent_id: UUID, json: StartBody, query: StartQuery) -> Any:
         mode=json.mode,
         inputs=json.inputs,
         prompt=json.prompt,
+        version=json.version,
         simple=json.simple,
         key=key(),
         trigger="api",

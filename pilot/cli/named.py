@@ -29,9 +29,15 @@ def pairs(texts: list[str]) -> dict[str, Any]:
     return found
 
 
-def inputs_of(owner: SessionUser, agent: str, texts: list[str]) -> dict[str, Any]:
-    """Return the inputs of an agent that are given so, each as its schema asks for it."""
+def inputs_of(
+    owner: SessionUser, agent: str, texts: list[str], number: int | None = None
+) -> dict[str, Any]:
+    """Return inputs that are given so, each as the agent's schema, of a version, asks for it."""
     with db.reading(owner.id) as session:
-        version = agents.newest(session, agents.find(session, agent))
+        found = agents.find(session, agent)
+        if number is None:
+            version = agents.newest(session, found)
+        else:
+            version = agents.version(session, found, number)
     schema = version.inputs_schema if version is not None else None
     return inputs.from_form(schema, dict(pairs(texts)))

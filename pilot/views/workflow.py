@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from pilot.engine.agents import agents
+from pilot.engine.agents.agents import MOST_VERSIONS
 from pilot.engine.editor import differences, display, step_facts
 from pilot.engine.generation import surroundings
 from pilot.engine.language import catalogue, yaml_text
@@ -33,7 +34,7 @@ from pilot.views.lists import part
 bp = Blueprint("workflow", __name__)
 
 URL = "/agents/<uuid:agent_id>/workflow"
-VERSION = f"{URL}/<int(max=1000000):number>"
+VERSION = f"{URL}/<int(max={MOST_VERSIONS}):number>"
 DIFF = re.compile(r"([0-9]{1,6})\.\.([0-9]{1,6})")
 SYNTAXES = {"json": (documents.text, "application/json"), "yaml": (yaml_text.dumps, "text/yaml")}
 PAGE_SIZE = 50

@@ -70,7 +70,7 @@ def test_a_start_with_a_workflow_is_refused(one, agent, name):
 
 def test_an_unknown_field_is_named_with_those_that_there_are(one, agent):
     (error,) = one.post(f"/agents/{agent}/executions", {"moon": 1}).json["errors"]
-    known = "mode, inputs, prompt, simple, budget_usd"
+    known = "mode, inputs, prompt, version, simple, budget_usd"
     assert error["message"] == f"There is no field moon; the fields are: {known}."
     assert error["fix"] == [{"op": "remove", "path": "/moon"}]
     body = {"action": "cancel", "filters": {"a/b": 1}}

@@ -175,6 +175,22 @@ def test_what_a_token_did_is_on_record_with_its_label(one, agent, superuser):
     assert superuser.execute(query, ["PILOT_EXECUTION_STARTED"]).fetchall() == [("test",)]
 
 
+@pytest.mark.capability(218)
+def test_a_start_may_name_an_earlier_version(one, agent, world):
+    document = {"format": 1, "name": "Test", "steps": [STEP | {"config": {"value": 2}}]}
+    who = {"by": world.operator.actor, "user_id": world.operator.id}
+    agents.save_version(agent, document, reason="Two.", base=1, **who)
+    url, key = f"/agents/{agent}/executions", {"Idempotency-Key": "of 1"}
+    newest, first = one.post(url), one.post(url, {"inputs": {"n": 1}, "version": 1}, key)
+    for begun, number in ((newest, 2), (first, 1)):
+        told = one.get(f"/executions/{begun.json['execution_id']}").json
+        assert told["version_number"] == number
+    assert one.post(url, {"version": 1}).json["errors"][0]["path"] == "/n"
+    assert one.post(url, {"inputs": {"n": 1}}, key).status_code == 422
+    assert one.post(url, {"version": 3}).status_code == 404
+    assert one.post(url, {"version": NO_VERSION}).status_code == 422
+
+
 def test_a_budget_and_a_mode_come_with_the_start(one, agent):
     body = {"inputs": {"n": 1}, "mode": "test", "budget_usd": "0.25"}
     execution = one.post(f"/agents/{agent}/executions", body).json["execution_id"]

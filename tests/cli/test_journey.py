@@ -6,6 +6,7 @@ import json
 import pytest
 
 from pilot import cli
+from pilot.engine.agents import agents
 from tests.engine import worker_process as wp
 
 GOAL = "Mail me the leads in stage 4; none found otherwise"
@@ -76,6 +77,20 @@ def test_an_execution_that_fails_ends_with_6(shell, worker, world):
     }
     wp.make_agent(world.admin.id, [step], inputs={"type": "object", "additionalProperties": True})
     assert shell("agent", "start", "Test", "--wait")[0] == 6
+
+
+@pytest.mark.capability(218)
+def test_a_start_takes_inputs_as_its_version_asks_for_them(shell, worker, world):
+    wp.switch_on()
+    needs = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
+    agent = wp.make_agent(world.admin.id, [wp.put("one", "{{ inputs.n }}")], inputs=needs)
+    document = {"format": 1, "name": "Test", "steps": [wp.put("one", 2)]}
+    who = {"by": world.admin.actor, "user_id": world.admin.id}
+    agents.save_version(agent, document, reason="Two.", base=1, **who)
+    start = ("--json", "agent", "start", "Test", "--wait", "--version")
+    code, out, _ = shell(*start, "1", "--input", "n=7")
+    assert (code, json.loads(out)["output"]) == (0, 7)
+    assert shell(*start, "3")[0] == 3
 
 
 @pytest.mark.capability(8, 174, 266)

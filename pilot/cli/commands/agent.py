@@ -79,6 +79,7 @@ def _start_options(start: ArgumentParser) -> None:
     start.add_argument("agent", help="the agent's id or its exact name")
     start.add_argument("--input", action="append", default=[], metavar="NAME=VALUE")
     start.add_argument("--prompt", help="the prompt of this execution only")
+    start.add_argument("--version", type=int, metavar="NUMBER", help="default: the newest")
     start.add_argument("--test", action="store_true", help="take no saved inputs")
     start.add_argument("--simple", action="store_true", help="run as one model step")
     start.add_argument("--budget", metavar="USD", help="what it may cost at most")
@@ -238,8 +239,9 @@ def _start(args: Namespace) -> int:
     owner = acting.person(args)
     asked = starts.Start(
         mode="test" if args.test else "run",
-        inputs=inputs_of(owner, args.agent, args.input),
+        inputs=inputs_of(owner, args.agent, args.input, args.version),
         prompt=args.prompt,
+        version=args.version,
         simple=args.simple,
         key=args.key,
         budget_usd=budgets.read(args.budget or "", "").usd,

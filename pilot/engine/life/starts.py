@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from pilot import db, strictjson
 from pilot.audit import Actor
 from pilot.engine import idempotency, trail
-from pilot.engine.agents import access, grants
+from pilot.engine.agents import access, agents, grants
 from pilot.engine.language import concurrency
 from pilot.engine.life import beginning, executions, preflight, unattended
 from pilot.engine.life.beginning import Surroundings
@@ -48,6 +48,7 @@ class Start:
     mode: str = "run"  # run: saved inputs under the given ones; test: the given ones only
     inputs: dict[str, Any] = field(default_factory=dict)
     prompt: str | None = None
+    version: int | None = None  # of the agent's workflow; None: the newest
     simple: bool = False  # force the one-step document
     key: str | None = None  # idempotency key of the request
     trigger: str = "manual"
@@ -65,12 +66,12 @@ def start(
     user_id: UUID,
     setup: preflight.Setup = preflight.UNTOLD,
 ) -> UUID:
-    """Queue a new execution of an agent's newest version and ring.
+    """Queue a new execution of an agent, of its newest version if none is named, and ring.
 
     The same key and body within 24 h return the same execution, whatever has changed since.
 
     Raises:
-        NotFoundError: no such agent, or it is not yours.
+        NotFoundError: no such agent or version, or it is not yours.
         ForbiddenError: it is shared with you only to look at it.
         InvalidError: with all that stands in the way: inputs that are missing or of the wrong
             type, and what the preflight found (`Obstacle`); or the key was used with another body.
@@ -98,7 +99,7 @@ def begin(
     kept = idempotency.open_request(session, user_id, asked.key, "execution.start", body)
     if kept is not None:
         return UUID(kept["execution_id"])
-    agent, version = _load(session, agent_id)
+    agent, version = _load(session, agent_id, asked.version)
     access.act_as_owner(session, agent_id, agent.owner_id, user_id)
     row = prepare(session, agent, asked, user_id, setup, version=version, by=by)
     beginning.store(session, row, by)
@@ -109,13 +110,15 @@ def begin(
 
 def _body(agent_id: UUID, asked: Start) -> dict[str, Any]:
     """Return what the same idempotency key has to come with."""
-    body = {
+    body: dict[str, Any] = {
         "agent": str(agent_id),
         "mode": asked.mode,
         "inputs": asked.inputs,
         "prompt": asked.prompt,
         "simple": asked.simple,
     }
+    if asked.version is not None:
+        body["version"] = asked.version
     if asked.budget_usd is not None:
         body["budget_usd"] = str(asked.budget_usd)
     if asked.ways:
@@ -243,12 +246,15 @@ def make_room(session: Session, row: Execution, version: WorkflowVersion | None,
             executions.cancel_locked(session, before, by)
 
 
-def _load(session: Session, agent_id: UUID) -> tuple[Agent, WorkflowVersion | None]:
-    """Return an agent that the session's user may see, and its newest version, in one question."""
+def _load(
+    session: Session, agent_id: UUID, number: int | None
+) -> tuple[Agent, WorkflowVersion | None]:
+    """Return an agent that the session's user may see, and a version: the newest is at hand."""
     found = session.execute(NEWEST, {"agent": agent_id}).one_or_none()
     if found is None:
         raise NotFoundError("There is no such agent, or it is not yours.")
-    return found[0], found[1]
+    agent, newest = found
+    return agent, newest if number is None else agents.version(session, agent, number)
 
 
 def _something_to_run(agent: Agent, asked: Start, choice: preflight.Choice) -> None:
