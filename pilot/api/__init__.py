@@ -197,9 +197,9 @@ def operation(  # noqa: PLR0913 -- one keyword for each thing that the descripti
     """Register an operation: its permission, its models (by annotations `query`, `json`) and docs.
 
     The view returns JSON data, or that and a status; `also` names other statuses than `status`,
-    `tagged` says that it gives an ETag and heeds it, `at` where a 202 is followed up, by names of
-    its data; `other` is the content type that it has beside JSON, for who accepts that; text/csv
-    at the same address with `.csv` at its end, too.
+    `tagged` says that it gives an ETag and heeds it, `at` the address of what a 201 made or a 202
+    began, by names of the rule and the data; `other` is the content type that it has beside JSON,
+    for who accepts that; text/csv at the same address with `.csv` at its end, too.
     """
     failures = {400, 401, 403, 404, 422, 429, 503} | (set() if method == "GET" else WRITE_FAILURES)
     if tagged and method in CHANGES:
@@ -245,7 +245,10 @@ def public(bp: Blueprint, rule: str) -> Callable[[View], View]:
 
 
 def _answered(view: View, at: str) -> View:
-    """Return a view whose data become JSON; headers say whether it repeats, where it goes on."""
+    """Return a view whose data become JSON; headers say whether it repeats, where it goes on.
+
+    What is known by its ETag is not told again.
+    """
 
     def answered(*args: Any, **values: Any) -> Response:
         idempotency.replayed.set(False)
@@ -254,8 +257,10 @@ def _answered(view: View, at: str) -> View:
         answer = data if isinstance(data, Response) else json_answer(data, status=status)
         if idempotency.replayed.get():
             answer.headers["Idempotency-Replayed"] = "true"
-        if at and status == 202:
-            answer.headers["Location"] = PREFIX + at.format(**data)
+        if at and answer.status_code in {201, 202}:
+            answer.headers["Location"] = PREFIX + at.format(**values | (answer.json or {}))
+        if request.method == "GET" and not answer.is_streamed:
+            answer.make_conditional(request)
         return answer
 
     answered.__name__, answered.__doc__ = view.__name__, view.__doc__

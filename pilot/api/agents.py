@@ -2,10 +2,11 @@
 
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Annotated, Any, cast
+from functools import partial
+from typing import Annotated, Any
 from uuid import UUID
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app
 from pydantic import BaseModel, Field
 
 from pilot import older
@@ -34,6 +35,7 @@ from pilot.engine.life.forecast import forecast
 from pilot.engine.people.api_tokens import Scope
 from pilot.engine.workflow import document as documents
 from pilot.reports import agents as rows
+from pilot.reports.listing import Listed
 from pilot.views import actor, json_answer, reading, signed_in
 
 bp = Blueprint("api_agents", __name__)
@@ -44,6 +46,7 @@ DOCUMENT = {
     "steps": [{"id": "day", "type": "transform", "operation": "set", "config": {"value": 1}}],
 }
 ONE = "/agents/<uuid:agent_id>"
+VERSION = f"{ONE}/versions/<int(max={MOST_VERSIONS}):number>"
 AnyDocument = dict[str, Any] | list[Any]  # older builders wrote a list of steps
 Changes = Annotated[
     list[str] | None,
@@ -56,13 +59,6 @@ class ListQuery(Page):
 
     q: str = Field("", max_length=200, description="In name, goal or tags.")
     active: bool | None = None
-
-
-class VersionsQuery(Strict):
-    """Which versions."""
-
-    limit: int = Field(50, ge=1, le=200)
-    before: int = Field(rows.NEWEST, ge=1, le=rows.NEWEST, description="Older than this number.")
 
 
 class DiffQuery(Strict):
@@ -127,6 +123,7 @@ class Versions(BaseModel):
     """Versions, the newest first."""
 
     items: list[dict[str, Any]]
+    next: str | None
 
 
 class Agent(BaseModel):
@@ -162,6 +159,8 @@ class Version(BaseModel):
 class Difference(BaseModel):
     """What differs: steps that were added, removed, moved or changed; fields outside of steps."""
 
+    earlier: int = Field(alias="from", description="The number of the earlier version.")
+    later: int = Field(alias="to")
     steps: list[dict[str, Any]]
     document: list[dict[str, Any]]
 
@@ -187,6 +186,17 @@ class Checked(BaseModel):
     conversion: Changes = None
 
 
+makes = partial(
+    operation,
+    bp,
+    scope=Scope.AGENTS_WRITE,
+    gives=Agent,
+    method="POST",
+    status=201,
+    tagged=True,
+)
+
+
 @operation(bp, "/agents", scope=Scope.AGENTS_READ, gives=Listing)
 def index(query: ListQuery) -> dict[str, Any]:
     """List agents by name."""
@@ -197,9 +207,7 @@ def index(query: ListQuery) -> dict[str, Any]:
     return listed(found, SORT, bound)
 
 
-@operation(
-    bp, "/agents", scope=Scope.AGENTS_WRITE, gives=Agent, method="POST", status=201, tagged=True
-)
+@makes("/agents", at="/agents/{id}")
 def create(json: NewBody) -> Any:
     """Make an agent of a document, or of a prompt alone."""
     for_all_agents()
@@ -232,14 +240,7 @@ def change(agent_id: UUID, json: ChangeBody) -> Any:
     return _now(agent_id)
 
 
-@operation(
-    bp,
-    f"{ONE}/versions",
-    scope=Scope.AGENTS_WRITE,
-    gives=Agent,
-    method="POST",
-    status=201,
-)
+@makes(f"{ONE}/versions", at="/agents/{id}/versions/{version}")
 def save_version(agent_id: UUID, json: VersionBody) -> Any:
     """Save a document as the next version; 409 if a newer one than `base` exists."""
     reach(agent_id)
@@ -258,7 +259,7 @@ def _now(agent_id: UUID, *, status: int = 200) -> Response:
         version = agents.newest(session, agent)
     answer = json_answer(_told(agent, version), status=status)
     answer.headers["ETag"] = _etag(agent)
-    return cast("Response", answer.make_conditional(request)) if status == 200 else answer
+    return answer
 
 
 def _told(agent: Any, version: Any) -> dict[str, Any]:
@@ -285,15 +286,21 @@ def _changes(version: Any) -> list[str] | None:
 
 
 @operation(bp, f"{ONE}/versions", scope=Scope.AGENTS_READ, gives=Versions)
-def versions(agent_id: UUID, query: VersionsQuery) -> dict[str, Any]:
+def versions(agent_id: UUID, query: Page) -> dict[str, Any]:
     """List the versions of its workflow, the newest first."""
     reach(agent_id)
+    order, bound = "-number", {"agent": agent_id}
+    page = wanted(query, order, bound)
+    before = int(page.after[0]) if page.after else rows.NEWEST
     with reading() as session:
         agents.load(session, agent_id)
-        return {"items": rows.versions(session, agent_id, before=query.before, size=query.limit)}
+        found = rows.versions(session, agent_id, before=before, size=page.size + 1)
+    shown = found[: page.size]
+    following = (str(shown[-1]["number"]), "") if len(found) > page.size else None
+    return listed(Listed(shown, len(shown), following), order, bound)
 
 
-@operation(bp, f"{ONE}/versions/<int(max=1000000):number>", scope=Scope.AGENTS_READ, gives=Version)
+@operation(bp, VERSION, scope=Scope.AGENTS_READ, gives=Version)
 def version(agent_id: UUID, number: int) -> Any:
     """Return one version with its workflow."""
     reach(agent_id)
@@ -315,7 +322,7 @@ def version(agent_id: UUID, number: int) -> Any:
 
 @operation(
     bp,
-    f"{ONE}/versions/<int(max=1000000):number>/diff",
+    f"{VERSION}/diff",
     scope=Scope.AGENTS_READ,
     gives=Difference,
 )
@@ -330,15 +337,7 @@ def diff(agent_id: UUID, number: int, query: DiffQuery) -> Any:
     return {"from": number, "to": new} | asdict(differences.compare(old, later))
 
 
-@operation(
-    bp,
-    f"{ONE}/versions/<int(max=1000000):number>/restore",
-    scope=Scope.AGENTS_WRITE,
-    gives=Agent,
-    method="POST",
-    status=201,
-    tagged=True,
-)
+@makes(f"{VERSION}/restore", at="/agents/{id}/versions/{version}")
 def restore(agent_id: UUID, number: int) -> Any:
     """Save an earlier version's workflow as the newest; the newest one stays as it is."""
     reach(agent_id)
@@ -346,15 +345,7 @@ def restore(agent_id: UUID, number: int) -> Any:
     return _now(agent_id, status=201)
 
 
-@operation(
-    bp,
-    f"{ONE}/duplicate",
-    scope=Scope.AGENTS_WRITE,
-    gives=Agent,
-    method="POST",
-    status=201,
-    tagged=True,
-)
+@makes(f"{ONE}/duplicate", at="/agents/{id}")
 def duplicate(agent_id: UUID) -> Any:
     """Make a new agent with the newest workflow, prompt and grants of this one."""
     for_all_agents()

@@ -34,7 +34,7 @@ KEY = _header(
 MATCH = _header("If-Match", "The ETag that you read.", required=True, examples=['"3-1763.25"'])
 NONE_MATCH = _header("If-None-Match", "The ETag that you know: 304 if it still holds.")
 TAG = {"schema": {"type": "string"}, "description": "Names this state, for If-Match."}
-LOCATION = {"schema": {"type": "string"}, "description": "Where to read how it goes on."}
+LOCATION = {"schema": {"type": "string"}, "description": "Where to read what was made or begun."}
 REPLAYED = {
     "schema": {"const": "true"},
     "description": "Sent if this answer repeats that to an earlier request with the same key.",
@@ -107,14 +107,15 @@ def _tell_headers(method: str, one: dict[str, Any]) -> None:
         answer["headers"] = {"X-Request-Id": REQUEST_ID}
         if method == "post" and code.startswith("2"):
             answer["headers"]["Idempotency-Replayed"] = REPLAYED
-    if one["operationId"] in LOCATED:
-        answers["202"]["headers"]["Location"] = LOCATION
-    for code in {"429", "503"} & answers.keys():
-        answers[code]["headers"]["Retry-After"] = RETRY_AFTER
+    found = {"201", "202"} if one["operationId"] in LOCATED else set()
+    later = {"429", "503"} | ({"409"} if method == "post" else set())
+    for codes, name, header in ((found, "Location", LOCATION), (later, "Retry-After", RETRY_AFTER)):
+        for code in codes & answers.keys():
+            answers[code]["headers"][name] = header
     if one["operationId"] in TAGGED:
         if method.upper() in CHANGES:
             one["parameters"].append(MATCH)
-        for code in {"200", "201"} & answers.keys():
+        for code in {"200", "201"} & answers.keys() if method != "delete" else ():
             answers[code]["headers"]["ETag"] = TAG
         if method == "get":
             one["parameters"].append(NONE_MATCH)

@@ -66,6 +66,7 @@ class Generation(BaseModel):
     tokens: int
     fallback_reason: str | None
     failure: str | None
+    refusal: str | None
     agent_id: UUID | None
     forecast: dict[str, Any] | None
 
@@ -82,7 +83,17 @@ class Report(BaseModel):
 
     fallback_7_days: dict[str, Any]
     first_drafts_7_days: list[dict[str, Any]]
+    valid_target: float
     generators_30_days: list[dict[str, Any]]
+    generations_30_days: int
+    free_30_days: int
+    accepted_30_days: int
+    cost_30_days_usd: Money
+    unpriced_calls_30_days: int
+    wasted_30_days_usd: Money
+    wasted_tokens_30_days: int
+    cost_per_accepted_usd: Money | None
+    latest: list[dict[str, Any]]
     stages_30_days: Any
     feedback_30_days: Any
 

@@ -93,7 +93,16 @@ def index(agent_id: UUID) -> Any:
         return {"items": [_told(row) for row in hooks.listed(session, agent_id)]}
 
 
-@operation(bp, ALL, scope=Scope.AGENTS_WRITE, gives=NewHook, method="POST", status=201, tagged=True)
+@operation(
+    bp,
+    ALL,
+    scope=Scope.AGENTS_WRITE,
+    gives=NewHook,
+    method="POST",
+    status=201,
+    tagged=True,
+    at="/agents/{agent_id}/hooks/{id}",
+)
 def create(agent_id: UUID, json: HookBody) -> Any:
     """Give the agent an address that starts it, as its owner; answers with the secret."""
     reach(agent_id)

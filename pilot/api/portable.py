@@ -49,7 +49,13 @@ def export(agent_id: UUID) -> Any:
 
 
 @operation(
-    bp, "/agents/import", scope=Scope.AGENTS_WRITE, gives=Imported, method="POST", status=201
+    bp,
+    "/agents/import",
+    scope=Scope.AGENTS_WRITE,
+    gives=Imported,
+    method="POST",
+    status=201,
+    at="/agents/{id}",
 )
 def bring_in(json: ImportBody) -> Any:
     """Make an agent of a text, or a new version of the one of its name; nothing is started.

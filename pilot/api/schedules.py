@@ -89,7 +89,14 @@ def index(agent_id: UUID) -> Any:
 
 
 @operation(
-    bp, ALL, scope=Scope.AGENTS_WRITE, gives=Schedule, method="POST", status=201, tagged=True
+    bp,
+    ALL,
+    scope=Scope.AGENTS_WRITE,
+    gives=Schedule,
+    method="POST",
+    status=201,
+    tagged=True,
+    at="/agents/{agent_id}/schedules/{id}",
 )
 def create(agent_id: UUID, json: ScheduleBody) -> Any:
     """Give the agent a schedule; it acts as the agent's owner."""

@@ -91,7 +91,16 @@ def index(agent_id: UUID) -> Any:
         return {"items": items, "fires": report.fires(session, agent_id, kind="event")}
 
 
-@operation(bp, ALL, scope=Scope.AGENTS_WRITE, gives=Trigger, method="POST", status=201, tagged=True)
+@operation(
+    bp,
+    ALL,
+    scope=Scope.AGENTS_WRITE,
+    gives=Trigger,
+    method="POST",
+    status=201,
+    tagged=True,
+    at="/agents/{agent_id}/triggers/{id}",
+)
 def create(agent_id: UUID, json: TriggerBody) -> Any:
     """Let the agent start after executions or decisions; it acts as its owner."""
     reach(agent_id)

@@ -15,8 +15,9 @@ class Program:
         self.client = app.test_client()
         self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
 
-    def get(self, url, **more):
-        return self.client.get(f"/api/v1{url}", headers=self.headers, **more)
+    def get(self, url, headers=None, **more):
+        headers = self.headers | (headers or {})
+        return self.client.get(f"/api/v1{url}", headers=headers, **more)
 
     def post(self, url, body=None, headers=None, **more):
         headers = self.headers | (headers or {})

@@ -102,6 +102,10 @@ def test_a_version_is_read_compared_and_restored(one, agent):
     assert (again.status_code, again.json["version"]) == (201, 4)
     assert one.post(f"{url}/versions/2/restore", headers=keyed).status_code == 422
     assert back.json["document"]["steps"] == [STEP]
+    page = one.get(f"{url}/versions?limit=2").json
+    rest = one.get(f"{url}/versions?limit=2&cursor={page['next']}").json
+    numbers = [each["number"] for part in (page, rest) for each in part["items"]]
+    assert (numbers, rest["next"]) == ([4, 3, 2, 1], None)
     for wrong in ("versions/9", "versions/9/diff", "versions/1/diff?to=9"):
         assert one.get(f"{url}/{wrong}").status_code == 404, wrong
 

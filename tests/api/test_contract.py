@@ -61,6 +61,25 @@ def test_a_start_says_where_it_goes_on_and_whether_it_repeats(one, agent):
         assert (begun.status_code, followed.json["id"]) == (202, begun.json["id"])
 
 
+def test_what_was_made_is_found_where_its_answer_says(one, agent):
+    url = f"/agents/{agent}"
+    document = {"format": 1, "name": "Test", "steps": [STEP | {"config": {"value": 9}}]}
+    made = one.post("/agents", {"name": "Test", "document": document})
+    saved = one.post(f"{url}/versions", {"document": document, "reason": "Nine.", "base": 1})
+    assert saved.headers["Location"] == f"/api/v1{url}/versions/2"
+    exported = one.get(f"{url}/export").json["text"]
+    answers = [
+        made,
+        one.post(f"{url}/duplicate", {}),
+        one.post("/agents/import", {"text": exported.replace("Test", "Another")}),
+        *(one.post(f"{url}/{part}", body) for part, body in BODIES.items()),
+    ]
+    for answer in answers:
+        found = one.client.get(answer.headers["Location"], headers=one.headers)
+        assert (answer.status_code, found.status_code) == (201, 200)
+        assert found.json["id"] == answer.json["id"]
+
+
 @pytest.mark.parametrize("name", ["steps", "data"])
 def test_a_start_with_a_workflow_is_refused(one, agent, name):
     answer = one.post(f"/agents/{agent}/executions", {name: [STEP]})

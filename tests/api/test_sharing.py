@@ -2,6 +2,9 @@
 
 import pytest
 
+from pilot.engine.agents import sharing
+from pilot.engine.agents.access import Level
+from pilot.errors import StaleError
 from tests.engine import worker_process as wp
 
 STEP = {"id": "one", "type": "transform", "operation": "set", "config": {"value": 1}}
@@ -30,11 +33,29 @@ def test_an_agent_is_shared_listed_and_taken_back(one, program, agent, world):
         body = {"email": world.viewer.email, "level": "read"} | {wrong: path}
         refused = one.post(url, body)
         assert (refused.status_code, refused.json["errors"][0]["path"]) == (422, f"/{wrong}")
-    path = f"/api/v1{url}/{world.viewer.id}"
-    assert one.client.delete(path, headers=one.headers).json["shared"] is False
-    assert one.client.delete(path, headers=one.headers).status_code == 409
+    path = f"{url}/{world.viewer.id}"
+    etag = one.get(path).headers["ETag"]
+    assert one.send("DELETE", path, etag=etag).json["shared"] is False
+    assert one.send("DELETE", path, etag=etag).status_code == 404
     assert theirs.get(f"/agents/{agent}").status_code == 404
     assert program(world.stranger).get(url).status_code == 404
+
+
+def test_a_share_is_taken_back_as_it_was_read(one, agent, world):
+    url, person = f"/agents/{agent}/shares", world.viewer
+    etag = one.post(url, {"email": person.email, "level": "read"}).headers["ETag"]
+    path = f"{url}/{person.id}"
+    read = one.get(path)
+    assert (read.json["level"], read.headers["ETag"]) == ("read", etag)
+    assert one.get(path, headers={"If-None-Match": etag}).status_code == 304
+    one.post(url, {"email": person.email, "level": "run"})
+    assert one.send("DELETE", path).status_code == 428
+    late = one.send("DELETE", path, etag=etag)
+    assert (late.status_code, late.json["present"]["level"]) == (412, "run")
+    who = {"by": world.operator.actor, "user_id": world.operator.id}
+    with pytest.raises(StaleError):
+        sharing.unshare(agent, person.id, seen=Level.READ, **who)
+    assert one.get(f"{url}/{world.admin.id}").status_code == 404
 
 
 @pytest.mark.capability(226)

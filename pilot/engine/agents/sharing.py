@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from pilot import audit, db
 from pilot.audit import Actor, Event
+from pilot.engine import idempotency
 from pilot.engine.agents import access, agents
 from pilot.engine.agents.access import Level
 from pilot.engine.people import users
-from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError
+from pilot.errors import ConflictError, InvalidError, Issue, NotFoundError, StaleError
 from pilot.models.agent_grant import AgentGrant
 from pilot.models.user import User
 
@@ -41,7 +42,7 @@ def people(session: Session, agent_id: UUID) -> list[Shared]:
     return [Shared(row.id, row.email, row.name, Level(row.level)) for row in rows]
 
 
-def share(
+def share(  # noqa: PLR0913 -- what, with whom, for what, and who asks
     agent_id: UUID,
     email: str,
     level: str,
@@ -49,17 +50,25 @@ def share(
     by: Actor,
     user_id: UUID,
     sees_all: bool = False,
+    key: str | None = None,
 ) -> None:
     """Let a person read an agent and what it did, or run it too; replaces what held before.
+
+    The same key and body within 24 h do it once.
 
     Raises:
         NotFoundError: no such agent.
         ForbiddenError: it is not theirs to share.
-        InvalidError: nobody has the address, it is the owner's, or there is no such level.
+        InvalidError: nobody has the address, it is the owner's, there is no such level, or the key
+            is of another body.
     """
     if level not in tuple(Level):
         raise InvalidError([Issue("grant_level", "/level", "Share it to read or to run.")])
+    body = {"agent": str(agent_id), "email": email, "level": level}
     with db.transaction("sharing.share", user_id, sees_all=sees_all) as session:
+        if idempotency.open_request(session, user_id, key, "sharing.share", body) is not None:
+            return
+        idempotency.keep_answer(session, user_id, key, {"done": True})
         agent = agents.load(session, agent_id, lock=True)
         person_id = _person(session, email, agent.owner_id)
         if access.level(session, agent_id, person_id) == level:
@@ -87,17 +96,26 @@ def _person(session: Session, email: str, owner_id: UUID) -> UUID:
 
 
 def unshare(
-    agent_id: UUID, person_id: UUID, *, by: Actor, user_id: UUID, sees_all: bool = False
+    agent_id: UUID,
+    person_id: UUID,
+    *,
+    seen: Level | None = None,
+    by: Actor,
+    user_id: UUID,
+    sees_all: bool = False,
 ) -> None:
     """Take a grant back: from the next statement on its person sees nothing any more.
 
     Raises:
         NotFoundError: no such agent.
         ForbiddenError: it is not theirs to share.
-        ConflictError: it is not shared with this person (any more).
+        ConflictError: it is not shared with this person (any more), or not as it was `seen`.
     """
     with db.transaction("sharing.unshare", user_id, sees_all=sees_all) as session:
         agent = agents.load(session, agent_id, lock=True)
+        level = access.level(session, agent_id, person_id)
+        if None not in (seen, level) and seen != level:
+            raise StaleError("It was shared for something else meanwhile.", {"level": level})
         grant = AgentGrant.agent_id == agent_id, AgentGrant.user_id == person_id
         if not db.changed_rows(session, delete(AgentGrant).where(*grant), {}):
             raise ConflictError("It is not shared with this person any more.")
