@@ -19,8 +19,9 @@ from pilot.failpoints import failpoint
 
 log = structlog.get_logger()
 
+LOCK_TIMEOUT = "5s"
 SESSION_LIMITS = (
-    "-c role=pilot_app -c statement_timeout=30s -c lock_timeout=5s "
+    f"-c role=pilot_app -c statement_timeout=30s -c lock_timeout={LOCK_TIMEOUT} "
     "-c idle_in_transaction_session_timeout=5s -c timezone=UTC -c jit=off "
     # A page of a list is read in the order of an index; on no disk of today that is dear.
     "-c random_page_cost=1.1"

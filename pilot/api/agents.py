@@ -244,7 +244,7 @@ def change(agent_id: UUID, json: ChangeBody) -> Any:
 def save_version(agent_id: UUID, json: VersionBody) -> Any:
     """Save a document as the next version; 409 if a newer one than `base` exists."""
     reach(agent_id)
-    who: dict[str, Any] = {"by": actor(), "user_id": signed_in()}
+    who: dict[str, Any] = {"by": actor(), "user_id": signed_in(), "key": key()}
     agents.save_version(agent_id, json.document, reason=json.reason, base=json.base, **who)
     return _now(agent_id, status=201)
 

@@ -26,7 +26,8 @@ def _header(name: str, description: str, *, required: bool = False, **schema: An
 
 KEY = _header(
     "Idempotency-Key",
-    "The same key, operation and body within 24 h act once; another body is 422.",
+    "The same key, operation and body within 24 h act once; another body is 422, one whose first "
+    "request goes on longer than 2 s is 409 (in_progress).",
     minLength=1,
     maxLength=255,
     examples=["order-4711"],

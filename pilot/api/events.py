@@ -46,7 +46,7 @@ class Taken(BaseModel):
 def send(json: EventBody) -> Any:
     """Resolve the waits that an event fits, or keep it for 24 hours; twice is once."""
     for_all_agents()
-    sent = events.Sent(json.name, json.data, json.source, json.id or key())
+    sent = events.Sent(json.name, json.data, json.source, json.id or key(), key())
     answer = events.send(sent, by=actor(), user_id=signed_in())
     facts = {"id": answer.id, "repeated": answer.repeated, "kept": answer.kept}
     return facts | {"resolved": answer.resolved}, 202

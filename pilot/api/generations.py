@@ -117,10 +117,7 @@ class Saved(BaseModel):
 def begin(json: GoalBody) -> Any:
     """Draft a goal; poll it until `stage` is done. The same Idempotency-Key drafts once."""
     for_all_agents()
-    made = drafts.begin(
-        json.goal, data=current_app.config["DATA"], by=actor(), user_id=signed_in(), key=key()
-    )
-    return _now(made), 202
+    return _now(drafts.begin(json.goal, **_who())), 202
 
 
 @operation(bp, "/generations", scope=Scope.AGENTS_READ, gives=Listing)
@@ -154,10 +151,9 @@ def read(generation_id: UUID) -> Any:
 
 @operation(bp, f"{ONE}/answers", scope=Scope.AGENTS_WRITE, gives=Generation, method="POST")
 def answer(generation_id: UUID, json: AnswersBody) -> Any:
-    """Answer questions and draft again."""
+    """Answer questions and draft again, once for an Idempotency-Key."""
     for_all_agents()
-    data = current_app.config["DATA"]
-    drafts.answer(generation_id, json.answers, data=data, by=actor(), user_id=signed_in())
+    drafts.answer(generation_id, json.answers, **_who())
     return _now(generation_id)
 
 
@@ -165,9 +161,13 @@ def answer(generation_id: UUID, json: AnswersBody) -> Any:
 def accept(generation_id: UUID, json: AcceptBody) -> dict[str, Any]:
     """Save the draft as an agent with version 1; accepted again it is the same agent."""
     for_all_agents()
-    data = current_app.config["DATA"]
-    saved = drafts.accept(generation_id, json.name, data=data, by=actor(), user_id=signed_in())
+    saved = drafts.accept(generation_id, json.name, **_who())
     return {"agent_id": saved.agent_id, "version": saved.number}
+
+
+def _who() -> dict[str, Any]:
+    data = current_app.config["DATA"]
+    return {"data": data, "by": actor(), "user_id": signed_in(), "key": key()}
 
 
 def _now(generation_id: UUID) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import Blueprint
 from pydantic import BaseModel, Field
 
-from pilot.api import Body, example, for_all_agents, operation, reach
+from pilot.api import Body, example, for_all_agents, key, operation, reach
 from pilot.engine.agents import agents, portable
 from pilot.engine.people.api_tokens import Scope
 from pilot.views import actor, reading, signed_in
@@ -58,13 +58,11 @@ def export(agent_id: UUID) -> Any:
     at="/agents/{id}",
 )
 def bring_in(json: ImportBody) -> Any:
-    """Make an agent of a text, or a new version of the one of its name; nothing is started.
-
-    Sent again, a new one is refused with 409: its name is taken.
-    """
+    """Make an agent of a text, or a new version of the one of its name; nothing is started."""
     for_all_agents()
     source = json.text.encode(errors="replace")
-    made = portable.bring_in(source, new_version=json.new_version, by=actor(), user_id=signed_in())
+    who: dict[str, Any] = {"by": actor(), "user_id": signed_in(), "key": key()}
+    made = portable.bring_in(source, new_version=json.new_version, **who)
     with reading() as session:
         agent = agents.load(session, made)
         facts = {"id": agent.id, "name": agent.name, "version": agent.version_number}

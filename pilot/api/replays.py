@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import Blueprint
 from pydantic import BaseModel, Field
 
-from pilot.api import Body, example, operation, reach
+from pilot.api import Body, example, key, operation, reach
 from pilot.engine.agents.agents import MOST_VERSIONS
 from pilot.engine.life import executions, replays
 from pilot.engine.people.api_tokens import Scope
@@ -60,12 +60,12 @@ class Replay(BaseModel):
     at="/replays/{id}",
 )
 def begin(execution_id: UUID, json: ReplayBody) -> Any:
-    """Run a past execution again offline; nothing is called, but a model that is named."""
+    """Run a past execution again offline, once for a key; only a model that is named is called."""
     with reading() as session:
         reach(executions.find(session, execution_id).agent_id)
     made = replays.begin(
         execution_id,
-        replays.Asked(json.version, json.model, "api"),
+        replays.Asked(json.version, json.model, "api", key()),
         by=actor(),
         user_id=signed_in(),
         sees_all=visitor().sees_all,

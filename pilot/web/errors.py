@@ -21,6 +21,7 @@ from pilot import db
 from pilot.errors import (
     ConflictError,
     ForbiddenError,
+    InProgressError,
     InvalidError,
     Issue,
     PilotError,
@@ -131,7 +132,7 @@ def _from_pilot(error: PilotError) -> Problem:
     status = 502 if isinstance(error, StepError) else error.status
     base = problem(status, error.message)
     issues = tuple(error.issues) if isinstance(error, InvalidError) else ()
-    retry = error.retry_after_s if isinstance(error, RateLimitedError) else None
+    retry = error.retry_after_s if isinstance(error, RateLimitedError | InProgressError) else None
     message = "" if issues or status == 500 else error.message
     present = error.present if isinstance(error, ConflictError) else None
     return Problem(status, error.code, base.title, base.advice, message, issues, present, retry)

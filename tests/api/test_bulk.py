@@ -47,6 +47,16 @@ def test_a_program_previews_asks_once_and_follows(program, make, world, superuse
 
 
 @pytest.mark.capability(287)
+@pytest.mark.parametrize(
+    ("as_of", "status"), [("9999-12-31T23:59:59-12:00", 202), ("0001-01-01T00:00:00+14:00", 422)]
+)
+def test_a_moment_at_an_end_of_the_calendar_is_as_good_as_any(program, make, world, as_of, status):
+    make(world.operator, "paused", 3)
+    body = {"action": "cancel", "filters": {}, "as_of": as_of}
+    assert program(world.operator).post(URL, body).status_code == status
+
+
+@pytest.mark.capability(287)
 def test_what_is_wrong_is_refused(program, make, world, superuser):
     make(world.operator, "paused", 3)
     one = program(world.operator)

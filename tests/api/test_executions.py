@@ -282,6 +282,22 @@ def test_one_key_is_for_one_press_and_one_answer(one, agent, world, superuser):
     assert one.post(f"{url}/answer", body | {"path": "two"}, keyed).status_code == 422
 
 
+@pytest.mark.capability(214)
+def test_a_key_is_of_one_receipt(one, agent):
+    execution = one.post(f"/agents/{agent}/executions", {"inputs": {"n": 1}}).json["execution_id"]
+    url, keyed = f"/executions/{execution}", {"Idempotency-Key": "r"}
+    one.post(f"{url}/pause")
+    seen = one.get(f"{url}/receipt").json["sequence"]
+    for _ in range(2):
+        assert one.post(f"{url}/resume", {"sequence": seen}, keyed).status_code == 200
+    assert one.post(f"{url}/resume", {"sequence": seen + 1}, keyed).status_code == 422
+    keyed = {"Idempotency-Key": "f"}
+    seen = one.get(f"{url}").json["event_seq"]
+    for _ in range(2):
+        assert one.post(f"{url}/fork", {"sequence": seen}, keyed).status_code == 202
+    assert one.post(f"{url}/fork", {"sequence": seen + 1}, keyed).status_code == 422
+
+
 @pytest.mark.capability(310)
 def test_a_large_output_is_a_digest_and_whole_at_its_own_address(worker, program, one, world):
     wp.switch_on()

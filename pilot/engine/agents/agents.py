@@ -30,6 +30,11 @@ class Saved:
     version_id: UUID
     number: int
 
+    @classmethod
+    def of(cls, facts: dict[str, Any]) -> "Saved":
+        """Return what an idempotency key kept."""
+        return cls(UUID(facts["agent_id"]), UUID(facts["version_id"]), int(facts["number"]))
+
 
 @dataclass(frozen=True)
 class NewAgent:
@@ -106,18 +111,10 @@ def create(
     with db.transaction("agent.create", owner_id) as session:
         kept = idempotency.open_request(session, owner_id, key, "agent.create", body)
         if kept is not None:
-            return _kept(kept)
+            return Saved.of(kept)
         saved = insert(session, new, workflow, owner_id=owner_id, by=by)
-        idempotency.keep_answer(session, owner_id, key, _keep(saved))
+        idempotency.keep_answer(session, owner_id, key, asdict(saved))
     return saved
-
-
-def _keep(saved: Saved) -> dict[str, Any]:
-    return {name: str(value) for name, value in asdict(saved).items()}
-
-
-def _kept(answer: dict[str, Any]) -> Saved:
-    return Saved(UUID(answer["agent_id"]), UUID(answer["version_id"]), int(answer["number"]))
 
 
 def insert(
@@ -213,33 +210,57 @@ def version(session: Session, agent: Agent, number: int) -> WorkflowVersion:
     return found
 
 
-def save_version(
-    agent_id: UUID, workflow: Any, *, reason: str, base: int, by: Actor, user_id: UUID
+def save_version(  # noqa: PLR0913 -- what, why, made from what, and who asks
+    agent_id: UUID,
+    workflow: Any,
+    *,
+    reason: str,
+    base: int,
+    by: Actor,
+    user_id: UUID,
+    key: str | None = None,
 ) -> Saved:
-    """Save a workflow as the agent's next version; equal content makes none.
+    """Save a workflow as the agent's next version; equal content makes none, the same key one.
 
     Raises:
         NotFoundError: no such agent.
-        InvalidError: the workflow has errors, or no reason was given.
+        InvalidError: the workflow has errors, no reason was given, or the key is of another body.
         ConflictError: it was edited from version `base`, and a newer one exists.
     """
     if not reason.strip():
         raise InvalidError([Issue("E_INPUT_MISSING", "/reason", "Say why it was changed.")])
     checked(workflow)
+    body = {"agent": str(agent_id), "workflow": workflow, "reason": reason, "base": base}
     with db.transaction("version.save", user_id) as session:
+        kept = idempotency.open_request(session, user_id, key, "version.save", body)
+        if kept is not None:
+            return Saved.of(kept)
         agent = load(session, agent_id, lock=True)
-        present = newest(session, agent)
-        if present is not None and _is_equal(agent, present, workflow):
-            return Saved(agent.id, present.id, present.number)
-        if agent.version_number != base:
-            raise ConflictError(
-                f"Version {agent.version_number} was saved meanwhile; yours is based on {base}.",
-                {"version": agent.version_number},
-            )
-        ours = older.ours(workflow)
-        agent.grants = sorted(set(agent.grants) | grants.actions_of(ours))
-        agent.prompt = simple_loop.prompt_of(ours) or agent.prompt
-        return _add_version(session, agent, workflow, reason=reason, origin="edited", by=by)
+        saved = next_version(session, agent, workflow, reason=reason, base=base, by=by)
+        idempotency.keep_answer(session, user_id, key, asdict(saved))
+    return saved
+
+
+def next_version(
+    session: Session, agent: Agent, workflow: Any, *, reason: str, base: int, by: Actor
+) -> Saved:
+    """Add the next version of a locked agent in the caller's transaction; of equal content none.
+
+    Raises:
+        ConflictError: it was edited from version `base`, and a newer one exists.
+    """
+    present = newest(session, agent)
+    if present is not None and _is_equal(agent, present, workflow):
+        return Saved(agent.id, present.id, present.number)
+    if agent.version_number != base:
+        raise ConflictError(
+            f"Version {agent.version_number} was saved meanwhile; yours is based on {base}.",
+            {"version": agent.version_number},
+        )
+    ours = older.ours(workflow)
+    agent.grants = sorted(set(agent.grants) | grants.actions_of(ours))
+    agent.prompt = simple_loop.prompt_of(ours) or agent.prompt
+    return _add_version(session, agent, workflow, reason=reason, origin="edited", by=by)
 
 
 def restore(
@@ -252,24 +273,21 @@ def restore(
     """
     body = {"agent": str(agent_id), "number": number}
     with db.transaction("version.restore", user_id) as session:
-        agent = load(session, agent_id, lock=True)
         kept = idempotency.open_request(session, user_id, key, "version.restore", body)
         if kept is not None:
-            return _kept(kept)
+            return Saved.of(kept)
+        agent = load(session, agent_id, lock=True)
         workflow = as_written(agent, version(session, agent, number))
         present = newest(session, agent)
         if present is not None and _is_equal(agent, present, workflow):
             saved = Saved(agent.id, present.id, present.number)
-            idempotency.keep_answer(session, user_id, key, _keep(saved))
-            return saved
-        reason = f"Restored version {number}"
-        saved = _add_version(session, agent, workflow, reason=reason, origin="restored", by=by)
-        idempotency.keep_answer(session, user_id, key, _keep(saved))
-        details = {"from": number, "number": saved.number}
-        about, event = ("agent", agent_id), Event.WORKFLOW_VERSION_RESTORED
-        audit.record(
-            session, event, actor=by, about=about, owner_id=agent.owner_id, details=details
-        )
+        else:
+            reason = f"Restored version {number}"
+            saved = _add_version(session, agent, workflow, reason=reason, origin="restored", by=by)
+            told: Any = {"details": {"from": number, "number": saved.number}, "actor": by}
+            told |= {"about": ("agent", agent_id), "owner_id": agent.owner_id}
+            audit.record(session, Event.WORKFLOW_VERSION_RESTORED, **told)
+        idempotency.keep_answer(session, user_id, key, asdict(saved))
     return saved
 
 

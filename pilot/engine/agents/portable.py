@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from pilot import db, older
 from pilot.audit import Actor
+from pilot.engine import idempotency
 from pilot.engine.agents import agent_details, agents
 from pilot.engine.agents.agents import NewAgent
 from pilot.engine.language import yaml_text
@@ -107,34 +108,37 @@ def preview(source: bytes, *, user_id: UUID) -> Import:
     return Import(wanted.name, None if present is None else present.id, list(lines), notes)
 
 
-def bring_in(source: bytes, *, new_version: bool, by: Actor, user_id: UUID) -> UUID:
+def bring_in(
+    source: bytes, *, new_version: bool, by: Actor, user_id: UUID, key: str | None = None
+) -> UUID:
     """Make an agent of a text, switched off; or, with `new_version`, change the one of that name.
 
-    Nothing is started.
+    Nothing is started. The same key and text within 24 h bring it in once.
 
     Raises:
-        InvalidError: the text is not right, or its workflow has errors.
+        InvalidError: the text is not right, its workflow has errors, or the key is of another body.
         ConflictError: there is an agent of that name.
     """
     wanted = read(source)
     agents.checked(wanted.document)
-    with db.reading(user_id) as session:
+    body = {"agent": wanted.model_dump(), "new_version": new_version}
+    with db.transaction("agent.import", user_id) as session:
+        kept = idempotency.open_request(session, user_id, key, "agent.import", body)
+        if kept is not None:
+            return UUID(kept["agent_id"])
         present = _present(session, wanted.name, user_id)
-    if present is None:
-        return _made(wanted, by, user_id)
-    if not new_version:
-        told = f"There is an agent {wanted.name}: import it as a new version, or rename it."
-        raise ConflictError(told, {"agent": str(present.id)})
-    details = agent_details.Details(wanted.name, wanted.goal, wanted.prompt, tuple(wanted.tags))
-    who: dict[str, Any] = {"by": by, "user_id": user_id}
-    agents.save_version(
-        present.id, wanted.document, reason="Imported", base=present.version_number, **who
-    )
-    agent_details.change(present.id, details, **who)
-    return present.id
+        if present is None:
+            made = _make(session, wanted, by, user_id)
+        elif new_version:
+            made = _change(session, present.id, wanted, by)
+        else:
+            told = f"There is an agent {wanted.name}: import it as a new version, or rename it."
+            raise ConflictError(told, {"agent": str(present.id)})
+        idempotency.keep_answer(session, user_id, key, {"agent_id": str(made)})
+    return made
 
 
-def _made(wanted: Portable, by: Actor, user_id: UUID) -> UUID:
+def _make(session: Session, wanted: Portable, by: Actor, user_id: UUID) -> UUID:
     new = NewAgent(
         wanted.name,
         goal=wanted.goal,
@@ -142,14 +146,20 @@ def _made(wanted: Portable, by: Actor, user_id: UUID) -> UUID:
         description=wanted.description,
         origin="imported",
     )
-    with db.transaction("agent.import", user_id) as session:
-        if _present(session, wanted.name, user_id) is not None:
-            raise ConflictError(f"An agent {wanted.name} was made meanwhile.")
-        saved = agents.insert(session, new, wanted.document, owner_id=user_id, by=by)
-        agent = agents.load(session, saved.agent_id)
-        agent.tags = list(wanted.tags)
-        agent.active = False
+    saved = agents.insert(session, new, wanted.document, owner_id=user_id, by=by)
+    agent = agents.load(session, saved.agent_id)
+    agent.tags = list(wanted.tags)
+    agent.active = False
     return saved.agent_id
+
+
+def _change(session: Session, agent_id: UUID, wanted: Portable, by: Actor) -> UUID:
+    agent = agents.load(session, agent_id, lock=True)
+    base = agent.version_number
+    agents.next_version(session, agent, wanted.document, reason="Imported", base=base, by=by)
+    details = agent_details.Details(wanted.name, wanted.goal, wanted.prompt, tuple(wanted.tags))
+    agent_details.store(session, agent, details, by)
+    return agent_id
 
 
 def _present(session: Session, name: str, user_id: UUID) -> Agent | None:

@@ -70,17 +70,25 @@ def answer(
     data: Path,
     by: Actor,
     user_id: UUID,
+    key: str | None = None,
 ) -> None:
     """Answer questions by their ids and draft again; empty answers stay open.
+
+    The same key and answers within 24 h draft once.
 
     Raises:
         NotFoundError: no such generation.
         ConflictError: its agent was saved.
+        InvalidError: the key was used with other answers.
     """
     given = {name: value for name, value in answers.items() if value not in ("", [], None)}
+    body = {"generation": str(generation_id), "answers": dict(answers)}
     with db.transaction("generation.answer", user_id) as session:
+        if idempotency.open_request(session, user_id, key, "generation.answer", body) is not None:
+            return
         row = _open(session, generation_id)
         row.answers = {**row.answers, **given}
+        idempotency.keep_answer(session, user_id, key, {"done": True})
     _draft(generation_id, data=data, by=by, user_id=user_id)
 
 
@@ -127,31 +135,53 @@ def fix(generation_id: UUID, code: str, path: str, *, data: Path, user_id: UUID)
         _keep_edited(row, text, validation.validate(patched, known, max_steps=steps))
 
 
-def accept(generation_id: UUID, name: str, *, data: Path, by: Actor, user_id: UUID) -> agents.Saved:
+def accept(
+    generation_id: UUID,
+    name: str,
+    *,
+    data: Path,
+    by: Actor,
+    user_id: UUID,
+    key: str | None = None,
+) -> agents.Saved:
     """Save the draft as an agent with version 1; accepted again it is the same agent.
 
     Raises:
         NotFoundError: no such generation.
-        InvalidError: no name, or the draft has errors; they are all listed.
+        InvalidError: no name, or the draft has errors; they are all listed. Or the key was used
+            with another name.
     """
     known = known_actions(data, user_id)
+    body = {"generation": str(generation_id), "name": name}
     with db.transaction("generation.accept", user_id) as session:
+        kept = idempotency.open_request(session, user_id, key, "generation.accept", body)
+        if kept is not None:
+            return agents.Saved.of(kept)
         row = load(session, generation_id, lock=True)
         if row.agent_id is not None:
-            agent = agents.load(session, row.agent_id)
-            version = agents.newest(session, agent)
-            if version is None:
-                raise NotFoundError("The agent of this draft has no version.")
-            return agents.Saved(agent.id, version.id, version.number)
-        workflow = _acceptable(row, name, known, _max_steps(session))
-        new = agents.NewAgent(
-            name,
-            goal=row.goal,
-            origin="edited" if row.generator == PERSON else "generated",
-            generation_id=row.id,
-        )
-        saved = agents.insert(session, new, workflow, owner_id=user_id, by=by)
-        row.outcome, row.agent_id, row.updated_at = "accepted", saved.agent_id, trail.now(session)
+            saved = _saved_before(session, row.agent_id)
+        else:
+            workflow = _acceptable(row, name, known, _max_steps(session))
+            saved = _save(session, row, name, workflow, by)
+        idempotency.keep_answer(session, user_id, key, asdict(saved))
+    return saved
+
+
+def _saved_before(session: Session, agent_id: UUID) -> agents.Saved:
+    agent = agents.load(session, agent_id)
+    version = agents.newest(session, agent)
+    if version is None:
+        raise NotFoundError("The agent of this draft has no version.")
+    return agents.Saved(agent.id, version.id, version.number)
+
+
+def _save(
+    session: Session, row: Generation, name: str, workflow: dict[str, Any], by: Actor
+) -> agents.Saved:
+    origin = "edited" if row.generator == PERSON else "generated"
+    new = agents.NewAgent(name, goal=row.goal, origin=origin, generation_id=row.id)
+    saved = agents.insert(session, new, workflow, owner_id=row.owner_id, by=by)
+    row.outcome, row.agent_id, row.updated_at = "accepted", saved.agent_id, trail.now(session)
     return saved
 
 

@@ -7,7 +7,7 @@ transaction with what the action changes: a crash loses none of them and does no
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -33,6 +33,7 @@ log = structlog.get_logger()
 MOST = 50_000
 BULKS, ITEMS, THREADS = 20, 25, 4  # of one look: short, so that a worker may leave
 MOST_TRIES = 5
+FIRST = datetime(2000, 1, 1, tzinfo=UTC)  # nothing is older, and no zone leads out of the calendar
 NO_RIGHT = "Who asked for this may not act on executions any more."
 
 
@@ -115,17 +116,19 @@ def begin(
     """
     facts = {"action": str(asked.action), "filters": strictjson.plain(asked.filters)}
     told = facts | {"previewed": asked.previewed}
+    body = told | {"as_of": strictjson.plain(asked.as_of)}
     with db.transaction("bulk.begin", user_id, sees_all=sees_all) as session:
-        kept = idempotency.open_request(session, user_id, key, "execution.bulk", facts)
+        kept = idempotency.open_request(session, user_id, key, "execution.bulk", body)
         if kept is not None:
             return UUID(kept["bulk"])
         _may(session, user_id, sees_all=sees_all)
+        now = trail.now(session)
         row = Bulk(
             **told,
             owner_id=user_id,
             sees_all=sees_all,
             actor={"name": by.name, "request_id": by.request_id, "token": by.token},
-            as_of=asked.as_of or trail.now(session),
+            as_of=min(max(asked.as_of or now, FIRST), now),
         )
         session.add(row)
         session.flush()

@@ -93,7 +93,8 @@ def resume(
             with the execution whose step started it, which is to be resumed instead.
     """
     with db.transaction("execution.resume", user_id, sees_all=sees_all) as session:
-        if done_before(session, user_id, key, "execution.resume", execution_id):
+        asked = {"sequence": seen_seq}
+        if done_before(session, user_id, key, "execution.resume", execution_id, asked):
             return
         resume_in(session, execution_id, by, seen_seq)
 

@@ -93,7 +93,12 @@ def fork(  # noqa: PLR0913 -- of what, what was seen, and who asks
         ConflictError: the old one changed since the receipt, has no outputs any more, or the agent
             is switched off.
     """
-    body = {"execution": str(execution_id), "inputs": asked.inputs, "version": asked.version}
+    body = {
+        "execution": str(execution_id),
+        "inputs": asked.inputs,
+        "version": asked.version,
+        "sequence": seen_seq,
+    }
     with db.transaction("execution.fork", user_id, sees_all=sees_all) as session:
         kept = idempotency.open_request(session, user_id, asked.key, "execution.fork", body)
         if kept is not None:

@@ -70,7 +70,7 @@ def move(
             fit that version (all reasons, also in `present`), an effect would happen once more and
             `repeat_effects` is off, or it changed since the receipt.
     """
-    body = {"version": asked.version, "repeat_effects": asked.repeat_effects}
+    body = {"version": asked.version, "repeat_effects": asked.repeat_effects, "sequence": seen_seq}
     route = "execution.migrate"
     with db.transaction(route, user_id, sees_all=sees_all) as session:
         if executions.done_before(session, user_id, asked.key, route, execution_id, body):

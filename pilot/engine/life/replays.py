@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from pilot import db
 from pilot.audit import Actor
+from pilot.engine import idempotency
 from pilot.engine.agents import access, agents
 from pilot.engine.life import beginning, preflight, starts
 from pilot.engine.life.executions import find
@@ -41,6 +42,7 @@ class Asked:
     version: int | None = None  # of the agent's workflow
     model: str | None = None  # who is asked in the place of recorded answers
     trigger: str = "manual"
+    key: str | None = None  # idempotency key of the request
 
 
 def past(session: Session, agent_id: UUID, most: int) -> list[UUID]:
@@ -58,17 +60,21 @@ def begin(
     sees_all: bool = False,
     setup: preflight.Setup = preflight.UNTOLD,
 ) -> UUID:
-    """Queue a replay of a past execution; returns its id.
+    """Queue a replay of a past execution; returns its id. Same key and body: the same one.
 
     Raises:
         NotFoundError: no such execution or version, or the agent is gone.
         ForbiddenError: the agent is shared with you only to look at it.
         InvalidError: the past inputs do not fit the workflow any more, the workflow has errors, or
-            there is no such model to ask.
+            there is no such model to ask, or the key is of another body.
         ConflictError: the execution has not ended, is simulated or a part of another one, or what
             it recorded is deleted.
     """
+    body = {"execution": str(execution_id), "version": asked.version, "model": asked.model}
     with db.transaction("replay.begin", user_id, sees_all=sees_all) as session:
+        kept = idempotency.open_request(session, user_id, asked.key, "replay.begin", body)
+        if kept is not None:
+            return UUID(kept["execution_id"])
         source = find(session, execution_id)
         if obstacle := _obstacle(source):
             raise ConflictError(obstacle)
@@ -92,6 +98,8 @@ def begin(
             _check_model(session, asked.model)
         follow(row, source.id, asked.model)
         beginning.store(session, row, by)
+        db.act_as(session, user_id)
+        idempotency.keep_answer(session, user_id, asked.key, {"execution_id": str(row.id)})
         return row.id
 
 

@@ -31,7 +31,9 @@ def failed(
         ConflictError: it has no failed steps, or it changed since the receipt.
     """
     with db.transaction("execution.retry", user_id, sees_all=sees_all) as session:
-        if executions.done_before(session, user_id, key, "execution.retry", execution_id):
+        asked = {"sequence": seen_seq}
+        route = "execution.retry"
+        if executions.done_before(session, user_id, key, route, execution_id, asked):
             return
         failed_in(session, execution_id, by, seen_seq)
 
@@ -70,7 +72,7 @@ def from_step(  # noqa: PLR0913 -- from where, what was seen, and who asks
         ConflictError: it is not at rest, a step's outcome is unknown, an effect would happen once
             more and `repeat_effects` is off, or it changed since the receipt.
     """
-    asked = {"step": path, "repeat_effects": repeat_effects}
+    asked = {"step": path, "repeat_effects": repeat_effects, "sequence": seen_seq}
     with db.transaction("execution.retry_from", user_id, sees_all=sees_all) as session:
         route = "execution.retry_from"
         if executions.done_before(session, user_id, key, route, execution_id, asked):

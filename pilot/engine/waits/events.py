@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from pilot import audit, db, jobs, progress, strictjson
 from pilot.audit import Actor, Event
 from pilot.db import transaction
-from pilot.engine import trail
+from pilot.engine import idempotency, trail
 from pilot.engine.acting import event_matches
 from pilot.errors import ConflictError, InvalidError, Issue, PilotError
 
@@ -81,6 +81,7 @@ class Sent:
     payload: Any = None
     source: str = "api"
     id: str | None = None  # None: every one is new
+    key: str | None = None  # idempotency key of the request
 
 
 @dataclass
@@ -102,7 +103,7 @@ def send(sent: Sent, *, by: Actor, user_id: UUID) -> Answer:
 
     Raises:
         InvalidError: name, id or payload cannot be taken, or the payload misfits the schema of
-            every step that waits for it; those wait on.
+            every step that waits for it; those wait on. Or the key is of another event.
         ConflictError: 10,000 events are kept that nothing waited for.
     """
     _check(sent)
@@ -114,11 +115,14 @@ def send(sent: Sent, *, by: Actor, user_id: UUID) -> Answer:
         "name": sent.name,
         "payload": strictjson.dumps(sent.payload),
     }
-    with db.reading(user_id) as session:
+    with transaction("event.send", user_id) as session:
+        body = {"source": sent.source, "id": sent.id, "name": sent.name, "payload": sent.payload}
+        if idempotency.open_request(session, user_id, sent.key, "event.send", body) is not None:
+            return Answer(event_id, repeated=True)
+        idempotency.keep_answer(session, user_id, sent.key, {"done": True})
         if session.execute(KNOWN, facts).first() is not None:
             return Answer(event_id, repeated=True)
         _refuse_misfit(session, sent, event_id, user_id)
-    with transaction("event.send", user_id) as session:
         kept = session.execute(KEPT, {"owner": user_id, "most": MOST_KEPT}).scalar_one()
         if kept >= MOST_KEPT:
             raise ConflictError(f"{MOST_KEPT:,} events are kept that no step waited for: too many.")
