@@ -9,10 +9,11 @@ from pilot.db import Base
 from pilot.models.columns import CreatedAt, Id, Moment
 
 # Whether a worker is there that takes work.
-LIVE_WORKER = text(
-    "SELECT EXISTS (SELECT 1 FROM worker WHERE stopped_at IS NULL AND NOT draining "
+WORKER_LIVES = (
+    "EXISTS (SELECT 1 FROM worker WHERE stopped_at IS NULL AND NOT draining "
     "AND lease_until > pilot_now())"
 )
+LIVE_WORKER = text(f"SELECT {WORKER_LIVES}")
 
 
 class Worker(Base):

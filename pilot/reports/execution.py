@@ -15,6 +15,7 @@ from pilot.engine.life.kept import KEPT
 from pilot.engine.status import FINAL
 from pilot.models.agent import WorkflowVersion
 from pilot.models.execution import Execution
+from pilot.models.worker import WORKER_LIVES
 from pilot.reports import calls, questions, standstill
 from pilot.reports import execution_steps as steps
 from pilot.reports.calls import Calls
@@ -158,11 +159,12 @@ EVENTS = text("""
 SELECT seq, at, kind, path, data FROM event
  WHERE execution_id = :id AND seq > :after ORDER BY seq LIMIT :most
 """)
-AROUND = text("""
-SELECT (SELECT name FROM app_user WHERE id = :person) AS started_by,
+AROUND = text(f"""
+SELECT {WORKER_LIVES} AS workers,
+       (SELECT name FROM app_user WHERE id = :person) AS started_by,
        (SELECT version_number FROM agent WHERE id = :agent AND deleted_at IS NULL) AS newest,
        ARRAY(SELECT id FROM execution WHERE forked_from = :id ORDER BY id LIMIT 20) AS forks
-""")
+""")  # noqa: S608 -- a query of ours
 # Of containers only what is inside counts as time. `whole`: no call of those executions is deleted.
 REUSED = text(f"""{KEPT}
 SELECT count(*) AS steps, coalesce(sum(usd), 0) AS usd, coalesce(sum(unpriced), 0) AS unpriced,
@@ -207,7 +209,7 @@ def shown(session: Session, execution_id: UUID, path: str | None = None) -> Show
         held_by=_held_by(session, row),
         questions=questions.of_execution(session, row.id),
         queue=standstill.queue(session, row),
-        workers=standstill.workers(session),
+        workers=around.workers,
         silence=standstill.silence(session, row),
         turn_after=ahead.id if (ahead := concurrency.awaited(session, row)) else None,
         reused=_reused(session, row),

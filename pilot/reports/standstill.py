@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from pilot import settings
 from pilot.engine.status import FINAL, STATE_SCHEMA
 from pilot.models.execution import Execution
-from pilot.models.worker import LIVE_WORKER
 from pilot.reports.execution_steps import Step
 from pilot.reports.questions import Question
 
@@ -80,7 +79,7 @@ class Standstill:
     held_by: Held | None = None  # the execution within it that it waits for
     turn_after: UUID | None = None  # the execution of the same key whose end lets it run
     queue: Queue | None = None
-    workers: bool = True  # whether any is there
+    workers: bool = True  # whether any is there that takes what is due
     silence: Silence | None = None  # of the worker that holds it
     questions: list[Question] = field(default_factory=list)  # what people are asked
 
@@ -190,11 +189,6 @@ def queue(session: Session, row: Execution) -> Queue | None:
         return None
     running = session.scalar(BEFORE, {"owner": row.owner_id}) or 0
     return Queue(running, int(str(settings.value(session, "pilot_max_running_per_owner"))))
-
-
-def workers(session: Session) -> bool:
-    """Return whether a worker is there that takes what is due."""
-    return bool(session.scalar(LIVE_WORKER))
 
 
 def silence(session: Session, row: Execution) -> Silence | None:

@@ -1,5 +1,7 @@
 """A request of a page that fails: told, what was there is kept and marked, and asked again."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -43,7 +45,7 @@ def check_answered(page) -> None:
     expect(page.locator("#alert")).to_be_empty()
     expect(page.locator("#rows:not(.stale)")).to_have_count(1)
     expect(page.locator("#rows tbody th")).to_have_text("Test")
-    assert "q=Test" in page.url
+    expect(page).to_have_url(re.compile("q=Test"))
 
 
 @pytest.mark.browser
