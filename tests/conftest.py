@@ -15,7 +15,7 @@ from pilot import db, garbage, logs, redaction
 from tests import compiled
 from tests import servers as own_servers
 from tests.databases import Reused
-from tests.patience import until
+from tests.patience import PATIENT, until
 
 NAMES = (
     "capabilities",
@@ -89,6 +89,14 @@ def _statements_compiled_once() -> Iterator[None]:
     """Let the engines of all tests share the statements that SQLAlchemy compiled for one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(db, "create_engine", compiled.once(db.create_engine))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_database() -> Iterator[None]:
+    """Let the database end no transaction of this process: the machine may stand still in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(db, "SESSION_LIMITS", PATIENT)
         yield
 
 

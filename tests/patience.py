@@ -2,6 +2,11 @@
 
 import time
 
+from pilot.db import SESSION_LIMITS
+
+# The database ends no transaction in which a test, or the machine, stood still.
+LIMITS = SESSION_LIMITS
+PATIENT = f"{LIMITS} -c idle_in_transaction_session_timeout=0"
 LONG_S = 180.0  # of a machine that does much beside it, and stands still at times
 LOOK_EVERY_S = 0.01
 

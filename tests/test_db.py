@@ -148,7 +148,9 @@ def test_a_row_locked_for_too_long_is_a_conflict(locked, limit):
         update(limit)
 
 
-def test_every_session_has_its_limits_and_its_role(database):
+def test_every_session_has_its_limits_and_its_role(database, monkeypatch):
+    monkeypatch.setattr(db, "SESSION_LIMITS", patience.LIMITS)
+    db.configure(database, pool_size=3)  # another size, another pool
     with db.reading(None) as session:
         limits = session.execute(
             text(

@@ -11,7 +11,8 @@ from pilot.engine.providers.budgets import Limits
 from pilot.engine.waits import events
 from pilot.errors import PilotError
 from tests.crash import judge
-from tests.crash.slot import FINAL, PATIENT, MissedError, Running, answered
+from tests.crash.slot import FINAL, MissedError, Running, answered
+from tests.patience import PATIENT
 
 PRESSES = 50
 MORE_USD = Decimal(50)

@@ -32,6 +32,7 @@ from pilot.worker import RESTART_ME
 from tests import world
 from tests.crash import workflows
 from tests.engine.worker_process import BY, make_agent, switch_on
+from tests.patience import LIMITS, PATIENT
 
 # Its receiver fails on purpose, each second for another trial.
 UNRESTING = {"llm_breaker_failures": 100, "llm_breaker_window_s": 1}
@@ -40,9 +41,6 @@ FINAL = {"completed", "completed_with_errors", "failed", "cancelled"}
 TRIAL_S = 180.0
 ENDS_WITHIN_S = 90.0
 STARTS = 3  # of a worker that is to survive
-# The database ends no transaction of a person in which this process stood still.
-LIMITS = db.SESSION_LIMITS
-PATIENT = f"{LIMITS} -c idle_in_transaction_session_timeout=0"
 SHUT, OPEN = Given("door", {}, "the-wrong-secret"), Given("door", {}, "the-right-secret")
 LOOK_EVERY_S = 0.02  # where the moment counts
 ASK_EVERY_S = 0.05
