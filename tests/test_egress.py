@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from pilot import egress
-from pilot.egress import Egress
-from pilot.egress.dialling import BLOCKED, DENIED_NETWORKS
+from pilot.egress import Egress, client
+from pilot.egress.dialling import DENIED_NETWORKS
+from pilot.egress.refusals import BLOCKED
 from pilot.errors import ErrorClass, StepError
 from tests import certificates
 from tests.http_peer import serving
@@ -338,10 +339,10 @@ def certified(tmp_path, monkeypatch):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(chain)
     monkeypatch.setenv("SSL_CERT_FILE", str(chain))
-    egress._load_tls.cache_clear()
+    client._load_tls.cache_clear()
     with serving(context) as server:
         yield server
-    egress._load_tls.cache_clear()
+    client._load_tls.cache_clear()
 
 
 def test_tls_is_checked_for_the_name_and_not_for_the_dialled_address(certified, names):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from pilot.egress import Egress
-from pilot.egress.dialling import BLOCKED
+from pilot.egress.refusals import BLOCKED
 from pilot.errors import ErrorClass, StepError
 from pilot.plugins.mail.smtp import PORTS
 from tests.security.attacks.cases import literals

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from pilot.egress.dialling import refusal
+from pilot.egress.refusals import refusal
 
 MAX_URL_CHARACTERS = 8_192
 

@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 
 import httpcore2
 
-from pilot.errors import ErrorClass, StepError
+from pilot.egress.refusals import refusal
 
 # Networks that are not the public internet. An explicit list, because the `is_global` of the
 # standard library passes 192.0.0.192, NAT64 and 6to4 forms. `::/8` holds the IPv4-mapped ones.
@@ -23,12 +23,6 @@ _DENIED = """
 """
 DENIED_NETWORKS = tuple(ip_network(text) for text in _DENIED.split())
 CONNECT_S = 3.0
-BLOCKED = "egress_blocked"  # the code of every refusal
-
-
-def refusal(message: str) -> StepError:
-    """Return the error for what may not be called; it is never retried."""
-    return StepError(ErrorClass.INPUT, message, code=BLOCKED, sent=False)
 
 
 class Dialler(httpcore2.NetworkBackend):

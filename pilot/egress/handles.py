@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote_plus
 
 from pilot import strictjson
-from pilot.egress.dialling import refusal
+from pilot.egress.refusals import refusal
 
 HANDLE = re.compile(r"\{\{secret:([A-Za-z0-9_.-]{1,100})\}\}")
 _FORM = "application/x-www-form-urlencoded"

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from pilot import strictjson
 from pilot.egress import retry_after
-from pilot.egress.dialling import BLOCKED
+from pilot.egress.refusals import BLOCKED
 from pilot.errors import BadJsonError, ErrorClass, StepError
 from pilot.llm.messages import Model
 from pilot.llm.reasons import FailureReason, ModelFaultError

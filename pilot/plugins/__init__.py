@@ -12,17 +12,19 @@ from enum import StrEnum
 from functools import cache, cached_property
 from pathlib import Path
 from string import Formatter
-from typing import Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 from zoneinfo import ZoneInfo
 
 from pydantic_core import to_json
 from structlog.typing import FilteringBoundLogger
 
 from pilot.egress import Egress
-from pilot.egress.wire import Wire
 from pilot.errors import ErrorClass, Issue, NotFoundError, PluginError, type_json
 from pilot.plugins._files import File, Files
 from pilot.plugins._params import Model, properties, read
+
+if TYPE_CHECKING:
+    from pilot.egress.wire import Wire
 
 __all__ = [
     "Account",
@@ -147,7 +149,7 @@ class Call:
         """The owner's stored files, by handle."""
         return Files(self.folder)
 
-    def connect(self, host: str, port: int, ports: frozenset[int]) -> Wire:
+    def connect(self, host: str, port: int, ports: frozenset[int]) -> "Wire":
         """Return a connection that is not HTTP; `ports` are those of its protocol.
 
         Raises:

@@ -12,8 +12,9 @@ import traceback
 from multiprocessing.connection import Pipe, wait
 from pathlib import Path
 
-from pilot import cli, db, egress, garbage, logs, plugins, strictjson
+from pilot import cli, db, garbage, logs, plugins, strictjson
 from pilot.cli.commands import worker
+from pilot.egress import client
 from pilot.engine.generation import asking
 from pilot.engine.language import catalogue, schema_dialect
 from pilot.engine.people import passwords
@@ -50,7 +51,7 @@ def warm():
     plugins.__path__.append(str(Path(__file__).with_name("plugins")))
     catalogue.load()
     logs.configure()
-    egress._tls()  # reads all certificates
+    client._tls()  # reads all certificates
     db.create_engine = compiled.once(db.create_engine)
     parser = cli._parser(["worker"])
     cli._parser = lambda _: parser

@@ -8,6 +8,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from pilot import egress, plugins
+from pilot.egress import client
 from pilot.errors import ErrorClass, OutcomeUnknownError, PluginError, StepError
 from pilot.plugins.mail import imap, remote_search
 from tests.mail_peer import authenticate
@@ -180,7 +181,7 @@ def test_a_password_travels_only_inside_tls_that_proves_the_name(
 ):
     """Both ways of TLS, at both servers, against a certificate for localhost alone."""
     monkeypatch.setenv("SSL_CERT_FILE", str(imap_peer.chain))
-    egress._load_tls.cache_clear()
+    client._load_tls.cache_clear()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(imap_peer.chain)
     read = {"imap_host": "localhost", "imap_security": "starttls", "smtp_host": ""}
@@ -196,7 +197,7 @@ def test_a_password_travels_only_inside_tls_that_proves_the_name(
         assert len(smtp_peer.mails) == 2
     finally:
         monkeypatch.undo()
-        egress._load_tls.cache_clear()
+        client._load_tls.cache_clear()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from uuid import UUID
 from pilot import audit, settings
 from pilot.audit import Event
 from pilot.db import transaction
-from pilot.egress.dialling import BLOCKED
+from pilot.egress.refusals import BLOCKED
 from pilot.engine import outages
 from pilot.engine.providers import breaker
 from pilot.engine.providers.breaker import Answer, Breaker

@@ -8,13 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import quote, unquote
 
-from pilot.egress.wire import Wire
 from pilot.errors import ErrorClass, PluginError, StepError
 from pilot.plugins.mail import faults
 from pilot.plugins.mail.smtp import Connect
+
+if TYPE_CHECKING:
+    from pilot.egress.wire import Wire
 
 WHOLE, HEAD = "BODY.PEEK[]", "BODY.PEEK[HEADER]"
 DATE = "RFC822.SIZE BODY.PEEK[HEADER.FIELDS (DATE)]"

@@ -5,16 +5,18 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parseaddr
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pilot.config import SmtpServer
 from pilot.egress import Egress
-from pilot.egress.wire import Wire
 from pilot.errors import ErrorClass, PluginError, StepError
 from pilot.plugins.mail import faults
 
+if TYPE_CHECKING:
+    from pilot.egress.wire import Wire
+
 PORTS = frozenset({25, 143, 465, 587, 993})
-Connect = Callable[[str, int], Wire]
+Connect = Callable[[str, int], "Wire"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Receipt:
 def connecting(egress: Egress, deadline: float) -> Connect:
     """Return what dials mail servers through `egress`."""
 
-    def connect(host: str, port: int) -> Wire:
+    def connect(host: str, port: int) -> "Wire":
         return egress.connect(host, port, ports=PORTS, deadline=deadline)
 
     return connect
