@@ -8,8 +8,8 @@ PYTHON := $(shell for one in /usr/bin/python3 python3; do \
 	$$one -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
 	done; echo $$one)
 endif
-# Twice as many as two cores: one runs the crash laboratory, and tests often wait for a server.
-JOBS ?= 4
+# More than two cores: one runs the crash laboratory, and tests often wait for a server.
+JOBS ?= 3
 BIN := .venv/bin
 UV := $(BIN)/uv
 PYTEST := $(BIN)/pytest

@@ -187,7 +187,8 @@ def window(running_chromium, app, served):
     contexts = []
 
     def window(person, **options):
-        context = running_chromium.new_context(base_url=served, **options)
+        still = {"reduced_motion": "reduce"}  # each picture of a motion is drawn by this machine
+        context = running_chromium.new_context(base_url=served, **(still | options))
         contexts.append(context)
         cookie = {"name": app.config["SIGN_IN_COOKIE"], "value": person.sign_in(), "url": served}
         context.add_cookies([cookie])

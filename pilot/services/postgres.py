@@ -34,7 +34,12 @@ SETTINGS = {
     # What it refuses it tells its client; in its log that would quote the data.
     "log_min_messages": "log",
 }
-FOR_TESTS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+FOR_TESTS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",  # no database lives long
+}
 
 
 @dataclass(frozen=True)
