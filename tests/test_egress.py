@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pilot import egress
-from pilot.egress import Egress, client
+from pilot.egress import Egress, Traffic, client
 from pilot.egress.dialling import DENIED_NETWORKS
 from pilot.egress.refusals import BLOCKED
 from pilot.errors import ErrorClass, StepError
@@ -223,7 +222,7 @@ def test_a_request_arrives_as_it_was_given(peer):
 def test_every_request_is_reported_without_its_path(peer):
     traffic = []
     opened(peer, report=traffic.append).request("GET", f"http://127.0.0.1:{port_of(peer)}/secret")
-    assert traffic == [egress.Traffic("GET", f"http://127.0.0.1:{port_of(peer)}", 200)]
+    assert traffic == [Traffic("GET", f"http://127.0.0.1:{port_of(peer)}", 200)]
 
 
 @pytest.mark.parametrize(

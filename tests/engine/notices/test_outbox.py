@@ -207,15 +207,17 @@ def test_each_try_waits_twice_as_long_up_to_an_hour(
 
 @pytest.mark.capability(24)
 def test_a_worker_relays_by_itself_although_all_its_steps_hang(
-    channel, database, redis_url, world, tmp_path
+    channel, database, redis_url, world, tmp_path, monkeypatch
 ):
     wp.switch_on()
     facts, let_go = wp.config(database, redis_url, tmp_path), threading.Event()
     with wp.working(facts) as resident:
-        for _ in range(facts.threads):
-            resident._pool.submit(let_go.wait, wp.LONG_S)
-        execution = wp.start(wp.make_agent(world.operator.id, [ASK]), world.operator.id)
-        wp.wait_for(database, execution, {"waiting"})
+        with monkeypatch.context() as patched:
+            patched.setattr(outbox, "take", lambda _: None)  # nothing is sent before they hang
+            execution = wp.start(wp.make_agent(world.operator.id, [ASK]), world.operator.id)
+            wp.wait_for(database, execution, {"waiting"})
+            for _ in range(facts.threads):
+                resident._pool.submit(let_go.wait, wp.LONG_S)
         wp.until(lambda: mails(tmp_path, world.admin.email))
         assert len(mails(tmp_path, world.admin.email)) == 1
         let_go.set()
