@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from pilot import ciphers
 from pilot.models.user import PersonKey
 
 FIELDS = frozenset({"address", "to"})  # of a record's details: where they were, their mail address
@@ -45,7 +45,7 @@ def _sealed(session: Session, name: str, value: Any, user_id: UUID | None) -> An
     key = _key(session, owner) if owner else None
     if key is None:
         return value
-    return f"{PREFIX}{owner}:{Fernet(key).encrypt(value.encode()).decode()}"
+    return f"{PREFIX}{owner}:{ciphers.seal(value, key)}"
 
 
 def _key(session: Session, user_id: UUID) -> str | None:
@@ -53,7 +53,7 @@ def _key(session: Session, user_id: UUID) -> str | None:
     query = select(PersonKey.key).where(PersonKey.user_id == user_id)
     found = session.scalar(query)
     if found is None:
-        session.execute(ENSURE, {"key": Fernet.generate_key().decode(), "user": user_id})
+        session.execute(ENSURE, {"key": ciphers.new_key(), "user": user_id})
         found = session.scalar(query)
     return found
 
@@ -82,6 +82,6 @@ def _opened(value: Any, keys: Mapping[str, str]) -> Any:
     if owner is None:
         return value
     try:
-        return Fernet(keys[owner]).decrypt(value.split(":", 2)[2].encode()).decode()
-    except (KeyError, IndexError, InvalidToken):
+        return ciphers.open_sealed(value.split(":", 2)[2], [keys[owner]])
+    except (KeyError, IndexError, ciphers.NotOpenedError):
         return ERASED

@@ -13,9 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-
-from pilot import redaction, strictjson
+from pilot import ciphers, redaction, strictjson
 from pilot.errors import BadJsonError, ConfigError
 
 LEARN_EVERY_S = 1.0
@@ -65,7 +63,7 @@ def seal(secret: str, place: Place) -> str:
     _hide(secret, place)
     # As hexadecimal digits, so that every text comes back: JSON here knows no NUL.
     text = strictjson.canonical(asdict(place) | {"secret": secret.encode().hex()})
-    return _cipher().encrypt(text.encode()).decode()
+    return ciphers.seal(text, _keys()[0])
 
 
 def open_sealed(sealed: str, place: Place) -> str:
@@ -75,9 +73,9 @@ def open_sealed(sealed: str, place: Place) -> str:
         ConfigError: no key opens it, it was changed, or it was sealed for another place.
     """
     try:
-        facts = strictjson.loads(_decrypt(sealed.encode()))
+        facts = strictjson.loads(_decrypt(sealed))
         secret = bytes.fromhex(facts.pop("secret")).decode()
-    except (InvalidToken, BadJsonError, UnicodeEncodeError) as error:
+    except (ciphers.NotOpenedError, BadJsonError) as error:
         raise ConfigError(
             f"The secret of {place.table} {place.row} cannot be opened: put back the key it was "
             "sealed with (PILOT_SECRET_KEYS or the key file), or store the secret again."
@@ -96,10 +94,9 @@ def is_newest(sealed: str) -> bool:
     Raises:
         ConfigError: the installation has no key.
     """
-    _cipher()
     try:
-        Fernet(_Process.keys[0]).decrypt(sealed.encode())
-    except (InvalidToken, UnicodeEncodeError):
+        ciphers.open_sealed(sealed, _keys()[:1])
+    except ciphers.NotOpenedError:
         return False
     return True
 
@@ -111,8 +108,8 @@ def rotate(sealed: str) -> str:
         ConfigError: no known key opens it.
     """
     try:
-        return _cipher().rotate(sealed.encode()).decode()
-    except (InvalidToken, UnicodeEncodeError) as error:
+        return ciphers.seal(ciphers.open_sealed(sealed, _keys()), _keys()[0])
+    except ciphers.NotOpenedError as error:
         raise ConfigError(
             "A secret was sealed with a key that is not known: put that key back."
         ) from error
@@ -126,8 +123,7 @@ def derive(*names: str) -> bytes:
     Raises:
         ConfigError: the installation has no key.
     """
-    _cipher()
-    key, told = _Process.keys[0].encode(), strictjson.canonical(["derive", *names]).encode()
+    key, told = _keys()[0].encode(), strictjson.canonical(["derive", *names]).encode()
     return hmac.digest(key, told, "sha256")
 
 
@@ -136,18 +132,19 @@ def _hide(secret: str, place: Place) -> None:
         redaction.learn(secret, place.table)
 
 
-def _cipher() -> MultiFernet:
+def _keys() -> tuple[str, ...]:
+    """Return all known keys, newest first."""
     if not _Process.keys:
         raise ConfigError("There is no secret key: start pilot up once, or set PILOT_SECRET_KEYS.")
-    return MultiFernet([Fernet(key) for key in (*_Process.keys, *_Process.learned)])
+    return *_Process.keys, *_Process.learned
 
 
-def _decrypt(sealed: bytes) -> bytes:
+def _decrypt(sealed: str) -> str:
     try:
-        return _cipher().decrypt(sealed)
-    except InvalidToken:
+        return ciphers.open_sealed(sealed, _keys())
+    except ciphers.NotOpenedError:
         _learn()
-        return _cipher().decrypt(sealed)
+        return ciphers.open_sealed(sealed, _keys())
 
 
 def _learn() -> None:

@@ -90,7 +90,7 @@ def _fill(config: Config, writer: archive.Writer, scratch: Path, major: int) -> 
         schema=schema.revision(config.database_url) or "",
         postgres=major,
         secret_keys=[archive.key_id(key) for key in config.secret_keys],
-        anchor_key=anchors.public_text(key.public_key()) if key else "",
+        anchor_key=anchors.public_text(key) if key else "",
         members=writer.members,
     )
     size = writer.finish(manifest)

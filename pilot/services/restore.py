@@ -150,7 +150,7 @@ def _place_anchors(config: Config, path: Path, found: Restored) -> None:
         return
     place = config.data / anchors.FILE
     own = anchors.own_key(config.data)
-    if own is None or anchors.public_text(own.public_key()) != found.manifest.anchor_key:
+    if own is None or anchors.public_text(own) != found.manifest.anchor_key:
         place = place.with_name(f"audit_anchors.{found.manifest.anchor_key[:8]}.jsonl")
         found.warnings.append(
             f"The key that signed the audit trail's anchors is not here: they are kept in {place}, "

@@ -77,7 +77,7 @@ def test_anchors_find_what_the_chains_cannot_tell(trail, superuser, tmp_path, ca
 def test_anchors_of_another_key_are_refused(trail, tmp_path, capsys):
     Anchors(tmp_path).append()
     command = ["audit", "verify", "--anchors", str(tmp_path / FILE)]
-    key = public_text(own_key(tmp_path).public_key())
+    key = public_text(own_key(tmp_path))
     (tmp_path / KEY_FILE).unlink()
     assert cli.main(command) == 0  # nothing here says which key it was
     assert cli.main([*command, "--key", key]) == 0

@@ -6,7 +6,7 @@ import sys
 SELDOM = {
     *("anthropic", "openai"),
     *("pilot.engine.planner", "pilot.engine.clause_planner"),
-    *("openpyxl", "python_calamine", "jsonschema", "email_validator"),
+    *("cryptography.fernet", "openpyxl", "python_calamine", "jsonschema", "email_validator"),
 }
 PROGRAM = f"""
 import sys

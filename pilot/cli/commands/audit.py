@@ -76,7 +76,7 @@ def _anchored(args: Namespace) -> anchors.Checked:
     with _opened(args.anchors) as file:
         return anchors.check(
             audit_bundle.lines_of(file),
-            args.key or (anchors.public_text(own.public_key()) if own else None),
+            args.key or (anchors.public_text(own) if own else None),
         )
 
 

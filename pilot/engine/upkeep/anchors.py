@@ -18,11 +18,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from sqlalchemy import text
 
-from pilot import db, strictjson
+from pilot import ciphers, db, strictjson
 from pilot.audit import MAX_LINE_BYTES, NO_MARKS, Fault, Marks
 from pilot.audit_bundle import lines_of
 from pilot.errors import BadJsonError, ConfigError
@@ -63,7 +61,7 @@ class Anchor:
         facts = [[self.number, self.at, self.prev.hex()], *map(list, self.heads)]
         return _root([_leaf(strictjson.canonical(fact)) for fact in facts])
 
-    def line(self, key: Ed25519PrivateKey) -> str:
+    def line(self, key: bytes) -> str:
         """Return the anchor as a signed JSON line."""
         return strictjson.dumps(
             {
@@ -71,8 +69,8 @@ class Anchor:
                 "at": self.at,
                 "prev": self.prev.hex(),
                 "root": self.root.hex(),
-                "key": public_text(key.public_key()),
-                "signature": key.sign(self.root).hex(),
+                "key": public_text(key),
+                "signature": ciphers.sign(self.root, key).hex(),
                 "heads": [list(head) for head in self.heads],
             }
         )
@@ -100,13 +98,13 @@ def _root(level: list[bytes]) -> bytes:
     return level[0]
 
 
-def public_text(key: Ed25519PublicKey) -> str:
-    """Return a public key as text, for `pilot audit verify --key`."""
-    return key.public_bytes_raw().hex()  # never begins with "-", as base64 may
+def public_text(key: bytes) -> str:
+    """Return the public one of a signing key as text, for `pilot audit verify --key`."""
+    return ciphers.public_key(key).hex()  # never begins with "-", as base64 may
 
 
-def own_key(data: Path) -> Ed25519PrivateKey | None:
-    """Return the key of this installation; None: it has made no anchor yet.
+def own_key(data: Path) -> bytes | None:
+    """Return the signing key of this installation; None: it has made no anchor yet.
 
     Raises:
         ConfigError: others may read the key's file, or it holds no key.
@@ -115,22 +113,25 @@ def own_key(data: Path) -> Ed25519PrivateKey | None:
     try:
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise ConfigError(f"The key file {path} can be read by others: chmod 600 {path}")
-        return Ed25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(path.read_bytes()))
+        key = base64.urlsafe_b64decode(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise ConfigError(f"The key file {path} cannot be read: {error}.") from error
+    if len(key) != ciphers.SIGNING_KEY_BYTES:
+        raise ConfigError(f"The key file {path} holds no key, but {len(key)} bytes.")
+    return key
 
 
-def _ensured_key(data: Path) -> Ed25519PrivateKey:
+def _ensured_key(data: Path) -> bytes:
     """Return the installation's key, made now where there is none; the file's lock is held."""
     key = own_key(data)
     if key is None:
-        key = Ed25519PrivateKey.generate()
+        key = ciphers.new_signing_key()
         scratch = data / f".{KEY_FILE}.tmp"  # no half of a key where the disk is full
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         with os.fdopen(os.open(scratch, flags, 0o600), "wb") as file:
-            file.write(base64.urlsafe_b64encode(key.private_bytes_raw()) + b"\n")
+            file.write(base64.urlsafe_b64encode(key) + b"\n")
             file.flush()
             os.fsync(file.fileno())
         scratch.rename(data / KEY_FILE)
@@ -277,7 +278,7 @@ def check_own(data: Path) -> Checked:
         ConfigError: the key or the file cannot be used.
     """
     key = own_key(data)
-    public = public_text(key.public_key()) if key else None
+    public = public_text(key) if key else None
     try:
         with (data / FILE).open("rb") as file:
             # Without its end, a line is being written or was cut short by a crash.
@@ -298,11 +299,11 @@ def _fault(
     if signed["key"] != key:
         return "another key signed it"
     try:
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
-        public.verify(bytes.fromhex(signed["signature"]), anchor.root)
-    except (InvalidSignature, ValueError):
+        signature, public = bytes.fromhex(signed["signature"]), bytes.fromhex(key)
+    except ValueError:
         return "the anchor was changed"
-    return None if signed["root"] == anchor.root.hex() else "the anchor was changed"
+    is_own = ciphers.is_signed(anchor.root, signature, public)
+    return None if is_own and signed["root"] == anchor.root.hex() else "the anchor was changed"
 
 
 def _marks(heads: dict[str, dict[int, bytes]], at: str) -> Marks:

@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from pilot import audit, audit_bundle, db
+from pilot import audit, audit_bundle, ciphers, db
 from pilot.audit import Event, Fault
 from pilot.engine.upkeep import anchors
 from pilot.engine.upkeep.anchors import FILE, FIRST, KEY_FILE, Anchor, Anchors
@@ -145,7 +145,7 @@ def test_the_key_is_private_and_stays(database, tmp_path):
     Anchors(tmp_path).append()
     for name in (FILE, KEY_FILE):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
-    key = anchors.public_text(anchors.own_key(tmp_path).public_key())
+    key = anchors.public_text(anchors.own_key(tmp_path))
     assert anchors.check(lines(tmp_path)).key == key
     (tmp_path / KEY_FILE).chmod(0o640)
     with pytest.raises(ConfigError, match="chmod 600"):
@@ -153,6 +153,9 @@ def test_the_key_is_private_and_stays(database, tmp_path):
     (tmp_path / KEY_FILE).chmod(0o600)
     (tmp_path / KEY_FILE).write_text("no key")
     with pytest.raises(ConfigError, match="cannot be read"):
+        anchors.own_key(tmp_path)
+    (tmp_path / KEY_FILE).write_text("AAAA")
+    with pytest.raises(ConfigError, match="holds no key, but 3 bytes"):
         anchors.own_key(tmp_path)
 
 
@@ -308,7 +311,7 @@ def sign_anew(trail, chance):
     edit(trail, chance)
     found = [json.loads(line) for line in trail.exported()]
     hashes = {(one["chain"], one["seq"]): one["hash"] for one in found if "seq" in one}
-    key, prev, forged = anchors.Ed25519PrivateKey.generate(), FIRST, []
+    key, prev, forged = ciphers.new_signing_key(), FIRST, []
     for line in trail.anchors:
         old = json.loads(line)
         moved = [(chain, seq, hashes[chain, seq]) for chain, seq, _ in old["heads"]]

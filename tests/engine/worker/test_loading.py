@@ -7,7 +7,7 @@ SELDOM = {
     *("anthropic", "openai"),
     *("pilot.engine.planner", "pilot.engine.clause_planner"),
     *("openpyxl", "python_calamine", "charset_normalizer", "nh3", "yaml"),
-    *("jsonschema", "email_validator"),
+    *("cryptography.fernet", "jsonschema", "email_validator"),
 }
 
 
