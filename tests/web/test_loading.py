@@ -6,7 +6,8 @@ import sys
 SELDOM = {
     *("anthropic", "openai"),
     *("pilot.engine.planner", "pilot.engine.clause_planner"),
-    *("cryptography.fernet", "openpyxl", "python_calamine", "jsonschema", "email_validator"),
+    *("valkey", "cryptography.fernet"),
+    *("openpyxl", "python_calamine", "jsonschema", "email_validator"),
 }
 PROGRAM = f"""
 import sys
