@@ -31,14 +31,7 @@ from tests.peer.fixture import PeerProcess
 
 GIVE_UP_S = 60
 # A package that only tests need brings rich, which structlog loads where it finds it.
-WORKER = """
-import sys
-
-sys.modules["rich"] = None
-from pilot import cli
-
-sys.exit(cli.main(["worker"]))
-"""
+ABSENT = Path(__file__).parent / "absent"
 NOOP = {"type": "transform", "input": "inputs.rows", "operation": "limit", "config": {"count": 100}}
 ROWS = [{"name": f"row {n}", "text": "x" * 73} for n in range(10)]  # 1 KB as JSON
 
@@ -49,8 +42,13 @@ def pause(seconds: float) -> None:
 
 
 def as_installed(**values: str) -> dict[str, str]:
-    """Return the environment of a process that may keep its compiled code, as Pilot's do."""
-    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | values
+    """Return the environment of a process as customers run it.
+
+    It may keep its compiled code, and finds no packages that only developers have.
+    """
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    found = [str(ABSENT), *filter(None, [kept.get("PYTHONPATH")])]
+    return kept | {"PYTHONPATH": os.pathsep.join(found)} | values
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ class Installation:
         )
         with (self.folder / "worker.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-c", WORKER],
+                [sys.executable, "-P", "-m", "pilot.cli", "worker"],
                 env=environment,
                 stdout=log,
                 stderr=log,
