@@ -5,8 +5,9 @@ import pytest
 from pilot.llm import providers
 from pilot.llm.messages import Message, Request
 from pilot.llm.reasons import ModelFaultError
+from tests.patience import LONG_S
 
-ASK = Request("Be brief.", (Message("user", "Which colour?"),), max_output=100, timeout_s=5)
+ASK = Request("Be brief.", (Message("user", "Which colour?"),), max_output=100, timeout_s=LONG_S)
 BOTH = pytest.mark.parametrize("form", ["openai", "anthropic"])
 
 
