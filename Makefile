@@ -9,7 +9,7 @@ PYTHON := $(shell for one in /usr/bin/python3 python3; do \
 	done; echo $$one)
 endif
 # More than two cores: one runs the crash laboratory, and tests often wait for a server.
-JOBS ?= 3
+JOBS ?= 4
 BIN := .venv/bin
 UV := $(BIN)/uv
 PYTEST := $(BIN)/pytest
