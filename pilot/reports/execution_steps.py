@@ -61,7 +61,7 @@ class Attempt:
     @property
     def duration_ms(self) -> int | None:
         """How long it took, its waits too; None: it goes on, or it ran in another execution."""
-        if self.working_ms is None or self.finished_at is None:
+        if self.reused_from is not None or self.finished_at is None:
             return None
         return round((self.finished_at - self.started_at) / timedelta(milliseconds=1))
 

@@ -152,7 +152,7 @@ async def _interrupt(run: Run, step: StepFields, attempt: Attempt, started: date
         settling.calls += ended
         await run.write(settling)
     checkpoint = run.checkpoint("interrupt")
-    checkpoint.attempts.append(_row(step, attempt, started, StepStatus.INTERRUPTED))
+    checkpoint.attempts.append(_ended(run, step, attempt, started, StepStatus.INTERRUPTED))
     facts = {"status": "interrupted", "attempt": attempt.attempt}
     checkpoint.events.append(("step", attempt.path, facts))
     await run.write(checkpoint)
@@ -264,7 +264,7 @@ async def _failed(
     facts = records.error_facts(error) if isinstance(error, StepError) else {}
     checkpoint = run.checkpoint("result")
     checkpoint.attempts.append(
-        _row(step, attempt, started, StepStatus.UNKNOWN, error=strictjson.dumps(facts))
+        _ended(run, step, attempt, started, StepStatus.UNKNOWN, error=strictjson.dumps(facts))
     )
     seen = {"status": "unknown", "attempt": attempt.attempt}
     checkpoint.events.append(("step", attempt.path, seen))
@@ -298,22 +298,27 @@ def _with(attempt: Attempt, status: StepStatus) -> Attempt:
     )
 
 
-def _row(
-    step: StepFields,
-    attempt: Attempt,
-    started: datetime,
-    status: StepStatus | None = None,
-    error: str | None = None,
-) -> AttemptRow:
+def _row(step: StepFields, attempt: Attempt, started: datetime) -> AttemptRow:
     return AttemptRow(
         attempt.path,
         attempt.attempt,
         step.type,
-        status or attempt.status,
+        attempt.status,
         started,
         effect=attempt.effect,
         key=attempt.key,
         rerun=attempt.rerun,
         input=strictjson.dumps(attempt.input),
-        error=error,
     )
+
+
+def _ended(
+    run: Run,
+    step: StepFields,
+    attempt: Attempt,
+    started: datetime,
+    status: StepStatus,
+    error: str | None = None,
+) -> AttemptRow:
+    row = _row(step, attempt, started)
+    return row._replace(status=status, error=error, duration_ms=run.ms_since(started))

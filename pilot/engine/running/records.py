@@ -96,14 +96,16 @@ async def fail(
     if hold is None and retries.may_retry(run, step, fault, failures, effect):
         hold = retries.hold(run, step, fault, failures)
         facts |= {} if hold else {"late": True}
+    started = started or run.now()
     row = attempt_row(
         run,
         step,
         path,
         StepStatus.FAILED,
-        started or run.now(),
+        started,
         keep=going_on,
         error=as_json(facts),
+        duration_ms=run.ms_since(started),
     )
     parks = hold is not None and (hold.seconds or 0) >= SHORT_WAIT_S and not run.compensating
     await _write_failure(run, row, facts, hold, parks=parks)
@@ -182,7 +184,7 @@ async def _finish(
     except StepError as error:
         scope = await unpacking.scope_of(run, step, run.scope)
         return await fail(run, step, path, scope, error, started)
-    elapsed_ms = round((run.now() - started).total_seconds() * 1000)
+    elapsed_ms = run.ms_since(started)
     row = attempt_row(
         run,
         step,

@@ -222,6 +222,10 @@ class Run:
         """Return the database's clock, carried on by this machine's monotonic one."""
         return self.held.moment + timedelta(seconds=time.monotonic() - self._base)
 
+    def ms_since(self, moment: datetime) -> int:
+        """Return the milliseconds that passed since a moment."""
+        return round((self.now() - moment).total_seconds() * 1000)
+
     def skip_to(self, moment: datetime) -> None:
         """Let the clock of a simulated execution stand at a later moment."""
         self._base -= max((moment - self.now()).total_seconds(), 0)
