@@ -1,0 +1,1 @@
+"""Other engines that do the same work as Pilot: a program each, run by the engine's interpreter."""
