@@ -59,6 +59,11 @@ ON_TIMEOUT = {
     "escalate": "Others are asked instead, and votes begin anew:",
     "branch": "The above does not happen. These steps run, and the execution goes on:",
 }
+ABOUT = {
+    "pending": "This would happen",
+    "approved": "This was approved",
+    "rejected": "This was rejected",
+}
 RULES = {
     "any": "one of them is enough",
     "all": "all of them have to approve",
@@ -311,6 +316,7 @@ def _page(
         row=shown.row,
         form=form,
         handing=handing or DelegateForm(formdata=None),
+        about_it=ABOUT.get(shown.status, "This would have happened"),
         on_timeout=ON_TIMEOUT[_on_timeout(shown)],
         duration=wording.duration,
         then=ON_TIMEOUT[(shown.row.terms or {}).get("then", "reject")],

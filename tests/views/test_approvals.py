@@ -73,6 +73,7 @@ def test_the_page_shows_exactly_what_would_happen(ask, approver):
     approval, _ = ask()
     page = approver.get(f"/approvals/{approval}").text
     assert "ann@example.com, bob@example.com" in page
+    assert "This would happen: " in page
     assert "Total 7" in page, "the approval waits for what the mail needs"
     assert "<td>Row</td>" in page
     assert "<script>alert" not in page
@@ -108,6 +109,7 @@ def test_approved_it_goes_on_and_the_decision_stays(ask, approver, database):
     answer = decide(approver, f"/approvals/{approval}", "approve", comment="Fine")
     assert answer.status_code == 303
     assert wp.wait_for(database, execution)[0] == "completed"
+    assert "This was approved: " in approver.get(f"/approvals/{approval}").text
     page = approver.get(f"/approvals/{approval}").text
     assert "Fine" in page
     assert 'name="decision"' not in page
