@@ -31,6 +31,8 @@ def test_an_agent_is_made_of_a_document_and_shown(shell, told, monkeypatch):
     code, out, _ = shell("agent", "show", made[0]["agent"])
     assert (code, out.splitlines()[0]) == (0, f"{made[0]['agent']}  One, version 1")
     assert shell("agent", "create", "Two", "--document", "no-such-file")[0] == 3
+    monkeypatch.setattr("sys.stdin", io.StringIO("steps:\n- {id: a, type: delay, for_s: 1}\n"))
+    assert told("agent", "create", "Three", "--document", "-")["version"] == 1
     monkeypatch.setattr("sys.stdin", io.StringIO(document.replace("set", "rocket")))
     assert shell("agent", "create", "Two", "--document", "-")[0] == 5
 

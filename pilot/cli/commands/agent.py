@@ -23,6 +23,7 @@ from pilot.engine.people.levels import OPERATE, VIEW
 from pilot.engine.people.users import SessionUser
 from pilot.engine.providers import budgets
 from pilot.engine.status import ExecutionStatus
+from pilot.engine.workflow import document as workflows
 from pilot.errors import NotFoundError
 from pilot.models.agent import Agent
 from pilot.models.generation import Generation
@@ -41,7 +42,7 @@ def arguments(parser: ArgumentParser) -> None:
     one.set_defaults(run=_show, needs=VIEW)
     create = actions.add_parser("create", help="make one of a workflow document, or a prompt")
     create.add_argument("name")
-    create.add_argument("--document", metavar="FILE", help="JSON; - reads stdin")
+    create.add_argument("--document", metavar="FILE", help="JSON or YAML; - reads stdin")
     create.add_argument("--goal", default="")
     create.add_argument("--prompt", default="", help="what its simple loop sends to the model")
     create.add_argument("--key", help="the same key within 24 h makes one")
@@ -139,7 +140,7 @@ def _show(args: Namespace) -> None:
 def _create(args: Namespace) -> None:
     acting.connect()
     owner = acting.person(args)
-    document = strictjson.loads(_read(args.document)) if args.document else None
+    document = workflows.decode(_read(args.document)) if args.document else None
     new = NewAgent(args.name, goal=args.goal, prompt=args.prompt, origin="cli")
     saved = agents.create(new, document, owner_id=owner.id, by=acting.actor(), key=args.key)
     facts = {"agent": str(saved.agent_id), "version": saved.number}
