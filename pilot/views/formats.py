@@ -5,6 +5,8 @@ from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
+from pilot import strictjson
+
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 ABSOLUTE_AFTER = timedelta(days=7)
 TOO_FEW = 20
@@ -178,6 +180,11 @@ def size(size_bytes: int | None) -> str:
         if size_bytes < 1_023.95 or unit == "GiB":
             return f"{size_bytes:,.1f}".removesuffix(".0") + f" {unit}"
     raise AssertionError("unreachable: GiB is the last unit")
+
+
+def fact(value: Any) -> str:
+    """Return a JSON value as it reads within a sentence: a text bare, all else as JSON."""
+    return value if isinstance(value, str) else strictjson.dumps(value)
 
 
 def short_id(full: Any) -> str:

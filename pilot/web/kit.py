@@ -30,6 +30,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "count": formats.count,
     "count_short": formats.count_short,
     "duration": formats.duration,
+    "fact": formats.fact,
     "rate": formats.rate,
     "size": formats.size,
     "sanitised": lambda text: Markup(_clean(text)),  # noqa: S704 - nh3 cleaned it

@@ -362,3 +362,15 @@ def test_programs_and_people_are_told_the_same_number_of_steps(
     assert re.findall(r"\d+ of \d+ steps? done", page)[0] == "3 of 3 steps done"
     result = program(world.operator).get(f"/executions/{execution}/result").json
     assert result["steps"] == {"completed": 3, "failed": 0, "skipped": 0}
+
+
+@pytest.mark.usefixtures("worker")
+def test_events_read_as_words_and_json(world, database, operator):
+    rows = [wp.put("a", "{{item}}")]
+    wide = {"id": "wide", "type": "scatter_gather", "items": "inputs.rows", "steps": rows}
+    wp.switch_on()
+    execution, _ = wp.run(database, world.operator, [wide], {"rows": [1, 2]})
+    page = operator.get(f"/executions/{execution}?tab=events").text
+    assert "decided {&#34;total&#34;:2," in page
+    assert re.search(r"attempt 1, took \d+ ms", page)
+    assert "&#39;" not in page, "a value as Python writes it"
