@@ -59,6 +59,9 @@ class Receipt(BaseModel):
     runs: list[str]
     asks: list[str]
     repeats: list[str] = Field(description="Effects that happen once more, under new keys.")
+    stale: list[str] = Field(
+        description="Steps that keep their results although what they depend on runs again."
+    )
     kept_ms: int
     kept_usd: Money
     kept_unpriced: int = Field(description="Reused calls whose price is unknown.")

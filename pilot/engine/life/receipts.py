@@ -1,6 +1,7 @@
 """What a resume or a retry would do: which outputs are reused, what runs, what is sent again."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,7 @@ from pilot.engine.life import executions, forks, kept, moving, reruns
 from pilot.engine.life.reruns import Effect
 from pilot.engine.status import REPEATABLE, RESUMABLE, RETRYABLE, ExecutionStatus, StepStatus
 from pilot.engine.workflow import document as documents
-from pilot.engine.workflow.following import containers
+from pilot.engine.workflow.following import around, containers, following
 from pilot.engine.workflow.outline import outline
 from pilot.errors import ConflictError
 from pilot.models.execution import Execution
@@ -57,6 +58,7 @@ class Receipt:
     version: int | None
     step: str | None = None  # where a retry starts; None: at what failed
     effects: list[Effect] = field(default_factory=list)  # happen once more, under new keys
+    stale: list[str] = field(default_factory=list)  # done already with what comes out anew
 
     @property
     def kept_ms(self) -> int:
@@ -85,6 +87,7 @@ class Receipt:
         """Return what programs read of it."""
         names = {"reused": "reused", "runs": "runs", "asks": "asks", "repeats": "effects"}
         paths = {name: [one.path for one in getattr(self, key)] for name, key in names.items()}
+        paths["stale"] = self.stale
         kept = ("kept_ms", "kept_usd", "kept_unpriced")
         return {"sequence": self.seq} | paths | {name: getattr(self, name) for name in kept}
 
@@ -107,6 +110,11 @@ def receipt(session: Session, execution_id: UUID, kind: str, step: str | None = 
     if step:
         again = reruns.with_step(session, row.id, document, step)
     anew = {*again.replaced, *again.reopened}
+    stale: list[str] = []
+    if kind == "retry" and not step:
+        gathering = reruns.tolerant({path: one.status for path, one in newest.items()})
+        anew |= gathering
+        stale = _stale(document, newest, gathering)
     reused = [
         _reused(one) for one in newest.values() if one.status in DONE and one.path not in anew
     ]
@@ -129,6 +137,7 @@ def receipt(session: Session, execution_id: UUID, kind: str, step: str | None = 
         row.version_number,
         step,
         again.effects,
+        stale,
     )
 
 
@@ -184,6 +193,20 @@ def _tolerated(row: Execution, newest: Iterable[Any], anew: set[str], step: str 
         return set()
     failed = (one.path for one in newest if one.status == StepStatus.FAILED)
     return {path for path in failed if path not in anew}
+
+
+def _stale(document: Any, newest: Mapping[str, Any], gathering: Iterable[str]) -> list[str]:
+    """Return the finished steps that depend on containers which gather anew, the outermost."""
+    found: set[str] = set()
+    for one in gathering:
+        with suppress(ConflictError):  # it is part of what another one does again
+            found |= {
+                path for path in following(document, newest, one).again if one not in around(path)
+            }
+    done = {path for path in found if newest[path].status == StepStatus.COMPLETED}
+    return [
+        one for one in _order(document, newest) if one in done and done.isdisjoint(containers(one))
+    ]
 
 
 def _order(document: Any, newest: Mapping[str, Any]) -> Sequence[str]:

@@ -1,7 +1,7 @@
 """What runs again when a person asks for it: recorded attempts are marked, never deleted."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -80,21 +80,29 @@ def failed(session: Session, execution_id: UUID, *, tolerated: bool = True) -> l
     off, so does all that a finished container put up with. Returns what was superseded.
     """
     newest = _newest(session, execution_id)
-    answered = {found[1] for path in newest if (found := _ANSWERED.match(path))}
-    broken = [path for path, (_, status) in newest.items() if status == StepStatus.FAILED]
-    around = {path: list(_tolerating(path, answered)) for path in broken}
-    finished = {
-        one
-        for found in around.values()
-        for one in found
-        if newest.get(one, (0, ""))[1] == StepStatus.COMPLETED
-    }
+    statuses = {path: status for path, (_, status) in newest.items()}
+    around = _around_failures(statuses)
+    finished = tolerant(statuses)
+    broken = list(around)
     if not tolerated:
         broken = [path for path in broken if not finished.intersection(around[path])]
         finished = set()
     again = [(path, newest[path][0]) for path in sorted({*broken, *finished})]
     mark(session, execution_id, again, StepStatus.SUPERSEDED)
     return again
+
+
+def tolerant(statuses: Mapping[str, str]) -> set[str]:
+    """Return the finished containers that put up with a failure, by the newest statuses."""
+    found = (one for around in _around_failures(statuses).values() for one in around)
+    return {one for one in found if statuses.get(one) == StepStatus.COMPLETED}
+
+
+def _around_failures(statuses: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return each failed step with the containers around it that its failure reached."""
+    answered = {found[1] for path in statuses if (found := _ANSWERED.match(path))}
+    broken = [path for path, status in statuses.items() if status == StepStatus.FAILED]
+    return {path: list(_tolerating(path, answered)) for path in broken}
 
 
 def with_step(session: Session, execution_id: UUID, document: Any, path: str) -> Again:

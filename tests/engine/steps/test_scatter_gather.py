@@ -4,8 +4,9 @@ from collections import Counter
 
 import pytest
 
+from pilot import db
 from pilot.engine.approvals import approvals
-from pilot.engine.life import retrying
+from pilot.engine.life import receipts, retrying
 from tests.engine import worker_process as wp
 from tests.engine.steps.containers import scatter
 from tests.engine.worker_process import paths, put, run
@@ -13,11 +14,16 @@ from tests.engine.worker_process import paths, put, run
 ANY = {"type": "object", "additionalProperties": True}
 
 
-def test_a_retry_repeats_only_the_failed_items(worker, database, world):
+def test_a_retry_repeats_only_the_failed_items(worker, database, world, browse):
     body = [put("a", "{{number(item)}}")]
     steps = [scatter(body, failure="collect"), put("after", 1, dependencies=["each"])]
     execution, found = run(database, world.operator, steps, {"items": ["1", "x", "3"]})
     assert found[0] == "completed_with_errors"
+    with db.reading(world.operator.id) as session:
+        told = receipts.receipt(session, execution, "retry").facts()
+    assert (told["runs"], told["stale"]) == (["each", "each[1]/a"], ["after"])
+    page = browse(world.operator).get(f"/executions/{execution}/retry").text
+    assert "What follows keeps its results" in page
     retrying.failed(execution, by=world.operator.actor, user_id=world.operator.id)
     wp.wait_for(database, execution)
     counted = Counter(path for path, *_ in wp.attempts(database, execution))
