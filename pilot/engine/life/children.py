@@ -41,21 +41,27 @@ SELECT CASE WHEN usd <= 0 THEN 1e-12 ELSE usd END, CASE WHEN tokens <= 0 THEN 1 
   FROM (SELECT min(budget_usd - spent_usd - reserved_usd) AS usd,
                min(budget_tokens - spent_tokens - reserved_tokens) AS tokens
           FROM execution WHERE id IN (SELECT payers(:id))) AS found""")
+# Whether the step that waited for an execution waits for it no more, or for nothing it could give.
+LEFT_BEHIND = text("""
+SELECT 1 FROM step_execution
+ WHERE execution_id = :parent AND path = :path AND input ->> 'execution_id' = :id
+   AND (status IN ('cancelled', 'replaced') OR :cancelled) LIMIT 1
+""")
 GOOD = frozenset({ExecutionStatus.COMPLETED, ExecutionStatus.COMPLETED_WITH_ERRORS})
 
 
 def begin(context: StepContext, asked: Child) -> UUID:
     """Start the execution of a step, or return the one that it started before.
 
-    One that failed is retried if its step runs again on request.
+    One that failed is retried if its step runs again on request; in place of one that was
+    cancelled, another is started.
 
     Raises:
         FencedError: another worker owns the parent now.
         StepError: there is no such agent, it cannot run, its inputs are wrong, it is too deep.
     """
-    key = _key(context)
     with db.transaction("execution.child", context.owner_id) as session:
-        known = _known(session, key, lock=True)  # a child's row is locked before its parent's
+        key, known = _next(session, context)  # a child's row is locked before its parent's
         parent = _parent(session, context)
         if known is None:
             return _insert(session, parent, context, asked, key)
@@ -66,14 +72,44 @@ def begin(context: StepContext, asked: Child) -> UUID:
     return found
 
 
-def _key(context: StepContext) -> UUID:
+def _key(context: StepContext, place: int) -> UUID:
+    """Return the key of an execution of a step, which may have been left behind some before it."""
     parent_id = UUID(context.scope.roots["execution"]["id"])
-    return uuid5(parent_id, f"{context.path}|{context.rerun}")
+    return uuid5(parent_id, f"{context.path}|{context.rerun}" + (f"|{place}" if place else ""))
 
 
 def _known(session: Session, key: UUID, *, lock: bool = False) -> Execution | None:
     query = select(Execution).where(Execution.parent_key == key)
     return session.scalar(query.with_for_update() if lock else query)
+
+
+def _next(session: Session, context: StepContext) -> tuple[UUID, Execution | None]:
+    """Return the key of the execution that a step waits for, and its locked row if it is begun."""
+    place = 0
+    while True:
+        key = _key(context, place)
+        known = _known(session, key, lock=True)
+        if known is None or not _is_left(session, known):
+            return key, known
+        place += 1
+
+
+def _is_left(session: Session, row: Execution) -> bool:
+    values = {
+        "parent": row.parent_id,
+        "path": row.parent_path,
+        "id": str(row.id),
+        "cancelled": row.status == ExecutionStatus.CANCELLED,
+    }
+    return session.scalar(LEFT_BEHIND, values) is not None
+
+
+def _newest(session: Session, context: StepContext) -> Execution | None:
+    """Return the execution of a step that was begun last."""
+    place, newest = 0, None
+    while found := _known(session, _key(context, place)):
+        place, newest = place + 1, found
+    return newest
 
 
 def _parent(session: Session, context: StepContext) -> Execution:
@@ -179,7 +215,7 @@ def outcome(context: StepContext) -> dict[str, Any]:
         StepError: it failed (its own class), or was cancelled.
     """
     with db.transaction("execution.outcome", context.owner_id) as session:
-        row = _known(session, _key(context))
+        row = _newest(session, context)
         if row is None or row.status not in FINAL:
             raise StepError(ErrorClass.INTERNAL, "The execution that this step started is gone.")
         status, error, output, sha256 = row.status, row.error or {}, row.output, row.output_blob

@@ -1,7 +1,8 @@
 """Runs another agent's workflow, or steps of its own, as an execution within this one.
 
 Output: `{execution_id, status, output}`; a failed one fails the step. It inherits deadline and
-priority, is paid by this one's budget and cancelled with it, unless it is detached.
+priority, is paid by this one's budget and cancelled with it, unless it is detached; also when the
+step waits for it no more, as a group went on without it or it runs again.
 """
 
 from datetime import datetime
