@@ -18,8 +18,10 @@ from pilot.engine.agents import agents, grants
 from pilot.engine.language import catalogue, json_schemas
 from pilot.engine.life import executions, forks, reruns
 from pilot.engine.life.reuse import Reuse, reusable
+from pilot.engine.running import compensation
 from pilot.engine.status import MOVABLE, ExecutionStatus, StepStatus
 from pilot.engine.workflow import following, inputs
+from pilot.engine.workflow.document import parse
 from pilot.engine.workflow.outline import Node, outline, recorded_path
 from pilot.errors import ConflictError
 from pilot.models.agent import WorkflowVersion
@@ -192,6 +194,7 @@ def _take_over(session: Session, found: Plan, by: Actor) -> None:
         reruns.failed(session, row.id, tolerated=False)
     row.version_id, row.version_number = found.version.id, found.version.number
     row.inputs, row.recovery_attempts = found.inputs, 0
+    row.compensation = compensation.state(parse(found.document))
     facts = {"from": number, "to": row.version_number, "steps": found.again.replaced}
     told = {"status": "migrated", "from": number, "to": row.version_number}
     trail.tell(session, row.id, "execution", None, told)

@@ -2,6 +2,7 @@
 
 Each is an action like any other, recorded at `<path>/undo` with its intent, key and result, so that
 a worker that takes over goes on with those that are open. None of them hides why it ended.
+What a fork reuses was done by another execution, and is left to it.
 """
 
 from collections.abc import Sequence
@@ -57,10 +58,12 @@ async def perform(run: Run) -> bool:
     if not due or run.stop == "drain":
         return not due
     await run.settle_writes()
-    order = await run.loop.run_in_executor(run.ports.pool, _begin, run)
+    order = await run.loop.run_in_executor(run.ports.pool, _begin, run, due)
+    if not order:
+        return True
     asked = run.compensate()
     for path in order:
-        if path in due and not await _undo(run, path, *due[path]):
+        if not await _undo(run, path, *due[path]):
             return False
     run.stop = asked
     return True
@@ -114,13 +117,14 @@ async def _find(run: Run, body: Sequence[StepFields], frame: Frame, due: Due) ->
             await _find(run, inside, inner, due)
 
 
-def _begin(run: Run) -> list[str]:
+def _begin(run: Run, due: Due) -> list[str]:
     """Note that the undoing has begun, so that no grace ends it; return the paths, latest first."""
     values = {"e": run.held.id, "fence": run.held.fence}
     with db.transaction("execution.compensate", run.held.owner_id) as session:
-        if session.execute(BEGIN, values).one_or_none() is None:
+        order = [path for path in session.scalars(ORDER, values) if path in due]
+        if order and session.execute(BEGIN, values).one_or_none() is None:
             raise FencedError(f"Execution {run.held.id} has another owner.")
-        return list(session.scalars(ORDER, values))
+        return order
 
 
 BEGIN = text("""
@@ -128,10 +132,12 @@ UPDATE execution SET compensation = 'begun'
  WHERE id = :e AND fence = :fence AND status IN ('running', 'cancelling') RETURNING id
 """)
 ORDER = text("""
-SELECT path FROM step_execution WHERE execution_id = :e AND status = 'completed'
+SELECT path FROM step_execution
+ WHERE execution_id = :e AND status = 'completed' AND reused_from IS NULL
  ORDER BY finished_at DESC, started_at DESC, path DESC
 """)
 FINISHED = text(r"""
-SELECT 1 FROM step_execution WHERE execution_id = :e AND status = 'completed'
+SELECT 1 FROM step_execution
+ WHERE execution_id = :e AND status = 'completed' AND reused_from IS NULL
    AND regexp_replace(path, '^.*/', '') = ANY (:ids) LIMIT 1
 """)

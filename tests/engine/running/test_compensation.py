@@ -3,7 +3,11 @@
 import pytest
 
 from pilot import db
-from pilot.engine.life import executions, retrying
+from pilot.engine.agents import agents
+from pilot.engine.life import executions, forks, moving, retrying
+from pilot.engine.life.forks import Fork
+from pilot.engine.life.moving import Move
+from pilot.engine.waits import events
 from pilot.errors import ConflictError, InvalidError
 from pilot.reports import execution as report
 from tests.engine import receiving
@@ -102,6 +106,55 @@ def test_a_cancel_waits_until_all_is_undone(worker, database, world, outside, un
     assert order(outside) == ["one", "not_one"]
     assert wp.paths(database, execution)["wait"] == "cancelled"
     assert wp.open_waits(database, execution) == 0
+
+
+@pytest.mark.capability(217, 235)
+def test_a_fork_leaves_what_it_reuses_to_the_execution_that_did_it(
+    worker, database, world, outside, undone, who
+):
+    steps = [undone("one"), WAIT | {"id": "wait", "dependencies": ["one"]}]
+    execution = wp.start(wp.make_agent(world.operator.id, steps), world.operator.id)
+    wp.wait_for(database, execution, {"waiting"})
+    made = forks.fork(execution, Fork(), **who)
+    wp.wait_for(database, made, {"waiting"})
+    for one in (made, execution):
+        executions.cancel(one, **who)
+        assert wp.wait_for(database, one)[0] == "cancelled"
+    assert order(outside) == ["one", "not_one"]
+    assert "one/undo" not in wp.paths(database, made)
+
+
+@pytest.mark.capability(217, 235)
+def test_a_fork_that_fails_undoes_what_it_did_itself(worker, database, world, outside, undone, who):
+    bad = put("bad", "{{number(inputs.n)}}")
+    steps = [undone("one"), undone("two", "one"), bad | {"dependencies": ["two"]}]
+    steps[1]["params"] = steps[1]["params"] | {"json": {"n": "{{inputs.n}}"}}
+    execution, found = wp.run(database, world.operator, steps, {"n": "1"})
+    assert found[0] == "completed"
+    made = forks.fork(execution, Fork(inputs={"n": "x"}), **who)
+    assert wp.wait_for(database, made)[0] == "failed"
+    assert order(outside) == ["one", "two", "two", "not_two"]
+
+
+@pytest.mark.capability(219, 235)
+def test_a_version_that_takes_over_says_what_is_undone(
+    worker, database, world, outside, undone, who
+):
+    wait = {"type": "wait_for_event", "timeout_s": 600}
+    first, last = wait | {"id": "first", "event": "go"}, WAIT | {"id": "last"}
+    steps = [first, outside.send("one", "first"), last | {"dependencies": ["one"]}]
+    agent = wp.make_agent(world.operator.id, steps)
+    execution = wp.start(agent, world.operator.id)
+    wp.wait_for(database, execution, {"waiting"})
+    document = {"format": 1, "steps": [first, undone("one", "first"), steps[2]]}
+    agents.save_version(agent, document, reason="It can be undone.", base=1, **who)
+    moving.move(execution, Move(), **who)
+    events.send(events.Sent("go"), **who)
+    wp.until(lambda: wp.paths(database, execution).get("last") == "waiting")
+    wp.wait_for(database, execution, {"waiting"})
+    executions.cancel(execution, **who)
+    assert wp.wait_for(database, execution)[0] == "cancelled"
+    assert order(outside) == ["one", "not_one"]
 
 
 def test_one_that_cannot_be_undone_keeps_no_other_from_it(worker, database, world, outside, undone):
