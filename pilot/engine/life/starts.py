@@ -108,6 +108,18 @@ def begin(
     return row.id
 
 
+def check(
+    session: Session, agent_id: UUID, asked: Start, *, user_id: UUID, setup: preflight.Setup
+) -> None:
+    """Look whether an owner may start an agent so now; nothing is stored.
+
+    Raises:
+        PilotError: what `start` raises.
+    """
+    agent, version = _load(session, agent_id, asked.version)
+    draft(session, agent, asked, user_id, setup, version=version)
+
+
 def _body(agent_id: UUID, asked: Start) -> dict[str, Any]:
     """Return what the same idempotency key has to come with."""
     body: dict[str, Any] = {

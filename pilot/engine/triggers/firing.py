@@ -74,7 +74,10 @@ def _come(trigger_id: UUID, owner_id: UUID) -> bool:
 
 def _by_time(fire_id: UUID, owner_id: UUID, setup: preflight.Setup, url: str) -> bool:
     first = overlaps.in_turn(fire_id, owner_id)
-    overlaps.make_room(first, owner_id)
+    try:
+        overlaps.make_room(first, owner_id, setup)
+    except PilotError as error:
+        return _refuse(first, owner_id, error, url)
     return _fire(first, owner_id, setup, url, _begin)
 
 
@@ -84,8 +87,6 @@ def _fire(fire_id: UUID, owner_id: UUID, setup: preflight.Setup, url: str, begin
         with transaction("triggers.fire", owner_id) as session:
             return begin(session, fire_id, setup)
     except PilotError as error:
-        if error.status >= 500 or isinstance(error.__cause__, DBAPIError):
-            raise  # nothing is wrong with it: it is still due at the next look
         return _refuse(fire_id, owner_id, error, url)
 
 
@@ -105,7 +106,7 @@ def _begin(session: Session, fire_id: UUID, setup: preflight.Setup) -> bool:
     fire.execution_id = starts.begin(
         session,
         trigger.agent_id,
-        starts.Start(inputs=trigger.inputs or {}, trigger="schedule"),
+        overlaps.start_of(trigger),
         by=fires.actor(fire),
         user_id=trigger.owner_id,
         setup=setup,
@@ -115,7 +116,13 @@ def _begin(session: Session, fire_id: UUID, setup: preflight.Setup) -> bool:
 
 
 def _refuse(fire_id: UUID, owner_id: UUID, error: PilotError, url: str) -> bool:
-    """Keep why a start was refused; it counts as a failure of the trigger."""
+    """Keep why a start was refused; it counts as a failure of the trigger.
+
+    Raises:
+        PilotError: nothing is wrong with it: it is still due at the next look.
+    """
+    if error.status >= 500 or isinstance(error.__cause__, DBAPIError):
+        raise error
     issues = error.issues if isinstance(error, InvalidError) else ()
     reason = ("; ".join(one.message for one in issues) or error.message)[:500]
     with transaction("triggers.refuse", owner_id) as session:

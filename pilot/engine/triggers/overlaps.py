@@ -7,10 +7,11 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from pilot import db
-from pilot.engine.life import executions
+from pilot.engine.life import executions, preflight, starts
 from pilot.engine.status import FINAL
 from pilot.engine.triggers import fires
 from pilot.errors import ConflictError
+from pilot.models.agent import Agent
 from pilot.models.columns import NOW
 from pilot.models.execution import Execution
 from pilot.models.trigger import Trigger, TriggerFire
@@ -53,19 +54,32 @@ def in_turn(fire_id: UUID, owner_id: UUID) -> UUID:
         return session.scalar(query) or fire_id
 
 
-def make_room(fire_id: UUID, owner_id: UUID) -> None:
-    """Cancel what the schedule started before, where it is to make way."""
+def make_room(fire_id: UUID, owner_id: UUID, setup: preflight.Setup) -> None:
+    """Cancel what the schedule started before, where it is to make way for what can start.
+
+    Raises:
+        PilotError: this fire would be refused, so nothing makes way for it.
+    """
     with db.reading(owner_id) as session:
         fire = session.get_one(TriggerFire, fire_id)
         trigger = session.get_one(Trigger, fire.trigger_id)
         if trigger.overlap != "cancel_previous":
             return
         before = under_way(session, trigger.id)
+        agent = session.get_one(Agent, trigger.agent_id)
+        if not before or fires.hindrance(session, owner_id, agent):
+            return
+        starts.check(session, agent.id, start_of(trigger), user_id=owner_id, setup=setup)
     for execution_id in before:
         try:
             executions.cancel(execution_id, by=fires.actor(fire), user_id=owner_id)
         except ConflictError:
             log.info("ended_meanwhile", execution=str(execution_id))
+
+
+def start_of(trigger: Trigger) -> starts.Start:
+    """Return what a schedule asks to start."""
+    return starts.Start(inputs=trigger.inputs or {}, trigger="schedule")
 
 
 def to_wait(session: Session, trigger: Trigger, fire: TriggerFire) -> bool:

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from pilot.engine.agents import agents
 from pilot.engine.life import retrying
 from pilot.engine.life.preflight import UNTOLD
 from pilot.engine.triggers import firing
-from tests.scheduling import START, minutes
+from tests.scheduling import INPUTS, START, STEP, minutes
 
 UNDER_WAY = "The execution before was still under way."
 
@@ -66,3 +67,24 @@ def test_a_time_that_comes_does_not_overtake_what_waits(schedule, pass_time, fir
     for _ in range(9):
         firing.look(UNTOLD)
     assert [one[1] for one in fires()] == ["ended", "started", "waiting"]
+
+
+@pytest.mark.capability(201)
+def test_nothing_makes_way_for_what_cannot_start(
+    schedule, pass_time, fires, timed_agent, world, superuser
+):
+    who = {"by": world.operator.actor, "user_id": world.operator.id}
+    schedule({}, overlap="cancel_previous")
+    pass_time(*minutes(1))
+    agents.set_active(timed_agent, False, **who)
+    pass_time(*minutes(2))
+    agents.set_active(timed_agent, True, **who)
+    document = {"format": 1, "steps": [STEP], "inputs": INPUTS}
+    agents.save_version(timed_agent, document, reason="It needs a day.", base=1, **who)
+    pass_time(*minutes(3))
+    assert fires() == [
+        ("12:01", "started", ""),
+        ("12:02", "skipped", "The agent is switched off."),
+        ("12:03", "refused", "The input day is missing: fill it in."),
+    ]
+    assert superuser.execute("SELECT status FROM execution").fetchall() == [("queued",)]
