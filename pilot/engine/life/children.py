@@ -45,8 +45,9 @@ SELECT CASE WHEN usd <= 0 THEN 1e-12 ELSE usd END, CASE WHEN tokens <= 0 THEN 1 
 LEFT_BEHIND = text("""
 SELECT 1 FROM step_execution
  WHERE execution_id = :parent AND path = :path AND input ->> 'execution_id' = :id
-   AND (status IN ('cancelled', 'replaced') OR :cancelled) LIMIT 1
+   AND (status IN ('cancelled', 'replaced') OR :gone) LIMIT 1
 """)
+REFUSALS = (ConflictError, NotFoundError, ForbiddenError)
 GOOD = frozenset({ExecutionStatus.COMPLETED, ExecutionStatus.COMPLETED_WITH_ERRORS})
 
 
@@ -54,7 +55,7 @@ def begin(context: StepContext, asked: Child) -> UUID:
     """Start the execution of a step, or return the one that it started before.
 
     One that failed is retried if its step runs again on request; in place of one that was
-    cancelled, another is started.
+    cancelled or undone, another is started.
 
     Raises:
         FencedError: another worker owns the parent now.
@@ -68,8 +69,15 @@ def begin(context: StepContext, asked: Child) -> UUID:
         again = context.superseded and known.status in RETRYABLE
         found = known.id
     if again:
-        retrying.failed(found, by=BY, user_id=context.owner_id)
+        _retry(found, context.owner_id)
     return found
+
+
+def _retry(child_id: UUID, owner_id: UUID) -> None:
+    try:
+        retrying.failed(child_id, by=BY, user_id=owner_id)
+    except REFUSALS as error:
+        raise StepError(ErrorClass.CONFIG, f"Execution {child_id}: {error.message}") from error
 
 
 def _key(context: StepContext, place: int) -> UUID:
@@ -95,11 +103,12 @@ def _next(session: Session, context: StepContext) -> tuple[UUID, Execution | Non
 
 
 def _is_left(session: Session, row: Execution) -> bool:
+    is_undone = row.status in FINAL and row.compensation == "begun"
     values = {
         "parent": row.parent_id,
         "path": row.parent_path,
         "id": str(row.id),
-        "cancelled": row.status == ExecutionStatus.CANCELLED,
+        "gone": row.status == ExecutionStatus.CANCELLED or is_undone,
     }
     return session.scalar(LEFT_BEHIND, values) is not None
 
@@ -150,7 +159,7 @@ def _insert(
         raise StepError(ErrorClass.INPUT, problems) from error
     except CrowdedError as error:
         raise StepError(ErrorClass.CONFLICT, error.message) from error
-    except (ConflictError, NotFoundError, ForbiddenError) as error:
+    except REFUSALS as error:
         raise StepError(ErrorClass.CONFIG, error.message) from error
     row.parent_id, row.parent_path, row.parent_key = parent.id, context.path, key
     row.depth, row.detached = parent.depth + 1, asked.detached

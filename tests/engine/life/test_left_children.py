@@ -2,7 +2,7 @@
 
 import pytest
 
-from pilot.engine.agents import agents
+from pilot.engine.agents import agents, archiving
 from pilot.engine.life import executions, moving, retrying
 from pilot.engine.life.moving import Move
 from pilot.engine.waits import events
@@ -125,3 +125,31 @@ def test_a_retry_begins_anew_what_a_person_cancelled(database, sub, started, beg
     wp.until(lambda: begun(execution) == ["cancelled", "waiting"])
     go(who)
     assert wp.wait_for(database, execution)[0] == "completed"
+
+
+@pytest.mark.parametrize("ending", ["undone", "archived"])
+def test_a_retry_of_what_cannot_be_retried(  # noqa: PLR0917 -- either way
+    worker, database, outside, begun, who, superuser, ending
+):
+    """What was undone begins anew; why nothing can begin is told."""
+    undo = {"plugin": "http", "action": "request", "params": outside.send("not_one")["params"]}
+    steps = [outside.send("one"), put("n", "{{number(inputs.n)}}", dependencies=["one"])]
+    steps[0] |= {"compensate": undo} if ending == "undone" else {}
+    child = wp.make_agent(who["user_id"], steps, inputs=OPEN)
+    sub = {"id": "sub", "type": "sub_workflow", "agent": str(child)}
+    sub |= {"inputs": {"n": "{{inputs.n}}"}}
+    agent = wp.make_agent(who["user_id"], [sub], inputs=OPEN)
+    execution = wp.start(agent, who["user_id"], n="x")
+    assert wp.wait_for(database, execution)[0] == "failed"
+    if ending == "archived":
+        archiving.archive(child, key=None, **who)
+    mended = """UPDATE execution SET inputs = '{"n": "1"}' WHERE id = %s"""
+    superuser.execute(mended, [execution])
+    retrying.failed(execution, **who)
+    status, _, error = wp.wait_for(database, execution)[:3]
+    if ending == "undone":
+        assert (status, begun(execution)) == ("completed", ["failed", "completed"])
+        assert outside.sent == {"one": 2, "not_one": 1}
+    else:
+        assert (status, error["class"]) == ("failed", "config")
+        assert "The agent" in error["message"]
