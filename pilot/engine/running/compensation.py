@@ -2,7 +2,8 @@
 
 Each is an action like any other, recorded at `<path>/undo` with its intent, key and result, so that
 a worker that takes over goes on with those that are open. None of them hides why it ended.
-What a fork reuses was done by another execution, and is left to it.
+What a fork reuses was done by another execution, and is left to it; an action that failed, and that
+other steps took the place of, did nothing to be undone.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from pilot.engine.running import attempts, containers, effects, unpacking
 from pilot.engine.running.run import Frame, Run
 from pilot.engine.status import StepStatus
 from pilot.engine.workflow.document import Workflow, parse, walk
-from pilot.engine.workflow.outline import UNDO
+from pilot.engine.workflow.outline import ON_ERROR, UNDO
 from pilot.errors import FencedError, type_json
 from pilot.models.execution import Execution
 
@@ -109,12 +110,20 @@ async def _find(run: Run, body: Sequence[StepFields], frame: Frame, due: Due) ->
             run.has_blobs = run.has_blobs or isinstance(latest.output, Blob)
             seen = {"status": str(latest.status), "output": latest.output}
             frame.scope.roots["steps"].setdefault(step.id, seen)
-            if step.compensate is not None:
+            if step.compensate is not None and not _answered(run, path):
                 due[path] = step, frame.scope
         named = await containers.named_rounds(run, step, frame)
         for inner, inside in containers.lists(run, step, path, frame):
             inner.scope = inner.scope.child(**named(inner.container))
             await _find(run, inside, inner, due)
+
+
+def _answered(run: Run, path: str) -> bool:
+    """Whether other steps took the place of a step that failed."""
+    branch = f"{path}/{ON_ERROR}/"
+    return run.history.recovered(path) and any(
+        one.startswith(branch) for one in run.history.attempts
+    )
 
 
 def _begin(run: Run, due: Due) -> list[str]:

@@ -108,6 +108,22 @@ def test_a_cancel_waits_until_all_is_undone(worker, database, world, outside, un
     assert wp.open_waits(database, execution) == 0
 
 
+@pytest.mark.capability(235)
+def test_a_failure_that_other_steps_answered_did_nothing_to_be_undone(
+    worker, database, world, outside, undone
+):
+    answers = {"branch": [undone("instead")]}
+    gone = {"method": "POST", "url": "http://nowhere.invalid/"}
+    one = undone("one") | {"params": gone, "retry": {"max_attempts": 1}, "on_error": answers}
+    again = undone("again", "one") | {"retry": {"max_attempts": 2, "base_s": 0.1}}
+    again["params"] = again["params"] | {"url": f"{again['params']['url']}?flaky=1"}
+    steps = [one, again, broken("bad", dependencies=["again"])]
+    execution, found = wp.run(database, world.operator, steps)
+    assert found[0] == "failed"
+    undone_paths = {path for path in wp.paths(database, execution) if path.endswith("/undo")}
+    assert undone_paths == {"one/on_error/instead/undo", "again/undo"}
+
+
 @pytest.mark.capability(217, 235)
 def test_a_fork_leaves_what_it_reuses_to_the_execution_that_did_it(
     worker, database, world, outside, undone, who
