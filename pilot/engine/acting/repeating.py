@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Discriminator, Field, StrictInt, StrictStr,
 
 from pilot.engine.acting.outcomes import StepContext
 from pilot.engine.expressions import Scope
+from pilot.engine.expressions.values import kind
 from pilot.engine.language.references import compile_field
 from pilot.engine.language.step_fields import Body, Part, StepFields, StepId, Template
 from pilot.engine.status import StepStatus
@@ -124,9 +125,9 @@ def listed(step_id: str, written: Any, context: StepContext) -> list[Any]:
     given = context.compiled(step_id, "items", lambda: compile_field(written))
     items = given.evaluate(context.scope)
     if not isinstance(items, list):
-        text = "items must be a list"
-        got = "null" if items is None else type(items).__name__.replace("dict", "an object")
-        raise StepError(ErrorClass.INPUT, f"{text}; it is {got.replace('str', 'a text')}.")
+        what = kind(items)
+        got = {"null": what, "object": "an object"}.get(what, f"a {what}")
+        raise StepError(ErrorClass.INPUT, f"items must be a list; it is {got}.")
     most = int(context.execution["settings"].get("pilot_max_items", MAX_ITEMS))
     if len(items) > most:
         text = f"There are {len(items):,} items, more than {most:,}: filter or split them first."

@@ -96,7 +96,8 @@ def decode(text: str | bytes) -> type_json:
     try:
         value = yaml_text.loads(text)
     except BadJsonError as error:
-        raise _bad_json(f"This is neither JSON nor YAML: {error.message}.") from error
+        reason = error.message.removesuffix(".")
+        raise _bad_json(f"This is neither JSON nor YAML: {reason}.") from error
     is_ours = isinstance(value, dict) and "steps" in value
     if not is_ours and not older.is_older(value):  # any prose is YAML
         raise _bad_json("This is text, not a workflow: give one JSON object with steps.")

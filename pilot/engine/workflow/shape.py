@@ -260,7 +260,8 @@ def _expected(problem: ErrorDetails) -> str:
         what = "character" if kind.startswith("string") else "element"
         held = f"{count:,} {what}" + ("" if count == 1 else "s")
         return f"at least {held}" if least else f"at most {held}"
-    return problem["msg"].removeprefix("Input should be ").lower()
+    said = problem["msg"].removeprefix("Input should be ")
+    return said if said == bounds.get("expected") else said.lower()  # our own words, or values
 
 
 def _coerced(kind: str, place: str, found: type_json) -> list[dict[str, Any]] | None:

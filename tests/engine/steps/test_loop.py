@@ -28,9 +28,10 @@ def test_no_items_complete_at_once_and_null_is_an_error(worker, database, world,
     _, found = run(database, world.operator, [kind([put("a", 1)])], {"items": []})
     assert found[0] == "completed"
     assert found[1]["items"] == []
-    _, found = run(database, world.operator, [kind([put("a", 1)])], {"items": None})
-    assert found[0] == "failed"
-    assert "items must be a list; it is null" in found[2]["message"]
+    for items, told in [(None, "null"), (5, "a number"), ({"a": 1}, "an object")]:
+        _, found = run(database, world.operator, [kind([put("a", 1)])], {"items": items})
+        assert found[0] == "failed"
+        assert found[2]["message"] == f"items must be a list; it is {told}."
 
 
 def test_a_loop_knows_where_it_is_and_what_came_before(worker, database, world):

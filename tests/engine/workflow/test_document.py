@@ -168,6 +168,25 @@ def test_what_is_wrong_is_said_once_in_plain_words_at_its_place(step, path, mess
     assert [(one.path, one.message) for one in issues] == [(f"/steps/0{path}", message)]
 
 
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"policies": {"budget": {"cost_usd": "0"}}},
+         'cost_usd must be an amount in USD above 0 as text, such as "0.50"; it is "0".'),
+        ({"defaults": {"zone": "europe/berlin"}},
+         'zone must be a zone of the IANA database like Europe/Berlin; it is "europe/berlin".'),
+    ],
+)  # fmt: skip
+def test_names_are_told_as_they_are_written(keys, message):
+    _, issues = document.read(workflow(waiting("a"), **keys))
+    assert [one.message for one in issues] == [message]
+
+
+def test_what_no_text_can_be_read_as_is_one_sentence():
+    with pytest.raises(InvalidError, match=r"YAML: The number 1e400 is too large\.$"):
+        document.decode("steps: 1e400")
+
+
 def test_text_is_coerced_only_where_nothing_is_lost():
     (issue,) = issues(workflow(waiting("a", retry={"max_attempts": "5"})))
     assert issue.fix == [{"op": "replace", "path": "/steps/0/retry/max_attempts", "value": 5}]
