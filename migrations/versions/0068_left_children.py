@@ -28,7 +28,8 @@ REWORDED = [
         "        SELECT 1 FROM step_execution s  -- a group went on without it, or it is run again\n"
         "         WHERE s.execution_id = c.parent_id AND s.path = c.parent_path\n"
         "           AND s.status IN ('cancelled', 'replaced')\n"
-        "           AND s.input ->> 'execution_id' = c.id::text) THEN 'cancel'",
+        "           AND c.id::text IN (s.input ->> 'execution_id', s.output ->> 'execution_id'))\n"
+        "        THEN 'cancel'",
     ),
     (
         "tell_parent()",

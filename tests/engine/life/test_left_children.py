@@ -81,6 +81,17 @@ def test_a_step_that_runs_again_leaves_behind_what_it_began(
 
 
 @pytest.mark.capability(209)
+def test_so_does_a_step_that_does_not_wait_for_it(database, outside, sub, started, begun, who):
+    later = WAIT | {"id": "later", "event": "never", "dependencies": ["sub"]}
+    execution = started([sub | {"wait": False}, later])
+    executions.pause(execution, **who)
+    wp.until(lambda: begun(execution) == ["paused"])
+    retrying.from_step(execution, "sub", **who)
+    wp.until(lambda: begun(execution) == ["cancelled", "waiting"])
+    assert go(who) == 1
+
+
+@pytest.mark.capability(209)
 def test_an_edited_step_leaves_behind_what_it_began(  # noqa: PLR0917 -- and how it is edited
     database, outside, sub, started, begun, who, superuser
 ):
