@@ -47,6 +47,8 @@ HINDRANCES: dict[Action, dict[str, str]] = {
         "undone": "e.compensation = 'begun'",
         "pruned": "e.pruned_at IS NOT NULL",
         "archived": ARCHIVED,
+        "above": """NOT e.detached AND EXISTS (SELECT 1 FROM execution p
+          WHERE p.id = e.parent_id AND p.finished_at IS NOT NULL)""",
         "nothing": """e.error IS NULL AND NOT EXISTS (SELECT 1 FROM step_execution s
           WHERE s.execution_id = e.id AND s.status = 'failed' AND NOT EXISTS (
             SELECT 1 FROM step_execution n WHERE n.execution_id = s.execution_id
@@ -57,6 +59,7 @@ HINDERED = {
     "no_right": "Shared with you only to look at",
     "archived": "Its agent was archived",
     "parent": "A paused execution started it: resume that one",
+    "above": "An execution that has ended started it: retry that one",
     "answer": "A step's outcome is unknown: answer it first",
     "undone": "Its finished steps were undone",
     "pruned": "Its outputs were deleted after a while",

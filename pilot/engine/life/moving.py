@@ -16,7 +16,7 @@ from pilot.audit import Actor, Event
 from pilot.engine import trail
 from pilot.engine.agents import agents, grants
 from pilot.engine.language import catalogue, json_schemas
-from pilot.engine.life import executions, forks, reruns
+from pilot.engine.life import executions, forks, reruns, retrying
 from pilot.engine.life.reuse import Reuse, reusable
 from pilot.engine.running import compensation
 from pilot.engine.status import MOVABLE, ExecutionStatus, StepStatus
@@ -97,11 +97,15 @@ def plan(session: Session, row: Execution, number: int | None) -> Plan:
         raise ConflictError(f"It is {status}: it cannot be migrated.")
     executions.still_whole(row)
     executions.agent_exists(session, row)
+    retrying.is_wanted(session, row)
     if executions.open_unknown(session, row.id):
         raise ConflictError(executions.ANSWER_FIRST)
     agent = agents.load(session, row.agent_id)
     newest = agents.newest(session, agent)
     version = newest if number is None else agents.version(session, agent, number)
+    if row.runs_reason == "inline":
+        text_ = f"It runs steps of execution {row.parent_id}: migrate that one."
+        raise ConflictError(text_)
     if row.document is not None or version is None or version.document is None:
         raise ConflictError("It runs as one model step, which has no versions: fork it instead.")
     if version.id == row.version_id:

@@ -28,7 +28,8 @@ def failed(
 
     Raises:
         NotFoundError: no such execution, or its agent is gone (named).
-        ConflictError: it has no failed steps, or it changed since the receipt.
+        ConflictError: it has no failed steps, what started it has ended, or it changed since the
+            receipt.
     """
     with db.transaction("execution.retry", user_id, sees_all=sees_all) as session:
         asked = {"sequence": seen_seq}
@@ -43,6 +44,7 @@ def failed_in(session: Session, execution_id: UUID, by: Actor, seen_seq: int | N
     row = executions.locked(session, execution_id, RETRYABLE, "retried")
     executions.still_whole(row)
     executions.agent_exists(session, row)
+    is_wanted(session, row)
     executions.fresh_receipt(row, seen_seq)
     again = reruns.failed(session, row.id)
     if not again and row.error is None:
@@ -69,8 +71,9 @@ def from_step(  # noqa: PLR0913 -- from where, what was seen, and who asks
 
     Raises:
         NotFoundError: no such execution, no such step in it, or its agent is gone (named).
-        ConflictError: it is not at rest, a step's outcome is unknown, an effect would happen once
-            more and `repeat_effects` is off, or it changed since the receipt.
+        ConflictError: it is not at rest, a step's outcome is unknown, what started it has ended,
+            an effect would happen once more and `repeat_effects` is off, or it changed since the
+            receipt.
     """
     asked = {"step": path, "repeat_effects": repeat_effects, "sequence": seen_seq}
     with db.transaction("execution.retry_from", user_id, sees_all=sees_all) as session:
@@ -80,6 +83,7 @@ def from_step(  # noqa: PLR0913 -- from where, what was seen, and who asks
         row = executions.locked(session, execution_id, REPEATABLE, "retried")
         executions.still_whole(row)
         executions.agent_exists(session, row)
+        is_wanted(session, row)
         executions.fresh_receipt(row, seen_seq)
         if executions.open_unknown(session, row.id):
             raise ConflictError(executions.ANSWER_FIRST)
@@ -94,6 +98,16 @@ def from_step(  # noqa: PLR0913 -- from where, what was seen, and who asks
         _reopen(session, row)
         facts = {"from": path, "steps": again.replaced}
         trail.record(session, row, Event.PILOT_EXECUTION_RETRIED, by, facts)
+
+
+def is_wanted(session: Session, row: Execution) -> None:
+    """Raise ConflictError if what started it has ended: it would be cancelled at once."""
+    if row.parent_id is None or row.detached:
+        return
+    parent = session.get(Execution, row.parent_id)
+    if parent is not None and parent.finished_at is not None:
+        text = f"A step of execution {parent.id} started it, and that has ended"
+        raise ConflictError(f"{text}: retry that one, or fork this one.")
 
 
 def _reopen(session: Session, row: Execution) -> None:

@@ -3,11 +3,16 @@
 import pytest
 
 from pilot import db
-from pilot.engine.life import children, executions
+from pilot.engine.life import children, executions, moving, retrying
+from pilot.engine.life.bulk import Action
+from pilot.engine.life.moving import Move
 from pilot.errors import ConflictError
 from pilot.reports import execution as report
+from pilot.reports.executions import Filters
 from tests.engine import worker_process as wp
+from tests.engine.life.test_bulk import preview
 from tests.engine.steps.containers import pause
+from tests.engine.worker_process import put
 
 
 @pytest.fixture
@@ -117,6 +122,46 @@ def test_a_child_that_runs_rests_at_its_next_step(worker, database, world, super
     )
     executions.resume(outermost, by=user.actor, user_id=user.id)
     told(["waiting"] * 3, superuser, outermost)
+
+
+@pytest.mark.capability(209)
+def test_what_would_be_cancelled_at_once_is_not_retried(worker, database, world, superuser):
+    """Its parent has ended: that one is retried, and takes it along."""
+    user = world.operator
+    who = {"by": user.actor, "user_id": user.id}
+    open_ = {"type": "object", "additionalProperties": True}
+    bad = put("bad", "{{number(inputs.n)}}")
+    child = wp.make_agent(user.id, [bad], inputs=open_)
+    step = {"id": "sub", "type": "sub_workflow", "agent": str(child), "inputs": {"n": "x"}}
+    execution, found = wp.run(database, user, [step])
+    assert found[0] == "failed"
+    (one,) = below(superuser, execution)
+    for refused in (
+        lambda: retrying.failed(one, **who),
+        lambda: retrying.from_step(one, "bad", **who),
+        lambda: moving.move(one, Move(), **who),
+    ):
+        with pytest.raises(ConflictError, match=f"{execution} started it, and that has ended"):
+            refused()
+    found = preview(Action.RETRY, user, Filters(status="failed"))
+    told = [(group.words, group.count) for group in found.cannot]
+    assert (found.can.count, told) == (
+        1,
+        [("An execution that has ended started it: retry that one", 1)],
+    )
+    retrying.failed(execution, **who)
+    wp.until(lambda: statuses(superuser, execution) == ["failed", "failed"])
+
+
+@pytest.mark.usefixtures("worker")
+def test_steps_within_are_migrated_with_the_execution_around_them(database, world, superuser):
+    user = world.operator
+    steps = [inner("outer", pause("nap", 900))]
+    execution = wp.start(wp.make_agent(user.id, steps), user.id)
+    wp.until(lambda: statuses(superuser, execution) == ["waiting"] * 2)
+    (one,) = below(superuser, execution)
+    with pytest.raises(ConflictError, match=f"It runs steps of execution {execution}: migrate"):
+        moving.move(one, Move(), by=user.actor, user_id=user.id)
 
 
 ONE = {"concurrency": {"key": "one", "limit": 1, "on_conflict": "reject"}}
