@@ -122,8 +122,9 @@ def test_too_many_attempts_show_the_wait(browse, world):
         assert sign_in(browser, world.viewer, "wrong but long").status_code == 422
     answer = sign_in(browser, world.viewer)
     assert answer.status_code == 429
-    assert answer.headers["Retry-After"] == "10"
-    assert "Try again in 10 seconds." in answer.text
+    left_s = int(answer.headers["Retry-After"])
+    assert 1 < left_s <= 10
+    assert f"Try again in {left_s} seconds." in answer.text
 
 
 @pytest.mark.parametrize("method", ["get", "head"])
