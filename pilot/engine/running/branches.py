@@ -25,6 +25,9 @@ class Branches:
         self._go = go
         self._frames = dict(_frames(step, inner))
         self._found: dict[str, list[Result]] = {}
+        self._at_once: int = step.max_concurrency or len(self._frames)
+        self._begun = {name for name in self._frames if self._was_begun(name)}
+        self._open = 0  # at work, or waiting
 
     async def perform(self) -> Result:
         """Run the branches as far as they go now, and write how the group stands then.
@@ -33,10 +36,14 @@ class Branches:
             StepError: too few of them can finish.
         """
         await self._recall()
-        limit = asyncio.Semaphore(self._step.max_concurrency or len(self._frames))
         if not (self._is_decided() and self._step.rest == "cancel"):
-            await asyncio.gather(*(self._branch(name, limit) for name in self._frames))
+            left = sorted(self._frames, key=lambda name: name not in self._begun)
+            await asyncio.gather(*(self._lane(left) for _ in range(self._at_once)))
         return await self._outcome()
+
+    def _was_begun(self, name: str) -> bool:
+        history, prefix = self._run.history, self._inner.prefix
+        return any(history.latest(prefix + step.id) for step in self._step.branches[name])
 
     async def _recall(self) -> None:
         """Look what is recorded first: enough may be finished already, then nothing more starts."""
@@ -44,10 +51,17 @@ class Branches:
             frame.failed = True
             self._found[name] = await self._go(self._run, self._step.branches[name], frame)
 
-    async def _branch(self, name: str, limit: asyncio.Semaphore) -> None:
+    async def _lane(self, left: list[str]) -> None:
+        """Run one branch after the other; of those at the same time, those that wait are some."""
+        while left and (left[0] in self._begun or self._open < self._at_once):
+            name = left.pop(0)
+            self._open += 1
+            await self._branch(name)
+            self._open -= self._status(name) not in GOING_ON
+
+    async def _branch(self, name: str) -> None:
         frame = self._frames[name]
-        async with limit:
-            self._found[name] = await self._go(self._run, self._step.branches[name], frame)
+        self._found[name] = await self._go(self._run, self._step.branches[name], frame)
         if self._is_decided() and self._step.rest == "cancel":
             for other in self._frames.values():
                 other.failed = True

@@ -61,6 +61,8 @@ class Rounds:
         self._allowed = step.may_fail(self._bound())
         self._at_once: int = step.at_once or run.at_once
         self._left: Iterator[int] = iter(())
+        self._begun = 0  # of those left, which were begun before
+        self._open = 0  # at work, or waiting
         self._ended = False  # no further round starts
         self._finished = False  # because none is left, or the loop is broken
         self._cut = self._items is not None and (self._total or 0) > len(self._items)
@@ -84,6 +86,7 @@ class Rounds:
             await self._work(itertools.count() if self._items is None else self._all())
             return await self._outcome()
         begun, fresh = self._apart(self._all())
+        self._begun = len(begun)
         if spreading.pays(self._run, self._step, self._path, fresh):
             await self._work(begun)
             if not self._ended and await spreading.is_alone(self._run):
@@ -120,20 +123,27 @@ class Rounds:
 
     async def _lane(self) -> None:
         """Run one round after the other until none is left."""
-        for index in self._left:
-            if self._ended:
-                return
-            if not self._goes_on(index):
+        while not (self._ended or self._is_full()):
+            index = next(self._left, None)
+            if index is None or not self._goes_on(index):
                 self._finished = True
                 return
+            self._begun -= 1
+            self._open += 1
             found = await self._round(index)
+            self._open -= found.status in ENDED
             self._rounds[index] = found
             self._failed += found.status is StepStatus.FAILED
             if self._batch is not None and self._failed > self._run.failed:
                 await self._tell_failed()
             if self._failed > self._allowed or self._stays(found):
                 self._ended = True
-        self._finished = True
+
+    def _is_full(self) -> bool:
+        """Whether no other item may begin: of so many at once, those that wait are some."""
+        if self._step.at_once is None or self._batch is not None:
+            return False
+        return self._begun <= 0 and self._open >= self._step.at_once
 
     async def _tell_failed(self) -> None:
         """Let the other batches know before the next item starts."""

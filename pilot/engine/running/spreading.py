@@ -24,6 +24,8 @@ def pays(run: Run, step: Any, path: str, fresh: Sequence[int]) -> bool:
     """
     if len(fresh) <= BATCH_ITEMS or (step.at_once or run.at_once) == 1:
         return False
+    if step.at_once is not None and any(_waits(one) for one in walk(step.steps)):
+        return False  # those that wait count too, and no batch knows of those of another
     if run.simulated is not None or run.compensating or run.held.batch or run.held.facts["alone"]:
         return False
     if run.ports.workers() == 1 or "[" in path or set(AFTER) & set(path.split("/")):
@@ -40,6 +42,10 @@ async def is_alone(run: Run) -> bool:
 def _acts(step: Any) -> bool:
     module = steps.load(step.type)
     return getattr(module, "IO", False) or hasattr(module, "TURNS")
+
+
+def _waits(step: Any) -> bool:
+    return hasattr(steps.load(step.type), "resume")
 
 
 def plan(run: Run, frame: Frame, fresh: Sequence[int], at_once: int, may_fail: int) -> None:

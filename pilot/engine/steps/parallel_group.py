@@ -1,7 +1,8 @@
 """Runs named lists of steps side by side, until all, any or k of them are finished.
 
 A branch of which all steps are skipped is none of `all`, and not one of any or k: too few others
-fail the group. Output: `{name: last output}` of the finished ones.
+fail the group. Output: `{name: last output}` of the finished ones. A branch that waits is one of
+`max_concurrency`.
 """
 
 from typing import Any, Literal

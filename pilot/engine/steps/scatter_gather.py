@@ -2,6 +2,7 @@
 
 Output: `{items, errors, total, succeeded, failed, truncated}`, and `value` if the outputs are
 merged or reduced. Its steps see `item` (also under the name that `item_name` gives it) and `index`.
+An item that waits is one of `max_concurrency`; without that, all may wait side by side.
 """
 
 from typing import Any, Literal
