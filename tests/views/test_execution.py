@@ -182,6 +182,7 @@ def test_a_receipt_says_what_is_reused_and_must_be_fresh(worker, database, world
     url = f"/executions/{execution}/resume"
     page = operator.get(url).text
     assert "Reused: 1 step" in page
+    assert 'dir="auto">Begin<span class="sub"><code>first</code></span>' in page
     seq = re.search(r'name="seq" value="(\d+)"', page)[1]
     stale = operator.post(url, {"seq": str(int(seq) - 1), "request_id": "x"})
     assert stale.status_code == 409

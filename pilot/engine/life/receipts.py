@@ -59,6 +59,12 @@ class Receipt:
     step: str | None = None  # where a retry starts; None: at what failed
     effects: list[Effect] = field(default_factory=list)  # happen once more, under new keys
     stale: list[str] = field(default_factory=list)  # done already with what comes out anew
+    names: Mapping[str, str] = field(default_factory=dict)  # of the steps, by their ids
+
+    def name_of(self, path: str) -> str:
+        """Return what the step at a path is called."""
+        last = path.rpartition("/")[2].partition("[")[0]
+        return self.names.get(last, path)
 
     @property
     def kept_ms(self) -> int:
@@ -115,9 +121,8 @@ def receipt(session: Session, execution_id: UUID, kind: str, step: str | None = 
         gathering = reruns.tolerant({path: one.status for path, one in newest.items()})
         anew |= gathering
         stale = _stale(document, newest, gathering)
-    reused = [
-        _reused(one) for one in newest.values() if one.status in DONE and one.path not in anew
-    ]
+    done = (path for path, one in newest.items() if one.status in DONE and path not in anew)
+    reused = [_reused(newest[path]) for path in _as_written(document, done)]
     asks = [_line(one, None) for one in newest.values() if one.status == StepStatus.UNKNOWN]
     stays = {line.path for line in (*reused, *asks)} | _tolerated(row, newest.values(), anew, step)
     runs = [
@@ -138,6 +143,7 @@ def receipt(session: Session, execution_id: UUID, kind: str, step: str | None = 
         step,
         again.effects,
         stale,
+        _names(document),
     )
 
 
@@ -167,7 +173,7 @@ def _of_reuse(
     """Return what would run of a document, and what holds of the results of an execution."""
     newest = kept.steps(session, row.id)
     medians = {one.path: one.median_ms for one in session.execute(MEDIANS, {"agent": row.agent_id})}
-    reused = [_reused(newest[path]) for path in sorted(held)]
+    reused = [_reused(newest[path]) for path in _as_written(document, held)]
     runs = [
         Line(path, "pending", None, None, medians.get(path))
         for path in _order(document, {})
@@ -176,7 +182,8 @@ def _of_reuse(
     again = reruns.effects(session, row.id, newest.keys() - held)
     live = bool(session.scalar(LIVE_WORKER))
     number = row.version_number
-    return Receipt(kind, row.event_seq, reused, runs, [], live, number, effects=again)
+    names = _names(document)
+    return Receipt(kind, row.event_seq, reused, runs, [], live, number, effects=again, names=names)
 
 
 def _line(one: Any, ms: int | None) -> Line:
@@ -214,3 +221,20 @@ def _order(document: Any, newest: Mapping[str, Any]) -> Sequence[str]:
     top = [step.id for step in documents.parse(document).steps] if document else []
     inner = [path for path in newest if path not in top]
     return [*top, *inner]
+
+
+def _as_written(document: Any, paths: Iterable[str]) -> list[str]:
+    """Return paths in the order of the document; those within a step by their text."""
+    places = {node.id: place for place, node in enumerate(outline(document))}
+
+    def place(path: str) -> tuple[int, str]:
+        top = path.partition("/")[0].partition("[")[0]
+        return places.get(top, len(places)), path
+
+    return sorted(paths, key=place)
+
+
+def _names(document: Any) -> dict[str, str]:
+    """Return what the steps are called, by their ids."""
+    found = ((node.id, node.step.get("name")) for node in outline(document))
+    return {step: name for step, name in found if isinstance(name, str) and name}

@@ -224,6 +224,6 @@ def test_the_receipt_of_a_fork_says_what_it_saves(worker, database, world, outsi
         made = receipts.of_fork(
             session, forks.plan(session, execution, asked, user_id=world.operator.id)
         )
-    assert [one.path for one in made.reused] == ["b", "tell"]
+    assert [one.path for one in made.reused] == ["tell", "b"], "in the order of the document"
     assert [one.path for one in made.runs] == ["a"]
     assert made.effects == []
