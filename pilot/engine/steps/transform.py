@@ -77,12 +77,18 @@ def _describe(operation: dict[str, Any]) -> str:
     if "condition" in given:
         return f"{name} where {wording.condition(given['condition'])}"
     if isinstance(given.get("by"), list):
-        parts = [one.get("field", "") if isinstance(one, dict) else one for one in given["by"]]
-        return f"{name} by {', '.join(map(str, parts))}"
+        return f"{name} by {', '.join(map(_key, given['by']))}"
     names = given.get("fields", given.get("columns", given.get("types")))
     listed = list(names) if isinstance(names, dict | list) else []
     shown = ", ".join(one if isinstance(one, str) else str(one.get("field")) for one in listed[:8])
     return f"{name} {shown}".strip()
+
+
+def _key(key: Any) -> str:
+    """Return a field that rows are sorted or compared by, with its direction unless it rises."""
+    if not isinstance(key, dict):
+        return str(key)
+    return f"{key.get('field', '')}{' descending' if key.get('direction') == 'desc' else ''}"
 
 
 def run(step: Params, context: StepContext) -> Done:

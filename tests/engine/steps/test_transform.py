@@ -32,6 +32,13 @@ def test_null_as_input_is_an_error_that_names_the_operation():
     [
         ({"operation": "set", "config": {"value": "{{inputs.n}} pieces"}}, "Give [n] pieces"),
         ({"operation": "count", "input": "inputs.rows"}, "Take the input rows; count"),
+        (
+            {
+                "operation": "sort",
+                "config": {"by": [{"field": "Value", "direction": "desc"}, {"field": "Name"}]},
+            },
+            "Sort by Value descending, Name",
+        ),
     ],
 )
 def test_it_is_told_in_words(fields, words):
