@@ -8,6 +8,7 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, FileField, TextAreaField
 
 from pilot.engine.agents import agents, portable
+from pilot.engine.editor import differences
 from pilot.errors import ConflictError, InvalidError
 from pilot.views import (
     OPERATE,
@@ -90,4 +91,5 @@ def _shown(source: bytes) -> str:
 def _page(
     form: ImportForm, would: portable.Import | None = None, *, status: int = 200
 ) -> ResponseReturnValue:
-    return render("portable/index.html", status=status, form=form, would=would)
+    changes = differences.marked(would.changes) if would else []
+    return render("portable/index.html", status=status, form=form, would=would, changes=changes)

@@ -48,6 +48,8 @@ def test_an_agent_leaves_as_a_file_and_comes_in_after_a_look(browse, world):
     look = send(stranger, file.data, do="check")
     assert look.status_code == 200
     assert "It makes a new agent" in look.text
+    assert "<ins>+ kind: agent</ins>" in look.text
+    assert "@@" not in look.text
     made = send(stranger, file.data)
     assert stranger.get(f"{made.location}/export").data == file.data
     again = send(stranger, file.data)

@@ -1,6 +1,6 @@
 """What differs between two workflows: steps added, removed, moved, changed, field by field."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher, unified_diff
 from typing import Any, Literal
@@ -63,12 +63,16 @@ def text_lines(before: str, after: str) -> list[tuple[str, str]]:
 
     Each group begins with ("@", "line 12"), where it stands in the text after the change.
     """
-    lines = list(unified_diff(before.splitlines(), after.splitlines(), n=3, lineterm=""))[2:]
+    return marked(list(unified_diff(before.splitlines(), after.splitlines(), n=3, lineterm="")))
+
+
+def marked(lines: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the lines of a unified difference as `text_lines` does, without the head."""
     return [
         ("@", f"line {line.split('+')[1].split(',')[0].split()[0]}")
         if line.startswith("@")
         else (line[:1], line[1:])
-        for line in lines
+        for line in lines[2:]
     ]
 
 
