@@ -263,6 +263,7 @@ def _facts(generation_id: UUID) -> dict[str, Any]:
         "issues": issues,
         "expected": expected,
         "wrong": sum(one.severity == "error" for one in issues),
+        "called": _called(row.document, lines),
         "links": {line.id: f"#step-{line.id}" for line in lines},
         "lines": [(line, [one for one in issues if _at(one, line.path)]) for line in lines],
         "elsewhere": [one for one in issues if not one.path.startswith("/steps/")],
@@ -290,6 +291,18 @@ def _at(issue: Issue, path: str) -> bool:
     rest = issue.path.removeprefix(path)
     inside = any(part.isdecimal() for part in rest.split("/")[2:3])
     return issue.path.startswith(path) and rest[:1] in {"", "/"} and not inside
+
+
+def _called(document: Any, lines: list[display.Line]) -> dict[str, str]:
+    """Return what steps and inputs are called, by how a clause names them."""
+    schema = document.get("inputs") if isinstance(document, dict) else None
+    inputs = schema.get("properties") if isinstance(schema, dict) else None
+    titles = {
+        f"inputs.{name}": f"the input {one['title']}"
+        for name, one in (inputs.items() if isinstance(inputs, dict) else ())
+        if isinstance(one, dict) and isinstance(one.get("title"), str)
+    }
+    return titles | {line.id: line.name for line in lines}
 
 
 def _name(row: Generation) -> str:

@@ -38,6 +38,9 @@ def test_a_goal_leads_to_a_draft_and_the_draft_to_an_agent(operator):
     assert ">$0</span>" in page.text
     assert "Read Gantt.xlsx" in page.text
     assert page.text.count('<svg class="graph"') == 1
+    became = page.text[page.text.index("What your words became") :]
+    assert '<a href="#step-rows">Keep the rows wanted</a>' in became
+    assert "the input Recipients" in became
     saved = operator.post(f"{url}/save", {"name": "Urgent tasks"})
     assert AGENT.match(saved.location)
     assert "Saved as an agent" in operator.get(url).text
