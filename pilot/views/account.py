@@ -25,7 +25,9 @@ from pilot.views import (
     show_issues,
     signed_in,
     toast,
-    visitor,
+)
+from pilot.views import (
+    zone as shown_zone,
 )
 
 bp = Blueprint("account", __name__, url_prefix="/account")
@@ -67,7 +69,7 @@ class TokenForm(FlaskForm):  # type: ignore[misc]
         [InputRequired()],
         choices=[SelectChoice(str(one)) for one in Scope],
         validate_choice=False,  # the operation knows the list
-        description="Never more than you may. Hold Ctrl or Cmd to choose several.",
+        description="Never more than you may.",
     )
 
 
@@ -85,7 +87,7 @@ def _page(
     made: str = "",
     status: int = 200,
 ) -> ResponseReturnValue:
-    form = form or ZoneForm(formdata=None, zone=visitor().zone)
+    form = form or ZoneForm(formdata=None, zone=str(shown_zone()))
     form.zone.choices = [SelectChoice(zone) for zone in zones.names()]
     token = request.cookies[current_app.config["SIGN_IN_COOKIE"]]
     browsers = users.sessions(signed_in(), token=token)

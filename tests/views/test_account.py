@@ -52,6 +52,12 @@ def test_times_are_shown_in_the_chosen_zone(browse, world):
     assert "Times in Asia/Tokyo" in page.text
 
 
+def test_who_chose_no_zone_is_offered_the_one_of_the_browser(browse, world):
+    browser = browse(world.viewer)
+    browser.client.set_cookie("pilot-zone", "Europe/Berlin")
+    assert '<option selected value="Europe/Berlin">' in browser.get("/account").text
+
+
 @pytest.mark.parametrize("zone", ["", "Mars/Base", "../../etc/passwd", "x" * 100_000])
 def test_an_unknown_zone_is_refused_beside_its_field(browse, world, zone):
     answer = browse(world.viewer).post("/account/zone", {"zone": zone})
