@@ -4,6 +4,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -23,6 +24,10 @@ SOURCE = Source(
     id_type="text",
 )
 
+CHAIN = text(
+    f"SELECT {SOURCE.columns} FROM audit a "  # noqa: S608 -- of constants
+    "WHERE a.chain = :chain AND a.event <> '' ORDER BY a.seq"
+)
 FEW = 1_000  # records of which a search says where they stand
 FOUND = """
 WITH found AS (SELECT a.chain FROM audit a WHERE {where} LIMIT :most)
@@ -87,6 +92,19 @@ def _searched(
         conditions, values = [*conditions, "a.chain = ANY(:chains)"], values | {"chains": chains}
     found = fetch(session, SOURCE, conditions, values, replace(wanted, counted=False))
     return Listed(found.rows, total, found.next)
+
+
+def of_execution(session: Session, execution_id: UUID) -> list[dict[str, Any]]:
+    """Return the records of an execution, the oldest first, without what is sealed in them."""
+    rows = session.execute(CHAIN, {"chain": str(execution_id)}).mappings()
+    return [
+        row | {"details": {name: one for name, one in row["details"].items() if not _sealed(one)}}
+        for row in map(_apart, rows)
+    ]
+
+
+def _sealed(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith(person_keys.PREFIX)
 
 
 def exported(session: Session, filters: Filters) -> Generator[str, None, None]:

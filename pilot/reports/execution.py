@@ -182,7 +182,6 @@ REFUSED = text("""
 SELECT data FROM event WHERE execution_id = :id AND kind = 'execution'
    AND data ->> 'status' = 'budget_paused' ORDER BY seq DESC LIMIT 1
 """)
-AUDIT = text("SELECT seq, at, record FROM audit WHERE chain = :id ORDER BY seq")
 
 
 def shown(session: Session, execution_id: UUID, path: str | None = None) -> Shown:
@@ -297,9 +296,3 @@ def events(session: Session, execution_id: UUID, after: int = 0) -> list[dict[st
     """Return the lines of the timeline after one of them, oldest first."""
     values = {"id": execution_id, "after": after, "most": SHOWN_EVENTS}
     return [dict(row) for row in session.execute(EVENTS, values).mappings()]
-
-
-def audit_lines(session: Session, execution_id: UUID) -> list[dict[str, Any]]:
-    """Return the execution's audit chain, oldest first."""
-    rows = session.execute(AUDIT, {"id": str(execution_id)}).mappings()
-    return [dict(row) for row in rows]

@@ -26,7 +26,7 @@ from pilot.engine.status import (
 )
 from pilot.errors import BadJsonError, ConflictError, InvalidError, Issue
 from pilot.models.execution import Execution
-from pilot.reports import execution, standing, triggers
+from pilot.reports import audit, execution, standing, triggers
 from pilot.reports.execution import Shown
 from pilot.reports.execution_steps import Step
 from pilot.reports.timeline import axis
@@ -86,7 +86,7 @@ def context(execution_id: UUID, tab: str = "step") -> dict[str, Any]:
         fired = triggers.of_execution(session, execution_id)
         may_run = visitor().may(OPERATE) and _may_run(session, shown.row)
         events = execution.events(session, execution_id) if tab == "events" else []
-        audit = execution.audit_lines(session, execution_id) if tab == "audit" else []
+        records = audit.of_execution(session, execution_id) if tab == "audit" else []
     drawn = axis(shown, db.now())
     steps = [
         {
@@ -120,7 +120,7 @@ def context(execution_id: UUID, tab: str = "step") -> dict[str, Any]:
         "sayings": SAYINGS,
         "effect_words": EFFECTS,
         "events": events,
-        "audit": audit,
+        "records": records,
         "step": next((one for one in shown.steps if one.path == request.args.get("step")), None),
         "step_id": (request.args.get("step") or "").rpartition("/")[2],
     }

@@ -1,7 +1,8 @@
 """How values read: money, tokens, time, rates, ids, statuses. Pure functions over plain values."""
 
+import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ from pilot import strictjson
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 ABSOLUTE_AFTER = timedelta(days=7)
 TOO_FEW = 20
+UTC_TIME = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?) UTC\b")
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,19 @@ def absolute(at: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
     local = at.astimezone(zone)
     clock = "%H:%M:%S" if seconds else "%H:%M"
     return f"{local.day} {local:%b} {local.year}, {local:{clock}} {local:%Z}"
+
+
+def local_times(words: str, zone: tzinfo) -> str:
+    """Return a sentence of the engine, whose times are in UTC, with the times of a reader."""
+
+    def local(found: re.Match[str]) -> str:
+        try:
+            at = datetime.fromisoformat(found[1]).replace(tzinfo=UTC)
+        except ValueError:
+            return found[0]
+        return absolute(at, zone, seconds=bool(found[2]))
+
+    return UTC_TIME.sub(local, words)
 
 
 def clock(at: datetime, zone: tzinfo) -> str:

@@ -47,5 +47,5 @@ def way_words(name: str) -> str:
 def cost_words(one: Bounds) -> str:
     """Return what it costs at most, in words."""
     if one.unpriced:
-        return "unknown: its model has no price"
+        return "unknown: no model with a price can be asked"
     return money.usd(one.usd)

@@ -11,7 +11,7 @@ from uuid import uuid4
 import nh3
 from flask import Flask
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pilot import db, money, strictjson
 from pilot.views import formats, graph_layout, lists, wants_fragment, zone
@@ -20,7 +20,19 @@ from pilot.web.security import nonce
 
 HEADING = re.compile(r"<(/?)h[1-6]>")
 START_S, PAUSE_S = 3.0, 0.05
+NAMED = re.compile(r"\bexecution ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
 KEY = re.compile(r'"(?:[^"\\]|\\.)*":')
+
+
+def _told(words: str) -> Markup:
+    """Return a sentence of the engine with local times, and links in the place of long ids."""
+    local = str(escape(formats.local_times(words, zone())))
+    return Markup(NAMED.sub(_link, local))  # noqa: S704 - escaped, and an id has nothing to escape
+
+
+def _link(found: re.Match[str]) -> str:
+    return f'<a href="/executions/{found[1]}">execution {formats.short_id(found[1])}</a>'
+
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "money_text": money.usd,
@@ -31,6 +43,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "count_short": formats.count_short,
     "duration": formats.duration,
     "fact": formats.fact,
+    "told": _told,
+    "local_times": lambda words: formats.local_times(words, zone()),
     "rate": formats.rate,
     "size": formats.size,
     "sanitised": lambda text: Markup(_clean(text)),  # noqa: S704 - nh3 cleaned it

@@ -284,9 +284,8 @@ def test_a_reconnect_shows_what_happened_meanwhile(worker, database, world, agen
     assert "5 of 5 steps done" in answer.text
 
 
-LONGER = (
-    """UPDATE audit SET record = '{"long":"' || repeat('x', 400) || '",' || substr(record, 2)"""
-)
+LONGER = """UPDATE audit SET record = replace(record, '"details":{', '"details":{"long":"'
+    || repeat('x', 400) || '",')"""
 
 
 @pytest.mark.browser
@@ -375,3 +374,31 @@ def test_events_read_as_words_and_json(world, database, operator):
     assert "decided {&#34;total&#34;:2," in page
     assert re.search(r"attempt 1, took \d+ ms", page)
     assert "&#39;" not in page, "a value as Python writes it"
+
+
+def test_the_head_leads_to_the_agent_and_the_version_that_runs(
+    worker, database, world, agent, operator
+):
+    execution = finished(database, agent, world, amount=5)
+    page = operator.get(f"/executions/{execution}").text
+    assert f'<a href="/agents/{agent}">' in page
+    assert f'<a href="/agents/{agent}/workflow/1">1</a>' in page
+    assert operator.get(f"/agents/{agent}/workflow/1").status_code == 200
+
+
+def test_a_deadline_is_told_in_the_zone_of_the_reader(worker, database, world, agent, operator):
+    execution = wp.start(agent, world.operator.id, amount=5_000)
+    wp.wait_for(database, execution, {"waiting"})
+    operator.client.set_cookie("pilot-zone", "Europe/Berlin")
+    page = operator.get(f"/executions/{execution}").text
+    assert re.search(r"a decision by .*, until \d+ \w+ \d+, \d\d:\d\d CES?T", page)
+    assert " UTC" not in page[page.index('id="execution"') :]
+
+
+def test_the_audit_tab_tells_records_in_words(worker, database, world, agent, operator):
+    execution = finished(database, agent, world, amount=5)
+    page = operator.get(f"/executions/{execution}?tab=audit").text
+    assert "<code>PILOT_EXECUTION_STARTED</code>" in page
+    assert world.operator.email in page
+    assert re.search(r"path first, status completed, attempt 1, took \d+ ms", page)
+    assert "sealed:" not in page

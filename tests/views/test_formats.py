@@ -130,3 +130,9 @@ def test_every_status_has_a_tone_a_shape_and_a_word():
 def test_an_unknown_status_is_an_error_not_a_guess():
     with pytest.raises(KeyError):
         formats.look("execution", "done")
+
+
+def test_times_of_the_engine_are_told_in_the_zone_of_the_reader():
+    words = "until 2026-03-14 13:05 UTC, at 2026-04-13 13:05:10 UTC, not 2026-99-99 13:05 UTC"
+    told = "until 14 Mar 2026, 14:05 CET, at 13 Apr 2026, 15:05:10 CEST, not 2026-99-99 13:05 UTC"
+    assert formats.local_times(words, BERLIN) == told

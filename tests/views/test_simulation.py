@@ -69,7 +69,7 @@ def test_the_page_tells_ways_sources_and_the_worst_case_in_words(simulate):
         "Never reached: large took else.",
         "Made up from the schema: nothing was called.",
         "With as many items as here",
-        "unknown: its model has no price",
+        "unknown: no model with a price can be asked",
     ):
         assert words in page, words
     all_ways = simulate.browser.get(simulate(each="1")).text

@@ -89,7 +89,8 @@ def test_an_equal_question_is_asked_once_and_saves_what_it_had_cost(
     assert (Decimal(saved["usd"]), saved["tokens"], saved["unpriced"]) == (cost, tokens, 0)
     operator = browse(world.operator)
     page = operator.get(f"/executions/{hit}?step=ask").text
-    assert f"Taken from execution {first} (ask, " in page
+    link = f'<a href="/executions/{first}">execution {str(first)[-8:]}</a>'
+    assert f"Taken from {link} (ask, " in page
     assert "reused" in page.lower()
     told = operator.get("/costs.json").json
     assert told["cached_steps"] | {"ms": 0} == {
