@@ -27,6 +27,7 @@ bp = Blueprint("system_config", __name__)
 
 NAV = ("Set up", "System config", 10, ADMIN)
 
+MUST = [InputRequired()]
 GROUPS = {group.lower().replace(" ", "-"): group for group in settings.GROUPS}
 
 
@@ -59,18 +60,18 @@ def _field(one: Definition) -> Field:
     if one.type is bool:
         return BooleanField(one.label, description=about)
     if one.choices:
-        return SelectField(one.label, choices=one.choices, description=about)
+        return SelectField(one.label, MUST, choices=one.choices, description=about)
     about = (
         f"{one.help} {one.bounds[0].upper()}{one.bounds[1:]}. Default: {one.words(one.default)}."
     )
     if one.type is int:
         return IntegerField(
             one.label,
-            [InputRequired()],
+            MUST,
             description=about,
             render_kw={"min": one.minimum, "max": one.maximum, "inputmode": "numeric"},
         )
-    return StringField(one.label, description=about)
+    return StringField(one.label, [] if one.type is list else MUST, description=about)
 
 
 @route(bp, "/system-config", allow=ADMIN, twin=True)

@@ -124,6 +124,16 @@ def test_an_undo_of_an_older_change_is_a_conflict(admin, world):
     assert stored()["pilot_max_steps"] == 70
 
 
+def test_the_groups_are_reached_from_the_top_and_only_what_may_be_empty_is_optional(admin):
+    page = admin.get("/system-config").text
+    assert set(re.findall(r'<a href="#([a-z-]+)">', page)) <= set(
+        re.findall(r'id="([a-z-]+)"', page)
+    )
+    assert '<a href="#budgets">Budgets</a>' in page
+    told = re.findall(r'([^<>]+) <span class="optional">optional</span>', page)
+    assert [name for name in told if name != "Further models"] == ["Internal domains"]
+
+
 def test_a_group_has_an_address_of_its_own(admin):
     page = admin.get("/system-config/switches")
     assert "pilot_enabled" in page.text
