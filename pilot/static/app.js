@@ -50,7 +50,7 @@
   });
 
   // Keys: never in fields, never with modifiers.
-  const places = { o: "/", a: "/agents", e: "/executions", p: "/approvals", u: "/audit" };
+  const places = { o: "/", a: "/agents", e: "/executions", p: "/approvals", c: "/costs", u: "/audit", s: "/system-config" };
   let going = 0;
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && menu) menu.open = false;

@@ -62,7 +62,8 @@ class ScheduleForm(SeenForm):
 
     cron = StringField(
         "Cron expression",
-        description="Minute, hour, day of the month, month, day of the week.",
+        description="Minute, hour, day of the month, month, day of the week: 0 8 * * 1-5 is every "
+        "weekday at 08:00.",
         render_kw={"list": "cron-examples", "autocomplete": "off", "spellcheck": "false"},
     )
     every = StringField("Or every so many", render_kw={"inputmode": "numeric"})

@@ -79,6 +79,12 @@ def test_what_is_missing_or_wrong_is_said_at_its_field_and_nothing_is_lost(opera
     assert operator.get("/executions.json").json["total"] == 0
 
 
+def test_an_agent_without_inputs_offers_to_save_none(operator, world):
+    page = operator.get(url(wp.make_agent(world.operator.id, STEPS))).text
+    assert "It takes no inputs." in page
+    assert "Save inputs" not in page
+
+
 def test_a_choice_that_is_no_text_and_a_type_that_may_be_null_fit(operator, world):
     odd = {
         "a/b c": {"enum": [1, 2.5, True]},

@@ -139,7 +139,8 @@ def _keys(choice: _Choice) -> Iterator[Finding]:
     if not any(one.has_key and one.provider.enabled for one in choice.known.values()):
         text = (
             "No provider has a key: workflows are drafted without a model, and steps that ask a "
-            "model cannot run. Set one with: pilot provider set-key"
+            "model cannot run. Set one on the page of a provider, or with: pilot provider set-key "
+            "openai"
         )
         yield Finding("no_key", "warning", text)
         return
