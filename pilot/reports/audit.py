@@ -26,7 +26,7 @@ SOURCE = Source(
 
 CHAIN = text(
     f"SELECT {SOURCE.columns} FROM audit a "  # noqa: S608 -- of constants
-    "WHERE a.chain = :chain AND a.event <> '' ORDER BY a.seq"
+    "WHERE a.chain = :chain AND a.seq > :after AND a.event <> '' ORDER BY a.seq LIMIT :most"
 )
 FEW = 1_000  # records of which a search says where they stand
 FOUND = """
@@ -94,9 +94,12 @@ def _searched(
     return Listed(found.rows, total, found.next)
 
 
-def of_execution(session: Session, execution_id: UUID) -> list[dict[str, Any]]:
-    """Return the records of an execution, the oldest first, without what is sealed in them."""
-    rows = session.execute(CHAIN, {"chain": str(execution_id)}).mappings()
+def of_execution(
+    session: Session, execution_id: UUID, after: int, most: int
+) -> list[dict[str, Any]]:
+    """Return so many records of an execution after one of them, without what is sealed in them."""
+    values = {"chain": str(execution_id), "after": after, "most": most}
+    rows = session.execute(CHAIN, values).mappings()
     return [
         row | {"details": {name: one for name, one in row["details"].items() if not _sealed(one)}}
         for row in map(_apart, rows)

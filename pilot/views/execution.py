@@ -27,7 +27,7 @@ from pilot.engine.status import (
 from pilot.errors import BadJsonError, ConflictError, InvalidError, Issue
 from pilot.models.execution import Execution
 from pilot.reports import audit, execution, standing, triggers
-from pilot.reports.execution import Shown
+from pilot.reports.execution import SHOWN_EVENTS, Shown
 from pilot.reports.execution_steps import Step
 from pilot.reports.timeline import axis
 from pilot.views import (
@@ -85,8 +85,11 @@ def context(execution_id: UUID, tab: str = "step") -> dict[str, Any]:
         shown = execution.shown(session, execution_id, request.args.get("step"))
         fired = triggers.of_execution(session, execution_id)
         may_run = visitor().may(OPERATE) and _may_run(session, shown.row)
-        events = execution.events(session, execution_id) if tab == "events" else []
-        records = audit.of_execution(session, execution_id) if tab == "audit" else []
+        after = _after()
+        events = execution.events(session, execution_id, after) if tab == "events" else []
+        records = (
+            audit.of_execution(session, execution_id, after, SHOWN_EVENTS) if tab == "audit" else []
+        )
     drawn = axis(shown, db.now())
     steps = [
         {
@@ -121,6 +124,8 @@ def context(execution_id: UUID, tab: str = "step") -> dict[str, Any]:
         "effect_words": EFFECTS,
         "events": events,
         "records": records,
+        "after": after,
+        "most": SHOWN_EVENTS,
         "step": next((one for one in shown.steps if one.path == request.args.get("step")), None),
         "step_id": (request.args.get("step") or "").rpartition("/")[2],
     }
@@ -212,11 +217,15 @@ def _parts(execution_id: UUID, speak: bool) -> str:  # noqa: FBT001 - what every
 @route(bp, f"{URL}/events", allow=VIEW)
 def events(execution_id: UUID) -> ResponseReturnValue:
     """The lines of the timeline after `?after=`, as JSON."""
-    after = request.args.get("after", "0")
-    known = int(after) if after.isascii() and after.isdigit() and len(after) < 18 else 0
     with reading() as session:
         executions.find(session, execution_id)
-        return json_answer({"items": execution.events(session, execution_id, known)})
+        return json_answer({"items": execution.events(session, execution_id, _after())})
+
+
+def _after() -> int:
+    """Return the line after which the shown ones begin."""
+    after = request.args.get("after", "0")
+    return int(after) if after.isascii() and after.isdigit() and len(after) < 18 else 0
 
 
 @route(bp, f"{URL}/output", allow=VIEW)

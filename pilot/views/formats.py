@@ -150,9 +150,9 @@ def local_times(words: str, zone: tzinfo) -> str:
     def local(found: re.Match[str]) -> str:
         try:
             at = datetime.fromisoformat(found[1]).replace(tzinfo=UTC)
-        except ValueError:
+            return absolute(at, zone, seconds=bool(found[2]))
+        except (ValueError, OverflowError):  # no such day, or none in that zone
             return found[0]
-        return absolute(at, zone, seconds=bool(found[2]))
 
     return UTC_TIME.sub(local, words)
 

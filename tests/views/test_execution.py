@@ -284,23 +284,6 @@ def test_a_reconnect_shows_what_happened_meanwhile(worker, database, world, agen
     assert "5 of 5 steps done" in answer.text
 
 
-LONGER = """UPDATE audit SET record = replace(record, '"details":{', '"details":{"long":"'
-    || repeat('x', 400) || '",')"""
-
-
-@pytest.mark.browser
-def test_a_long_record_of_the_audit_trail_breaks_its_line(
-    worker, database, window, world, agent, superuser
-):
-    done = finished(database, agent, world, amount=5)
-    superuser.execute("SET session_replication_role = replica")
-    superuser.execute(LONGER)
-    page = window(world.operator, viewport={"width": 1280, "height": 900})
-    page.goto(f"/executions/{done}?tab=audit")
-    page.get_by_text("xxxx").first.wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
 @pytest.mark.browser
 @pytest.mark.parametrize("look", LOOKS)
 def test_the_pages_are_accessible_and_quiet(worker, database, window, world, agent, look):
@@ -364,18 +347,6 @@ def test_programs_and_people_are_told_the_same_number_of_steps(
     assert result["steps"] == {"completed": 3, "failed": 0, "skipped": 0}
 
 
-@pytest.mark.usefixtures("worker")
-def test_events_read_as_words_and_json(world, database, operator):
-    rows = [wp.put("a", "{{item}}")]
-    wide = {"id": "wide", "type": "scatter_gather", "items": "inputs.rows", "steps": rows}
-    wp.switch_on()
-    execution, _ = wp.run(database, world.operator, [wide], {"rows": [1, 2]})
-    page = operator.get(f"/executions/{execution}?tab=events").text
-    assert "decided {&#34;total&#34;:2," in page
-    assert re.search(r"attempt 1, took \d+ ms", page)
-    assert "&#39;" not in page, "a value as Python writes it"
-
-
 def test_the_head_leads_to_the_agent_and_the_version_that_runs(
     worker, database, world, agent, operator
 ):
@@ -393,12 +364,3 @@ def test_a_deadline_is_told_in_the_zone_of_the_reader(worker, database, world, a
     page = operator.get(f"/executions/{execution}").text
     assert re.search(r"a decision by .*, until \d+ \w+ \d+, \d\d:\d\d CES?T", page)
     assert " UTC" not in page[page.index('id="execution"') :]
-
-
-def test_the_audit_tab_tells_records_in_words(worker, database, world, agent, operator):
-    execution = finished(database, agent, world, amount=5)
-    page = operator.get(f"/executions/{execution}?tab=audit").text
-    assert "<code>PILOT_EXECUTION_STARTED</code>" in page
-    assert world.operator.email in page
-    assert re.search(r"path first, status completed, attempt 1, took \d+ ms", page)
-    assert "sealed:" not in page

@@ -133,6 +133,8 @@ def test_an_unknown_status_is_an_error_not_a_guess():
 
 
 def test_times_of_the_engine_are_told_in_the_zone_of_the_reader():
-    words = "until 2026-03-14 13:05 UTC, at 2026-04-13 13:05:10 UTC, not 2026-99-99 13:05 UTC"
-    told = "until 14 Mar 2026, 14:05 CET, at 13 Apr 2026, 15:05:10 CEST, not 2026-99-99 13:05 UTC"
+    words = "until 2026-03-14 13:05 UTC, at 2026-04-13 13:05:10 UTC, "
+    words += "not 2026-99-99 13:05 UTC, nor 9999-12-31 23:30 UTC"
+    told = "until 14 Mar 2026, 14:05 CET, at 13 Apr 2026, 15:05:10 CEST, "
+    told += "not 2026-99-99 13:05 UTC, nor 9999-12-31 23:30 UTC"
     assert formats.local_times(words, BERLIN) == told
