@@ -151,7 +151,7 @@ def _issues(
             yield _issue(model, problem, keys, value, path)
     for place, several in tried.items():
         around = _keys(several[0])[:-1]
-        field = str(around[-1]) if around else ""
+        field = _named(around)
         wanted = " or ".join(dict.fromkeys(map(_expected, several)))
         expected, found = _ALTERNATIVES.get(field, wanted), _at(value, around)
         got = strictjson.dumps(found)[:60] if isinstance(found, str) else _shown(found)
@@ -170,6 +170,13 @@ def _keys(problem: ErrorDetails) -> list[str | int]:
     return keys + ([last] if problem["loc"] and named else [])
 
 
+def _named(keys: list[str | int]) -> str:
+    """Return what a place is called: its name, and the number of an element of a list."""
+    names = [place for place, key in enumerate(keys) if isinstance(key, str)]
+    last = names[-1] if names else 0
+    return "".join(str(key) if isinstance(key, str) else f"[{key}]" for key in keys[last:])
+
+
 def _is_alternative(problem: ErrorDetails, keys: list[str | int], value: type_json) -> bool:
     """Say whether the last key is no place but one of the types that the value may have."""
     if not keys or problem["type"] in {"missing", "extra_forbidden"}:
@@ -183,7 +190,7 @@ def _issue(
     model: type[Part], problem: ErrorDetails, keys: list[str | int], value: type_json, path: str
 ) -> Issue:
     kind, place = problem["type"], path + pointer(*keys)
-    field = str(keys[-1]) if keys else ""
+    field = _named(keys)
     if kind == "extra_forbidden":
         return _unknown_key(_model_at(model, keys[:-1]), keys, value, path)
     if kind == "missing":

@@ -161,6 +161,8 @@ SECONDS = "for_s must be a number of seconds, 0 to one year, or a template; it i
          f'name must have at most 120 characters; it is "{"x" * 59}.'),
         (waiting("a", for_s=-1), "/for_s", SECONDS.format("-1")),
         (waiting("a", for_s=[]), "/for_s", SECONDS.format("a list")),
+        (waiting("a", dependencies=["b", 7]), "/dependencies/1",
+         "dependencies[1] must be text; it is 7."),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_once_in_plain_words_at_its_place(step, path, message):
