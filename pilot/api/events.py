@@ -22,8 +22,8 @@ class EventBody(Body):
     )
     name: str = Field(min_length=1, max_length=100)
     data: Any = Field(None, description="The payload, any JSON to 256 KiB.")
-    source: str = Field("api", min_length=1, max_length=200)
-    id: str | None = Field(None, min_length=1, max_length=200)
+    source: str = Field("api", min_length=1, max_length=255)
+    id: str | None = Field(None, min_length=1, max_length=255)
 
 
 class Resolved(BaseModel):

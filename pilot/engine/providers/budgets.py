@@ -32,7 +32,7 @@ SELECT (spent_usd + reserved_usd + :usd > budget_usd
         OR spent_tokens + reserved_tokens + :tokens > budget_tokens) IS TRUE
    AND (spent_usd + :usd > budget_usd OR spent_tokens + :tokens > budget_tokens) IS NOT TRUE
   FROM execution WHERE id = :payer""")
-MOST_USD = Decimal(1_000_000)
+MOST_USD = Decimal("9999999.999999")  # as in a workflow
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ def amount(usd: Decimal) -> Decimal:
     """Return an amount that can be a limit.
 
     Raises:
-        InvalidError: it is not above 0, beyond a million, or finer than a millionth.
+        InvalidError: it is not above 0, not below ten million, or finer than a millionth.
     """
     if not usd.is_finite() or not 0 < usd <= MOST_USD or usd != round(usd, 6):
-        expected = "above 0, at most 1,000,000, with at most six decimals"
+        expected = "above 0, below 10,000,000, with at most six decimals"
         text = f"A budget is an amount in USD {expected}."
         raise InvalidError([Issue("E_BUDGET", "/budget_usd", text, expected, str(usd)[:40])])
     return usd

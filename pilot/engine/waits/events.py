@@ -25,7 +25,7 @@ log = structlog.get_logger()
 BY = Actor("worker")
 
 MAX_BYTES = 256 * 1024
-MAX_ID_CHARACTERS = 200
+MAX_ID_CHARACTERS = 255  # as of an idempotency key, which may be one
 MOST_KEPT = 10_000  # that nothing waited for, of one owner
 MOST_AT_ONCE = 200  # waits that one look resolves; the next goes on
 

@@ -175,7 +175,7 @@ def test_what_a_process_that_died_left_is_looked_at_again(begin, database, world
     ("sent", "path"),
     [
         (events.Sent("no name"), "/name"),
-        (events.Sent("a", id="x" * 201), "/id"),
+        (events.Sent("a", id="x" * 256), "/id"),
         (events.Sent("a", source="\n"), "/source"),
         (events.Sent("a", "x" * 262_200), "/payload"),
     ],
