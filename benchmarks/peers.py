@@ -91,11 +91,11 @@ def alone(pilot: Installation, look: Looking) -> list[float]:
     agent = pilot.noop_agent(w1.STEPS)
     wait_for_quiet()
     done = []
-    for number in range(ALONE):
+    for _ in range(ALONE):
         begun = perf_counter()
-        pilot.start(agent, rows=ROWS)
-        look.wait_done(agent, number + 1, every_s=0.002)
+        look.wait_finished(pilot.start(agent, rows=ROWS))
         done.append(perf_counter() - begun)
+    look.wait_done(agent, ALONE)
     return done
 
 

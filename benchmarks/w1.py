@@ -59,9 +59,9 @@ def alone(pilot, look, agent, baseline: float) -> None:
         if number % 10 == 0:
             wait_for_quiet()
         start = perf_counter()
-        pilot.start(agent, rows=ROWS)
-        look.wait_done(agent, number + 1, every_s=0.002)
+        look.wait_finished(pilot.start(agent, rows=ROWS))
         done.append((perf_counter() - start) * 1000)
+    look.wait_done(agent, ALONE)
     rows = look.connection.execute(
         "SELECT extract(epoch FROM finished_at - started_at) * 1000 FROM execution "
         "WHERE agent_id = %s ORDER BY id",
