@@ -20,6 +20,12 @@ class Approval(Base):
         Index("approval_by_execution", "execution_id"),
         Index("approval_by_time", "requested_at", "id"),
         Index("approval_by_deadline", "expires_at", "id"),
+        Index(
+            "approval_given",
+            "path",
+            "requested_at",
+            postgresql_where=text("decision = 'approved'"),
+        ),
     )
 
     id: Mapped[Id]

@@ -1,6 +1,8 @@
 """Approvals: the list of what waits or was decided, and one with everything to decide by."""
 
+import json
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,7 +14,7 @@ from pilot import older, strictjson
 from pilot.engine import digests
 from pilot.engine.approvals import delegating
 from pilot.engine.approvals.approvals import DECIDERS
-from pilot.engine.editor import display
+from pilot.engine.editor import differences, display
 from pilot.engine.language import wording
 from pilot.engine.language.catalogue import load
 from pilot.engine.notices.outbox import NO_CHANNEL
@@ -79,6 +81,11 @@ SELECT f.name AS from, t.name AS to, (d.value ->> 'round')::int AS round
   JOIN app_user t ON t.id = (d.value ->> 'to')::uuid
  WHERE a.id = :id ORDER BY d.place
 """)
+BEFORE = text("""
+SELECT a.id, a.decided_at, a.payload_hash, u.name AS person,
+       CASE WHEN a.terms -> 'excerpt' IS NULL THEN a.payload END AS payload
+  FROM approval a LEFT JOIN app_user u ON u.id = a.decided_by WHERE a.id = approved_before(:id)
+""")
 PEOPLE = text("SELECT name, roles FROM app_user WHERE id = ANY (:ids) ORDER BY name, id")
 OTHERS = text(f"""
 SELECT a.id, {STATUS} AS status, a.requested_at, a.decided_at, a.payload_hash, u.name AS person
@@ -113,6 +120,16 @@ class Act:
 
 
 @dataclass(frozen=True)
+class Before:
+    """What was approved last of the same step of the same agent."""
+
+    id: UUID
+    at: datetime
+    person: str | None  # None: it was approved by itself
+    changes: list[tuple[str, str]] | None  # since then, as lines; None: too large to tell
+
+
+@dataclass(frozen=True)
 class Shown:
     """One approval with all that a decision needs."""
 
@@ -134,6 +151,7 @@ class Shown:
     may_decide: bool  # this person, now
     delegations: list[dict[str, Any]]  # names: from, to
     may_delegate: bool  # this person, now
+    before: Before | None
     unmet: Question | None  # too few of those who are asked may still answer
 
     @property
@@ -226,8 +244,27 @@ def shown(session: Session, approval_id: UUID, user_id: UUID) -> Shown:
         may_decide=may_decide,
         delegations=_dicts(session, HANDED_ON, id=row.id),
         may_delegate=may_decide and delegating.may_delegate(row, user_id),
+        before=_before(session, row),
         unmet=questions.unmet(session, row.id) if status == "pending" else None,
     )
+
+
+def _before(session: Session, row: Approval) -> Before | None:
+    """Return what was approved last, as far as this person may see that."""
+    found = session.execute(BEFORE, {"id": row.id}).one_or_none()
+    if found is None:
+        return None
+    changes: list[tuple[str, str]] | None = [] if found.payload_hash == row.payload_hash else None
+    if found.payload is not None and row.excerpt is None:
+        changes = differences.text_lines(_steps(found.payload), _steps(row.payload))
+    return Before(found.id, found.decided_at, found.person, changes)
+
+
+def _steps(payload: str) -> str:
+    """Return what would happen, as lines."""
+    steps = strictjson.loads(payload, max_bytes=digests.MAX_BYTES)["steps"]
+    found = [{"action": step["action"], "params": step["params"]} for step in steps]
+    return json.dumps(found, indent=2, ensure_ascii=False)
 
 
 def _dicts(session: Session, query: TextClause, **values: Any) -> list[dict[str, Any]]:

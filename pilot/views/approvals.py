@@ -362,6 +362,7 @@ def _twin(shown: Shown) -> dict[str, Any]:
         "rule": row.rule,
         "needed": row.needed,
         "approved": shown.approved,
+        "approved_before": shown.before,
         "unmet": shown.unmet.words if shown.unmet else None,
         "votes": shown.votes,
         "delegations": shown.delegations,
