@@ -103,6 +103,35 @@ class History:
                 found.setdefault(path[: one.start()], set()).add(int(one[1]))
         return found
 
+    def read(self, attempts: list[Any], waits: list[Any]) -> None:
+        """Take in attempts in order, and waits, as the database tells them."""
+        for one in attempts:
+            self.load(
+                Attempt(
+                    path=one["path"],
+                    attempt=one["attempt"],
+                    status=StepStatus(one["status"]),
+                    effect=one["effect"],
+                    key=UUID(one["key"]) if one["key"] else None,
+                    rerun=one["rerun"],
+                    input=one["input"],
+                    output=Blob(one["blob"], one["output"]) if one["blob"] else one["output"],
+                    error=one["error"],
+                )
+            )
+        for one in waits:
+            self.waits[one["path"]] = WaitRow(
+                path=one["path"],
+                kind=one["kind"],
+                opened_at=datetime.fromisoformat(one["opened_at"]),
+                resolved=one["resolved"],
+                resolution=one["resolution"],
+            )
+
+    def wait(self, path: str, kind: str, opened_at: datetime) -> None:
+        """Take note of a wait that was just written."""
+        self.waits[path] = WaitRow(path, kind, opened_at, resolved=False, resolution=None)
+
     def load(self, attempt: Attempt) -> None:
         """Take in the next attempt that is recorded of a path: a replaced one ends what was."""
         rows = self.attempts.setdefault(attempt.path, [])
@@ -150,28 +179,7 @@ def held(row: tuple[UUID, datetime, dict[str, Any], Any, Any]) -> Held:
     batch = dict(facts["batch"] or {})
     execution_id = UUID(batch.pop("execution_id", str(held_id)))
     history = History()
-    for one in attempts or []:
-        history.load(
-            Attempt(
-                path=one["path"],
-                attempt=one["attempt"],
-                status=StepStatus(one["status"]),
-                effect=one["effect"],
-                key=UUID(one["key"]) if one["key"] else None,
-                rerun=one["rerun"],
-                input=one["input"],
-                output=Blob(one["blob"], one["output"]) if one["blob"] else one["output"],
-                error=one["error"],
-            )
-        )
-    for one in waits or []:
-        history.waits[one["path"]] = WaitRow(
-            path=one["path"],
-            kind=one["kind"],
-            opened_at=datetime.fromisoformat(one["opened_at"]),
-            resolved=one["resolved"],
-            resolution=one["resolution"],
-        )
+    history.read(attempts or [], waits or [])
     return Held(
         execution_id,
         UUID(facts["owner_id"]),

@@ -1,12 +1,11 @@
 """Runs the branches of a parallel group until enough of them are finished."""
 
-import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pilot.engine.language.step_fields import StepFields
-from pilot.engine.running import records, unpacking
+from pilot.engine.running import records, unpacking, waking
 from pilot.engine.running.run import Frame, Result, Run, RunBody, failure, last_output, worst
 from pilot.engine.status import StepStatus
 from pilot.errors import ErrorClass, StepError
@@ -27,6 +26,8 @@ class Branches:
         self._found: dict[str, list[Result]] = {}
         self._at_once: int = step.max_concurrency or len(self._frames)
         self._begun = {name for name in self._frames if self._was_begun(name)}
+        self._left: list[str] = []  # to be begun, or to go on with
+        self._working: set[str] = set()
         self._open = 0  # at work, or waiting
 
     async def perform(self) -> Result:
@@ -37,8 +38,9 @@ class Branches:
         """
         await self._recall()
         if not (self._is_decided() and self._step.rest == "cancel"):
-            left = sorted(self._frames, key=lambda name: name not in self._begun)
-            await asyncio.gather(*(self._lane(left) for _ in range(self._at_once)))
+            self._left = sorted(self._frames, key=lambda name: name not in self._begun)
+            lanes = [self._lane() for _ in range(self._at_once)]
+            await waking.side_by_side(self._run, lanes, self._woken)
         return await self._outcome()
 
     def _was_begun(self, name: str) -> bool:
@@ -51,17 +53,32 @@ class Branches:
             frame.failed = True
             self._found[name] = await self._go(self._run, self._step.branches[name], frame)
 
-    async def _lane(self, left: list[str]) -> None:
+    async def _lane(self) -> None:
         """Run one branch after the other; of those at the same time, those that wait are some."""
-        while left and (left[0] in self._begun or self._open < self._at_once):
-            name = left.pop(0)
+        while self._left and (self._left[0] in self._begun or self._open < self._at_once):
             self._open += 1
-            await self._branch(name)
-            self._open -= self._status(name) not in GOING_ON
+            await self._branch(self._left.pop(0))
+
+    def _woken(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """Yield what goes on with branches that waited, and for which something came."""
+        for name in self._having(StepStatus.WAITING):
+            frame, branch = self._frames[name], self._step.branches[name]
+            if self._run.stop or frame.stopped or name in self._working or name in self._left:
+                continue
+            came = [self._run.waking.take(frame.prefix + one.id) for one in branch]
+            if any(came):
+                yield self._again(name)
+
+    async def _again(self, name: str) -> None:
+        await self._branch(name)
+        await self._lane()
 
     async def _branch(self, name: str) -> None:
         frame = self._frames[name]
+        self._working.add(name)
         self._found[name] = await self._go(self._run, self._step.branches[name], frame)
+        self._working.discard(name)
+        self._open -= self._status(name) not in GOING_ON
         if self._is_decided() and self._step.rest == "cancel":
             for other in self._frames.values():
                 other.failed = True

@@ -124,6 +124,7 @@ async def fail(
     if hold is None:
         return failed(run, step, scope, facts)
     if parks:
+        run.awaits(path, hold.kind)
         return Result(StepStatus.WAITING, error=facts)
     await rest(run, hold.seconds or 0)
     if run.stop:
@@ -237,6 +238,7 @@ async def _park_step(
         checkpoint.audits.append((asked, facts))
     await run.write(checkpoint)
     run.history.add(Attempt(path, row.attempt, StepStatus.WAITING))
+    run.awaits(path, wait.kind)
     return Result(StepStatus.WAITING)
 
 

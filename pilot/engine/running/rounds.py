@@ -7,7 +7,7 @@ reads those and goes on with what is open.
 import asyncio
 import itertools
 from collections import ChainMap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from pilot.engine.acting.repeating import Round
 from pilot.engine.expressions import Scope
 from pilot.engine.language import references
 from pilot.engine.language.step_fields import StepFields
-from pilot.engine.running import guards, records, spreading, unpacking
+from pilot.engine.running import guards, records, spreading, unpacking, waking
 from pilot.engine.running.run import Frame, Result, Run, RunBody, failure, last_output, worst
 from pilot.engine.status import StepStatus
 from pilot.errors import ExpressionError, StepError
@@ -63,6 +63,7 @@ class Rounds:
         self._left: Iterator[int] = iter(())
         self._begun = 0  # of those left, which were begun before
         self._open = 0  # at work, or waiting
+        self._working: set[int] = set()
         self._ended = False  # no further round starts
         self._finished = False  # because none is left, or the loop is broken
         self._cut = self._items is not None and (self._total or 0) > len(self._items)
@@ -119,7 +120,8 @@ class Rounds:
         """Run these rounds, so many at the same time, until none is left or none may start."""
         self._left, self._finished = iter(indexes), False
         lanes = max(1, min(self._at_once, self._bound()))
-        await asyncio.gather(*(self._lane() for _ in range(lanes)))
+        work = [self._lane() for _ in range(lanes)]
+        await waking.side_by_side(self._run, work, self._woken)
 
     async def _lane(self) -> None:
         """Run one round after the other until none is left."""
@@ -130,14 +132,35 @@ class Rounds:
                 return
             self._begun -= 1
             self._open += 1
-            found = await self._round(index)
-            self._open -= found.status in ENDED
-            self._rounds[index] = found
-            self._failed += found.status is StepStatus.FAILED
-            if self._batch is not None and self._failed > self._run.failed:
-                await self._tell_failed()
-            if self._failed > self._allowed or self._stays(found):
-                self._ended = True
+            await self._run_one(index)
+
+    async def _run_one(self, index: int) -> None:
+        self._working.add(index)
+        found = await self._round(index)
+        self._working.discard(index)
+        self._open -= found.status in ENDED
+        self._rounds[index] = found
+        self._failed += found.status is StepStatus.FAILED
+        if self._batch is not None and self._failed > self._run.failed:
+            await self._tell_failed()
+        if self._failed > self._allowed or self._stays(found):
+            self._ended = True
+
+    def _woken(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """Yield what goes on with items that waited, and for which something came."""
+        if self._ended or self._run.stop or self._inner.stopped:
+            return
+        came = self._run.waking.within(self._path) - {self._path}
+        for index in sorted({int(one[len(self._path) + 1 :].partition("]")[0]) for one in came}):
+            known = self._rounds.get(index)
+            if known is None or known.status is not StepStatus.WAITING or index in self._working:
+                continue
+            if self._run.waking.take(f"{self._path}[{index}]"):
+                yield self._again(index)
+
+    async def _again(self, index: int) -> None:
+        await self._run_one(index)
+        await self._lane()
 
     def _is_full(self) -> bool:
         """Whether no other item may begin: of so many at once, those that wait are some."""

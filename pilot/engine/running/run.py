@@ -22,6 +22,7 @@ from pilot.engine.providers.ledger import Booking
 from pilot.engine.providers.model_catalogue import Chain
 from pilot.engine.running.checkpoints import Checkpoint, Flags
 from pilot.engine.running.plan import Plan
+from pilot.engine.running.waking import Waking
 from pilot.engine.running.writer import MAX_TOGETHER, Writer
 from pilot.engine.status import StepStatus
 from pilot.errors import BudgetError, ErrorClass, FencedError, StepError
@@ -173,6 +174,7 @@ class Run:
         self.failed = held.batch.failed if held.batch else 0  # items of its batch
         self._base = self._yielded = time.monotonic()
         self.simulated: Simulated | None = None
+        self.waking = Waking(self.history)
         self.renew()
 
     def renew(self) -> None:
@@ -270,6 +272,11 @@ class Run:
         """Return the results of the steps inside one that is not closed yet, by path."""
         inside = dict.fromkeys(self._inside.get(path, ()))
         return [(one, self.results[one]) for one in inside if one in self.results]
+
+    def awaits(self, path: str, kind: str) -> None:
+        """Take note of a wait: who comes by again waits on, until the database says it came."""
+        if self.simulated is None:
+            self.history.wait(path, kind, self.now())
 
     def closed(self, path: str, result: Result) -> Result:
         """Return the result of a finished step, which from now on answers for what is inside it."""

@@ -31,6 +31,8 @@ from pilot.engine.status import StepStatus
 from pilot.engine.workflow.outline import ON_ERROR, ON_TIMEOUT
 from pilot.errors import ErrorClass
 
+WAITING = StepStatus.WAITING
+
 
 async def run(execution: Run) -> bool:
     """Run an execution as far as it can go now, and write how it stands then.
@@ -102,6 +104,8 @@ async def _body(run: Run, body: Sequence[StepFields], frame: Frame) -> list[Resu
     found: dict[str, Result] = {}
     running: dict[asyncio.Task[Result], StepFields] = {}
     while True:
+        for step in _woken(run, body, frame, found):
+            del found[step.id]
         ready = [
             step
             for step in body
@@ -109,7 +113,8 @@ async def _body(run: Run, body: Sequence[StepFields], frame: Frame) -> list[Resu
             and step not in running.values()
             and all(one in found and found[one].terminal for one in needs[step.id])
         ]
-        if len(ready) == 1 and not running:  # the common chain needs no task
+        waits = any(one.status is WAITING for one in found.values())
+        if len(ready) == 1 and not running and not waits:  # the common chain needs no task
             gone = _gone(needs, ready[0], found)
             found[ready[0].id] = await _step(run, ready[0], frame, gone)
             continue
@@ -119,9 +124,20 @@ async def _body(run: Run, body: Sequence[StepFields], frame: Frame) -> list[Resu
             running[task] = step
         if not running:
             return [found.get(step.id, Result(StepStatus.PENDING)) for step in body]
-        finished, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        for task in finished:
+        first = asyncio.FIRST_COMPLETED
+        await asyncio.wait({*running, *([run.waking.rung] if waits else ())}, return_when=first)
+        for task in [one for one in running if one.done()]:
             found[running.pop(task).id] = task.result()
+
+
+def _woken(
+    run: Run, body: Sequence[StepFields], frame: Frame, found: dict[str, Result]
+) -> list[StepFields]:
+    """Return what waited, and goes on now: something came for it, or inside it."""
+    if not run.waking.came or run.stop or frame.stopped:
+        return []
+    waiting = [one for one in body if one.id in found and found[one.id].status is WAITING]
+    return [one for one in waiting if run.waking.take(frame.prefix + one.id)]
 
 
 def _gone(needs: dict[str, frozenset[str]], step: StepFields, found: dict[str, Result]) -> bool:

@@ -26,7 +26,7 @@ from pilot.engine.language import catalogue
 from pilot.engine.life import children
 from pilot.engine.notices import outbox
 from pilot.engine.notices.letters import Channels
-from pilot.engine.running import runner
+from pilot.engine.running import runner, waking
 from pilot.engine.running.plan import Plan
 from pilot.engine.running.run import Ports, Run
 from pilot.engine.running.writer import Writer
@@ -59,6 +59,7 @@ CHORE_THREADS = 20  # at most; one starts where none is idle
 REFILL_S = 0.01
 GOALS_AFTER_S = 0.2  # a ring: few are for goals, and asking takes seconds
 RECOUNT_EVERY_S = 10.0
+WAKE_EVERY_S = 0.5
 PLANS_KEPT = 500
 
 
@@ -145,8 +146,8 @@ class Resident:
     def _main(self) -> None:
         asyncio.set_event_loop(self._loop)
         regular = [self._look_after(chore) for chore in chores.chores(self._config)]
-        always = (self._look(), self._tell(), self._generate(), self._relay(), *regular)
-        self._always = [self._loop.create_task(one) for one in always]
+        always = (self._look(), self._wake(), self._tell(), self._generate(), self._relay())
+        self._always = [self._loop.create_task(one) for one in (*always, *regular)]
         self._loop.run_forever()
         while left := asyncio.all_tasks(self._loop):  # steps and what they wait for too
             for task in left:
@@ -204,6 +205,14 @@ class Resident:
         for row in rows:
             self._begin(row)
         return len(rows) >= free or any(row[2]["batch"] for row in rows)
+
+    async def _wake(self) -> None:
+        """Let runs that are busy know what came of what they wait for besides."""
+        while True:
+            await asyncio.sleep(WAKE_EVERY_S)
+            with suppress(psycopg.Error):  # who claims next tells of it, and connects again
+                if self._reader is not None and not self._reader.closed:
+                    await waking.look(self._reader, self._worker_id, self._runs.values())
 
     async def _recount(self) -> None:
         """Give back what is ours by the rows but does not run: the answer to a claim was lost."""
