@@ -33,8 +33,13 @@ def may_retry(
 
 
 def hold(run: Run, step: StepFields, error: StepError, failures: int) -> Hold | None:
-    """Return how long the next attempt is away; None: the deadline passes before it."""
+    """Return how long the next attempt is away; None: the deadline passes before it.
+
+    What undoes a step is held to no deadline: often its passing is why it is undone.
+    """
     seconds = delay_s(policy(run, step), failures, error.retry_after_s)
+    if run.compensating:
+        return Hold("retry", seconds)
     left = datetime.fromisoformat(run.held.facts["deadline_at"]) - run.now()
     return Hold("retry", seconds) if seconds < left.total_seconds() else None
 

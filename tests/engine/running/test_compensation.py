@@ -95,6 +95,19 @@ def test_what_undoes_a_step_of_a_round_knows_its_item(worker, database, world, o
 
 
 @pytest.mark.capability(235)
+def test_what_undoes_is_retried_after_the_deadline_too(worker, database, world, outside, undone):
+    one = undone("one", url=f"http://{outside.host}/keyed/it/not_one?flaky=1")
+    one |= {"retry": {"max_attempts": 2, "base_s": 0.1}}
+    steps = [one, WAIT | {"id": "wait", "dependencies": ["one"]}]
+    execution, found = wp.run(database, world.operator, steps, policies={"deadline_s": 1})
+
+    assert found[0] == "failed"
+    assert found[2]["class"] == "deadline"
+    assert order(outside) == ["one", "not_one", "not_one"]
+    assert wp.paths(database, execution)["one/undo"] == "completed"
+
+
+@pytest.mark.capability(235)
 def test_a_cancel_waits_until_all_is_undone(worker, database, world, outside, undone, who):
     steps = [undone("one"), WAIT | {"id": "wait", "dependencies": ["one"]}]
     agent = wp.make_agent(world.operator.id, steps)
