@@ -58,6 +58,11 @@ class History:
         last = [one.status for one in self.attempts.get(path, [])[-2:]]
         return last == [StepStatus.FAILED, StepStatus.COMPLETED]
 
+    def last_failure(self, path: str) -> Attempt | None:
+        """Return the failed attempt that steps answered, or would."""
+        known = reversed(self.attempts.get(path, ()))
+        return next((one for one in known if one.status is StepStatus.FAILED), None)
+
     def next_number(self, path: str) -> int:
         """Return the number of the next attempt at a path, from 1."""
         known = self.attempts.get(path) or self.replaced.get(path)

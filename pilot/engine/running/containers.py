@@ -86,7 +86,20 @@ def lists(
     for segment in AFTER:
         answer = getattr(step, segment, None)
         if isinstance(answer, Branch):
-            yield frame.inner(path, f"{segment}/"), answer.branch
+            yield _answering(run, step, path, frame, segment), answer.branch
+
+
+def _answering(run: Run, step: StepFields, path: str, frame: Frame, segment: str) -> Frame:
+    """Return the frame of the steps that answered a failure: they read what it was."""
+    inner = frame.inner(path, f"{segment}/")
+    if failed := run.history.last_failure(path):
+        inner.scope = frame.scope.child(error=answered(step, failed.error, failed.attempt))
+    return inner
+
+
+def answered(step: StepFields, error: dict[str, Any] | None, attempt: int) -> dict[str, Any]:
+    """Return what steps that answer a failure read of it."""
+    return (error or {}) | {"step": step.id, "attempt": attempt}
 
 
 async def named_rounds(run: Run, step: StepFields, frame: Frame) -> Callable[[str], dict[str, Any]]:

@@ -210,8 +210,8 @@ async def _recover(run: Run, step: StepFields, frame: Frame, result: Result) -> 
         return result
     path = frame.prefix + step.id
     inner = frame.inner(path, f"{segment}/")
-    about = {"step": step.id, "attempt": run.history.next_number(path) - 1}
-    inner.scope = frame.scope.child(error=(result.error or {}) | about)
+    attempt = run.history.next_number(path) - 1
+    inner.scope = frame.scope.child(error=containers.answered(step, result.error, attempt))
     results = await _body(run, answer.branch, inner)
     child = worst(results)
     if child is not None:

@@ -95,6 +95,18 @@ def test_what_undoes_a_step_of_a_round_knows_its_item(worker, database, world, o
 
 
 @pytest.mark.capability(235)
+def test_rounds_over_what_failed_are_undone_in_each(worker, database, world, outside, undone):
+    body = [undone("fix", url=f"http://{outside.host}/keyed/it/not_{{{{item}}}}")]
+    answer = {"branch": [scatter(body, items="[error.class, error.step]")]}
+    one = broken("one", on_error=answer)
+    execution, found = wp.run(database, world.operator, [one, broken("bad", dependencies=["one"])])
+
+    assert found[2]["step"] == "bad"
+    assert wp.paths(database, execution)["one"] == "completed"
+    assert sorted(order(outside)) == ["fix", "fix", "not_one", "not_reference"]
+
+
+@pytest.mark.capability(235)
 def test_what_undoes_is_retried_after_the_deadline_too(worker, database, world, outside, undone):
     one = undone("one", url=f"http://{outside.host}/keyed/it/not_one?flaky=1")
     one |= {"retry": {"max_attempts": 2, "base_s": 0.1}}
