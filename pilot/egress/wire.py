@@ -50,8 +50,17 @@ class Wire:
             raise self._error(ErrorClass.NETWORK, "broke the connection") from None
         self._left_bytes -= len(data)
         if self._left_bytes < 0:
-            raise self._error(ErrorClass.OUTPUT_TOO_LARGE, "sent more than was asked for")
+            raise self._too_much()
         return data
+
+    def expect(self, size: int) -> None:
+        """Refuse what is announced and could never be read, before memory is taken for it.
+
+        Raises:
+            StepError: output_too_large.
+        """
+        if size > self._max_bytes:
+            raise self._too_much()
 
     def sendall(self, data: bytes) -> None:
         """Send all of it.
@@ -99,6 +108,9 @@ class Wire:
     def close(self) -> None:
         """Close it."""
         self._stream.close()
+
+    def _too_much(self) -> StepError:
+        return self._error(ErrorClass.OUTPUT_TOO_LARGE, "sent more than was asked for")
 
     def _error(self, error_class: ErrorClass, what: str) -> StepError:
         return StepError(error_class, f"{self._host} {what}.")

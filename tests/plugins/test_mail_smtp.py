@@ -153,6 +153,13 @@ def test_an_answer_that_nobody_can_read_leaves_open_whether_the_mail_went(answer
         assert caught.value.sent is True
 
 
+@pytest.mark.parametrize("ways", ["PLAIN", "LOGIN", "CRAM-MD5"])
+def test_a_challenge_that_cannot_be_read_is_no_mail_protocol(ways):
+    with scripted(EHLO=f"250-x\r\n250 AUTH {ways}", AUTH="334 a") as peer:
+        error = refused(peer)
+        assert (error.error_class, error.sent) == (ErrorClass.NETWORK, False)
+
+
 @pytest.mark.parametrize("answer", [None, "hello", "250 ok", "421 bye"])
 def test_a_mail_of_which_no_byte_was_asked_for_was_not_sent(answer):
     with scripted(DATA=answer) as peer:

@@ -1,5 +1,6 @@
 """What mail servers refuse: the class of each failure, and what to do about it."""
 
+import binascii
 import imaplib
 import smtplib
 from collections.abc import Iterator, Sequence
@@ -89,7 +90,13 @@ def explained() -> Iterator[None]:
         yield
     except smtplib.SMTPNotSupportedError as error:
         raise _not_offered(error) from None
-    except (smtplib.SMTPException, imaplib.IMAP4.error, EOFError, UnicodeError) as error:
+    except (
+        smtplib.SMTPException,
+        imaplib.IMAP4.error,
+        EOFError,
+        UnicodeError,
+        binascii.Error,  # of what a server asks while one signs in
+    ) as error:
         raise PluginError(ErrorClass.NETWORK, NO_PROTOCOL, code="protocol") from error
     except PluginError:
         raise

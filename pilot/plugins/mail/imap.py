@@ -22,7 +22,8 @@ WHOLE, HEAD = "BODY.PEEK[]", "BODY.PEEK[HEADER]"
 DATE = "RFC822.SIZE BODY.PEEK[HEADER.FIELDS (DATE)]"
 MOVING = "$PilotMoving"
 _HIDDEN = ("\\", "$")  # system flags and those of mail programs
-_FACTS = re.compile(rb"(UID|INTERNALDATE|FLAGS|RFC822\.SIZE) (\([^)]*\)|\"[^\"]*\"|\d+)")
+_FACTS = re.compile(rb"\b(UID|INTERNALDATE|FLAGS|RFC822\.SIZE) (\([^)]*\)|\"[^\"]*\"|\d{1,19}\b)")
+_UID = re.compile(rb"[0-9]{1,10}")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,17 @@ class _Client(imaplib.IMAP4):
     def _create_socket(self, timeout: float | None = None) -> Any:  # noqa: ARG002
         wire: Wire = self._dial(self.host, self.port)
         return wire.secure() if self._tls_at_once else wire
+
+    def read(self, size: int) -> bytes:
+        """Return a literal; memory for all of it is taken at once."""
+        cast("Wire", self.sock).expect(size)
+        return super().read(size)
+
+    def _get_response(self) -> Any:
+        try:
+            return super()._get_response()  # type: ignore[misc]
+        except ValueError as error:  # the size of a literal has thousands of digits
+            raise self.abort("unreadable size") from error
 
 
 @contextmanager
@@ -131,19 +143,21 @@ class Session:
             raise PluginError(ErrorClass.NOT_FOUND, text, code="mailbox", sent=False)
         self._open = mailbox
         _, validity = self._client.response("UIDVALIDITY")
-        return int(validity[0] or 0) if validity else 0
+        return _number(validity[0]) if validity and validity[0] else 0
 
     def search(self, *criteria: str) -> list[int]:
         """Return the UIDs that match, the newest last."""
         answer = self._do("SEARCH", *criteria)
-        return sorted(int(one) for one in b" ".join(one for one in answer if one).split())
+        return sorted(map(_number, b" ".join(one for one in answer if one).split()))
 
     def fetch(self, uids: Sequence[int], part: str = "") -> list[Fetched]:
         """Return flags, date and a part (such as BODY.PEEK[HEADER]) of those that are there."""
         if not uids:
             return []
         wanted = f"(UID FLAGS INTERNALDATE {part})".replace(" )", ")")
-        return list(_fetched(self._do("FETCH", _set(uids), wanted)))
+        found = _facts_by_uid(self._do("FETCH", _set(uids), wanted))
+        asked = set(uids)
+        return [_message(uid, *one) for uid, one in found.items() if uid in asked]
 
     def store(self, uids: Sequence[int], flag: str, *, present: bool) -> None:
         """Set a flag or take it away."""
@@ -228,30 +242,43 @@ def _set(uids: Sequence[int]) -> str:
     return ",".join(map(str, uids))
 
 
-def _fetched(answer: Sequence[Any]) -> Iterator[Fetched]:
-    """Read the items of FETCH: a message is a tuple and its end, or one line."""
-    facts, data = b"", b""
+def _number(text: bytes) -> int:
+    if not _UID.fullmatch(text):
+        raise imaplib.IMAP4.abort(f"no number: {text[:40]!r}")
+    return int(text)
+
+
+def _facts_by_uid(answer: Sequence[Any]) -> dict[int, tuple[dict[bytes, bytes], bytes]]:
+    """Read the items of FETCH: a message is a tuple and its end, or one line.
+
+    Servers tell in between which flags somebody else has just changed: that adds to what is known
+    of a message, and is none by itself.
+    """
+    found: dict[int, tuple[dict[bytes, bytes], bytes]] = {}
+    line, data = b"", b""
     for part in [*answer, None]:
         if isinstance(part, tuple):
-            facts += part[0]
+            line += part[0]
             data = part[1]
             continue
-        facts += part or b""
-        found = dict(_FACTS.findall(facts))
-        if b"UID" in found:
-            yield _message(found, data)
-            facts, data = b"", b""
+        line += part or b""
+        facts = dict(_FACTS.findall(line))
+        if b"UID" in facts:
+            known, before = found.get(int(facts[b"UID"]), ({}, b""))
+            found[int(facts[b"UID"])] = (known | facts, data or before)
+            line, data = b"", b""
+    return {uid: one for uid, one in found.items() if b"INTERNALDATE" in one[0] or one[1]}
 
 
-def _message(found: dict[bytes, bytes], data: bytes) -> Fetched:
-    flags = frozenset(found.get(b"FLAGS", b"()")[1:-1].decode("ascii", "replace").split())
+def _message(uid: int, facts: dict[bytes, bytes], data: bytes) -> Fetched:
+    flags = frozenset(facts.get(b"FLAGS", b"()")[1:-1].decode("ascii", "replace").split())
     try:
-        text = found.get(b"INTERNALDATE", b"")[1:-1].decode("ascii").strip()
+        text = facts.get(b"INTERNALDATE", b"")[1:-1].decode("ascii").strip()
         received = datetime.strptime(text, "%d-%b-%Y %H:%M:%S %z").astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or one outside the calendar in UTC
         received = datetime(1970, 1, 1, tzinfo=UTC)
-    size = int(found.get(b"RFC822.SIZE", b"0"))
-    return Fetched(int(found[b"UID"]), flags, received, data, size)
+    size = int(facts.get(b"RFC822.SIZE", b"0"))
+    return Fetched(uid, flags, received, data, size)
 
 
 def quoted(text: str) -> str:

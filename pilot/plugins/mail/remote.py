@@ -3,6 +3,7 @@
 Searching is in `remote_search.py`.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -16,6 +17,7 @@ from pilot.plugins.mail.reading import Found
 from pilot.plugins.mail.smtp import Receipt
 
 SEEN = "\\Seen"
+_ID = re.compile(r"(.+)/([0-9]{1,10})\.([0-9]{1,10})", re.DOTALL)  # UIDs have 32 bits
 GONE = "A message is no longer in this mailbox: search again."
 
 
@@ -155,12 +157,11 @@ def _uid(name: str) -> tuple[str, int, int]:
     Raises:
         PluginError: it is none (class not_found).
     """
-    mailbox, _, rest = name.rpartition("/")
-    validity, _, uid = rest.partition(".")
-    if not (mailbox and validity.isdecimal() and uid.isdecimal()):
+    found = _ID.fullmatch(name)
+    if found is None:
         text = f"{name[:80]!r} names no message of this connection: take the ids of a search."
         raise PluginError(ErrorClass.NOT_FOUND, text, sent=False)
-    return mailbox, int(validity), int(uid)
+    return found[1], int(found[2]), int(found[3])
 
 
 def send(call: Call, of: Credentials, receivers: Sequence[str], data: bytes) -> Receipt:
