@@ -99,6 +99,24 @@ def test_a_hostile_header_is_read_in_time(act, tmp_path, header, value):
     assert time.thread_time() - start < 6
 
 
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        (b"Subject", b"=?utf-8?b?w6k=?= " * 60_000),
+        (b"X-A: b\nSubject", b"=?utf-8?b?w6k=?=\n " * 60_000),
+        (b"Content-Type", b"text/plain; a=b" + b"; a=b" * 150_000),
+        (b"Content-Disposition", b"attachment" + b'; filename*0="b"' * 60_000),
+    ],
+)
+def test_a_header_of_a_megabyte_is_read_in_time(act, tmp_path, header, value):
+    new = tmp_path / "mail/admin@localhost/INBOX/new"
+    new.mkdir(parents=True)
+    (new / "m1").write_bytes(b"From: a@b.c\n" + header + b": " + value + b"\n\nx\n")
+    start = time.thread_time()
+    assert act("mail.search", {})["messages"][0]["from"] == "a@b.c"
+    assert time.thread_time() - start < 6
+
+
 @pytest.mark.parametrize("charset", ["utf-8", "latin-1"])
 def test_headers_of_bytes_beyond_ascii_are_text(place, charset):
     raw = "Subject: Überfällig\r\nFrom: Jörg Groß <j@x.test>\r\n\r\nx\r\n".encode(charset)

@@ -7,6 +7,7 @@ from urllib.parse import urljoin, urlsplit
 from pydantic import Field
 
 from pilot.plugins import Model
+from pilot.plugins._markup import shallow
 
 MAX_LINKS = 1_000
 MAX_HTML_CHARACTERS = 500_000
@@ -79,7 +80,7 @@ def read_page(html: str, base: str) -> tuple[str, str, list[Link]]:
     import nh3  # noqa: PLC0415
 
     clean = nh3.clean(
-        html[:MAX_HTML_CHARACTERS],
+        shallow(html[:MAX_HTML_CHARACTERS]),
         tags={*_BLOCKS, "a", "title"},
         clean_content_tags=_UNSEEN,
         attributes={"a": {"href"}},

@@ -7,6 +7,7 @@ from email.utils import formatdate
 from html.parser import HTMLParser
 
 from pilot.plugins import File
+from pilot.plugins._markup import shallow
 
 OWN_HEADER = "X-Pilot-Key"
 NOT_SENT_HEADER = "X-Pilot-Not-Sent"
@@ -42,7 +43,7 @@ def text_of(html: str) -> str:
     import nh3  # noqa: PLC0415
 
     clean = nh3.clean(
-        html[:MAX_HTML_CHARACTERS],
+        shallow(html[:MAX_HTML_CHARACTERS]),
         tags={*_BLOCKS, *_CELLS},
         clean_content_tags=_UNSEEN,
         attributes={},

@@ -20,7 +20,9 @@ from pilot.plugins import File, Files
 from pilot.plugins.mail.messages import text_of
 
 LONGEST_HEADER = 2_000  # characters; the parser needs quadratic time for damaged ones
+LONGEST_CODED = 50_000  # of those with words in codes, or parameters: quadratic time as well
 MOST_STEPS = 20_000_000
+_WITH_PARAMETERS = {"content-type", "content-disposition"}
 _TEXTS = {"text/plain", "text/html"}
 # What the parser of the standard library raises for damaged headers.
 _DAMAGE = (
@@ -42,6 +44,8 @@ class _Lenient(EmailPolicy):
         if len(text) <= LONGEST_HEADER:
             with suppress(*_DAMAGE):
                 return super().header_fetch_parse(name, text)
+        if "=?" in text or name.lower() in _WITH_PARAMETERS:
+            text = text[:LONGEST_CODED]
         return super().header_fetch_parse("Subject", text)
 
 
