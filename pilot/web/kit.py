@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from pilot import db, money, strictjson
+from pilot.plugins._markup import shallow
 from pilot.views import formats, graph_layout, lists, wants_fragment, zone
 from pilot.web import pictures
 from pilot.web.security import nonce
@@ -59,7 +60,7 @@ def _clean(text: str) -> str:
     Its headings become strong lines: they are not headings of the page.
     """
     clean = nh3.clean(
-        text,
+        shallow(text),
         tags=nh3.ALLOWED_TAGS - {"img", "map", "area"},
         attributes={"td": {"align"}, "th": {"align"}, "a": {"href"}},
     )

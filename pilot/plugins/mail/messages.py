@@ -85,7 +85,7 @@ def compose(headers: dict[str, str], text: str, html: str) -> EmailMessage:
     message["Date"] = formatdate(usegmt=True)
     import nh3  # noqa: PLC0415
 
-    clean = nh3.clean(html)
+    clean = nh3.clean(shallow(html))
     message.set_content(text or text_of(clean))
     if clean:
         message.add_alternative(clean, subtype="html")
