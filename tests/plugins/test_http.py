@@ -1,5 +1,7 @@
 """Requests to web addresses: bodies, answers, effect classes and errors."""
 
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from urllib.parse import quote
 
 import pytest
@@ -151,6 +153,8 @@ def test_a_refusal_says_what_to_do(send):
     [
         ("7", 7.0),
         ("Sat, 21 Nov 2026 10:00:30 GMT", 30.0),
+        ("Saturday, 21-Nov-26 10:00:30 GMT", 30.0),
+        ("Sat Nov 21 10:00:30 2026", 30.0),
         ("Sat, 21 Nov 2026 09:00:00 GMT", 0.0),
         ("Sat, 21 Nov 99999999999999 10:00:00 GMT", None),
         ("9" * 400, retry_after.LONGEST_S),
@@ -161,6 +165,11 @@ def test_a_refusal_says_what_to_do(send):
 def test_retry_after_is_read_in_both_forms(send, value, seconds):
     error = failing(send, f"/status?code=429&retry-after={value.replace(' ', '_')}")
     assert error.retry_after_s == seconds
+
+
+def test_a_date_of_a_receiver_without_a_clock_counts_from_ours():
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    assert 80 < retry_after.seconds({"retry-after": until}) <= 90
 
 
 def test_expected_statuses_are_no_errors(send):
