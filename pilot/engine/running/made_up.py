@@ -1,16 +1,19 @@
 """Values made up from a JSON Schema: what a simulated step gives that has never run.
 
-The same schema and seed give the same value. Every property is there, lists have two rows, formats
-and bounds are kept; a pattern is not followed.
+The same schema and seed give the same value. Every property is there, lists have two rows (fewer
+where all must differ and no two do), formats and bounds are kept; a pattern is not followed.
 """
 
 import hashlib
 from decimal import ROUND_CEILING, Decimal
+from fractions import Fraction
 from typing import Any
 
 from pilot.engine.language.catalogue import Column, TableSample
 
 ROWS = 2
+FINEST = Decimal("1e-12")  # step between numbers
+TRIES = 20  # rows made up for one that has to differ from those before
 _BOUNDS = ("multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 MAX_DEPTH = 8  # of nested values: deeper ones of a schema that contains itself are null
 _FORMATS = {
@@ -46,9 +49,8 @@ def _cell(column: Column, row: int) -> str:
 
 def _value(schema: Any, seed: str, name: str, known: dict[str, Any], depth: int) -> Any:
     schema = _resolved(schema, known)
-    for fixed in ("const", "default"):
-        if schema.get(fixed) is not None:
-            return schema[fixed]
+    if "const" in schema or schema.get("default") is not None:
+        return schema.get("const", schema.get("default"))
     for listed in ("enum", "examples"):
         if schema.get(listed):
             return schema[listed][0]
@@ -58,14 +60,43 @@ def _value(schema: Any, seed: str, name: str, known: dict[str, Any], depth: int)
     if kind == "object":
         return {
             key: _value(part, f"{seed}/{key}", key, known, depth + 1)
-            for key, part in schema.get("properties", {}).items()
+            for key, part in _properties(schema).items()
         }
     if kind == "array":
-        parts = schema.get("items", {})
-        return [
-            _value(parts, f"{seed}/{row}", name, known, depth + 1) for row in range(_rows(schema))
-        ]
+        return _list(schema, seed, name, known, depth)
     return _plain(kind, schema, _number(seed), name)
+
+
+def _properties(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schemas of all properties by name: also of those that are only required."""
+    known: dict[str, Any] = schema.get("properties", {})
+    others = schema.get("additionalProperties")
+    return known | {one: others for one in schema.get("required", []) if one not in known}
+
+
+def _list(
+    schema: dict[str, Any], seed: str, name: str, known: dict[str, Any], depth: int
+) -> list[Any]:
+    """Return the rows of a list; where each must be another one, those that are found to differ."""
+    unlike = schema.get("uniqueItems") is True
+    rest = {"type": "object"} if schema.get("format") == "table" else {}
+    parts, first = schema.get("items", rest), schema.get("prefixItems", [])
+    choices = _choices(_resolved(parts, known)) if unlike else []
+    found: list[Any] = []
+    for row in range(_rows(schema) + (TRIES if unlike else 0)):
+        if len(found) == _rows(schema):
+            break
+        part = first[len(found)] if len(found) < len(first) else parts
+        made = _value(part, f"{seed}/{row}", name, known, depth + 1)
+        made = choices[row] if part is parts and row < len(choices) else made
+        if not unlike or made not in found:
+            found.append(made)
+    return found
+
+
+def _choices(schema: dict[str, Any]) -> list[Any]:
+    """Return all values of a schema that has few."""
+    return [True, False] if _kind(schema) == "boolean" else list(schema.get("enum", []))
 
 
 def _resolved(schema: Any, known: dict[str, Any]) -> dict[str, Any]:
@@ -99,7 +130,9 @@ def _kind(schema: dict[str, Any]) -> str:
 
 def _rows(schema: dict[str, Any]) -> int:
     least, most = int(schema.get("minItems", 0)), int(schema.get("maxItems", ROWS))
-    return max(least, min(ROWS, most))
+    first = len(schema.get("prefixItems", []))
+    most = min(first, most) if schema.get("items") is False else most
+    return max(least, min(max(ROWS, first), most))
 
 
 def _plain(kind: str, schema: dict[str, Any], n: int, name: str) -> Any:
@@ -121,16 +154,32 @@ def _within(schema: dict[str, Any], n: int) -> int | float:
     """Return a small number that keeps the bounds of a schema, counted in decimals as they are."""
     given = {key: Decimal(str(schema[key])) for key in _BOUNDS if schema.get(key) is not None}
     step = given.get("multipleOf") or Decimal(1)
-    above, below = given.get("exclusiveMinimum"), given.get("exclusiveMaximum")
-    most = given.get("maximum", below)
-    lowest = Decimal(0) if most is None or most > 0 else most - 101 * step
-    least = given.get("minimum", lowest if above is None else above)
-    first = (least / step).to_integral_value(ROUND_CEILING) * step
-    first += step if above is not None and first <= above else 0
+    if _kind(schema) == "integer":
+        step = Decimal(Fraction(step).numerator)  # the least whole one of its multiples
+    first = _lowest(given, step)
+    while step > FINEST and _kind(schema) == "number" and "multipleOf" not in given:
+        if not _is_above(given, first):
+            break
+        step /= 10
+        first = _lowest(given, step)
     found = first + n % 100 * step
-    over = (most is not None and found > most) or found == below
-    kept = first if over else found
+    kept = first if _is_above(given, found) else found
     return int(kept) if kept == kept.to_integral_value() else float(kept)
+
+
+def _lowest(given: dict[str, Decimal], step: Decimal) -> Decimal:
+    """Return the lowest multiple of a step within the lower bounds; without any, a small one."""
+    above = given.get("exclusiveMinimum")
+    bounds = [given[key] for key in ("minimum", "exclusiveMinimum") if key in given]
+    tops = [given[key] for key in ("maximum", "exclusiveMaximum") if key in given]
+    small = min(tops) - 101 * step if tops and min(tops) <= 0 else Decimal(0)
+    first = (max(bounds, default=small) / step).to_integral_value(ROUND_CEILING) * step
+    return first + step if above is not None and first <= above else first
+
+
+def _is_above(given: dict[str, Decimal], number: Decimal) -> bool:
+    most, below = given.get("maximum"), given.get("exclusiveMaximum")
+    return (most is not None and number > most) or (below is not None and number >= below)
 
 
 def _number(seed: str) -> int:

@@ -324,6 +324,16 @@ def test_what_is_made_up_has_every_field_and_is_always_the_same():
         {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "multipleOf": 0.25},
         {"anyOf": [{"type": "null"}, {"type": "string", "format": "date-time"}]},
         {"allOf": [{"type": "object"}, {"properties": {"a": {"type": "boolean"}}}]},
+        {"type": "number", "minimum": 0.2, "maximum": 0.8},
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.001},
+        {"type": "number", "minimum": 1, "exclusiveMinimum": 3, "maximum": 4},
+        {"type": "integer", "multipleOf": 2.5},
+        {"type": "array", "items": {"enum": ["a", "b", "c"]}, "uniqueItems": True},
+        {"type": "array", "items": {"type": "boolean"}, "uniqueItems": True, "minItems": 2},
+        {"type": "array", "items": {"const": 1}, "uniqueItems": True},
+        {"type": "array", "prefixItems": [{"type": "null"}, {"const": None}], "items": False},
+        {"type": "array", "format": "table"},
+        {"required": ["a"], "type": "object", "additionalProperties": {"type": "integer"}},
     ],
 )
 def test_what_is_made_up_keeps_formats_and_bounds(schema):

@@ -75,6 +75,17 @@ def test_an_event_is_made_up_so_that_its_match_holds(simulate, agent, database, 
             assert (gave, note) == (payload, MATCHED)
 
 
+def test_what_is_made_up_passes_the_check_of_its_schema(simulate, agent, database):
+    tags = {"type": "array", "items": {"enum": ["a", "b"]}, "uniqueItems": True}
+    score = {"type": "number", "minimum": 0.2, "maximum": 0.8}
+    schema = {"type": "object", "required": ["note"], "properties": {"tags": tags, "score": score}}
+    ask = {"id": "ask", "type": "form", "title": "How?", "assignees": ["role:approver"]}
+    check = {"id": "check", "type": "validation", "input": "steps.ask.output.values"}
+    steps = [ask | {"fields": schema | {"additionalProperties": True}}, check | {"schema": schema}]
+    execution = simulate(agent([*steps, wp.put("end", "{{steps.ask.output.values.note}}")]))
+    assert wp.wait_for(database, execution)[0] == "completed"
+
+
 DATE = "{{format_date(now(), 'YYYY-MM-DD')}}"
 
 
