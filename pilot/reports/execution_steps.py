@@ -173,18 +173,18 @@ class _Recorded:
         self,
         path: str,
         step_id: str,
+        name: str,
         kind: str,
         written: dict[str, Any],
         *,
         repeatable: bool = True,
     ) -> Step:
         """Return the timeline's row of a step."""
-        name = written.get("name")
         wait = self.waits.get(path)
         return Step(
             path=path,
             id=step_id,
-            name=name if isinstance(name, str) and name else step_id,
+            name=name,
             type=kind,
             depth=path.count("/") - sum(path.count(f"/{one}/") for one in AFTER),
             written=written,
@@ -254,7 +254,7 @@ def _rows(nodes: list[Node], recorded: _Recorded, *, is_over: bool) -> Iterator[
             unwritten[_owner(path, known)].append(path)
     over = {"": is_over}
     for path, node in known.items():
-        step = recorded.step(path, node.id, node.type, node.step)
+        step = recorded.step(path, node.id, node.name, node.type, node.step)
         around = _owner(path.rpartition("/")[0], known)
         left = over[around] and not step.attempts and step.rounds is None
         over[path] = left or step.status in {"completed", "skipped"}
@@ -262,18 +262,20 @@ def _rows(nodes: list[Node], recorded: _Recorded, *, is_over: bool) -> Iterator[
         for inner in unwritten[path]:
             name, kind = _called(inner, known), recorded.types[inner]
             is_round = ROUND.sub("", inner) in known
-            yield recorded.step(inner, name, kind, {}, repeatable=is_round)
+            yield recorded.step(inner, inner, name, kind, {}, repeatable=is_round)
 
 
 def _called(path: str, known: dict[str, Node]) -> str:
     """Return the name of a row: in a round of a written step, with the items it is about."""
-    name = path.rpartition("/")[2]
-    if name == UNDO and path.removesuffix(f"/{UNDO}") in known:
-        return "Undo"
-    if ROUND.sub("", path) not in known:
-        about = PART.fullmatch(name)
-        return PARTS[about[1]].format(about[2]) if about else name
-    return f"{name}, item {', '.join(one[1:-1] for one in ROUND.findall(path))}"
+    around, _, name = path.rpartition("/")
+    written = known.get(ROUND.sub("", path))
+    if written is not None:
+        items = ", ".join(one[1:-1] for one in ROUND.findall(path))
+        return f"{written.name}, item {items}" if items else written.name
+    if name == UNDO and around:
+        return f"Undo of {_called(around, known)}"
+    about = PART.fullmatch(name)
+    return PARTS[about[1]].format(about[2]) if about else name
 
 
 def _owner(path: str, known: dict[str, Node]) -> str:

@@ -30,7 +30,7 @@ def picture(document: Any, chosen: str = "") -> Graph:
 
 
 def _placed(nodes: list[Node], edges: Edges) -> Graph:
-    return layout([(node.id, _label(node), wording.kind(node.step)) for node in nodes], edges)
+    return layout([(node.id, node.name, wording.kind(node.step)) for node in nodes], edges)
 
 
 def _around(nodes: list[Node], edges: Edges, chosen: str) -> Graph:
@@ -62,11 +62,6 @@ def _top(node: Node) -> str:
     while node.parent is not None:
         node = node.parent
     return node.id
-
-
-def _label(node: Node) -> str:
-    name = node.step.get("name")
-    return name if isinstance(name, str) and name else node.id
 
 
 def _edges(body: list[Node], nodes: list[Node]) -> list[tuple[str, str]]:

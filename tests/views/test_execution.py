@@ -149,7 +149,7 @@ def test_one_whose_steps_were_undone_says_so_and_offers_no_retry(worker, databas
     assert found[0] == "failed"
     page = operator.get(f"/executions/{execution}").text
     assert "Its finished steps were undone" in page
-    assert ">Undo</a>" in page
+    assert ">Undo of one</a>" in page
     assert "Retry failed" not in page
 
 

@@ -57,12 +57,11 @@ def sentence(step: dict[str, Any], catalogue: Catalogue) -> str:
 
 
 def _line(context: Context, node: Node) -> Line:
-    name = node.step.get("name")
     return Line(
         id=node.id,
         path=node.path,
         type=node.type,
-        name=name if isinstance(name, str) and name else node.id,
+        name=node.name,
         text=sentence(node.step, context.catalogue),
         branch=_branch(node),
         depth=node.depth,

@@ -236,5 +236,4 @@ def _as_written(document: Any, paths: Iterable[str]) -> list[str]:
 
 def _names(document: Any) -> dict[str, str]:
     """Return what the steps are called, by their ids."""
-    found = ((node.id, node.step.get("name")) for node in outline(document))
-    return {step: name for step, name in found if isinstance(name, str) and name}
+    return {node.id: node.name for node in outline(document) if node.name != node.id}

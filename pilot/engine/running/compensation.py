@@ -70,6 +70,13 @@ async def perform(run: Run) -> bool:
     return True
 
 
+def is_unknown(run: Run) -> bool:
+    """Whether nobody knows if something was undone: a person says so, then the rest follows."""
+    history = run.history
+    undone = (history.latest(path) for path in history.attempts if path.endswith(f"/{UNDO}"))
+    return any(one is not None and one.status is StepStatus.UNKNOWN for one in undone)
+
+
 async def _undo(run: Run, path: str, step: StepFields, scope: Scope) -> bool:
     """Bring the undoing of one step to its end, whichever; False: the worker has to stop."""
     action = _action(step)

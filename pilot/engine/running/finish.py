@@ -108,6 +108,8 @@ async def _settle_by_steps(run: Run) -> bool:
     )
     if status in UNDONE and not await compensation.perform(run):
         return await _leave(run, ExecutionStatus.QUEUED, "released")
+    if status is ExecutionStatus.FAILED and run.stop is None and compensation.is_unknown(run):
+        status = ExecutionStatus.NEEDS_ATTENTION
     checkpoint = run.checkpoint("finish")
     if status is ExecutionStatus.WAITING:
         checkpoint.name = "park"

@@ -33,6 +33,12 @@ class Node:
         self.type = kind if isinstance(kind, str) and kind in steps.names() else ""
 
     @property
+    def name(self) -> str:
+        """What people call it: its name, or its id where it has none."""
+        name = self.step.get("name")
+        return name if isinstance(name, str) and name else self.id
+
+    @property
     def containers(self) -> "Iterator[Node]":
         """The steps around this one, the innermost first."""
         node = self.parent

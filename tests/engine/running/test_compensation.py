@@ -21,6 +21,7 @@ AUDITED = "SELECT count(*) FROM audit WHERE chain = %s AND record LIKE '%%PILOT_
 
 
 outside, worker, who = receiving.outside, receiving.worker, receiving.who
+OPEN = {"type": "object", "additionalProperties": True}
 
 
 @pytest.fixture
@@ -53,7 +54,14 @@ def test_finished_steps_are_undone_the_latest_first(  # noqa: PLR0917 -- all tha
     assert wp.paths(database, execution)["two/undo"] == "completed"
     with db.reading(world.operator.id) as session:
         shown = report.shown(session, execution)
-    assert [one.name for one in shown.steps] == ["one", "Undo", "two", "Undo", "plain", "bad"]
+    assert [one.name for one in shown.steps] == [
+        "one",
+        "Undo of one",
+        "two",
+        "Undo of two",
+        "plain",
+        "bad",
+    ]
     assert superuser.execute(AUDITED, [str(execution)]).fetchone() == (2,)
     with pytest.raises(ConflictError, match="were undone"):
         retrying.failed(execution, **who)
@@ -271,3 +279,44 @@ def test_a_worker_that_takes_over_goes_on_with_what_is_open(
 def test_what_could_never_undo_is_refused_at_save(world, undo, told):
     with pytest.raises(InvalidError, match=told):
         wp.make_agent(world.operator.id, [put("one", 1) | {"compensate": undo}])
+
+
+@pytest.mark.capability(235)
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("said", ["happened", "skip", "run"])
+def test_an_undo_of_which_nobody_knows_is_asked_about_and_hides_no_error(
+    database, world, outside, undone, who, said
+):
+    first, lost = undone("first"), undone("lost", "first")
+    lost["compensate"]["params"] = {
+        "method": "POST",
+        "url": f"http://{outside.host}/once/it/not_lost?drop=1",
+        "json": {},
+    }
+    steps = [first, lost, broken("bad", dependencies=["lost"])]
+    agent = wp.make_agent(world.operator.id, steps, inputs=OPEN)
+    execution = wp.start(agent, world.operator.id)
+    wp.wait_for(database, execution, {"needs_attention"})
+    assert outside.sent["not_first"] == 1, "what is known goes on"
+    executions.answer(execution, "lost/undo", said, **who)
+    status, _, error = wp.wait_for(database, execution)[:3]
+    assert (status, error["step"]) == ("failed", "bad")
+    assert (outside.sent["not_first"], outside.sent["not_lost"]) == (1, 2 if said == "run" else 1)
+
+
+def test_a_cancel_ends_what_waits_for_an_answer_about_an_undo(
+    worker, database, world, outside, undone, who
+):
+    lost = undone("lost")
+    lost["compensate"]["params"] = {
+        "method": "POST",
+        "url": f"http://{outside.host}/once/it/not_lost?drop=1",
+        "json": {},
+    }
+    steps = [lost, broken("bad", dependencies=["lost"])]
+    agent = wp.make_agent(world.operator.id, steps, inputs=OPEN)
+    execution = wp.start(agent, world.operator.id)
+    wp.wait_for(database, execution, {"needs_attention"})
+    executions.cancel(execution, **who)
+    assert wp.wait_for(database, execution)[0] == "cancelled"
+    assert outside.sent["not_lost"] == 1
