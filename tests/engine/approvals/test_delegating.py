@@ -3,9 +3,11 @@
 import pytest
 
 from pilot import db
+from pilot.engine.agents import sharing
 from pilot.engine.approvals import delegating
 from pilot.errors import ConflictError, ForbiddenError, InvalidError
 from pilot.reports import approvals as rows
+from tests import patience
 from tests.engine import worker_process as wp
 from tests.engine.approvals.test_amending import amend
 from tests.engine.approvals.test_escalation import expire  # noqa: F401
@@ -82,3 +84,23 @@ def test_an_edit_lets_nobody_hand_on_what_was_handed_to_them(asked, expire, worl
         hand(approval, world.admin, world.approver)
     expire(approval)
     hand(approval, eve, world.operator)
+
+
+@pytest.mark.capability(307)
+def test_the_author_decides_nothing_within_own_steps_of_a_step(worker, database, world, superuser):  # noqa: F811
+    author, starter = world.operator, person("Starter", "operator")
+    people = [f"user:{author.email}", f"user:{world.admin.email}"]
+    ask = HANDED | {"self_approval": False, "approvers": people}
+    for depth in (1, 2):
+        ask = {"id": f"in{depth}", "type": "sub_workflow", "steps": [ask]}
+        agent = wp.make_agent(author.id, [ask])
+        sharing.share(agent, starter.email, "run", by=author.actor, user_id=author.id)
+        wp.wait_for(database, wp.start(agent, starter.id), {"waiting"})
+        query = "SELECT id, approver_ids FROM approval ORDER BY requested_at"
+        patience.until(lambda d=depth, q=query: len(superuser.execute(q).fetchall()) == d)
+        approval, asked_now = superuser.execute(query).fetchall()[-1]
+        assert asked_now == [world.admin.id]
+        for other in (author, starter):
+            with pytest.raises(InvalidError) as refused:
+                hand(approval, world.admin, other)
+            assert "wrote the workflow" in refused.value.issues[0].message
