@@ -8,8 +8,6 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from pilot import db, settings, vault
-from pilot.engine.generation import asking
-from pilot.engine.generation.claiming import Claim
 from pilot.engine.providers import provider_keys
 from pilot.models.audit import AuditEntry
 from pilot.models.call import Call
@@ -17,7 +15,6 @@ from tests.engine import worker_process as wp
 from tests.engine.generation import asked
 from tests.engine.generation.asked import BY, FORGETFUL, GOAL, GOOD, WRONG, drafted, set_up
 from tests.peer.answers import REFUSED
-from tests.reports.ledger_rows import generate
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -167,17 +164,6 @@ def test_a_claim_of_absurd_usage_counts_at_worst(peer, user, tmp_path):
     (call,) = calls(row)
     assert (row.failure, len(peer.requests())) == (None, 1)
     assert (call.state, row.cost_usd) == ("settled", call.reserved)
-
-
-def test_a_fault_of_pilot_leaves_no_call_under_way(world, superuser):
-    owner, worst = world.operator.id, Decimal("0.01")
-    open_call = {"state": "reserved", "cost": None, "outcome": None, "reserved": worst}
-    made = generate(superuser, owner, open_call, stage="running", runs=1)
-    asking.abandon(Claim(made, owner, 1))
-    ended = superuser.execute("SELECT state, cost FROM call").fetchone()
-    assert ended == ("lost", worst)
-    told = superuser.execute("SELECT stage, cost_usd, wasted_usd FROM generation").fetchone()
-    assert told == ("done", worst, worst)
 
 
 def test_without_a_key_nobody_is_asked_and_the_questions_stay(peer, user, tmp_path):

@@ -1,5 +1,7 @@
 """Generations: what was typed is kept, what cannot be bound is asked, what is saved is checked."""
 
+from decimal import Decimal
+
 import pytest
 
 from pilot import db
@@ -7,10 +9,12 @@ from pilot.engine import planner, validation
 from pilot.engine.agents import grants
 from pilot.engine.demo import make_demo
 from pilot.engine.folders import private
-from pilot.engine.generation import drafts, free, surroundings
+from pilot.engine.generation import asking, drafts, free, surroundings
+from pilot.engine.generation.claiming import Claim
 from pilot.engine.language import catalogue
 from pilot.errors import ConflictError, InvalidError, NotFoundError
 from pilot.models.agent import Agent, WorkflowVersion
+from tests.reports.ledger_rows import generate
 
 URGENT = (
     "From the Gantt sheet, mail me tasks with priority Critical or High that end in the next three "
@@ -195,3 +199,14 @@ def test_a_draft_uses_only_actions_that_exist(data, who):
     workflow = kept(made, who["user_id"]).document
     assert grants.actions_of(workflow) <= set(catalogue.load().actions)
     assert validation.validate(workflow, surroundings.known_actions(data, who["user_id"])) == []
+
+
+def test_a_fault_of_pilot_leaves_no_call_under_way(world, superuser):
+    owner, worst = world.operator.id, Decimal("0.01")
+    open_call = {"state": "reserved", "cost": None, "outcome": None, "reserved": worst}
+    made = generate(superuser, owner, open_call, stage="running", runs=1)
+    asking.abandon(Claim(made, owner, 1))
+    ended = superuser.execute("SELECT state, cost FROM call").fetchone()
+    assert ended == ("lost", worst)
+    told = superuser.execute("SELECT stage, cost_usd, wasted_usd FROM generation").fetchone()
+    assert told == ("done", worst, worst)
