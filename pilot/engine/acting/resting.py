@@ -78,9 +78,9 @@ def _guarded(name: str, words: str, values: Mapping[str, Any]) -> Iterator[None]
             raise _rests(name, words)
     try:
         yield
-    except PluginError as error:
+    except BaseException as error:
         with outages.survived():
-            if not _is_ours(error):
+            if isinstance(error, PluginError) and not _is_ours(error):
                 guard.tell(name, failed=error.error_class in FAILURES)
             elif answer is Answer.PROBE:
                 guard.give_back(name)

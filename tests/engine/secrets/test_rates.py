@@ -169,7 +169,7 @@ def test_an_address_that_keeps_failing_rests_for_its_owner_until_one_call_tries(
 @pytest.mark.capability(263)
 def test_calls_that_are_not_made_take_no_turn_and_end_no_rest(limited, world, clock):
     """Many steps wait for a connection that rests: its rate is there for the calls that go."""
-    connection = limited(2)
+    connection = limited(3)
     held, name = opened(world.operator), resting.of_connection(str(connection))
     for _ in range(5):
         Breaker().tell(name, failed=True)
@@ -186,12 +186,14 @@ def test_calls_that_are_not_made_take_no_turn_and_end_no_rest(limited, world, cl
             call()
     clock(30)
     wrong = PluginError(ErrorClass.INPUT, "no such parameter", sent=False)
-    with pytest.raises(PluginError, match="no such parameter"):
-        call(wrong)
-    assert Breaker().asked(name) is Answer.PROBE, "nobody has called it yet"
-    Breaker().give_back(name)
+    broken = ZeroDivisionError("the plugin's own fault")
+    for error in (wrong, broken):
+        with pytest.raises(type(error), match=str(error)):
+            call(error)
+        assert Breaker().asked(name) is Answer.PROBE, "nobody has called it yet"
+        Breaker().give_back(name)
     call()
-    assert made == [wrong, None]
+    assert made == [wrong, broken, None]
     assert Breaker().asked(name) is Answer.YES
 
 
