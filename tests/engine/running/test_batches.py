@@ -10,10 +10,12 @@ from sqlalchemy.exc import ProgrammingError
 from pilot import db
 from pilot.engine.life import executions, retrying
 from pilot.engine.running import spreading
+from pilot.engine.waits import events
 from pilot.models.execution import Batch
 from pilot.reports import execution as report
 from tests.engine import receiving
 from tests.engine import worker_process as wp
+from tests.engine.running.test_compensation import order
 from tests.engine.steps.containers import pause, scatter
 from tests.engine.worker_process import put
 
@@ -167,3 +169,20 @@ def test_a_batch_that_killed_two_workers_is_given_back(
     assert wp.wait_for(database, execution)[1]["succeeded"] == 20
     assert set(outside.sent.values()) == {1}
     assert superuser.execute("SELECT gave_up FROM batch").fetchall() == [(True,)]
+
+
+@pytest.mark.parametrize("kind", ["delay", "event"])
+def test_what_an_execution_waits_for_besides_does_not_wait_for_all_batches(
+    two, outside, database, world, kind
+):
+    wait = {"id": "p", "type": "wait_for_event", "event": "go", "timeout_s": 600}
+    more = [pause("p", 2) if kind == "delay" else wait, outside.send("q", "p"), outside.send("s")]
+    fields = {"max_concurrency": 4, "dependencies": ["s"]}
+    execution = begin(world.operator, sends(outside, wait_ms=400), 80, more, **fields)
+    wp.until(lambda: outside.sent["send5"])
+    if kind == "event":
+        events.send(events.Sent("go"), **who(world.operator))
+    assert wp.wait_for(database, execution)[0] == "completed"
+    sent = order(outside)
+    assert sent.index("q") < 60
+    assert Counter(sent) == Counter({f"send{n}": 1 for n in range(80)} | {"q": 1, "s": 1})
