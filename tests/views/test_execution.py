@@ -235,6 +235,9 @@ def test_an_unknown_outcome_takes_one_of_three_answers(world, agent, operator, s
     )
     url = f"/executions/{execution}"
     assert "Nobody knows whether “Begin” happened" in operator.get(url).text
+    superuser.execute("UPDATE execution SET status = 'cancelled' WHERE id = %s", [execution])
+    assert "Look at the receiver; it is never" in operator.get(url).text, "nobody is asked"
+    superuser.execute("UPDATE execution SET status = 'needs_attention' WHERE id = %s", [execution])
     asked = {"path": "first", "said": "happened", "request_id": "1"}
     wrong = operator.post(f"{url}/answer", asked | {"result": "{not json"})
     assert wrong.status_code == 422
