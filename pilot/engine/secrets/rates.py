@@ -27,7 +27,7 @@ def read(text_: str) -> int | None:
     typed = text_.strip().replace(",", "").lower()
     if typed in {"", "none"}:
         return None
-    if not (typed.isascii() and typed.isdigit() and 1 <= int(typed[:9]) <= FASTEST):
+    if not (typed.isascii() and typed.isdigit() and len(typed) < 10 and 1 <= int(typed) <= FASTEST):
         message = f"{text_.strip()[:20]!r} is no whole number from 1 to {FASTEST:,}."
         raise InvalidError([Issue("connection_rate", "/rate_per_minute", message)])
     return int(typed)
