@@ -1,9 +1,18 @@
 """How money reads, in pages, notes and errors: the one format. USD as `Decimal`, never float."""
 
+import re
 from decimal import ROUND_HALF_UP, Decimal
 
 CENT = Decimal("0.01")
 ONE = Decimal(1)
+THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
+
+
+def ungrouped(text: str) -> str:
+    """Return a typed number without the commas between thousands; `1,5` stays, as it is no 15."""
+    whole, point, decimals = text.partition(".")
+    plain = whole.replace(",", "") if THOUSANDS.fullmatch(whole) else whole
+    return f"{plain}{point}{decimals}"
 
 
 def _plain(value: Decimal) -> str:

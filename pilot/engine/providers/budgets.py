@@ -75,11 +75,11 @@ def read(usd: str, tokens: str) -> Limits:
         InvalidError: a text that is no number.
     """
     issues = []
-    number = usd.strip().removeprefix("$").replace(",", "")
+    number = money.ungrouped(usd.strip().removeprefix("$"))
     if number and not USD_TEXT.fullmatch(number):
         text = "Give the budget as an amount in USD, such as 2.50."
         issues.append(Issue("E_BUDGET", "/budget_usd", text, "such as 2.50", usd[:40]))
-    count = tokens.strip().replace(",", "")
+    count = money.ungrouped(tokens.strip())
     if count and not (count.isascii() and count.isdigit() and len(count) < 16):
         text = "Give the budget as a whole number of tokens, such as 50000."
         issues.append(Issue("E_BUDGET", "/budget_tokens", text, "such as 50000", tokens[:40]))

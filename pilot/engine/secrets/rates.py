@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from pilot import money
 from pilot.audit import Actor, Event
 from pilot.db import transaction
 from pilot.engine.secrets import connections
@@ -24,7 +25,7 @@ def read(text_: str) -> int | None:
     Raises:
         InvalidError: it is no whole number, or out of bounds.
     """
-    typed = text_.strip().replace(",", "").lower()
+    typed = money.ungrouped(text_.strip()).lower()
     if typed in {"", "none"}:
         return None
     if not (typed.isascii() and typed.isdigit() and len(typed) < 10 and 1 <= int(typed) <= FASTEST):

@@ -208,11 +208,18 @@ def test_an_amount_that_is_none_starts_nothing(world, database, usd):
         start(world.operator, usd=usd)
 
 
-@pytest.mark.parametrize(("usd", "tokens"), [("abc", ""), ("1e3", ""), ("", "1.5"), ("", "-1")])
+@pytest.mark.parametrize(
+    ("usd", "tokens"),
+    [
+        *(("abc", ""), ("1e3", ""), ("1,5", ""), ("1,50", ""), ("1,000,5", "")),
+        *(("", "1.5"), ("", "-1"), ("", "2,5")),
+    ],
+)
 def test_a_typed_budget_that_is_no_number_is_said_so(usd, tokens):
     with pytest.raises(InvalidError, match="Give the budget as"):
         budgets.read(usd, tokens)
     assert budgets.read("$1,250.50", " 5,000 ") == Limits(Decimal("1250.50"), 5000)
+    assert budgets.read("1,000,000", "10,000,000") == Limits(Decimal(1_000_000), 10_000_000)
 
 
 def test_a_budget_is_only_raised_and_only_while_something_may_still_run(

@@ -105,7 +105,7 @@ def test_a_turn_is_kept_by_the_key_of_its_call(limited, world, clock):
     assert rates.wait_s(held, first) > 60, "the same call a second time is another one"
 
 
-@pytest.mark.parametrize("typed", ["0", "6,001", "-3", "1.5", "many", "٣", "0000060001"])
+@pytest.mark.parametrize("typed", ["0", "6,001", "-3", "1.5", "many", "٣", "0000060001", "1,5"])
 def test_a_rate_is_a_whole_number_within_bounds(typed):
     with pytest.raises(InvalidError, match=r"whole number from 1 to 6,000"):
         rates.read(typed)
