@@ -15,7 +15,7 @@ from pilot.engine import links
 from pilot.engine.approvals import amending, approvals, delegating
 from pilot.engine.language import wording
 from pilot.engine.notices import outbox
-from pilot.errors import BadJsonError, InvalidError
+from pilot.errors import BadJsonError, ConflictError, InvalidError
 from pilot.models.approval import Approval
 from pilot.reports import approvals as rows
 from pilot.reports.approvals import SORTS, TABS, Shown
@@ -193,6 +193,11 @@ def decide(approval_id: UUID) -> ResponseReturnValue:
     except InvalidError as error:
         show_issues(form, error.issues)
         return _page(approval_id, form, status=422)
+    except ConflictError as error:
+        if not _may_still_decide(approval_id):
+            raise
+        form.form_errors.append(error.message)
+        return _page(approval_id, form, status=409)
     toast("Approved." if said == "approved" else "Rejected.")
     return redirect_to(f"/approvals/{approval_id}")
 
@@ -290,6 +295,12 @@ def delegate(approval_id: UUID) -> ResponseReturnValue:
         return _page(approval_id, handing=form, status=422)
     toast(f"{form.to.data.strip()} is asked now.")
     return redirect_to(f"/approvals/{approval_id}")
+
+
+def _may_still_decide(approval_id: UUID) -> bool:
+    with reading() as session:
+        shown = rows.shown(session, approval_id, signed_in())
+    return shown.may_decide and shown.row.kind != "form"
 
 
 def _page(

@@ -162,9 +162,12 @@ def test_two_decisions_in_one_form_are_none(ask, approver, superuser):
 def test_another_payload_than_the_one_seen_is_refused(ask, approver):
     approval, _ = ask()
     url = f"/approvals/{approval}"
-    answer = approver.post(url, {"decision": "approve", "seen": "0" * 64})
+    answer = approver.post(url, {"decision": "approve", "seen": "0" * 64, "comment": "Right <b>"})
     assert answer.status_code == 409
     assert "is not what you saw" in answer.text
+    assert "Right &lt;b&gt;</textarea>" in answer.text, "beside what would happen now"
+    seen = re.search(r'name="seen"[^>]*value="(\w+)"', answer.text)[1]
+    assert approver.post(url, {"decision": "approve", "seen": seen}).status_code == 303
 
 
 def test_a_cancelled_one_is_gone(ask, approver, world):
