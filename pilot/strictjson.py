@@ -54,6 +54,15 @@ def loads(data: bytes | str, *, max_bytes: int = MAX_BYTES) -> Any:
     return value
 
 
+def whole(text: str) -> int | None:
+    """Return the whole number that a text is, or None: it is none, or too large for JSON."""
+    try:
+        found = loads(text)
+    except BadJsonError:
+        return None
+    return found if type(found) is int else None
+
+
 def dumps(value: Any) -> str:
     """Return a value as compact JSON; keys keep their order, non-ASCII text stays readable.
 

@@ -184,3 +184,9 @@ def test_answers_hold_utc_times_exact_money_and_texts():
         "1": None,
     }
     assert strictjson.plain(at.astimezone(UTC)) == "2026-03-14T14:05:00Z"
+
+
+@pytest.mark.parametrize("text", ["", "five", "1.5", "--5", "007", "true", "[1]", "9" * 5_000])
+def test_what_is_no_whole_number_is_none(text):
+    assert strictjson.whole(text) is None
+    assert (strictjson.whole(" -5 "), strictjson.whole("0")) == (-5, 0)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, to_json
 
+from pilot import strictjson
 from pilot.errors import Issue, type_json
 
 
@@ -116,7 +117,7 @@ def _retype(problem: str, path: str, value: type_json) -> list[dict[str, Any]] |
     elif problem == "string_type" and isinstance(value, int | float):
         wanted = to_json(value).decode()
     elif problem in {"int_type", "float_type"} and isinstance(value, str):
-        wanted = int(value) if value.strip().lstrip("-").isdecimal() else None
+        wanted = strictjson.whole(value)
     return None if wanted is None else [{"op": "replace", "path": path, "value": wanted}]
 
 

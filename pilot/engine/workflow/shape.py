@@ -279,7 +279,7 @@ def _coerced(kind: str, place: str, found: type_json) -> list[dict[str, Any]] | 
     elif kind == "string_type" and isinstance(found, int | float):
         wanted = strictjson.dumps(found)
     elif kind in {"int_type", "float_type"} and isinstance(found, str):
-        wanted = int(found) if found.strip().lstrip("-").isdecimal() else None
+        wanted = strictjson.whole(found)
     elif kind == "bool_type" and found in ("true", "false"):  # it may be a list: no set
         wanted = found == "true"
     return None if wanted is None else [{"op": "replace", "path": place, "value": wanted}]

@@ -192,8 +192,9 @@ def test_what_no_text_can_be_read_as_is_one_sentence():
 def test_text_is_coerced_only_where_nothing_is_lost():
     (issue,) = issues(workflow(waiting("a", retry={"max_attempts": "5"})))
     assert issue.fix == [{"op": "replace", "path": "/steps/0/retry/max_attempts", "value": 5}]
-    (issue,) = issues(workflow(waiting("a", retry={"max_attempts": "five"})))
-    assert issue.fix is None
+    for text in ("five", "--5", "9" * 5_000):
+        (issue,) = issues(workflow(waiting("a", retry={"max_attempts": text})))
+        assert issue.fix is None
 
 
 def test_steps_nest_to_six():
