@@ -84,8 +84,13 @@ def _read(form: RuleForm) -> NewRule:
     """Return the rule of a form.
 
     Raises:
-        InvalidError: a subject that nobody has, or that is no number of percent.
+        InvalidError: a subject that nobody has, or that is no number of percent; what is no choice.
     """
+    for field in (form.value, form.scope):
+        known = [one.value for one in field.choices]
+        if field.data not in known:
+            text = f"Choose one of {', '.join(known)}."
+            raise InvalidError([Issue("flag_choice", f"/{field.name}", text)])
     scope, subject = str(form.scope.data), (form.subject.data or "").strip()
     until = form.until.data
     if form.until.errors or (request.form.get("until") and until is None):

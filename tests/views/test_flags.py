@@ -46,6 +46,8 @@ def test_a_rule_is_set_resolved_and_removed(admin, agent, world):
         ({"until": "2020-01-01"}, "Give a date in the future"),
         ({"until": "soon"}, "Give a date"),
         ({"key": "llm_timeout_s"}, "There is no switch"),
+        ({"scope": "everybody"}, "Choose one of agent, user, percentage"),
+        ({"value": "maybe"}, "Choose one of on, off"),
     ],
 )
 def test_what_is_no_rule_is_said_at_its_field_and_kept(admin, agent, changed, said):
