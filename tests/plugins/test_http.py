@@ -8,7 +8,7 @@ import pytest
 
 from pilot import plugins
 from pilot.egress import retry_after
-from pilot.errors import ErrorClass, PluginError
+from pilot.errors import ErrorClass, OutcomeUnknownError, PluginError
 from pilot.plugins import Effect
 from pilot.plugins.http.pages import read_page
 from tests.http_peer import serving
@@ -17,6 +17,8 @@ PAGE = """<html><head><title>Price  &amp; list</title><style>p{}</style></head><
 <h1>Prices</h1><p>From <b>now</b> on.<br>All new</p><script>var a = "<p>hidden</p>";</script>
 <ul><li><a href="/a?x=1&amp;y=2">First <i>one</i></a></li><li><a href="javascript:x()">No</a></li>
 <li><a href="https://other.test/b">Second</a></li><li><a>None</a></li></ul></body></html>"""
+
+HONOURED = {"idempotency": "receiver_honours_key"}
 
 
 @pytest.fixture
@@ -181,6 +183,19 @@ def test_expected_statuses_are_no_errors(send):
 def test_json_that_is_not_strict_is_refused(send, text):
     error = failing(send, f"/json?body={text}")
     assert error.error_class is ErrorClass.SCHEMA
+
+
+UNREAD = ("/damaged", "/bomb", "/brotli", "/headers", "/json?body={", "/r302?to=file:///x")
+
+
+@pytest.mark.parametrize("path", UNREAD)
+def test_what_was_sent_once_and_whose_answer_cannot_be_read_is_unknown(send, peer, path):
+    assert isinstance(failing(send, path, method="POST"), OutcomeUnknownError)
+    for fields in ({}, {"method": "PUT"}, {"method": "POST", **HONOURED}):
+        assert not isinstance(failing(send, path, **fields), OutcomeUnknownError)
+    assert not isinstance(failing(send, "/status?code=422", method="POST"), OutcomeUnknownError)
+    refused = failing(send, "/", method="POST", headers={"host": "x"})
+    assert (isinstance(refused, OutcomeUnknownError), refused.sent) == (False, False)
 
 
 def test_json_is_decoded(send):

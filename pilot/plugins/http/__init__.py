@@ -1,6 +1,7 @@
 """Calls to web addresses through the egress client, which reaches public ones only."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
@@ -8,7 +9,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from pilot import strictjson
 from pilot.egress import Reply
-from pilot.errors import BadJsonError, ErrorClass, PluginError, StepError
+from pilot.errors import BadJsonError, ErrorClass, OutcomeUnknownError, PluginError, StepError
 from pilot.plugins import Call, Category, Effect, Model, Plugin
 from pilot.plugins.http.pages import Link, read_page
 from pilot.plugins.http.replies import is_json, is_text, refuse, text_of
@@ -133,11 +134,13 @@ def request(call: Call, params: Request) -> Answer:
     if _effect(params) is not Effect.PURE:
         headers["idempotency-key"] = call.key
     headers |= {name.lower(): value for name, value in params.headers.items()}
-    reply = _send(call, params.method, _with_query(params), headers, content)
+    with _asking(_effect(params)):
+        reply = _send(call, params.method, _with_query(params), headers, content)
     expected = params.expect_status or range(200, 300)
     if reply.status not in expected:
         raise refuse(reply)
-    data = _json(reply) if is_json(reply) and reply.body else None
+    with _asking(_effect(params)):
+        data = _json(reply) if is_json(reply) and reply.body else None
     return Answer.model_validate(
         {
             "status": reply.status,
@@ -168,6 +171,22 @@ def fetch_page(call: Call, params: FetchPage) -> Page:
         raise PluginError(ErrorClass.SCHEMA, f"The address gave no page, but {kind}.")
     title, text, links = read_page(text_of(reply), reply.url)
     return Page(title=title, text=text, links=links)
+
+
+@contextmanager
+def _asking(effect: Effect) -> Iterator[None]:
+    """Let a person say what became of what must not be sent twice, if its answer cannot be read.
+
+    A step that merely failed would be sent again by whoever retries it.
+    """
+    try:
+        yield
+    except PluginError as error:
+        if error.sent and effect is Effect.ONCE:
+            raise OutcomeUnknownError(
+                error.error_class, error.message, code=error.remote_code
+            ) from error
+        raise
 
 
 def _send(  # one place where errors of the client become the plugin's own
