@@ -149,6 +149,7 @@ def cancel_locked(session: Session, row: Execution, by: Actor) -> None:
         queue(session, row)
     else:
         row.status, row.finished_at = ExecutionStatus.CANCELLED, row.cancel_requested_at
+        row.status_reason = row.status_reason if row.status_reason == "unknown_outcome" else None
         _close_steps(session, row.id)
         trail.tell(session, row.id, "execution", None, {"status": "cancelled"})
         trail.record(session, row, Event.PILOT_EXECUTION_CANCELLED, by, {"status": "cancelled"})
@@ -190,9 +191,8 @@ def answer(  # noqa: PLR0913 -- whose answer to which question, and its result
         row = locked(session, execution_id, ANSWERABLE, "answered")
         if result is not None:
             _check_result(session, row, path, result)
-        values: dict[str, Any] = {"status": becomes[said]}
-        if said == "happened":
-            values["output"] = result
+        happened = {"output": result} if said == "happened" else {}
+        values: dict[str, Any] = {"status": becomes[said]} | happened
         hit = session.scalars(
             update(StepExecution)
             .where(

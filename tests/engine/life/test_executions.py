@@ -273,6 +273,14 @@ def test_executions_of_others_and_of_nobody_are_not_found(placed, world):
                 operation(unknown, **other)
 
 
+def test_a_cancelled_one_gives_no_reason_why_it_rested_before(database, placed, who):
+    execution = placed(S.WAITING)
+    executions.pause(execution, **who)
+    assert wp.row(database, execution)[::3] == (S.PAUSED, "pause")
+    executions.cancel(execution, **who)
+    assert wp.row(database, execution)[::3] == (S.CANCELLED, None)
+
+
 def test_a_cancel_closes_what_the_execution_waited_for(database, placed, who, superuser, world):
     execution = placed(S.WAITING, StepStatus.WAITING)
     superuser.execute(
