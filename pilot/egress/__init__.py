@@ -20,12 +20,16 @@ MAX_WIRE_BYTES = 60_000_000  # of a connection that is not HTTP
 
 @dataclass(frozen=True)
 class Reply:
-    """A complete answer: header names in lower case, the body decoded, the URL that gave it."""
+    """A complete answer: header names in lower case, the body decoded, and what it answers.
+
+    After redirects that is another URL, and often a GET instead of the method that was sent first.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     url: str
+    method: str
 
 
 @dataclass(frozen=True)

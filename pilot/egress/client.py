@@ -236,7 +236,7 @@ def _read(method: str, url: str, response: httpx2.Response, max_bytes: int | Non
     if size > MAX_HEADER_BYTES:
         raise StepError(ErrorClass.OUTPUT_TOO_LARGE, f"The headers exceed {MAX_HEADER_BYTES} B.")
     body = b"" if max_bytes is None else body_of(response, method, max_bytes)
-    return Reply(response.status_code, dict(response.headers.items()), body, url)
+    return Reply(response.status_code, dict(response.headers.items()), body, url, method)
 
 
 def _tls() -> ssl.SSLContext:

@@ -186,6 +186,7 @@ def test_json_that_is_not_strict_is_refused(send, text):
 
 
 UNREAD = ("/damaged", "/bomb", "/brotli", "/headers", "/json?body={", "/r302?to=file:///x")
+UNREAD += ("/r303?to=/status?code=404", "/r302?to=/status?code=503")
 
 
 @pytest.mark.parametrize("path", UNREAD)

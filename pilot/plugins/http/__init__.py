@@ -134,9 +134,11 @@ def request(call: Call, params: Request) -> Answer:
     if _effect(params) is not Effect.PURE:
         headers["idempotency-key"] = call.key
     headers |= {name.lower(): value for name, value in params.headers.items()}
+    expected = params.expect_status or range(200, 300)
     with _asking(_effect(params)):
         reply = _send(call, params.method, _with_query(params), headers, content)
-    expected = params.expect_status or range(200, 300)
+        if reply.status not in expected and reply.method != params.method:
+            raise refuse(reply, sent=True)  # what was sent was answered by a redirect
     if reply.status not in expected:
         raise refuse(reply)
     with _asking(_effect(params)):

@@ -21,8 +21,11 @@ _CLASSES = {
 _REFUSED = frozenset({429, 503})  # the receiver says that it did nothing
 
 
-def refuse(reply: Reply) -> PluginError:
-    """Return the error for an answer that is not a success."""
+def refuse(reply: Reply, *, sent: bool = False) -> PluginError:
+    """Return the error for an answer that is not a success.
+
+    Some say that nothing was done, which is so unless something was `sent` before.
+    """
     status = reply.status
     usual = ErrorClass.SERVER if status >= 500 else ErrorClass.INPUT
     try:
@@ -34,7 +37,7 @@ def refuse(reply: Reply) -> PluginError:
         f"The receiver answered {phrase}.",
         code=f"http_{status}",
         retry_after_s=retry_after.seconds(reply.headers),
-        sent=status not in _REFUSED,
+        sent=sent or status not in _REFUSED,
     )
 
 
