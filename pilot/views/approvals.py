@@ -183,7 +183,7 @@ def decide(approval_id: UUID) -> ResponseReturnValue:
         approvals.decide(
             approval_id,
             said,
-            comment=(form.comment.data or "").replace("\0", "\ufffd").strip()[:4_000],
+            comment=(form.comment.data or "").replace("\0", "\ufffd").strip(),
             seen_hash=form.seen.data or "",
             by=actor(),
             user_id=signed_in(),

@@ -116,6 +116,16 @@ def test_approved_it_goes_on_and_the_decision_stays(ask, approver, database):
     assert approver.get("/approvals.json?tab=decided").json["total"] == 1
 
 
+def test_a_comment_that_is_too_long_is_told_and_kept(ask, approver):
+    approval, _ = ask()
+    url, long = f"/approvals/{approval}", "a" * 4_001
+    refused = decide(approver, url, "approve", comment=long)
+    assert (refused.status_code, "has 4,001 characters" in refused.text) == (422, True)
+    assert long in refused.text
+    assert decide(approver, url, "approve", comment=long[1:]).status_code == 303
+    assert long[1:] in approver.get(url).text
+
+
 @pytest.mark.parametrize("comment", ["", " ", "\u200b", "\u2060\ufeff\xad", "\u3164", "\u2800"])
 def test_a_comment_that_nobody_sees_is_none(ask, approver, comment):
     approval, _ = ask(require_comment="always")

@@ -26,6 +26,7 @@ Decision = Literal["approved", "rejected"]
 
 
 BLANK = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")  # letters and signs that show nothing
+MOST_COMMENT = 4_000  # characters
 DECIDERS = frozenset({"approver", "operator", "admin"})  # roles; viewers never decide
 
 
@@ -64,7 +65,7 @@ def decide(  # noqa: PLR0913 -- who decides what, as it was seen
         ForbiddenError: the person may see it but not decide it.
         ConflictError: decided already, voted already, or `seen_hash` is not what would happen.
         GoneError: its deadline has passed, or its execution was cancelled.
-        InvalidError: a comment is required.
+        InvalidError: a comment is required, or it is too long.
     """
     _, said = strictjson.written(comment)
     ballot = _Ballot(approval_id, decision, said, seen_hash, by, user_id, key, link)
@@ -227,6 +228,9 @@ def _decided(session: Session, approval: Approval) -> str:
 
 
 def _check_comment(approval: Approval, decision: Decision, comment: str) -> None:
+    if len(comment) > MOST_COMMENT:
+        message = f"This has {len(comment):,} characters: shorten it to {MOST_COMMENT:,}."
+        raise InvalidError([Issue("E_LIMIT", "/comment", message)])
     required = approval.require_comment
     if (required == "always" or (required == "reject" and decision == "rejected")) and not (
         _says_something(comment)
