@@ -23,7 +23,7 @@ UNREAD = ("name", "metadata", "cache")  # fields that change nothing
 # Fields of containers that the steps inside them do not depend on.
 AROUND = (
     *("dependencies", "on_error", "retry", "timeout_s", "output", "gather", "failure"),
-    *("max_concurrency", "join", "rest", "item_key"),
+    *("max_concurrency", "branches", "join", "rest", "item_key"),
 )
 ABSENT = "absent"  # no JSON
 

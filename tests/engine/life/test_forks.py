@@ -10,7 +10,7 @@ from pilot.engine.life.forks import Fork
 from pilot.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from tests.engine import receiving
 from tests.engine import worker_process as wp
-from tests.engine.steps.containers import loop, scatter
+from tests.engine.steps.containers import group, loop, scatter
 from tests.engine.worker_process import broken, put
 
 OPEN = {"type": "object", "additionalProperties": True}
@@ -103,6 +103,28 @@ def test_of_a_scatter_only_the_new_items_run(worker, database, world, outside, f
     assert found == ("completed", 4)
     assert outside.sent == {"tell": 5}
     assert set(ran(superuser, made)[1]) == {"each[0]/tell", "each[2]/tell"}
+
+
+def test_of_a_group_with_another_branch_only_that_one_runs(
+    worker, database, outside, forked, superuser, who
+):
+    document = {"format": 1, "name": "Test", "inputs": OPEN}
+    both = group({"one": [outside.send("one")], "two": [outside.send("two")]})
+    agent = wp.make_agent(who["user_id"], [both], inputs=OPEN)
+    execution = wp.start(agent, who["user_id"])
+    assert wp.wait_for(database, execution)[0] == "completed"
+    both["branches"]["three"] = [outside.send("three")]
+    agents.save_version(agent, document | {"steps": [both]}, reason="More.", base=1, **who)
+    made, found = forked(execution, version=2)
+    assert (found[0], sorted(found[1])) == ("completed", ["one", "three", "two"])
+    assert outside.sent == {"one": 1, "two": 1, "three": 1}
+    assert set(ran(superuser, made)[1]) == {"both/one", "both/two"}
+    both["branches"].pop("one")
+    agents.save_version(agent, document | {"steps": [both]}, reason="Fewer.", base=2, **who)
+    made, found = forked(execution, version=3)
+    assert (found[0], sorted(found[1])) == ("completed", ["three", "two"])
+    assert outside.sent == {"one": 1, "two": 1, "three": 2}
+    assert set(ran(superuser, made)[1]) == {"both/two"}
 
 
 def test_of_a_failed_loop_the_open_rounds_run(worker, database, world, outside, forked, superuser):

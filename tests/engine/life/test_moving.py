@@ -10,6 +10,7 @@ from pilot.engine.life.moving import Move
 from pilot.errors import ConflictError, ForbiddenError, NotFoundError
 from tests.engine import receiving
 from tests.engine import worker_process as wp
+from tests.engine.steps.containers import group
 from tests.engine.worker_process import broken, put
 
 OPEN = {"type": "object", "additionalProperties": True}
@@ -83,6 +84,25 @@ def test_what_waits_unchanged_goes_on_waiting(worker, database, who, begun, supe
     assert decide(superuser, who) == "Go?"
     assert wp.wait_for(database, execution)[:2] == ("completed", 2)
     assert ran(database, execution) == {"a": 1, "ok": 1, "b": 1}
+
+
+@pytest.mark.capability(219)
+def test_a_branch_more_repeats_and_asks_nothing_beside_it(
+    worker, database, who, outside, begun, superuser
+):
+    asking = [outside.send("one"), ASK | {"dependencies": ["one"]}]
+    both = group({"ask": asking, "tell": [outside.send("two")]})
+    execution, edit = begun([both], "waiting")
+    edit([both | {"branches": both["branches"] | {"more": [outside.send("three")]}}])
+    moving.move(execution, Move(), **who)
+    wp.until(lambda: outside.sent == {"one": 1, "two": 1, "three": 1})
+    wp.wait_for(database, execution, {"waiting"})
+    assert decide(superuser, who) == "Go?"
+    status, output, *_ = wp.wait_for(database, execution)
+    assert (status, set(output)) == ("completed", {"ask", "tell", "more"})
+    inner = {"both/one": 1, "both/ok": 1, "both/two": 1, "both/three": 1}
+    assert ran(database, execution).items() > inner.items()
+    assert outside.sent == {"one": 1, "two": 1, "three": 1}
 
 
 @pytest.mark.capability(219)

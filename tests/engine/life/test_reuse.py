@@ -204,6 +204,12 @@ def test_of_a_group_each_branch_stands_for_itself():
 
     recorded = dict.fromkeys(["both", "both/x", "both/y"], "completed")
     assert held(side(both(1)), side(both(2)), recorded) == {"both/x"}
+    more, fewer = both(1), both(1)
+    more[0]["branches"]["three"] = [put("z", 1)]
+    del fewer[0]["branches"]["one"]
+    found = reusable(side(both(1)), side(more), recorded)
+    assert (found.held, found.entered) == ({"both/x", "both/y"}, {"both"})
+    assert held(side(both(1)), side(fewer), recorded) == {"both/y"}
 
 
 def test_containers_within_containers_are_compared_by_themselves():
