@@ -23,7 +23,8 @@ UNREAD = ("name", "metadata", "cache")  # fields that change nothing
 # Fields of containers that the steps inside them do not depend on.
 AROUND = (
     *("dependencies", "on_error", "retry", "timeout_s", "output", "gather", "failure"),
-    *("max_concurrency", "branches", "join", "rest", "item_key"),
+    *("max_concurrency", "branches", "join", "rest", "item_key", "then", "else"),
+    *("cases", "default"),  # but see `_chosen_alike`
 )
 ABSENT = "absent"  # no JSON
 
@@ -189,8 +190,9 @@ class _Comparison:
             self._rounds(before, node, level, lists["steps"], known)
             return
         kept = len(self.found)
-        for siblings in lists.values():
-            self.body(siblings, _Level(f"{path}/", dict(known)))
+        for segment, siblings in lists.items():
+            if _chosen_alike(before, node, segment):
+                self.body(siblings, _Level(f"{path}/", dict(known)))
         self.entered.update([path] if len(self.found) > kept else [])
 
     def _rounds(
@@ -240,6 +242,16 @@ class _Comparison:
         return lambda index: index < len(equal) and equal[index]
 
 
+def _chosen_alike(before: Node, node: Node, segment: str) -> bool:
+    """Whether a switch that chose a list of steps would choose it still: by the cases until it."""
+    if node.type != "switch":
+        return True
+    number = segment.removeprefix("case")
+    last = int(number) + 1 if number.isdecimal() else None
+    was, now = ([case.get("when") for case in one.step["cases"]][:last] for one in (before, node))
+    return _text(was) == _text(now)
+
+
 def _written_alike(before: Node, node: Node) -> bool:
     """Whether two steps are written alike, inner steps and their order included."""
     return _text(_bare(before.step)) == _text(_bare(node.step))
@@ -269,7 +281,7 @@ def _shell(step: dict[str, Any], without: Sequence[str]) -> dict[str, Any]:
             place = place.get(key) if isinstance(place, dict) else place[int(key)]
             if place is None:
                 break
-        if isinstance(place, dict):
+        if isinstance(place, dict) and last in place:
             place[last] = None
     return shell
 

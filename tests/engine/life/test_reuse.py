@@ -212,6 +212,42 @@ def test_of_a_group_each_branch_stands_for_itself():
     assert held(side(both(1)), side(fewer), recorded) == {"both/y"}
 
 
+def test_a_conditional_keeps_what_ran_when_it_gets_another_way():
+    way = {"id": "way", "type": "conditional", "condition": "inputs.x", "then": [put("x", 1)]}
+    recorded = dict.fromkeys(["way", "way/x"], "completed")
+    found = reusable(side([way], x=True), side([way | {"else": [put("y", 1)]}], x=True), recorded)
+    assert (found.held, found.entered) == ({"way/x"}, {"way"})
+    assert held(side([way], x=True), side([way], x=False), recorded) == set()
+
+
+@pytest.mark.parametrize(
+    ("ran", "whens", "kept"),
+    [
+        ("a", ["A", "B", "C"], True),
+        ("a", ["A"], True),
+        ("a", ["C", "A", "B"], False),
+        ("a", [["A", "C"], "B"], False),
+        ("b", ["A", "B", "C"], True),
+        ("b", ["A", ["B", "C"]], False),
+        ("b", ["C", "B"], False),
+        ("rest", ["A", "B", "C"], False),
+        ("rest", ["A"], False),
+    ],
+)
+def test_a_switch_keeps_what_ran_if_it_would_choose_it_still(ran, whens, kept):
+    def way(whens, **fields):
+        names = {"A": "a", "B": "b", "C": "c"}
+        cases = [{"when": one, "steps": [put(names[one[0]], 1)]} for one in whens]
+        step = {"id": "way", "type": "switch", "value": "inputs.x", "cases": cases}
+        return [step | {"default": [put("rest", 1)]} | fields]
+
+    old, recorded = side(way(["A", "B"]), x="A"), dict.fromkeys(["way", f"way/{ran}"], "completed")
+    found = reusable(old, side(way(whens), x="A"), recorded)
+    assert (found.held, found.entered) == (({f"way/{ran}"}, {"way"}) if kept else (set(), set()))
+    other = side(way(["A", "B"], default=[put("rest", 1), put("more", 1)]), x="A")
+    assert reusable(old, other, recorded).held == {f"way/{ran}"}
+
+
 def test_containers_within_containers_are_compared_by_themselves():
     def nested(value):
         inner = scatter([put("x", "{{item}}"), put("y", value)]) | {"id": "in"}
