@@ -214,7 +214,7 @@ def change(approval_id: UUID) -> ResponseReturnValue:
     typed = dict(zip(request.form.getlist("place"), request.form.getlist("value"), strict=False))
     with reading() as session:
         known = amending.places(rows.shown(session, approval_id, signed_in()).row)
-    values, wrong = {}, {}
+    values, wrong, status = {}, {}, 422
     for place, text in typed.items():
         try:
             values[place] = _read(text.replace("\r\n", "\n"), known.get(place))
@@ -232,8 +232,12 @@ def change(approval_id: UUID) -> ResponseReturnValue:
             )
         except InvalidError as error:
             wrong = {one.path.strip("/").replace("/", "."): one.message for one in error.issues}
+        except ConflictError as error:
+            if not _may_still_decide(approval_id):
+                raise
+            wrong, status = {"": error.message}, 409
     if wrong:
-        return _page(approval_id, typed=Typed(typed, wrong), status=422)
+        return _page(approval_id, typed=Typed(typed, wrong), status=status)
     toast("Changed. Everybody who decides sees it so now, and votes begin anew.")
     return redirect_to(f"/approvals/{approval_id}")
 

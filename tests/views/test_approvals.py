@@ -315,6 +315,9 @@ def test_what_may_be_changed_is_a_field_that_keeps_what_was_typed(ask, approver)
     shown = approver.get(f"{url}.json").json
     assert shown["payload_hash"] != seen
     assert shown["payload"]["steps"][0]["params"]["to"] == ["cid@example.com"]
+    late = approver.post(f"{url}/change", places | {"value": ["Newer <b>", '["d@example.com"]']})
+    assert (late.status_code, "Nothing was changed" in late.text) == (409, True)
+    assert "Newer &lt;b&gt;</textarea>" in late.text
     kinds = [one["reminds"] for one in shown["notices"]]
     assert kinds == [False, True, True], "those of the round before are dropped"
     assert decide(approver, url, "approve").status_code == 303
