@@ -47,7 +47,7 @@ class Parameter:
     @property
     def kind(self) -> str:
         """The first JSON type it takes."""
-        return str(next(iter(schemas.options(self.schema))).get("type", "string"))
+        return str(schemas.options(self.schema)[0].get("type", "string"))
 
 
 @dataclass(frozen=True, eq=False)

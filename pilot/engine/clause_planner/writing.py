@@ -99,7 +99,7 @@ class Plan:
 
     def _input(self, number: int, one: Parameter) -> str:
         """Return the input that asks for a parameter; equal ones share it."""
-        plain = next(iter(schemas.options(one.schema)))
+        plain = schemas.options(one.schema)[0]
         kind = str(plain.get("type", "string"))
         part: dict[str, Any] = {"type": kind, "title": " ".join(one.words).capitalize()[:120]}
         part |= {key: plain[key] for key in _COPIED if key in plain}

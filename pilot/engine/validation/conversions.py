@@ -27,7 +27,7 @@ def in_expression(text: str, given: Schema, wanted: Schema) -> str | None:
         return f"text({text})"
     if need & {"integer", "number"} and have == {"string"}:
         return f"number({text})"
-    option = next(iter(schemas.options(given)))
+    option = schemas.options(given)[0]
     if have == {"array"} and "array" not in need and schemas.fits(option.get("items"), wanted):
         return f"first({text})" if schemas.kinds(option.get("items")) else None
     return None
@@ -37,6 +37,6 @@ def _only_field(given: Schema, wanted: Schema) -> str | None:
     """Return the single field of an object that has the wanted type."""
     if schemas.kinds(given) != frozenset({"object"}) or schemas.kinds(wanted) is None:
         return None
-    named = next(iter(schemas.options(given))).get("properties", {})
+    named = schemas.options(given)[0].get("properties", {})
     good = [k for k, part in named.items() if schemas.kinds(part) and schemas.fits(part, wanted)]
     return str(good[0]) if len(good) == 1 else None

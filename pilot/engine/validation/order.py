@@ -27,7 +27,9 @@ def check(context: Context) -> Iterator[Issue]:
 
 def _targets(context: Context, node: Node) -> Iterator[Issue]:
     declared = _texts(node.step.get("dependencies"))
-    around = {one.id: None for one in node.siblings if one.id and one is not node}
+    around: dict[str, None] = {}
+    if declared:
+        around = {one.id: None for one in node.siblings if one.id and one is not node}
     for number, name in declared:
         if name in around or name == node.id:
             continue

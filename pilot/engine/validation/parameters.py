@@ -42,7 +42,7 @@ def wanted(action: Action, keys: Keys) -> Schema:
 
 def example(schema: Schema) -> Any:
     """Return a value that fits, to stand for one that is not there yet."""
-    option = next(iter(schemas.options(schema)))
+    option = schemas.options(schema)[0]
     if option.get("enum"):
         return option["enum"][0]
     kind = option.get("type")

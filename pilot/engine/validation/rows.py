@@ -38,7 +38,7 @@ def output_of(context: Context, node: Node, given: Schema) -> Schema:
 
 def shape_of(schema: Schema) -> Shape:
     """Return the shape of data with this schema."""
-    found = list(schemas.options(schema))
+    found = schemas.options(schema)
     if len(found) != 1:
         return Shape()
     option, kind = found[0], found[0].get("type")
@@ -75,7 +75,7 @@ def _sample(context: Context, table: str, tab: Any) -> TableSample | None:
 
 
 def _of_list(option: Schema) -> Shape:
-    items = list(schemas.options(option.get("items", ANY)))
+    items = schemas.options(option.get("items", ANY))
     kind = items[0].get("type") if len(items) == 1 else None
     if kind == "object":
         return Shape("rows", _columns(items[0]))

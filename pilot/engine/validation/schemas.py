@@ -1,6 +1,5 @@
 """What a JSON Schema says about a value that is not there yet: its kinds, its fields, its fit."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -75,29 +74,22 @@ def closed(schema: Any) -> Schema:
     return inner
 
 
-def options(schema: Any) -> Iterator[Schema]:
-    """Yield the alternatives of a schema, each with one type; ANY for what may be anything."""
+def options(schema: Any) -> list[Schema]:
+    """Return the alternatives of a schema, each with one type; ANY for what may be anything."""
     if not isinstance(schema, dict):
-        yield ANY
-        return
+        return [ANY]
     for key in ("anyOf", "oneOf"):
         if isinstance(schema.get(key), list):
-            for part in schema[key]:
-                yield from options(part)
-            return
+            return [one for part in schema[key] for one in options(part)]
     kinds = schema.get("type")
+    if isinstance(kinds, str):
+        return [schema]
     if isinstance(kinds, list):
-        yield from ({**schema, "type": kind} for kind in kinds)
-    elif isinstance(kinds, str):
-        yield schema
-    elif isinstance(schema.get("enum"), list):
-        yield from ({"type": kind} for kind in sorted({_KINDS[type(v)] for v in schema["enum"]}))
-    elif "const" in schema:
-        yield {"type": _KINDS[type(schema["const"])]}
-    elif "properties" in schema:
-        yield {**schema, "type": "object"}
-    else:
-        yield ANY
+        return [{**schema, "type": kind} for kind in kinds]
+    values = schema.get("enum", [schema["const"]] if "const" in schema else None)
+    if isinstance(values, list):
+        return [{"type": kind} for kind in sorted({_KINDS[type(v)] for v in values})]
+    return [{**schema, "type": "object"} if "properties" in schema else ANY]
 
 
 def kinds(schema: Any) -> frozenset[str] | None:

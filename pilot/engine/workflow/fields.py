@@ -11,7 +11,7 @@ from pilot import strictjson
 from pilot.engine import steps
 from pilot.engine.expressions import Compiled
 from pilot.engine.language.conditions import compile_condition
-from pilot.engine.language.pointers import pointer, texts
+from pilot.engine.language.pointers import texts
 from pilot.engine.language.references import compile_field, compile_template
 from pilot.engine.language.step_fields import CONDITIONS, Kind, StepFields
 from pilot.engine.transforms import Pipeline, compile_operations
@@ -120,7 +120,7 @@ def _at(value: type_json, place: Place, path: str) -> Iterator[tuple[str, type_j
         for number, inner in enumerate(value if isinstance(value, list) else ()):
             yield from _at(inner, place[1:], f"{path}/{number}")
     elif isinstance(value, dict) and place[0] in value:
-        yield from _at(value[place[0]], place[1:], path + pointer(place[0]))
+        yield from _at(value[place[0]], place[1:], f"{path}/{place[0]}")
 
 
 @cache
