@@ -16,7 +16,8 @@ from sqlalchemy import text
 from pilot import audit, db
 from pilot.audit import Actor
 from pilot.config import Config
-from pilot.engine.upkeep import anchors, restoring
+from pilot.engine.life import restoring
+from pilot.engine.upkeep import anchors
 from pilot.errors import ConfigError, ConflictError
 from pilot.services import archive, backup, installation, postgres, processes, schema
 

@@ -14,8 +14,10 @@ SIDE = re.compile(r"(\.(before|after|before_commit|after_commit))?(:\S*)?$")
 # One transaction each, pressed by a person or a chore: it is committed or it is not. The tests
 # named here show what follows when the process dies beside it.
 BULK = ("begin", "act", "between_items", "skip", "put_off", "finish")
-BESIDE = {"replay.begin": "engine/life/test_replays.py"} | {
-    f"bulk.{name}": "engine/life/test_bulk.py" for name in BULK
+BESIDE = {f"bulk.{name}": "engine/life/test_bulk.py" for name in BULK} | {
+    "replay.begin": "engine/life/test_replays.py",
+    "restore.settle": "services/test_backup.py",
+    "restore.record": "services/test_backup.py",
 }
 
 

@@ -12,7 +12,7 @@ from pilot import db, jobs, progress, settings
 from pilot.audit import Actor
 from pilot.engine import folders
 from pilot.engine.agents import agents
-from pilot.engine.upkeep import restoring
+from pilot.engine.life import restoring
 from tests.engine import worker_process as wp
 from tests.model import reference
 from tests.model.virtual import Clock, Worker

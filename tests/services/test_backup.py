@@ -21,6 +21,7 @@ from tests.engine.worker_process import (
     attempts,
     config,
     make_agent,
+    put,
     row,
     start,
     switch_on,
@@ -238,6 +239,37 @@ def answered(url, execution, owner):
         executions.resume(execution, by=BY, user_id=owner)
     executions.answer(execution, "pay", "skip", by=BY, user_id=owner)
     assert row(url, execution)[0] == "queued"
+
+
+def pay_within(base):
+    """Return a `once` effect that needs no inputs."""
+    pays = call(base, "once", "pay")
+    return pays | {"params": pays["params"] | {"url": f"{base}/once/1/pay"}}
+
+
+@pytest.mark.capability(285)
+def test_what_an_execution_may_pay_within_another_waits_for_a_person(
+    installed, elsewhere, world, tmp_path
+):
+    owner, path = world.operator.id, tmp_path / "pilot.backup"
+    pays = [pay_within("http://127.0.0.1:9")]
+    paying, reading = make_agent(owner, pays), make_agent(owner, [put("a", 1)])
+
+    def around(**what):
+        within = {"id": "within", "type": "sub_workflow"} | what
+        return make_agent(owner, [put("first", 1), within | {"dependencies": ["first"]}])
+
+    among = around(agent=str(paying))
+    risky = [around(agent=str(paying)), around(steps=pays), around(agent=str(among))]
+    held = [start(one, owner) for one in risky]
+    safe = [start(one, owner) for one in [around(agent=str(reading)), around(steps=[put("b", 2)])]]
+    backup.make(installed, path, by=BY)
+    found = restore.restore(elsewhere, path, by=BY)
+    assert (found.settled.going_on, found.settled.held_back) == (2, 3)
+    for one in held:
+        assert row(elsewhere.database_url, one)[0::3] == ("needs_attention", "restored")
+    for one in safe:
+        assert row(elsewhere.database_url, one)[0] == "queued"
 
 
 def test_a_restore_that_was_cut_short_begins_anew(

@@ -5,9 +5,11 @@ sent again goes on under its old keys; where a `once` effect was in flight or st
 have happened since, so a person decides.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -15,14 +17,16 @@ from sqlalchemy.orm import Session
 from pilot import audit, db
 from pilot.audit import Actor, Event
 from pilot.engine import trail
+from pilot.engine.agents import agents, nesting
 from pilot.engine.language import catalogue
 from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.language.step_fields import StepFields
+from pilot.engine.life import executions
 from pilot.engine.status import ExecutionStatus, StepStatus
 from pilot.engine.validation.context import effect_of
-from pilot.engine.workflow.document import parse, walk
+from pilot.engine.workflow import document
+from pilot.engine.workflow.document import Workflow, parse, walk
 from pilot.errors import PilotError
-from pilot.models.agent import WorkflowVersion
 from pilot.models.execution import Execution, StepExecution
 
 BATCH = 200
@@ -121,25 +125,48 @@ def _may_repeat(
     session: Session, row: Execution, attempts: Iterable[Any], actions: Catalogue
 ) -> bool:
     """Whether a step that is never repeated by itself is still to come, by the rows."""
-    document = row.document
-    if document is None and row.version_id is not None:
-        document = session.get_one(WorkflowVersion, row.version_id).document
-    try:
-        steps = parse(document).steps
-    except PilotError:
-        return True  # of another Pilot: nobody here knows
     # A step in the body of a loop has many paths: it counts as still to come.
-    behind = {
-        path.rpartition("/")[2]
-        for path, _, status in attempts
-        if status in BEHIND and "[" not in path
-    }
-    return any(
-        _is_once(step, actions) and step.id not in behind
-        for top in steps
-        if top.id not in behind
-        for step in walk([top])
-    )
+    plain = [(path.rpartition("/")[2], status) for path, _, status in attempts if "[" not in path]
+    behind = {name for name, status in plain if status in BEHIND}
+    # What an execution within does is told by its own rows, once it is begun.
+    begun = {name for name, status in plain if status == StepStatus.WAITING}
+    try:
+        found = parse(executions.document_of(session, row))
+        ahead = [
+            step
+            for top in found.steps
+            if top.id not in behind
+            for step in walk([top])
+            if step.id not in behind
+        ]
+        if any(_is_once(step, actions) for step in ahead):
+            return True
+        inside = [step for step in ahead if step.id not in begun]
+        with db.reading(row.owner_id) as seen:
+            within = _within(seen, inside, row.created_at, set())
+            return any(_is_once(step, actions) for one in within for step in walk(one.steps))
+    except PilotError:
+        return True  # of another Pilot, or an agent that is gone: nobody here knows
+
+
+def _within(
+    session: Session, steps: Iterable[StepFields], started_at: datetime, seen: set[UUID]
+) -> Iterator[Workflow]:
+    """Yield the workflows that steps run, with those that these run."""
+    for step in steps:
+        if step.type != "sub_workflow":
+            continue
+        found = document.inner(step)
+        if found is None:
+            agent = agents.find(session, str(getattr(step, "agent", None)))
+            number = getattr(step, "version", None)
+            version = nesting.version_of(session, agent, number, started_at)
+            if version is None or version.id in seen:
+                continue
+            seen.add(version.id)
+            found = parse(version.document)
+        yield found
+        yield from _within(session, walk(found.steps), started_at, seen)
 
 
 def _is_once(step: StepFields, actions: Catalogue) -> bool:
