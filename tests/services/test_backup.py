@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from cryptography.fernet import Fernet
 
-from pilot import audit, cli, db, vault
+from pilot import audit, cli, db
 from pilot.audit import Actor
 from pilot.engine import folders
 from pilot.engine.life import executions
@@ -19,12 +19,9 @@ from pilot.services import archive, backup, installation, restore, schema
 from tests.crash.receiver import Receiver
 from tests.engine.worker_process import (
     attempts,
-    config,
     make_agent,
-    put,
     row,
     start,
-    switch_on,
     wait_for,
     working,
 )
@@ -60,37 +57,6 @@ def append(*after):
     params = {"table": "log", "rows": [{"id": "{{inputs.id}}"}]}
     step = {"id": "row", "type": "action", "plugin": "tables", "action": "append_rows"}
     return step | {"params": params, "dependencies": list(after)}
-
-
-@pytest.fixture
-def emptied(servers):
-    """Give the URL of an empty database, as a new installation has."""
-    name = "pilot_test_restored"
-    servers.execute("CREATE DATABASE {name} OWNER pilot_owner", name=name)
-    yield servers.cluster.url(name, schema.LOGIN)
-    servers.execute("DROP DATABASE {name} WITH (FORCE)", name=name)
-
-
-@pytest.fixture
-def installed(database, redis_url, tmp_path, world):
-    """Give the config of an installation with people and a switched-on engine."""
-    switch_on()
-    facts = replace(
-        config(database, redis_url, tmp_path / "old"),
-        secret_keys=(Fernet.generate_key().decode(),),
-    )
-    facts.data.mkdir()
-    vault.configure(facts.secret_keys)
-    provider_keys.set_key("openai", "sk-canary-0123456789abcdef", by=BY)
-    return facts
-
-
-@pytest.fixture
-def elsewhere(installed, emptied, tmp_path):
-    """Give the config of a new installation that has the old one's secret keys."""
-    facts = replace(installed, data=tmp_path / "new", given_database_url=emptied)
-    facts.data.mkdir()
-    return facts
 
 
 def counts(url):
@@ -239,37 +205,6 @@ def answered(url, execution, owner):
         executions.resume(execution, by=BY, user_id=owner)
     executions.answer(execution, "pay", "skip", by=BY, user_id=owner)
     assert row(url, execution)[0] == "queued"
-
-
-def pay_within(base):
-    """Return a `once` effect that needs no inputs."""
-    pays = call(base, "once", "pay")
-    return pays | {"params": pays["params"] | {"url": f"{base}/once/1/pay"}}
-
-
-@pytest.mark.capability(285)
-def test_what_an_execution_may_pay_within_another_waits_for_a_person(
-    installed, elsewhere, world, tmp_path
-):
-    owner, path = world.operator.id, tmp_path / "pilot.backup"
-    pays = [pay_within("http://127.0.0.1:9")]
-    paying, reading = make_agent(owner, pays), make_agent(owner, [put("a", 1)])
-
-    def around(**what):
-        within = {"id": "within", "type": "sub_workflow"} | what
-        return make_agent(owner, [put("first", 1), within | {"dependencies": ["first"]}])
-
-    among = around(agent=str(paying))
-    risky = [around(agent=str(paying)), around(steps=pays), around(agent=str(among))]
-    held = [start(one, owner) for one in risky]
-    safe = [start(one, owner) for one in [around(agent=str(reading)), around(steps=[put("b", 2)])]]
-    backup.make(installed, path, by=BY)
-    found = restore.restore(elsewhere, path, by=BY)
-    assert (found.settled.going_on, found.settled.held_back) == (2, 3)
-    for one in held:
-        assert row(elsewhere.database_url, one)[0::3] == ("needs_attention", "restored")
-    for one in safe:
-        assert row(elsewhere.database_url, one)[0] == "queued"
 
 
 def test_a_restore_that_was_cut_short_begins_anew(

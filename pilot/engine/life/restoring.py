@@ -20,12 +20,13 @@ from pilot.engine import trail
 from pilot.engine.agents import agents, nesting
 from pilot.engine.language import catalogue
 from pilot.engine.language.catalogue import Catalogue
-from pilot.engine.language.step_fields import StepFields
+from pilot.engine.language.step_fields import Compensate, StepFields
 from pilot.engine.life import executions
 from pilot.engine.status import ExecutionStatus, StepStatus
 from pilot.engine.validation.context import effect_of
 from pilot.engine.workflow import document
 from pilot.engine.workflow.document import Workflow, parse, walk
+from pilot.engine.workflow.outline import UNDO
 from pilot.errors import PilotError
 from pilot.models.execution import Execution, StepExecution
 
@@ -108,9 +109,7 @@ def _settle(
             trail.record(session, row, Event.PILOT_OUTCOME_UNKNOWN, by, facts)
             trail.tell(session, row.id, "step", path, {"status": "unknown", "attempt": attempt})
     unknown = any(status == StepStatus.UNKNOWN for _, _, status in attempts)
-    if unknown or (
-        row.cancel_requested_at is None and _may_repeat(session, row, attempts, actions)
-    ):
+    if unknown or _may_repeat(session, row, attempts, actions):
         settled.held_back += 1
         row.status_reason = RESTORED
     else:
@@ -124,29 +123,42 @@ def _settle(
 def _may_repeat(
     session: Session, row: Execution, attempts: Iterable[Any], actions: Catalogue
 ) -> bool:
-    """Whether a step that is never repeated by itself is still to come, by the rows."""
+    """Whether what is never repeated by itself is still to come, by the rows: steps, or undoing."""
     # A step in the body of a loop has many paths: it counts as still to come.
-    plain = [(path.rpartition("/")[2], status) for path, _, status in attempts if "[" not in path]
-    behind = {name for name, status in plain if status in BEHIND}
+    plain = [(path.split("/"), status) for path, _, status in attempts if "[" not in path]
+    behind = {parts[-1] for parts, status in plain if status in BEHIND}
+    undone = {parts[-2] for parts, status in plain if status in BEHIND and parts[-1] == UNDO}
     # What an execution within does is told by its own rows, once it is begun.
-    begun = {name for name, status in plain if status == StepStatus.WAITING}
+    begun = {parts[-1] for parts, status in plain if status == StepStatus.WAITING}
     try:
         found = parse(executions.document_of(session, row))
-        ahead = [
-            step
-            for top in found.steps
-            if top.id not in behind
-            for step in walk([top])
-            if step.id not in behind
+        acts: list[StepFields | Compensate] = [
+            undo for step_id, undo in _undoing(found) if step_id not in undone
         ]
-        if any(_is_once(step, actions) for step in ahead):
-            return True
-        inside = [step for step in ahead if step.id not in begun]
-        with db.reading(row.owner_id) as seen:
-            within = _within(seen, inside, row.created_at, set())
-            return any(_is_once(step, actions) for one in within for step in walk(one.steps))
+        if row.cancel_requested_at is None:  # else none of its steps begins
+            ahead = [*_ahead(found.steps, behind)]
+            acts += ahead
+            with db.reading(row.owner_id) as seen:
+                inside = [step for step in ahead if step.id not in begun]
+                for one in _within(seen, inside, row.created_at, set()):
+                    acts += [*walk(one.steps), *(undo for _, undo in _undoing(one))]
+        return any(_is_once(act, actions) for act in acts)
     except PilotError:
         return True  # of another Pilot, or an agent that is gone: nobody here knows
+
+
+def _ahead(steps: Iterable[StepFields], behind: set[str]) -> Iterator[StepFields]:
+    for top in steps:
+        if top.id not in behind:
+            yield from (step for step in walk([top]) if step.id not in behind)
+
+
+def _undoing(workflow: Workflow) -> Iterator[tuple[str, Compensate]]:
+    """Yield what undoes steps, by their ids: what is finished may fail or be cancelled yet."""
+    if workflow.policies.compensate:
+        for step in walk(workflow.steps):
+            if step.compensate is not None:
+                yield step.id, step.compensate
 
 
 def _within(
@@ -169,14 +181,14 @@ def _within(
         yield from _within(session, walk(found.steps), started_at, seen)
 
 
-def _is_once(step: StepFields, actions: Catalogue) -> bool:
-    names = [getattr(step, "action_name", ""), *getattr(step, "actions", [])]
+def _is_once(act: StepFields | Compensate, actions: Catalogue) -> bool:
+    names = [getattr(act, "action_name", ""), *getattr(act, "actions", [])]
     found = [actions.actions[name] for name in names if name in actions.actions]
     known = len(found) == len([name for name in names if name])
-    params = getattr(step, "params", None)
+    params = getattr(act, "params", None)
     return (
         not known
-        or step.effect == "once"
+        or getattr(act, "effect", None) == "once"
         or any(effect_of(action, params) == "once" for action in found)
     )
 

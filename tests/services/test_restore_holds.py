@@ -1,0 +1,71 @@
+"""What a restore holds back: what must not be repeated, and may have happened since the backup."""
+
+import pytest
+
+from pilot.audit import Actor
+from pilot.services import backup, restore
+from tests.engine.worker_process import make_agent, put, row, start
+from tests.services.test_backup import call
+
+BY = Actor("cli:test")
+
+
+def pay_within(base):
+    """Return a `once` effect that needs no inputs."""
+    pays = call(base, "once", "pay")
+    return pays | {"params": pays["params"] | {"url": f"{base}/once/1/pay"}}
+
+
+@pytest.mark.capability(285)
+def test_what_an_execution_may_pay_within_another_waits_for_a_person(
+    installed, elsewhere, world, tmp_path
+):
+    owner, path = world.operator.id, tmp_path / "pilot.backup"
+    pays = [pay_within("http://127.0.0.1:9")]
+    paying, reading = make_agent(owner, pays), make_agent(owner, [put("a", 1)])
+
+    def around(**what):
+        within = {"id": "within", "type": "sub_workflow"} | what
+        return make_agent(owner, [put("first", 1), within | {"dependencies": ["first"]}])
+
+    among = around(agent=str(paying))
+    risky = [around(agent=str(paying)), around(steps=pays), around(agent=str(among))]
+    held = [start(one, owner) for one in risky]
+    safe = [start(one, owner) for one in [around(agent=str(reading)), around(steps=[put("b", 2)])]]
+    backup.make(installed, path, by=BY)
+    found = restore.restore(elsewhere, path, by=BY)
+    assert (found.settled.going_on, found.settled.held_back) == (2, 3)
+    for one in held:
+        assert row(elsewhere.database_url, one)[0::3] == ("needs_attention", "restored")
+    for one in safe:
+        assert row(elsewhere.database_url, one)[0] == "queued"
+
+
+@pytest.mark.capability(285)
+def test_what_may_have_been_undone_since_a_backup_waits_for_a_person(
+    installed, elsewhere, world, tmp_path, superuser
+):
+    owner, path = world.operator.id, tmp_path / "pilot.backup"
+    pays = pay_within("http://127.0.0.1:9")
+    undo = {name: pays[name] for name in ("plugin", "action", "params")}
+    book = put("book", 1, compensate=undo)
+    after = put("after", 1, dependencies=["book"])
+    undoing = make_agent(owner, [book, after])
+    kept = start(make_agent(owner, [book], policies={"compensate": False}), owner)
+    fails, cancelled, undone = (start(undoing, owner) for _ in range(3))
+    superuser.execute(
+        "UPDATE execution SET status = 'cancelling', cancel_requested_at = pilot_now() "
+        "WHERE id = ANY (%s)",
+        [[cancelled, undone]],
+    )
+    for one, step in [(cancelled, "book"), (undone, "book"), (undone, "book/undo")]:
+        superuser.execute(
+            "INSERT INTO step_execution (execution_id, path, attempt, owner_id, type, status, "
+            "input, fence, started_at) VALUES (%s, %s, 1, %s, 'transform', 'completed', '{}', 1, "
+            "pilot_now())",
+            [one, step, owner],
+        )
+    backup.make(installed, path, by=BY)
+    assert restore.restore(elsewhere, path, by=BY).settled.held_back == 2
+    told = {one: row(elsewhere.database_url, one)[0] for one in (kept, fails, cancelled, undone)}
+    assert [*told.values()] == ["queued", "needs_attention", "needs_attention", "queued"]
