@@ -1,8 +1,11 @@
 """What a restore holds back: what must not be repeated, and may have happened since the backup."""
 
 import pytest
+from sqlalchemy import select
 
+from pilot import db
 from pilot.audit import Actor
+from pilot.models.trigger import TriggerFire
 from pilot.services import backup, restore
 from tests.engine.worker_process import make_agent, put, row, start
 from tests.services.test_backup import call
@@ -69,3 +72,23 @@ def test_what_may_have_been_undone_since_a_backup_waits_for_a_person(
     assert restore.restore(elsewhere, path, by=BY).settled.held_back == 2
     told = {one: row(elsewhere.database_url, one)[0] for one in (kept, fails, cancelled, undone)}
     assert [*told.values()] == ["queued", "needs_attention", "needs_attention", "queued"]
+
+
+@pytest.mark.capability(285)
+def test_what_was_about_to_start_is_skipped(installed, elsewhere, world, tmp_path, superuser):
+    owner, path = world.operator.id, tmp_path / "pilot.backup"
+    agent = make_agent(owner, [put("a", 1)])
+    told = {}
+    for status in ("due", "waiting", "started", "ended"):
+        made = superuser.execute(
+            "INSERT INTO trigger_fire (owner_id, kind, cause, fire_at, due_at, status, "
+            "cause_execution_id) VALUES (%s, 'on_failure', %s, pilot_now(), pilot_now(), %s, %s) "
+            "RETURNING id",
+            [owner, status, status, start(agent, owner)],
+        )
+        told[made.fetchone()[0]] = status if status in {"started", "ended"} else "skipped"
+    backup.make(installed, path, by=BY)
+    restore.restore(elsewhere, path, by=BY)
+    db.configure(elsewhere.database_url)
+    with db.reading(None, sees_all=True) as session:
+        assert {one.id: one.status for one in session.scalars(select(TriggerFire))} == told

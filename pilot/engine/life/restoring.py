@@ -31,12 +31,14 @@ from pilot.errors import PilotError
 from pilot.models.execution import Execution, StepExecution
 
 BATCH = 200
+MAY_HAVE_STARTED = "It came before a backup was restored: it may have started since that was made."
 HELD = "restoring:"  # begins the reason of one that is held, then what it was
 RESTORED = "restored"
 BEHIND = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED, StepStatus.CANCELLED})
 
 # What a restore does in the transaction that fills the database: no worker of before can write, and
-# every execution is held until it was looked at. Sessions end: one may have been ended since.
+# every execution is held until it was looked at. Sessions end: one may have been ended since. What
+# was due to start would do all again, under new keys.
 HOLD = f"""
 UPDATE deployment SET epoch = epoch + 1, backup_id = '{{backup}}', restored_at = pilot_now();
 UPDATE worker SET stopped_at = coalesce(stopped_at, pilot_now());
@@ -45,6 +47,8 @@ UPDATE step_execution s
        finished_at = pilot_now()
  WHERE s.status = 'running' AND s.effect IS NOT NULL;
 DELETE FROM batch;
+UPDATE trigger_fire SET status = 'skipped', reason = '{MAY_HAVE_STARTED}'
+ WHERE status IN ('due', 'waiting');
 UPDATE execution SET fence = fence + 1000, worker_id = NULL;
 UPDATE execution SET status = 'needs_attention',
        status_reason = '{HELD}' || CASE status WHEN 'running' THEN 'queued'

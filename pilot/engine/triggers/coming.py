@@ -1,4 +1,7 @@
-"""Times of a schedule that have come: rows, before anything starts or the schedule is another."""
+"""Times of a schedule that have come: rows, before anything starts or the schedule is another.
+
+Those that came between a backup and its restore are not caught up: they started in that time.
+"""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -7,9 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from pilot.engine.life.restoring import MAY_HAVE_STARTED
 from pilot.engine.triggers import schedules
 from pilot.engine.triggers.schedules import Timing
 from pilot.models.columns import NOW
+from pilot.models.deployment import Deployment
 from pilot.models.trigger import Trigger, TriggerFire
 
 
@@ -20,9 +25,13 @@ def note(session: Session, row: Trigger) -> bool:
         return False
     timing = Timing.of(row)
     due = schedules.due(timing, row.next_at, moment)
+    restored_at = session.scalar(select(Deployment.restored_at))
     for fire_at in due.fires:
-        late_by = schedules.lateness(timing, row.id, fire_at)
-        _add(session, row, fire_at=fire_at, due_at=fire_at + late_by)
+        if restored_at is not None and fire_at <= restored_at:
+            fields = {"due_at": fire_at, "status": "skipped", "reason": MAY_HAVE_STARTED}
+        else:
+            fields = {"due_at": fire_at + schedules.lateness(timing, row.id, fire_at)}
+        _add(session, row, fire_at=fire_at, **fields)
     if due.missed is not None:
         first, last = due.missed
         told = "Missed." if first == last else f"Missed, as all since {_local(first, timing)}."

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from pilot import db
+from pilot.engine.life.restoring import MAY_HAVE_STARTED
 from pilot.engine.triggers import triggers
 from pilot.engine.triggers.schedules import Timing
 from pilot.models.trigger import Trigger
@@ -33,6 +34,18 @@ def test_after_a_downtime_it_catches_up(schedule, pass_time, fires, catch_up, ex
     schedule(catch_up=catch_up, overlap="allow", ends_at=START + timedelta(minutes=5))
     pass_time(START + timedelta(hours=1))
     assert fires() == expected
+
+
+@pytest.mark.capability(285)
+@pytest.mark.parametrize("catch_up", ["one", "all"])
+def test_what_came_before_a_restore_is_not_caught_up(
+    schedule, pass_time, fires, superuser, catch_up
+):
+    schedule(cron="0 * * * *", catch_up=catch_up, overlap="allow")
+    restored_at = START + timedelta(hours=1, minutes=30)
+    superuser.execute("UPDATE deployment SET restored_at = %s", [restored_at])
+    pass_time(restored_at, START + timedelta(hours=2))
+    assert fires() == [("13:00", "skipped", MAY_HAVE_STARTED), ("14:00", "started", "")]
 
 
 @pytest.mark.capability(201)
