@@ -66,7 +66,7 @@ class Writer:
             entry.size, entry.mtime, entry.mode = status.st_size, int(status.st_mtime), 0o600
             counted = _Counted(file)
             self._tar.addfile(entry, counted)
-        self.members[name] = [entry.size, counted.sum.hexdigest()]
+        self.members[_in_text(name)] = [entry.size, counted.sum.hexdigest()]
 
     def add_folder(self, name: str) -> None:
         """Note a folder, which may stay empty."""
@@ -116,8 +116,8 @@ def check(path: Path) -> Manifest:
     try:
         with tarfile.open(path, "r:") as tar:
             manifest = _manifest(tar, path)
-            found = {one.name: _sum(tar, one) for one in tar if one.isfile()}
-            strange = [one.name for one in tar if not (one.isfile() or one.isdir())]
+            found = {_in_text(one.name): _sum(tar, one) for one in tar if one.isfile()}
+            strange = [_in_text(one.name) for one in tar if not (one.isfile() or one.isdir())]
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
     except tarfile.TarError as error:
@@ -183,6 +183,11 @@ def _sum(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> list[Any]:
         total.update(piece)
         size += len(piece)
     return [size, total.hexdigest()]
+
+
+def _in_text(name: str) -> str:
+    """Return the name of a file as text, with escapes for bytes that are no UTF-8."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _is_inside(name: str) -> bool:

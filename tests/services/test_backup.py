@@ -1,5 +1,6 @@
 """Backup and restore: under load, nothing is lost, nothing is doubled, nobody old can write."""
 
+import os
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -230,6 +231,18 @@ def test_a_restore_that_was_cut_short_begins_anew(
     assert (elsewhere.data / kept.relative_to(installed.data)).read_text() == "a\n"
     with pytest.raises(ConflictError, match="has people already"):
         restore.restore(elsewhere, path, by=BY)
+
+
+def test_a_name_that_is_no_text_comes_back_as_it_was(tmp_path):
+    odd, source = os.fsdecode(b"caf\xe9.csv"), tmp_path / "source"
+    source.write_text("x")
+    writer = archive.Writer(tmp_path / "odd")
+    writer.add(archive.DUMP, source)
+    writer.add(f"users/{odd}", source)
+    writer.finish(archive.Manifest(1, ID, "", "", "", 18, [], "", writer.members))
+    assert len(archive.check(tmp_path / "odd").members) == 2
+    archive.unpack(tmp_path / "odd", "users/", tmp_path / "users")
+    assert [one.name for one in (tmp_path / "users").iterdir()] == [odd]
 
 
 def test_what_would_land_outside_is_refused(tmp_path):
