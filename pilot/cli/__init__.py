@@ -9,7 +9,14 @@ from types import ModuleType
 
 from pilot import garbage
 from pilot.cli.terminal import complain, show
-from pilot.errors import ConflictError, GoneError, InvalidError, NotFoundError, PilotError
+from pilot.errors import (
+    ConfigError,
+    ConflictError,
+    GoneError,
+    InvalidError,
+    NotFoundError,
+    PilotError,
+)
 
 DONE, FAILED, USAGE, NOT_FOUND, CONFLICT, INVALID, NOT_COMPLETED = range(7)
 COMMANDS = Path(__file__).parent / "commands"
@@ -43,8 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(args.run(args) or DONE)
     except PilotError as error:
         return _report(error, as_json=args.json)
-    except KeyboardInterrupt:
+    except UnicodeEncodeError as error:  # an argument that is none, or one for the terminal
+        told = f"{str(error.object)[:60]!a} is no text in {error.encoding}."
+        return _report(ConfigError(told), as_json=args.json)
+    except (KeyboardInterrupt, BrokenPipeError):  # who read the output went away: `| head`
         return FAILED
+    except OSError as error:
+        told = f"{error.filename or 'The output'} cannot be used: {error.strerror}."
+        return _report(ConfigError(told), as_json=args.json)
 
 
 def _admit(args: argparse.Namespace) -> None:

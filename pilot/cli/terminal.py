@@ -1,6 +1,8 @@
 """What commands write and read: lines for people, JSON for programs, questions on a terminal."""
 
+import os
 import sys
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 from pilot import strictjson
@@ -8,17 +10,22 @@ from pilot import strictjson
 
 def say(text: str) -> None:
     """Write one line for the person."""
-    _write(text, sys.stdout)
+    _write([text], sys.stdout)
+
+
+def say_all(lines: Iterable[str]) -> None:
+    """Write many lines for the person."""
+    _write(lines, sys.stdout)
 
 
 def complain(text: str) -> None:
     """Write one line about what went wrong."""
-    _write(f"pilot: {text}", sys.stderr)
+    _write([f"pilot: {text}"], sys.stderr)
 
 
 def show(value: Any, *, stream: TextIO | None = None) -> None:
     """Write a value as JSON."""
-    _write(strictjson.dumps(value), stream or sys.stdout)
+    _write([strictjson.dumps(value)], stream or sys.stdout)
 
 
 def answer(args: Any, value: Any, text: str) -> None:
@@ -33,10 +40,15 @@ def confirmed(question: str, *, yes: bool) -> bool:
     """Ask a person at the terminal; without one, or with `yes`, nothing is asked."""
     if yes or not sys.stdin.isatty():
         return True
-    _write(f"{question} [y/N]", sys.stderr)
+    _write([f"{question} [y/N]"], sys.stderr)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def _write(text: str, stream: TextIO) -> None:
-    stream.write(text + "\n")
-    stream.flush()
+def _write(lines: Iterable[str], stream: TextIO) -> None:
+    try:
+        stream.writelines(f"{line}\n" for line in lines)
+        stream.flush()
+    except OSError:
+        # Python would say once more, as it ends, that the rest cannot be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise

@@ -1,6 +1,8 @@
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +99,33 @@ def test_a_command_loads_no_other_command():
     )
     out = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert out.splitlines()[-1] == "['pilot.cli.commands.migrate']"
+
+
+@pytest.mark.parametrize("output", ["full", "closed"])
+def test_an_output_that_takes_nothing_is_no_traceback(output):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed, Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pilot.cli", "version"],
+            stdout=full if output == "full" else closed,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    told = "pilot: The output cannot be used: No space left on device.\n"
+    assert (done.returncode, done.stderr) == (1, told if output == "full" else "")
+
+
+def test_an_argument_that_is_no_text_is_named(shell):
+    code, _, err = shell("agent", "show", "caf\udce9")
+    assert (code, err) == (1, "pilot: 'caf\\udce9' is no text in utf-8.\n")
+
+
+def test_a_file_name_that_no_disk_takes_is_named(shell, tmp_path):
+    code, _, err = shell("backup", str(tmp_path / ("x" * 300)))
+    assert code == 1
+    assert err.endswith("xxx cannot be used: File name too long.\n")
 
 
 def test_an_answer_is_text_or_json(capsys):

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from pilot import audit, audit_bundle, db, strictjson
 from pilot.cli import acting
-from pilot.cli.terminal import answer, complain
+from pilot.cli.terminal import answer, complain, say_all
 from pilot.config import Config
 from pilot.engine.upkeep import anchors
 from pilot.errors import ConfigError, NotFoundError
@@ -92,7 +92,7 @@ def _export(args: Namespace) -> None:
     with db.reading(None, sees_all=True) as session:
         lines = audit_bundle.bundle(session)
         if args.file == "-":
-            sys.stdout.writelines(f"{line}\n" for line in lines)
+            say_all(lines)
             return
         try:
             with Path(args.file).open("w", encoding="utf-8", newline="\n") as file:
