@@ -1,10 +1,14 @@
 """What a restore holds back: what must not be repeated, and may have happened since the backup."""
 
+from functools import partial
+
 import pytest
 from sqlalchemy import select
 
 from pilot import db
 from pilot.audit import Actor
+from pilot.engine.life import bulk, executions
+from pilot.engine.life.bulk import Action, Asked
 from pilot.models.trigger import TriggerFire
 from pilot.services import backup, restore
 from tests.engine.worker_process import make_agent, put, row, start
@@ -92,3 +96,27 @@ def test_what_was_about_to_start_is_skipped(installed, elsewhere, world, tmp_pat
     db.configure(elsewhere.database_url)
     with db.reading(None, sees_all=True) as session:
         assert {one.id: one.status for one in session.scalars(select(TriggerFire))} == told
+
+
+@pytest.mark.capability(285)
+def test_what_was_asked_for_many_does_not_pass_over_the_hold(installed, elsewhere, world, tmp_path):
+    person, path = world.operator, tmp_path / "pilot.backup"
+    paying = make_agent(person.id, [pay_within("http://127.0.0.1:9")])
+    asked = {}
+    for action in (Action.RESUME, Action.CANCEL):
+        one = start(paying, person.id)
+        executions.pause(one, by=person.actor, user_id=person.id)
+        found = partial(_only, one)
+        bulk.begin(Asked(action, found, {}), by=person.actor, user_id=person.id)
+        asked[action] = one
+    backup.make(installed, path, by=BY)
+    restore.restore(elsewhere, path, by=BY)
+    db.configure(elsewhere.database_url)
+    while bulk.look():
+        pass
+    told = {action: row(elsewhere.database_url, one)[0] for action, one in asked.items()}
+    assert told == {Action.RESUME: "needs_attention", Action.CANCEL: "cancelled"}
+
+
+def _only(execution, _session):
+    return "e.id = :one", {"one": execution}

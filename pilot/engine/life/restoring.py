@@ -31,6 +31,9 @@ from pilot.errors import PilotError
 from pilot.models.execution import Execution, StepExecution
 
 BATCH = 200
+MAY_HAVE_GONE_ON = (
+    "It was asked before a backup was restored: it may have gone on since that was made."
+)
 MAY_HAVE_STARTED = "It came before a backup was restored: it may have started since that was made."
 HELD = "restoring:"  # begins the reason of one that is held, then what it was
 RESTORED = "restored"
@@ -38,7 +41,7 @@ BEHIND = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED, StepStatus.CANCELL
 
 # What a restore does in the transaction that fills the database: no worker of before can write, and
 # every execution is held until it was looked at. Sessions end: one may have been ended since. What
-# was due to start would do all again, under new keys.
+# was due to start would do all again, under new keys; what was asked for many would pass the hold.
 HOLD = f"""
 UPDATE deployment SET epoch = epoch + 1, backup_id = '{{backup}}', restored_at = pilot_now();
 UPDATE worker SET stopped_at = coalesce(stopped_at, pilot_now());
@@ -49,6 +52,8 @@ UPDATE step_execution s
 DELETE FROM batch;
 UPDATE trigger_fire SET status = 'skipped', reason = '{MAY_HAVE_STARTED}'
  WHERE status IN ('due', 'waiting');
+UPDATE bulk_item SET status = 'skipped', reason = '{MAY_HAVE_GONE_ON}', ended_at = pilot_now()
+ WHERE status = 'open' AND bulk_id IN (SELECT id FROM bulk WHERE action IN ('resume', 'retry'));
 UPDATE execution SET fence = fence + 1000, worker_id = NULL;
 UPDATE execution SET status = 'needs_attention',
        status_reason = '{HELD}' || CASE status WHEN 'running' THEN 'queued'
