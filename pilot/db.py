@@ -10,11 +10,11 @@ from uuid import UUID
 import structlog
 from psycopg.errors import DiskFull, IdleInTransactionSessionTimeout
 from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, text
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction
 
-from pilot.errors import ConflictError, UnavailableError
+from pilot.errors import ConfigError, ConflictError, UnavailableError
 from pilot.failpoints import failpoint
 
 log = structlog.get_logger()
@@ -25,6 +25,10 @@ SESSION_LIMITS = (
     "-c idle_in_transaction_session_timeout=5s -c timezone=UTC -c jit=off "
     # A page of a list is read in the order of an index; on no disk of today that is dear.
     "-c random_page_cost=1.1"
+)
+BAD_URL = (
+    "DATABASE_URL cannot be read. Its form: postgresql://user:password@host:5432/name; within a "
+    "password, @ is written as %40, / as %2F, : as %3A and % as %25."
 )
 WHO = text("SELECT set_config('app.user_id', :u, true), set_config('app.sees_all', :a, true)")
 KEEPALIVE: dict[str, Any] = {
@@ -51,15 +55,32 @@ def dsn(url: str) -> str:
     return url.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
+def read_url(url: str) -> URL:
+    """Return the parts of a database URL.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return make_url("postgresql+psycopg://" + dsn(url).split("://", 1)[1])
+    except ValueError:  # it quotes the URL, which holds a password
+        raise ConfigError(BAD_URL) from None
+
+
 def configure(url: str, *, pool_size: int = 10) -> Engine:
-    """Make the process' engine: the application role, with the session limits of every login."""
+    """Make the process' engine: the application role, with the session limits of every login.
+
+    Raises:
+        ConfigError: the URL cannot be read.
+    """
     if _Process.engine is not None and (url, pool_size) == _Process.made_of:
         return _Process.engine  # threads may hold connections of it
+    place = read_url(url)
     if _Process.engine is not None:
         _Process.engine.dispose()
     _Process.made_of = (url, pool_size)
     _Process.engine = create_engine(
-        "postgresql+psycopg://" + dsn(url).split("://", 1)[1],
+        place,
         pool_size=pool_size,
         max_overflow=20,
         pool_pre_ping=True,

@@ -11,9 +11,10 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from pilot import db
-from pilot.errors import ConflictError, UnavailableError
+from pilot.errors import ConfigError, ConflictError, UnavailableError
 from pilot.models.agent import Agent
 from pilot.models.user import User
+from pilot.services import schema
 from tests import patience
 from tests.patience import LONG_S
 
@@ -26,6 +27,17 @@ def add_user(session, email):
 def emails():
     with db.reading(None) as session:
         return sorted(session.scalars(text("SELECT email FROM app_user")))
+
+
+@pytest.mark.parametrize("rest", ["u:secretpw@[::1/x", "u:secretpw@h:port/x", "u:secretpw%zz@h/x"])
+def test_a_url_that_cannot_be_read_says_so_without_its_password(rest):
+    url = f"postgresql://{rest}"
+    with pytest.raises(ConfigError, match="Its form: postgresql://user") as caught:
+        schema.connect(url)
+    assert caught.value.__suppress_context__
+    if "%" not in url:
+        with pytest.raises(ConfigError, match="Its form: postgresql://user"):
+            db.configure(url)
 
 
 def test_a_block_commits_as_a_whole(database):

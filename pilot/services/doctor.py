@@ -106,6 +106,10 @@ def _row_security(config: Config) -> str:
 
 def _migrations(config: Config) -> str:
     present, newest = schema.revision(config.database_url), schema.head()
+    if present is not None and not schema.knows(present):
+        raise ConfigError(
+            f"The schema is {present}, of a newer Pilot; this one knows {newest}: update it."
+        )
     if present != newest:
         raise ConfigError(f"The schema is {present or 'empty'}, not {newest}: run pilot migrate.")
     return f"at {newest}"
@@ -113,7 +117,10 @@ def _migrations(config: Config) -> str:
 
 def _queue(config: Config) -> str:
     if not valkey.answers(config.redis_url):
-        raise ConfigError("The queue does not answer: work goes on, up to a second later.")
+        raise ConfigError(
+            "The queue does not answer: work goes on, up to a second later. Start Valkey (pilot up "
+            "runs its own), or correct REDIS_URL."
+        )
     return "answers"
 
 
@@ -208,7 +215,7 @@ def _workers(_config: Config) -> str:
 
 def _web(config: Config) -> str:
     if not up.answers(config):
-        raise ConfigError(f"{config.url}/healthz is not ready.")
+        raise ConfigError(f"{config.url}/healthz is not ready: start pilot up, or see its log.")
     return f"ready at {config.url}"
 
 
@@ -238,7 +245,10 @@ def _outbox(_config: Config) -> str:
         "AND (dead_at IS NOT NULL OR due_at < pilot_now() - interval '5 minutes')"
     )
     if late:
-        raise ConfigError(f"Messages late or given up: {late}.")
+        raise ConfigError(
+            f"Messages late or given up: {late}. Workers send them: have one live, and have "
+            "PILOT_SMTP_URL and the addresses of channels right."
+        )
     return "nothing late"
 
 

@@ -134,10 +134,13 @@ def connect(url: str) -> psycopg.Connection:
     """Open a connection of one's own.
 
     Raises:
-        ConfigError: the server does not answer.
+        ConfigError: the server does not answer, or the URL cannot be read.
     """
+    db.read_url(url)
     try:
         return psycopg.connect(db.dsn(url), connect_timeout=5)
+    except (psycopg.ProgrammingError, UnicodeError):  # they quote the URL, which holds a password
+        raise ConfigError(db.BAD_URL) from None
     except psycopg.OperationalError as error:
         reason = str(error).strip().partition("\n")[0].rpartition("failed: ")[2]
         place = urlsplit(url)
