@@ -13,6 +13,7 @@ from pilot import strictjson
 from pilot.errors import BadJsonError, type_json
 
 MAX_DEPTH = 64
+MAX_NODES = 2 * strictjson.MAX_MEMBERS + 1  # a member is a key and a value, at most
 MAX_WIDTH = 1_000_000  # texts stay on their line, so that a difference shows what changed
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -93,11 +94,15 @@ def dumps(value: type_json) -> str:
 def _build(events: Any) -> type_json:
     root = _Open([])
     around = [root]
+    nodes = 0
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent) and root.value:
             raise BadJsonError("there are two documents: keep one")
         if isinstance(event, yaml.NodeEvent):
             _refuse_extras(event)
+            nodes += 1
+            if nodes > MAX_NODES:  # before the rest is read: that takes seconds for each megabyte
+                raise BadJsonError(f"it has more than {strictjson.MAX_MEMBERS:,} members")
         if isinstance(event, yaml.CollectionStartEvent):
             inner: dict[str, Any] | list[Any] = (
                 {} if isinstance(event, yaml.MappingStartEvent) else []

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from pilot import strictjson
 from pilot.engine.language import yaml_text
+from pilot.errors import BadJsonError
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -36,3 +37,12 @@ def test_it_reads_well():
 @pytest.mark.parametrize("value", [{"a": [1, {"b": 2}] * 2}])
 def test_equal_parts_are_written_out(value):
     assert "&" not in yaml_text.dumps(value)
+
+
+def test_what_has_too_many_members_is_not_read_to_its_end():
+    with pytest.raises(BadJsonError, match="more than 100,000 members"):
+        yaml_text.loads("[" + "1," * 150_000 + "]")
+    with pytest.raises(BadJsonError, match="more than 100,000 members"):  # not that it ends amiss
+        yaml_text.loads("[" + "1," * 250_000 + "}")
+    names = ",".join(f"a{n}: 1" for n in range(100_000))
+    assert len(yaml_text.loads(f"{{{names}}}", max_bytes=2**21)) == 100_000
