@@ -50,8 +50,9 @@ def make(config: Config, path: Path, *, by: Actor) -> Made:
     try:
         with tempfile.TemporaryDirectory(prefix=".backup-", dir=path.parent) as scratch:
             made = _fill(config, writer, Path(scratch), major)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
+    except OSError as error:  # of this file, or of one that it takes over
+        told = f"{error.filename or path} cannot be used: {error.strerror or error}."
+        raise ConfigError(f"There is no backup: {told}") from error
     finally:
         writer.abandon()
     _record(made, by)

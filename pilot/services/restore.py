@@ -63,7 +63,8 @@ def restore(config: Config, path: Path, *, by: Actor) -> Restored:
     """Restore a backup and return what came of it.
 
     Raises:
-        ConfigError: the backup cannot be used, or Pilot runs on this data folder.
+        ConfigError: the backup cannot be used, or Pilot runs on this data folder, or its disk is
+            full.
         ConflictError: this installation is in use: it has people, or files of theirs.
     """
     found = check(config, path)
@@ -73,7 +74,10 @@ def restore(config: Config, path: Path, *, by: Actor) -> Restored:
         db.configure(config.database_url)
         try:
             if _restored_from(config) != found.manifest.id:
-                _fill(config, path, found)
+                try:
+                    _fill(config, path, found)
+                except OSError as error:
+                    raise installation.unwritable(config.data, error) from error
             schema.migrate(config.database_url)
             found.settled = restoring.settle(by=by)
             details = {"made_at": found.manifest.made_at, "epoch": restoring.epoch()}

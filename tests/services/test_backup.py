@@ -1,5 +1,6 @@
 """Backup and restore: under load, nothing is lost, nothing is doubled, nobody old can write."""
 
+import errno
 import os
 import threading
 from contextlib import contextmanager
@@ -243,6 +244,32 @@ def test_a_name_that_is_no_text_comes_back_as_it_was(tmp_path):
     assert len(archive.check(tmp_path / "odd").members) == 2
     archive.unpack(tmp_path / "odd", "users/", tmp_path / "users")
     assert [one.name for one in (tmp_path / "users").iterdir()] == [odd]
+
+
+def test_a_disk_or_a_file_that_fails_is_told(installed, elsewhere, world, tmp_path, monkeypatch):
+    path = tmp_path / "pilot.backup"
+    kept = folders.private(installed.data, world.operator.id) / "a.csv"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text("a\n")
+
+    def fails(error):
+        def fail(*_):
+            raise error
+
+        return fail
+
+    with monkeypatch.context() as patch:
+        broken = OSError(errno.EIO, "Input/output error", str(kept))
+        patch.setattr(backup, "_take", fails(broken))
+        with pytest.raises(ConfigError, match=r"no backup: .*a\.csv cannot be used: Input"):
+            backup.make(installed, path, by=BY)
+    backup.make(installed, path, by=BY)
+    with monkeypatch.context() as patch:
+        full = OSError(errno.ENOSPC, "No space left on device")
+        patch.setattr(restore.archive, "unpack", fails(full))
+        with pytest.raises(ConfigError, match=r"No space left.*make room on its disk"):
+            restore.restore(elsewhere, path, by=BY)
+    assert restore.restore(elsewhere, path, by=BY).files == 1
 
 
 def test_what_would_land_outside_is_refused(tmp_path):
