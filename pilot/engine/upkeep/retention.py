@@ -30,8 +30,10 @@ KINDS = (
     Kind(
         "executions",
         "SELECT prune_executions(:retention_execution_days, :batch)",
-        "SELECT count(*) FROM execution WHERE pruned_at IS NULL "
-        "AND finished_at < pilot_now() - make_interval(days => :retention_execution_days)",
+        "SELECT count(*) FROM execution e WHERE pruned_at IS NULL "
+        "AND finished_at < pilot_now() - make_interval(days => :retention_execution_days) "
+        "AND NOT EXISTS (SELECT 1 FROM execution p "
+        "WHERE p.id = e.parent_id AND p.finished_at IS NULL)",
     ),
     Kind(
         "large outputs",

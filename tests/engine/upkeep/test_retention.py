@@ -190,3 +190,17 @@ def test_a_large_output_goes_with_the_last_execution_that_gave_it(ended, superus
     assert (gone["executions"], gone["large outputs"]) == (1, 1)
     hashes = "SELECT output_blob FROM execution UNION SELECT output_blob FROM step_execution"
     assert superuser.execute(hashes).fetchall() == [(None,)]
+
+
+@pytest.mark.capability(227)
+def test_what_a_child_gave_stays_until_its_parent_has_ended(ended, world, superuser, days):
+    around = wp.start(wp.make_agent(world.operator.id, [SET]), world.operator.id)
+    superuser.execute("UPDATE execution SET status = 'paused' WHERE id = %s", [around])
+    superuser.execute("UPDATE execution SET parent_id = %s WHERE id = %s", [around, ended])
+    days(91)
+    assert retention.due()["executions"] == retention.prune(by=BY)["executions"] == 0
+    superuser.execute(
+        "UPDATE execution SET status = 'cancelled', finished_at = pilot_now() WHERE id = %s",
+        [around],
+    )
+    assert retention.due()["executions"] == retention.prune(by=BY)["executions"] == 1
