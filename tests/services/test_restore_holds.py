@@ -9,10 +9,10 @@ from pilot import db
 from pilot.audit import Actor
 from pilot.engine.life import bulk, executions
 from pilot.engine.life.bulk import Action, Asked
-from pilot.models.trigger import TriggerFire
+from pilot.models.trigger import Trigger, TriggerFire
 from pilot.services import backup, restore
 from tests.engine.worker_process import make_agent, put, row, start
-from tests.services.test_backup import call
+from tests.services.test_backup import INPUTS, append, call
 
 BY = Actor("cli:test")
 
@@ -76,6 +76,31 @@ def test_what_may_have_been_undone_since_a_backup_waits_for_a_person(
     assert restore.restore(elsewhere, path, by=BY).settled.held_back == 2
     told = {one: row(elsewhere.database_url, one)[0] for one in (kept, fails, cancelled, undone)}
     assert [*told.values()] == ["queued", "needs_attention", "needs_attention", "queued"]
+
+
+@pytest.mark.capability(285)
+def test_what_ends_and_starts_an_agent_that_acts_waits_for_a_person(
+    installed, elsewhere, world, tmp_path
+):
+    owner, path = world.operator.id, tmp_path / "pilot.backup"
+    first, second, third = (make_agent(owner, [put("a", 1)]) for _ in range(3))
+    writes = make_agent(owner, [append()], **INPUTS)
+    calls = {"on_failure": {"agent": str(writes)}}
+    failing = make_agent(owner, [put("a", 1)], policies=calls)
+    with db.transaction("test.follow", owner) as session:
+        for agent, about, active in [(writes, first, True), (third, second, True),
+                                     (writes, third, False)]:  # fmt: skip
+            session.add(
+                Trigger(
+                    owner_id=owner, agent_id=agent, about_agent_id=about, active=active,
+                    event="execution_finished", zone="UTC",
+                )
+            )  # fmt: skip
+    begun = [start(one, owner) for one in (first, failing, second, third)]
+    backup.make(installed, path, by=BY)
+    restore.restore(elsewhere, path, by=BY)
+    told = [row(elsewhere.database_url, one)[0] for one in begun]
+    assert told == ["needs_attention", "needs_attention", "queued", "queued"]
 
 
 @pytest.mark.capability(285)

@@ -21,7 +21,7 @@ from pilot.engine.agents import agents, nesting
 from pilot.engine.language import catalogue
 from pilot.engine.language.catalogue import Catalogue
 from pilot.engine.language.step_fields import Compensate, StepFields
-from pilot.engine.life import executions
+from pilot.engine.life import executions, starts
 from pilot.engine.status import ExecutionStatus, StepStatus
 from pilot.engine.validation.context import effect_of
 from pilot.engine.workflow import document
@@ -63,6 +63,13 @@ UPDATE generation SET runs = runs + 1000, worker_id = NULL, stage = 'queued' WHE
 UPDATE user_session SET ended_at = pilot_now() WHERE ended_at IS NULL;
 UPDATE one_time_token SET used_at = pilot_now() WHERE used_at IS NULL;
 """  # noqa: S608 - constants; the id of the backup is a UUID
+
+
+FOLLOWERS = text("""
+SELECT agent_id FROM agent_trigger
+ WHERE owner_id = :owner AND active AND event IS NOT NULL AND agent_id <> :agent
+   AND coalesce(about_agent_id, :agent) = :agent
+""")
 
 
 @dataclass
@@ -150,8 +157,10 @@ def _may_repeat(
             with db.reading(row.owner_id) as seen:
                 inside = [step for step in ahead if step.id not in begun]
                 for one in _within(seen, inside, row.created_at, set()):
-                    acts += [*walk(one.steps), *(undo for _, undo in _undoing(one))]
-        return any(_is_once(act, actions) for act in acts)
+                    acts += _acts(one)
+        return any("once" in _effects(act, actions) for act in acts) or any(
+            _effects(act, actions) - {"pure"} for act in _following(row, found)
+        )
     except PilotError:
         return True  # of another Pilot, or an agent that is gone: nobody here knows
 
@@ -168,6 +177,32 @@ def _undoing(workflow: Workflow) -> Iterator[tuple[str, Compensate]]:
         for step in walk(workflow.steps):
             if step.compensate is not None:
                 yield step.id, step.compensate
+
+
+def _acts(workflow: Workflow) -> list[StepFields | Compensate]:
+    return [*walk(workflow.steps), *(undo for _, undo in _undoing(workflow))]
+
+
+def _following(row: Execution, workflow: Workflow) -> list[StepFields | Compensate]:
+    """Return what agents do that start as it ends: if it ended since, they did that already.
+
+    They would be executions of their own, so a key keeps nothing from happening once more.
+    """
+    acts = list[StepFields | Compensate]()
+    if row.mode == starts.SIMULATE:
+        return acts
+    with db.reading(row.owner_id) as session:
+        values = {"owner": row.owner_id, "agent": row.agent_id}
+        names = [str(one) for one in session.scalars(FOLLOWERS, values)]
+        if workflow.policies.on_failure is not None:
+            names.append(workflow.policies.on_failure.agent)
+        for name in names:
+            version = agents.newest(session, agents.find(session, name))
+            if version is not None:
+                found = parse(version.document)
+                within = _within(session, walk(found.steps), row.created_at, set())
+                acts += [act for one in (found, *within) for act in _acts(one)]
+    return acts
 
 
 def _within(
@@ -190,16 +225,15 @@ def _within(
         yield from _within(session, walk(found.steps), started_at, seen)
 
 
-def _is_once(act: StepFields | Compensate, actions: Catalogue) -> bool:
+def _effects(act: StepFields | Compensate, actions: Catalogue) -> set[str]:
+    """Return the effect classes that a step may have; of an unknown action the strictest."""
     names = [getattr(act, "action_name", ""), *getattr(act, "actions", [])]
     found = [actions.actions[name] for name in names if name in actions.actions]
     known = len(found) == len([name for name in names if name])
     params = getattr(act, "params", None)
-    return (
-        not known
-        or getattr(act, "effect", None) == "once"
-        or any(effect_of(action, params) == "once" for action in found)
-    )
+    classes = {effect_of(action, params) for action in found}
+    own = getattr(act, "effect", None)
+    return classes | ({own} if own else set()) | (set() if known else {"once"})
 
 
 def record(backup_id: str, settled: Settled, details: dict[str, Any], *, by: Actor) -> None:
