@@ -1,6 +1,7 @@
 """What commands write and read: lines for people, JSON for programs, questions on a terminal."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterable
 from typing import Any, TextIO
@@ -42,6 +43,13 @@ def confirmed(question: str, *, yes: bool) -> bool:
         return True
     _write([f"{question} [y/N]"], sys.stderr)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def end_in_order() -> None:
+    """Let SIGTERM and SIGHUP end the command as Ctrl+C does: what it wrote so far is taken away."""
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(one) is signal.SIG_DFL:  # nohup ignores one of them
+            signal.signal(one, signal.default_int_handler)
 
 
 def _write(lines: Iterable[str], stream: TextIO) -> None:

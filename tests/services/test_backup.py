@@ -2,6 +2,9 @@
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,6 +30,7 @@ from tests.engine.worker_process import (
     wait_for,
     working,
 )
+from tests.patience import LONG_S, until
 
 BY = Actor("cli:test")
 ID = "01a20508-f0fa-7a3b-aba5-9e616450d92b"
@@ -270,6 +274,27 @@ def test_a_disk_or_a_file_that_fails_is_told(installed, elsewhere, world, tmp_pa
         with pytest.raises(ConfigError, match=r"No space left.*make room on its disk"):
             restore.restore(elsewhere, path, by=BY)
     assert restore.restore(elsewhere, path, by=BY).files == 1
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGHUP])
+def test_a_backup_that_is_stopped_leaves_nothing(installed, tmp_path, stop):
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    values = {
+        "DATABASE_URL": installed.database_url,
+        "PILOT_DATA": str(installed.data),
+        "PILOT_FAILPOINT": "backup.during:1:sleep:60000",
+    }
+    command = [sys.executable, "-m", "pilot.cli", "backup", str(folder / "made")]
+    heeded = ["env", "--default-signal=HUP", *command]  # nohup around the tests ignores it
+    with subprocess.Popen(heeded, env=os.environ | values) as running:
+        try:
+            until(lambda: any(one.stat().st_size for one in folder.glob(".backup-*/*.dump")))
+            running.send_signal(stop)
+            assert running.wait(LONG_S) == 1
+        finally:
+            running.kill()
+    assert list(folder.iterdir()) == []
 
 
 def test_what_would_land_outside_is_refused(tmp_path):

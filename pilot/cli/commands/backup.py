@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from pilot.cli import acting
-from pilot.cli.terminal import answer
+from pilot.cli.terminal import answer, end_in_order
 from pilot.config import KEYS_FILE
 from pilot.engine.upkeep import anchors
 from pilot.services import backup
@@ -20,6 +20,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def _run(args: Namespace) -> None:
+    end_in_order()
     config = acting.connect()
     made = backup.make(config, args.file.absolute(), by=acting.actor())
     facts = {

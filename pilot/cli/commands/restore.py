@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pilot import logs, vault
 from pilot.cli import acting
-from pilot.cli.terminal import answer, complain, confirmed
+from pilot.cli.terminal import answer, complain, confirmed, end_in_order
 from pilot.config import Config
 from pilot.services import restore
 
@@ -25,6 +25,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def _run(args: Namespace) -> int:
+    end_in_order()
     logs.configure()
     config = Config.from_env()
     vault.configure(config.secret_keys)
