@@ -13,6 +13,7 @@ import threading
 from contextlib import suppress
 from itertools import islice
 from time import monotonic
+from types import FrameType
 from typing import Any, NoReturn, cast
 from uuid import UUID, uuid4
 
@@ -137,6 +138,14 @@ class Listener(SimpleWorker):
     def _install_signal_handlers(self) -> None:
         super()._install_signal_handlers()  # type: ignore[no-untyped-call]
         self._stop_requested = self._stop.is_set()
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Stop at the first signal only, whoever took it: an exception would break the draining."""
+        if not self._stop.is_set():
+            super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+    def request_force_stop(self, _signum: int, _frame: FrameType | None) -> None:
+        """Let more signals change nothing: what the first one asked for ends in its own time."""
 
     def _shutdown(self) -> None:
         """Stop by what is no `Exception`: the queue server's client lets those fall here and there.

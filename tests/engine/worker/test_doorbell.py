@@ -1,5 +1,6 @@
 """How a worker hears a ring, and what it tells RQ meanwhile."""
 
+import signal
 import threading
 from uuid import uuid4
 
@@ -46,3 +47,19 @@ def test_a_listener_tells_that_it_lives_now_and_then(queue_server, monkeypatch):
         beats.append(queue_server.hget(listener.key, "last_heartbeat"))
         queue_server.delete(listener.key)
     assert [beat is not None for beat in beats] == [True, False, False, True]
+
+
+def test_who_was_asked_to_stop_before_it_listens_ends_in_its_own_time(queue_server):
+    stop = threading.Event()
+    listener = Listener(queue_server, stop, uuid4())
+    stop.set()
+    for take in (listener.request_stop, listener.request_force_stop):
+        take(signal.SIGTERM, None)  # nothing is raised amid the draining
+    listener._stop.clear()
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit):
+            listener.request_stop(signal.SIGTERM, None)
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])

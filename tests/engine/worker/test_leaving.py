@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -51,3 +52,28 @@ def test_no_step_keeps_a_worker(database, world, superuser, silent, effect, left
     assert "Traceback" not in told
     assert superuser.execute(OF_THE_STEP, [execution]).fetchall() == [(left,)]
     assert wp.row(database, execution)[0] in {"queued", "needs_attention"}
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.capability(242)
+def test_more_signals_change_nothing(database, world, superuser, silent, monkeypatch):
+    monkeypatch.setenv("PILOT_DRAIN_S", "3")
+    wp.switch_on()
+    params = {"url": f"http://{silent}/"}
+    step = {"id": "call", "type": "action", "plugin": "http", "action": "request"}
+    steps = [step | {"params": params, "timeout_s": 300}]
+    execution = wp.start(wp.make_agent(world.operator.id, steps), world.operator.id)
+    command = [sys.executable, "-m", "pilot.cli", "worker"]
+    worker = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        wp.until(lambda: superuser.execute(OF_THE_STEP, [execution]).fetchall() == [("running",)])
+        for one in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            worker.send_signal(one)
+            time.sleep(1.1)  # RQ takes no second one within a second
+        _, told = worker.communicate(timeout=LONG_S)
+    finally:
+        worker.kill()
+    assert (worker.returncode, "Traceback" in told) == (0, False)
+    assert wp.row(database, execution)[0] == "queued"
+    stopped = superuser.execute("SELECT count(*) FROM worker WHERE stopped_at IS NULL").fetchone()
+    assert stopped == (0,)
