@@ -145,3 +145,17 @@ def test_what_was_asked_for_many_does_not_pass_over_the_hold(installed, elsewher
 
 def _only(execution, _session):
     return "e.id = :one", {"one": execution}
+
+
+def test_messages_that_may_go_out_again_are_counted(
+    installed, elsewhere, world, tmp_path, superuser
+):
+    path = tmp_path / "pilot.backup"
+    for key, sent in [("a", None), ("b", None), ("c", "now")]:
+        superuser.execute(
+            "INSERT INTO outbox (owner_id, kind, key, payload, sent_at) "
+            "VALUES (%s, 'x', %s, '{}', cast(%s AS timestamptz))",
+            [world.operator.id, key, sent],
+        )
+    backup.make(installed, path, by=BY)
+    assert restore.restore(elsewhere, path, by=BY).settled.messages == 2

@@ -44,7 +44,8 @@ def _run(args: Namespace) -> int:
         f"Restored what was there at {found.manifest.made_at}: {found.files:,} files, "
         f"{found.records:,} audit records.\n"
         f"Executions that go on: {settled.going_on}. That wait for a person, because a step may "
-        f"have happened since: {settled.held_back}. What was to start agents since the backup is "
+        f"have happened since: {settled.held_back}. Messages that go out, and may have gone out "
+        f"since: {settled.messages}. What was to start agents since the backup is "
         "skipped: start what did not. Everybody has to sign in again; look at API tokens: one that "
         "was revoked since the backup works again.\n"
         "Start Pilot with make run (or pilot up).",

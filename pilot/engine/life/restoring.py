@@ -65,6 +65,9 @@ UPDATE one_time_token SET used_at = pilot_now() WHERE used_at IS NULL;
 """  # noqa: S608 - constants; the id of the backup is a UUID
 
 
+UNSENT = text("""
+SELECT count(*) FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL AND dead_at IS NULL
+""")
 FOLLOWERS = text("""
 SELECT agent_id FROM agent_trigger
  WHERE owner_id = :owner AND active AND event IS NOT NULL AND agent_id <> :agent
@@ -79,6 +82,7 @@ class Settled:
     going_on: int = 0
     held_back: int = 0
     unknown: int = 0  # steps that may or may not have happened
+    messages: int = 0  # that go out, and may have gone out since
 
 
 def settle(*, by: Actor) -> Settled:
@@ -89,6 +93,8 @@ def settle(*, by: Actor) -> Settled:
     actions, settled = catalogue.load(), Settled()
     while _settle_some(actions, settled, by):
         continue
+    with db.reading(None, sees_all=True) as session:
+        settled.messages = session.execute(UNSENT).scalar_one()
     return settled
 
 
