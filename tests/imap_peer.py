@@ -5,7 +5,6 @@ import imaplib
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pilot.plugins.mail.imap import ImapServer
 from tests import certificates
 from tests.mail_peer import PASSWORD, USER
 from tests.patience import LONG_S
+from tests.servers import free_port
 
 CONFIG = """
 base_dir = {folder}/run
@@ -116,8 +116,7 @@ def _imap_server(dovecot):
     person = pwd.getpwuid(os.geteuid())
     if person.pw_uid == 0:  # its processes refuse root
         person = pwd.getpwnam("nobody")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = int(free_port())
     folder = Path(tempfile.mkdtemp(prefix="pilot-imap-"))  # short, and others may enter its parent
     chain = certificates.write(folder / "chain.pem", "localhost")
     for path in (folder, chain):

@@ -1,6 +1,5 @@
 """A mail server for tests: takes mail by SMTP, refuses what it is told to, keeps what came."""
 
-import socket
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 
@@ -9,6 +8,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from pilot.config import SmtpServer
+from tests.servers import free_port
 
 USER, PASSWORD = "ann@peer.test", "canary-password-1"
 
@@ -84,8 +84,7 @@ def smtp_peer(_smtp_server):
 
 @pytest.fixture(scope="session")
 def _smtp_server():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = int(free_port())
     peer = SmtpPeer(port)
     controller = Controller(
         peer,

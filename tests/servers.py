@@ -2,11 +2,12 @@
 
 import http.client
 import os
+import secrets
 import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -79,10 +80,12 @@ class Servers:
 
 
 def free_port() -> str:
-    """Return a port of 127.0.0.1 that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+    """Return a port of 127.0.0.1 that nobody uses now, and that no client is given meanwhile."""
+    while True:
+        port = 20_000 + secrets.randbelow(7_000)  # systems give those from 32,768 to clients
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return str(port)
 
 
 def healthz(port: str, timeout_s: float = 5) -> int | None:

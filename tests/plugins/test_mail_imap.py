@@ -1,6 +1,5 @@
 """Mail over a connection: a real Dovecot keeps it, a real SMTP server takes it."""
 
-import socket
 import ssl
 from contextlib import contextmanager
 
@@ -12,6 +11,7 @@ from pilot.egress import client
 from pilot.errors import ErrorClass, OutcomeUnknownError, PluginError, StepError
 from pilot.plugins.mail import imap, remote_search
 from tests.mail_peer import authenticate
+from tests.servers import free_port
 
 pytestmark = pytest.mark.imap
 SEND = {"to": ["bob@x.test"], "subject": "Grüße", "text": "Hallo"}
@@ -203,8 +203,7 @@ def test_a_password_travels_only_inside_tls_that_proves_the_name(
 @contextmanager
 def secured(peer, context, *, at_once):
     """Run another listener of the mail server, inside TLS or with STARTTLS."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = int(free_port())
     tls = {"ssl_context": context} if at_once else {"tls_context": context}
     facts = {"hostname": "127.0.0.1", "port": port, "authenticator": authenticate}
     controller = Controller(peer, **facts, **tls, auth_require_tls=not at_once)
